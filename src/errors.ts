@@ -1,0 +1,64 @@
+// What can go wrong, in one closed set of codes, and what each code means to everyone who meets it:
+// the peer on the wire (protocol/README.md, "Codes"), an HTTP client, and the shell that reads our
+// exit status. Nothing else in the program decides those three.
+
+interface Meaning {
+  /** Whether the code may stand in an `error` frame; the others never leave this process. */
+  readonly wire: boolean;
+  /** HTTP status (RFC 9110, section 15). */
+  readonly http: number;
+  /** Exit status of the client that meets it. */
+  readonly exit: number;
+}
+
+const meanings = {
+  unauthorized: { wire: true, http: 401, exit: 3 },
+  forbidden: { wire: true, http: 403, exit: 3 },
+  replaced: { wire: true, http: 409, exit: 3 },
+  not_live: { wire: true, http: 404, exit: 4 },
+  slow: { wire: true, http: 503, exit: 5 },
+  busy: { wire: true, http: 503, exit: 6 },
+  limit: { wire: true, http: 429, exit: 6 },
+  shutting_down: { wire: true, http: 503, exit: 6 },
+  bad_request: { wire: true, http: 400, exit: 1 },
+  internal: { wire: true, http: 500, exit: 1 },
+  failed: { wire: false, http: 500, exit: 1 },
+  usage: { wire: false, http: 400, exit: 2 },
+  disconnected: { wire: false, http: 502, exit: 5 },
+} as const satisfies Record<string, Meaning>;
+
+/** Every code an error of ours can have. `failed`, `usage` and `disconnected` are the client's own. */
+export type Code = keyof typeof meanings;
+
+/** What a code means on the wire, over HTTP and as an exit status. */
+export function meaning(code: Code): Meaning {
+  return meanings[code];
+}
+
+/** Whether `text` is a code that a server may put into an `error` frame. */
+export function isWireCode(text: string): text is Code {
+  return Object.hasOwn(meanings, text) && meanings[text as Code].wire;
+}
+
+/**
+ * An error that somebody should read: lower case, no full stop, naming what is wrong and what would be
+ * right. `hint` is the next step, where one is known; `cause` is for the log alone.
+ */
+export class FstreamError extends Error {
+  readonly code: Code;
+  readonly hint: string | undefined;
+
+  constructor(code: Code, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "FstreamError";
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** Any thrown value as an FstreamError; what is not one already is a bug or the system's: `internal`. */
+export function asFstreamError(error: unknown): FstreamError {
+  if (error instanceof FstreamError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new FstreamError("internal", message, { cause: error });
+}
