@@ -1,0 +1,118 @@
+// The server's side of a handshake: preamble, length, null byte, text (README.md, "Handshake"), taken in
+// pieces of any size. All state is in fields, so the result does not depend on where the pieces end, and
+// at most `maxRequest` bytes are kept. What follows the text belongs to the stream and is handed back.
+
+import { FstreamError } from "../errors.ts";
+import { parseRequest, type Request, wantsReply } from "./request.ts";
+
+export interface HandshakeLimits {
+  /** Bytes before and with the empty line that ends the preamble. */
+  readonly maxPreamble: number;
+  /** Bytes of text. */
+  readonly maxRequest: number;
+}
+
+export type HandshakeResult =
+  /** More bytes are needed. */
+  | { readonly type: "more" }
+  /** The handshake is done; `rest` are the bytes of the stream that came with it. */
+  | { readonly type: "request"; readonly request: Request; readonly rest: Uint8Array }
+  /** It broke the rules. `reply` tells whether the client asked for an answer in words, as far as was seen. */
+  | { readonly type: "refused"; readonly error: FstreamError; readonly reply: boolean };
+
+const LF = 0x0a;
+const CR = 0x0d;
+const more: HandshakeResult = { type: "more" };
+
+export class HandshakeDecoder {
+  readonly #limits: HandshakeLimits;
+  #phase: "preamble" | "length" | "null" | "text" | "done" = "preamble";
+  /** How much of the preamble's end was seen: nothing, a LF, or a LF and a CR. */
+  #ending: "" | "LF" | "LF CR" = "";
+  #preambleBytes = 0;
+  #lengthBytes = 0;
+  #length = 0;
+  #text = new Uint8Array(0);
+  #filled = 0;
+
+  constructor(limits: HandshakeLimits) {
+    this.#limits = limits;
+  }
+
+  /** Takes the next bytes. After a result other than "more" the decoder must not be fed again. */
+  feed(bytes: Uint8Array): HandshakeResult {
+    let at = 0;
+    while (at < bytes.length) {
+      switch (this.#phase) {
+        case "preamble":
+          if (this.#preambleBytes++ >= this.#limits.maxPreamble) {
+            return this.#refuse(`no empty line within the first ${this.#limits.maxPreamble} bytes`);
+          }
+          this.#preamble(bytes[at++]);
+          break;
+        case "length":
+          this.#length = this.#length * 256 + bytes[at++];
+          if (++this.#lengthBytes < 4) break;
+          if (this.#length > this.#limits.maxRequest) {
+            return this.#refuse(
+              `a request of ${this.#length} bytes: at most ${this.#limits.maxRequest} are taken`,
+            );
+          }
+          this.#phase = "null";
+          break;
+        case "null":
+          if (bytes[at++] !== 0) return this.#refuse("no null byte after the length");
+          if (this.#length === 0) return this.#refuse("an empty request");
+          this.#text = new Uint8Array(this.#length);
+          this.#phase = "text";
+          break;
+        case "text": {
+          const piece = bytes.subarray(at, at + this.#length - this.#filled);
+          this.#text.set(piece, this.#filled);
+          this.#filled += piece.length;
+          at += piece.length;
+          if (this.#filled < this.#length) break;
+          return this.#finish(bytes.subarray(at));
+        }
+        case "done":
+          throw new FstreamError("internal", "a handshake was fed after its end");
+        default:
+          this.#phase satisfies never;
+      }
+    }
+    return more;
+  }
+
+  #preamble(byte: number): void {
+    if (byte === LF && this.#ending !== "") this.#phase = "length";
+    else if (byte === LF) this.#ending = "LF";
+    else if (byte === CR && this.#ending === "LF") this.#ending = "LF CR";
+    else this.#ending = "";
+  }
+
+  #finish(rest: Uint8Array): HandshakeResult {
+    this.#phase = "done";
+    let text: string;
+    try {
+      text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.#text);
+    } catch (cause) {
+      const reply = wantsReply(new TextDecoder("latin1").decode(this.#text));
+      return {
+        type: "refused",
+        error: new FstreamError("bad_request", "the request is not UTF-8", { cause }),
+        reply,
+      };
+    }
+    try {
+      return { type: "request", request: parseRequest(text), rest };
+    } catch (error) {
+      if (!(error instanceof FstreamError)) throw error;
+      return { type: "refused", error, reply: wantsReply(text) };
+    }
+  }
+
+  #refuse(message: string): HandshakeResult {
+    this.#phase = "done";
+    return { type: "refused", error: new FstreamError("bad_request", message), reply: false };
+  }
+}

@@ -1,0 +1,115 @@
+// Reply frames: what a server says to a client that sent `reply=1` (README.md, "Replies"). A frame has the
+// shape of a request without its preamble: length, null byte, text. `ok[,KEY=VALUE]...` or
+// `error,code=CODE,message*=TEXT`. A server of the original protocol sends none, so a client must tell a
+// frame from a stream by its first bytes.
+
+import { type Code, FstreamError, isWireCode } from "../errors.ts";
+import { formatText, parseText, percentEncode } from "./text.ts";
+
+export type Reply =
+  | { readonly type: "ok"; readonly fields: ReadonlyMap<string, string> }
+  | { readonly type: "error"; readonly error: FstreamError };
+
+/** The text of a frame is at most this long, bytes. */
+export const maxReplyBytes = 4096;
+/** Length and null byte. */
+const prefixBytes = 5;
+/** What the text of a frame is, or begins with. */
+const ok = "ok";
+const okFields = "ok,";
+const errorCode = "error,code=";
+/** Of a message so much goes out, code points: at four bytes each it fits. */
+const maxMessagePoints = 500;
+
+/** An `ok` frame. */
+export function encodeOk(fields: Iterable<readonly [string, string]> = []): Uint8Array {
+  return encodeFrame(formatText(ok, fields));
+}
+
+/** An `error` frame; a code that is the process's own business goes out as `internal`. */
+export function encodeError(error: FstreamError): Uint8Array {
+  const code: Code = isWireCode(error.code) ? error.code : "internal";
+  const message = code === "internal" ? "the server failed" : error.message;
+  const short = Array.from(message).slice(0, maxMessagePoints).join("");
+  return encodeFrame(`${errorCode}${code},message*=${percentEncode(short)}`);
+}
+
+function encodeFrame(content: string): Uint8Array {
+  const text = new TextEncoder().encode(content);
+  const bytes = new Uint8Array(prefixBytes + text.length);
+  new DataView(bytes.buffer).setUint32(0, text.length);
+  bytes.set(text, prefixBytes);
+  return bytes;
+}
+
+export type ReplyResult =
+  | { readonly type: "more" }
+  | { readonly type: "reply"; readonly reply: Reply; readonly rest: Uint8Array }
+  /** These are no frame: `bytes` is everything fed since the last frame, the beginning of a stream. */
+  | { readonly type: "stream"; readonly bytes: Uint8Array };
+
+/** Takes bytes of any sizes, and finds one frame after the other, or that there is none. */
+export class ReplyDecoder {
+  #kept = new Uint8Array(0);
+
+  /** Takes the next bytes. After "reply", feed `rest` again (it may hold another frame, or the stream). */
+  feed(bytes: Uint8Array): ReplyResult {
+    if (bytes.length > 0) this.#kept = concatenated(this.#kept, bytes);
+    const kept = this.#kept;
+    const shape = frameShape(kept);
+    if (shape === "more") return { type: "more" };
+    this.#kept = new Uint8Array(0);
+    if (shape === "stream") return { type: "stream", bytes: kept };
+    const reply = parseReply(kept.subarray(prefixBytes, shape));
+    if (reply === undefined) return { type: "stream", bytes: kept };
+    return { type: "reply", reply, rest: kept.subarray(shape) };
+  }
+
+  /** What was fed and is not part of a whole frame: at the connection's end, bytes of a stream. */
+  get kept(): Uint8Array {
+    return this.#kept;
+  }
+}
+
+/** The whole size of the frame that `bytes` begins with; or that it is none; or that more is needed to tell. */
+function frameShape(bytes: Uint8Array): number | "stream" | "more" {
+  let length = 0;
+  for (let i = 0; i < 4; i++) {
+    if (i >= bytes.length) return "more";
+    length = length * 256 + bytes[i];
+    if (i < 2 && length > 0) return "stream";
+  }
+  if (length > maxReplyBytes) return "stream";
+  if (bytes.length > 4 && bytes[4] !== 0) return "stream";
+  const have = String.fromCharCode(
+    ...bytes.subarray(prefixBytes, prefixBytes + Math.min(length, errorCode.length)),
+  );
+  const starts = length === ok.length ? [ok] : [okFields, errorCode];
+  const begins = (start: string) => start.length <= length && have.startsWith(start.slice(0, have.length));
+  if (!starts.some(begins)) return "stream";
+  return bytes.length < prefixBytes + length ? "more" : prefixBytes + length;
+}
+
+function parseReply(bytes: Uint8Array): Reply | undefined {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    // Every frame is UTF-8: it was a stream that began like one.
+    return undefined;
+  }
+  const { word, fields } = parseText(text);
+  if (word === ok) return { type: "ok", fields };
+  const code = fields.get("code") ?? "";
+  const message = fields.get("message") ?? "the server gave no reason";
+  // A code of a later version is still a refusal; what it means for a retry is not known.
+  if (!isWireCode(code)) return { type: "error", error: new FstreamError("failed", `${code}: ${message}`) };
+  return { type: "error", error: new FstreamError(code, message) };
+}
+
+function concatenated(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
