@@ -1,0 +1,132 @@
+// The users folder as a list of names, and what stands in their files. A name's file is found among the
+// folder's entries, never by making a path of the name.
+
+import { randomBytes } from "node:crypto";
+import { chown, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { FstreamError } from "../errors.ts";
+import { userNameProblem } from "./name.ts";
+import { type Ending, endings, readUserFile, type User, type UserFile } from "./userfile.ts";
+
+/** A user's file is a few lines; what is larger than this is something else. Bytes. */
+const maxFileBytes = 64 * 1024;
+
+/** One user's file, or files where there are too many. */
+export interface Entry {
+  readonly name: string;
+  /** Where they are. */
+  readonly files: readonly { readonly path: string; readonly ending: Ending }[];
+}
+
+/** The names of a folder's files that are users', whatever stands in them; rejects as the system does. */
+export async function listFiles(folder: string): Promise<ReadonlySet<string>> {
+  return new Set((await readdir(folder)).filter(isUsersFile));
+}
+
+/** Others are an editor's copies, .gitignore, and whatever else people keep there. */
+function isUsersFile(file: string): boolean {
+  return !file.startsWith(".") && endings.some((ending) => file.endsWith(ending));
+}
+
+/** The entry of `name`, if it is, character by character, the name of one of the folder's `files`. */
+export function findEntry(folder: string, files: ReadonlySet<string>, name: string): Entry | undefined {
+  const found = endings.filter((ending) => files.has(name + ending));
+  if (found.length === 0) return undefined;
+  return { name, files: found.map((ending) => ({ path: join(folder, name + ending), ending })) };
+}
+
+/** The user's name in the name of a user's file. */
+export function nameOf(file: string): string {
+  return file.replace(/\.[^.]*$/, "");
+}
+
+/** The user of an entry, or why it is none. */
+export async function readEntry({ name, files }: Entry): Promise<UserFile> {
+  const problem = userNameProblem(name);
+  if (problem !== undefined) return { problem: `a user's name ${problem}` };
+  if (files.length > 1) return { problem: "two files for one user: there should be only one of them" };
+  const [{ path, ending }] = files;
+  try {
+    const stats = await stat(path);
+    if (!stats.isFile() || stats.size > maxFileBytes)
+      return { problem: `not a file of at most ${maxFileBytes / 1024} KiB` };
+    return readUserFile(name, ending, await readFile(path));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error; // not the system's: a bug
+    return { problem: `can't be read: ${message}` };
+  }
+}
+
+/** All users of a folder, and what is wrong in it. */
+export interface Folder {
+  /** In the order of their names. */
+  readonly users: readonly User[];
+  /** One line each, naming the file. */
+  readonly problems: readonly string[];
+}
+
+/** Reads the whole users folder; rejects with FstreamError `failed` if it can't be read. */
+export async function readUsers(folder: string): Promise<Folder> {
+  const users: User[] = [];
+  const problems: string[] = [];
+  const files = await knownFiles(folder);
+  for (const name of new Set([...files].map(nameOf).sort())) {
+    const entry = findEntry(folder, files, name);
+    if (entry === undefined) throw new Error("a name of the folder that is not in it");
+    const file = await readEntry(entry);
+    if ("user" in file) users.push(file.user);
+    else problems.push(`${entry.files.map(({ path }) => path).join(", ")}: ${file.problem}`);
+  }
+  return { users, problems };
+}
+
+async function knownFiles(folder: string): Promise<ReadonlySet<string>> {
+  try {
+    return await listFiles(folder);
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const what = missing ? "there is no such folder" : (cause as Error).message;
+    throw new FstreamError("failed", `the users folder ${folder} can't be read: ${what}`, {
+      cause,
+      ...(missing ? { hint: "`fstream user add NAME` makes it" } : {}),
+    });
+  }
+}
+
+/**
+ * Writes NAME.toml and gives its path: readable by its owner alone, and moved to its place when it is whole, so
+ * that a login never reads half of it. Rejects with FstreamError `failed`.
+ */
+export async function writeUser(folder: string, { name, secret, channels, enabled }: User): Promise<string> {
+  const path = join(folder, `${name}.toml`);
+  const temporary = join(folder, `.new-${randomBytes(6).toString("hex")}`);
+  const lines = [
+    secret.kind === "hash" ? `password_hash = ${toml(secret.hash)}` : `password = ${toml(secret.password)}`,
+  ];
+  if (channels !== undefined) lines.push(`channels = [${channels.map(toml).join(", ")}]`);
+  if (!enabled) lines.push("enabled = false");
+  try {
+    const file = await open(temporary, "wx", 0o600);
+    try {
+      await file.writeFile(`${lines.join("\n")}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = await stat(folder); // a server that is not root has to read it
+      await chown(temporary, uid, gid);
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await unlink(temporary).catch(() => undefined); // it may never have been made
+    throw new FstreamError("failed", `${path} can't be written: ${(cause as Error).message}`, { cause });
+  }
+  return path;
+}
+
+/** A text as TOML writes it: as JSON does, but for DEL. (@iarna/toml writes what it can't read again.) */
+function toml(text: string): string {
+  return JSON.stringify(text).replaceAll("\x7f", "\\u007f");
+}

@@ -1,0 +1,114 @@
+// What stands in one user's file: NAME.toml, or the original's NAME.ini with the same keys in `[DEFAULT]`.
+//
+//   password = "..."  |  password_hash = "$argon2id$..."     one of them, not empty
+//   channels = ["default", "cam*"]                            left out: every channel
+//   enabled = true                                            left out: true
+//
+// A file with anything wrong in it is no user: a slip in `channels` or `enabled` must not open what it was
+// to close. In an .ini file other keys are passed over, as the original does; there `channels` are separated by
+// commas, and `enabled` is what Python's getboolean takes. Problems never quote a secret. Pure.
+
+import { parse as parseToml } from "@iarna/toml";
+import { FstreamError } from "../errors.ts";
+import { readIniDefaults } from "./ini.ts";
+import { isPasswordHash, type Secret } from "./password.ts";
+
+/** A user as its file describes it. */
+export interface User {
+  readonly name: string;
+  readonly secret: Secret;
+  /** Patterns as in `Grant`; undefined: every channel. */
+  readonly channels: readonly string[] | undefined;
+  readonly enabled: boolean;
+}
+
+/** A user, or what keeps its file from being one: what is wrong and what would be right. */
+export type UserFile = { readonly user: User } | { readonly problem: string };
+
+export type Ending = ".toml" | ".ini";
+/** What the name of a user's file ends in. */
+export const endings: readonly Ending[] = [".toml", ".ini"];
+
+const keys = ["password", "password_hash", "channels", "enabled"];
+
+/** The user `name` as described by the bytes of its file. */
+export function readUserFile(name: string, ending: Ending, bytes: Uint8Array): UserFile {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return { problem: "not UTF-8 text" }; // the only thing the decoder can object to
+  }
+  const fields = ending === ".toml" ? tomlFields(text) : iniFields(text);
+  return "problem" in fields ? fields : userOf(name, fields.fields);
+}
+
+type Fields = { readonly fields: Readonly<Record<string, unknown>> } | { readonly problem: string };
+
+function tomlFields(text: string): Fields {
+  let fields: Record<string, unknown>;
+  try {
+    fields = parseToml(text.replaceAll("\r\n", "\n")); // it refuses a carriage return after a comment
+  } catch (error) {
+    const { line } = error as { line?: number }; // counted from 0; the message would quote the file
+    return { problem: `not TOML${line === undefined ? "" : ` in line ${line + 1}`}` };
+  }
+  const unknown = Object.keys(fields).find((key) => !keys.includes(key));
+  if (unknown === undefined) return { fields };
+  return { problem: `unknown key ${unknown}: the keys are ${keys.join(", ")}` };
+}
+
+const truths: Readonly<Record<string, boolean>> = {
+  "1": true,
+  yes: true,
+  true: true,
+  on: true,
+  "0": false,
+  no: false,
+  false: false,
+  off: false,
+};
+
+function iniFields(text: string): Fields {
+  let values: ReadonlyMap<string, string>;
+  try {
+    values = readIniDefaults(text);
+  } catch (error) {
+    if (error instanceof FstreamError) return { problem: error.message };
+    throw error;
+  }
+  const fields: Record<string, unknown> = {};
+  for (const key of keys) if (values.has(key)) fields[key] = values.get(key);
+  const channels = values.get("channels");
+  if (channels !== undefined) fields.channels = channels.split(",").map((channel) => channel.trim());
+  const enabled = values.get("enabled");
+  if (enabled !== undefined) fields.enabled = truths[enabled.toLowerCase()];
+  return "enabled" in fields && fields.enabled === undefined
+    ? { problem: "enabled should be true or false" }
+    : { fields };
+}
+
+function userOf(name: string, fields: Readonly<Record<string, unknown>>): UserFile {
+  const { password, password_hash: hash, channels, enabled = true } = fields;
+  if (password !== undefined && hash !== undefined)
+    return { problem: "both password and password_hash: there should be only one of them" };
+  let secret: Secret;
+  if (hash !== undefined) {
+    if (typeof hash !== "string" || !isPasswordHash(hash))
+      return { problem: 'password_hash should be an argon2id hash, "$argon2id$v=19$..." in quotes' };
+    secret = { kind: "hash", hash };
+  } else {
+    if (password === undefined) return { problem: "no password: there should be password or password_hash" };
+    if (typeof password !== "string") return { problem: "password should be a text in quotes" };
+    if (password === "") return { problem: "password should not be empty" };
+    secret = { kind: "plain", password };
+  }
+  if (typeof enabled !== "boolean") return { problem: "enabled should be true or false, without quotes" };
+  if (channels === undefined) return { user: { name, secret, channels: undefined, enabled } };
+  const isList = Array.isArray(channels) && channels.every((one) => typeof one === "string" && one !== "");
+  if (!isList || channels.length === 0)
+    return {
+      problem: 'channels should be a list of names such as ["default", "cam*"], or left out for every one',
+    };
+  return { user: { name, secret, channels: channels as string[], enabled } };
+}

@@ -1,0 +1,68 @@
+// The folder of users: NAME.toml or NAME.ini lets NAME in (userfile.ts says what stands in it). The folder is
+// read afresh for each login, so that adding a user needs no restart.
+//
+// A name from outside never becomes part of a path: it is looked for among the folder's entries, character by
+// character, which also settles case-blind disks and Unicode's normal forms. And it does not show in the time
+// a login takes whether there is such a user: for one who isn't there, another one's file is read and its
+// password compared, always the same one for the same name.
+
+import { createHmac, randomBytes } from "node:crypto";
+import { FstreamError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Authenticator, Grant, Login } from "./authenticator.ts";
+import { findEntry, listFiles, nameOf, readEntry } from "./folder.ts";
+import { networkOf } from "./network.ts";
+import { Passwords } from "./password.ts";
+import type { User } from "./userfile.ts";
+
+/** Lets in whom a folder has a file for. */
+export class UsersFolder implements Authenticator {
+  readonly #folder: string;
+  readonly #log: Log;
+  readonly #passwords = new Passwords();
+  readonly #key = randomBytes(32);
+
+  constructor(options: { folder: string; log: Log }) {
+    this.#folder = options.folder;
+    this.#log = options.log;
+  }
+
+  async authenticate(login: Login): Promise<Grant> {
+    const files = await this.#files();
+    const user = await this.#find(login.user, files);
+    const compared = user ?? (await this.#standIn(login.user, files));
+    const right =
+      compared !== undefined &&
+      (await this.#passwords.matches(compared.secret, login.password, networkOf(login.address)));
+    if (!right || user === undefined || !user.enabled)
+      throw new FstreamError("unauthorized", "wrong user or password");
+    return { user: user.name, channels: user.channels };
+  }
+
+  async #files(): Promise<ReadonlySet<string>> {
+    try {
+      return await listFiles(this.#folder);
+    } catch (cause) {
+      this.#log.repeated("folder", `the users folder can't be read: ${(cause as Error).message}`);
+      throw new FstreamError("internal", "the server can't look up its users", { cause });
+    }
+  }
+
+  async #find(name: string, files: ReadonlySet<string>): Promise<User | undefined> {
+    const entry = findEntry(this.#folder, files, name);
+    if (entry === undefined) return undefined;
+    const file = await readEntry(entry);
+    if ("user" in file) return file.user;
+    this.#log.repeated(`user ${name}`, `nobody can log in as ${name}: ${file.problem}`);
+    return undefined;
+  }
+
+  async #standIn(name: string, files: ReadonlySet<string>): Promise<User | undefined> {
+    const number = createHmac("sha256", this.#key).update(name, "utf8").digest().readUInt32BE();
+    const other = [...files][number % files.size];
+    const entry = other === undefined ? undefined : findEntry(this.#folder, files, nameOf(other));
+    if (entry === undefined) return undefined;
+    const file = await readEntry(entry);
+    return "user" in file ? file.user : undefined;
+  }
+}

@@ -1,0 +1,99 @@
+// Secrets from where they do not show: a file, a pipe, or a person at a terminal who types without seeing it.
+// Never from the command line itself, which every process on the machine can read.
+
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { FstreamError } from "../errors.ts";
+
+/** The text of a secret file (`-`: all of stdin) without one trailing newline; rejects with `failed`. */
+export async function readSecretFile(file: string, cwd: string): Promise<string> {
+  const name = file === "-" ? "stdin" : file;
+  let bytes: Uint8Array;
+  try {
+    bytes = file === "-" ? await Bun.stdin.bytes() : await readFile(resolve(cwd, file));
+  } catch (cause) {
+    throw new FstreamError("failed", `${name} can't be read: ${(cause as Error).message}`, { cause });
+  }
+  return decode(bytes, name).replace(/\r?\n$/, "");
+}
+
+/** The first line of stdin, where it is a pipe or a file. */
+export async function readSecretLine(): Promise<string> {
+  return decode(await Bun.stdin.bytes(), "stdin").split(/\r?\n/, 1)[0];
+}
+
+function decode(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new FstreamError("failed", `${name} is not UTF-8 text`, { cause });
+  }
+}
+
+/** Asks on the terminal that stdin is, once for each prompt, without showing what is typed. */
+export async function askSecrets(prompts: readonly string[]): Promise<string[]> {
+  const { stdin, stderr } = process;
+  const typed = new TypedLines();
+  stdin.setRawMode(true);
+  try {
+    const answers: string[] = [];
+    for (const prompt of prompts) {
+      stderr.write(prompt);
+      answers.push(await typed.line());
+      stderr.write("\n");
+    }
+    return answers;
+  } finally {
+    stdin.setRawMode(false);
+    typed.close();
+  }
+}
+
+/** Lines from a terminal in raw mode: what its driver otherwise does to a line is done here. */
+class TypedLines {
+  readonly #decoder = new TextDecoder();
+  readonly #onData = (bytes: Uint8Array) => this.#take(bytes);
+  readonly #onEnd = () => this.#take(new Uint8Array([4]));
+  #typed: string[] = []; // not yet looked at
+  #wake: (() => void) | undefined;
+
+  constructor() {
+    process.stdin.on("data", this.#onData);
+    process.stdin.on("end", this.#onEnd);
+    process.stdin.resume();
+  }
+
+  close(): void {
+    process.stdin.off("data", this.#onData);
+    process.stdin.off("end", this.#onEnd);
+    process.stdin.pause();
+    process.stdin.unref();
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#typed.push(...Array.from(this.#decoder.decode(bytes, { stream: true })));
+    this.#wake?.();
+  }
+
+  async line(): Promise<string> {
+    let line: string[] = [];
+    for (;;) {
+      const key = this.#typed.shift();
+      if (key === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      } else if (key === "\r" || key === "\n") {
+        return line.join("");
+      } else if (key === "\x03" || key === "\x04") {
+        throw new FstreamError("failed", "no password was given");
+      } else if (key === "\x7f" || key === "\b") {
+        line.pop();
+      } else if (key === "\x15") {
+        line = []; // Ctrl-U
+      } else {
+        line.push(key);
+      }
+    }
+  }
+}

@@ -1,0 +1,178 @@
+// `fstream user`: the users folder from the command line. It writes what a person could write by hand, NAME.toml,
+// and no server has to be told: it reads the folder for each login.
+
+import { lstat, mkdir, unlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } from "../auth/folder.ts";
+import { userNameProblem } from "../auth/name.ts";
+import { hashPassword, type Secret } from "../auth/password.ts";
+import type { User } from "../auth/userfile.ts";
+import { FstreamError } from "../errors.ts";
+import { loadSettings } from "../settings/load.ts";
+import type { Command, Invocation } from "./command.ts";
+import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
+
+export const user: Command = {
+  name: "user",
+  summary: "adds, changes, removes and lists users; a running server sees it at once",
+  usage: ["user add NAME [FLAG]...", "user passwd NAME [FLAG]...", "user remove NAME", "user list [--json]"],
+  flags: {
+    config: { type: "string", value: "FILE", help: "the settings file (default: ./fstream.toml, if there)" },
+    "users-dir": { type: "string", value: "DIR", help: "the users folder, in place of the settings' one" },
+    "password-file": {
+      type: "string",
+      value: "FILE",
+      help: "read the password from FILE, or from stdin if it is -; else it is asked for, or is a line of stdin",
+    },
+    plain: { type: "boolean", help: "store the password as it is; else its argon2id hash" },
+    channels: {
+      type: "string",
+      value: "NAME,...",
+      help: "the channels the user may broadcast to, * for any run of characters; empty: all (also the default)",
+    },
+    json: { type: "boolean", help: "list as JSON" },
+  },
+  run,
+};
+
+async function run(invocation: Invocation): Promise<number> {
+  const [action, name, ...more] = invocation.operands;
+  const actions: Readonly<Record<string, (folder: string, name: string) => Promise<number>>> = {
+    add: (folder, name) => add(invocation, folder, name),
+    passwd: (folder, name) => passwd(invocation, folder, name),
+    remove: (folder, name) => remove(invocation, folder, name),
+  };
+  if (action === "list") {
+    if (name !== undefined) throw new FstreamError("usage", "user list takes no name");
+    return await list(invocation, await usersFolder(invocation));
+  }
+  if (action === undefined || !Object.hasOwn(actions, action))
+    throw new FstreamError("usage", "user needs one of add, passwd, remove or list", {
+      hint: "`fstream help user` shows how",
+    });
+  if (name === undefined || more.length > 0) throw new FstreamError("usage", `user ${action} takes one name`);
+  const problem = userNameProblem(name);
+  if (problem !== undefined) throw new FstreamError("usage", `a user's name ${problem}`);
+  return await actions[action](await usersFolder(invocation), name);
+}
+
+async function usersFolder({ flags, cwd, environment }: Invocation): Promise<string> {
+  if (flags["users-dir"] !== undefined) return resolve(cwd, String(flags["users-dir"]));
+  const file = flags.config === undefined ? undefined : String(flags.config);
+  return (await loadSettings({ file, cwd, environment, overrides: {} })).fstream.usersDir;
+}
+
+async function add(invocation: Invocation, folder: string, name: string): Promise<number> {
+  await mkdir(folder, { recursive: true });
+  const onBlindDisk = await exists(join(folder, `${name}.toml`)); // another's, in other letters
+  const taken = onBlindDisk || findEntry(folder, await listFiles(folder), name) !== undefined;
+  if (taken)
+    throw new FstreamError("failed", `there is a user ${name} already`, {
+      hint: `\`fstream user passwd ${name}\` changes the password`,
+    });
+  const secret = await newSecret(invocation, name);
+  const path = await writeUser(folder, { name, secret, channels: channelsFlag(invocation), enabled: true });
+  invocation.terminal.say(`${name} can log in now: ${path}`);
+  return 0;
+}
+
+async function passwd(invocation: Invocation, folder: string, name: string): Promise<number> {
+  const entry = await existing(folder, name);
+  const file = await readEntry(entry);
+  if ("problem" in file)
+    throw new FstreamError("failed", `${paths(entry)}: ${file.problem}`, { hint: "mend or remove it first" });
+  const secret = await newSecret(invocation, name);
+  const channels = invocation.flags.channels === undefined ? file.user.channels : channelsFlag(invocation);
+  const path = await writeUser(folder, { ...file.user, secret, channels });
+  invocation.terminal.say(`${name} has a new password: ${path}`);
+  for (const old of entry.files) {
+    if (old.path === path) continue;
+    await unlink(old.path);
+    invocation.terminal.say(`it takes the place of ${old.path}`);
+  }
+  return 0;
+}
+
+async function remove({ terminal }: Invocation, folder: string, name: string): Promise<number> {
+  const entry = await existing(folder, name);
+  for (const { path } of entry.files) await unlink(path);
+  terminal.say(`${name} is removed: ${paths(entry)}`);
+  return 0;
+}
+
+async function list({ flags, terminal }: Invocation, folder: string): Promise<number> {
+  const { users, problems } = await readUsers(folder);
+  if (flags.json === true) {
+    const entries = users.map(({ name, secret, channels, enabled }) => ({
+      user: name,
+      password: secret.kind,
+      channels: channels ?? null,
+      enabled,
+    }));
+    terminal.print(`${JSON.stringify(entries, null, 2)}\n`);
+  } else if (terminal.columns === undefined) {
+    terminal.print(users.map(({ name }) => `${name}\n`).join(""));
+  } else {
+    terminal.print(table(users));
+  }
+  if (problems.length > 0)
+    terminal.hint(`${problems.length} more have something wrong: run \`fstream check\``);
+  return 0;
+}
+
+function table(users: readonly User[]): string {
+  const rows = users.map(({ name, secret, channels, enabled }) => [
+    name,
+    enabled ? "yes" : "no",
+    secret.kind === "hash" ? "hashed" : "plain",
+    channels?.join(", ") ?? "all",
+  ]);
+  const all = [["USER", "ENABLED", "PASSWORD", "CHANNELS"], ...rows];
+  const widths = all[0].map((_, column) => Math.max(...all.map((row) => Bun.stringWidth(row[column]))));
+  const pad = (cell: string, column: number) => cell + " ".repeat(widths[column] - Bun.stringWidth(cell));
+  return all.map((row) => `${row.map(pad).join("  ").trimEnd()}\n`).join("");
+}
+
+async function existing(folder: string, name: string): Promise<Entry> {
+  const entry = (await exists(folder)) ? findEntry(folder, await listFiles(folder), name) : undefined;
+  if (entry !== undefined) return entry;
+  throw new FstreamError("failed", `there is no user ${name} in ${folder}`, {
+    hint: "`fstream user list` lists them",
+  });
+}
+
+function paths(entry: Entry): string {
+  return entry.files.map(({ path }) => path).join(", ");
+}
+
+async function newSecret({ flags, cwd }: Invocation, name: string): Promise<Secret> {
+  let password: string;
+  if (flags["password-file"] !== undefined) {
+    password = await readSecretFile(String(flags["password-file"]), cwd);
+  } else if (process.stdin.isTTY) {
+    const [first, second] = await askSecrets([`Password for ${name}: `, "Once more: "]);
+    if (first !== second) throw new FstreamError("failed", "the two passwords differ");
+    password = first;
+  } else {
+    password = await readSecretLine();
+  }
+  if (password === "") throw new FstreamError("failed", "the password is empty");
+  if (flags.plain === true) return { kind: "plain", password };
+  return { kind: "hash", hash: await hashPassword(password) };
+}
+
+function channelsFlag({ flags }: Invocation): readonly string[] | undefined {
+  const channels = String(flags.channels ?? "").split(",");
+  const named = channels.map((channel) => channel.trim()).filter((channel) => channel !== "");
+  return named.length === 0 ? undefined : named;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}

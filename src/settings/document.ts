@@ -1,0 +1,119 @@
+// A settings file as it was written: its text, its tables, and where each key stands in it. What a person can
+// have got wrong in it short of a value (no TOML, unknown sections and keys) is found here.
+
+import { readFile } from "node:fs/promises";
+import { parse as parseToml } from "@iarna/toml";
+import { locate } from "./locate.ts";
+import { nearest } from "./nearest.ts";
+import { rows, sections } from "./table.ts";
+
+/** A settings file, or the lack of one (`found` is then false, and it is empty). */
+export class Document {
+  readonly found: boolean;
+  readonly #name: string;
+  readonly #text: string;
+  readonly #content: Readonly<Record<string, unknown>>;
+
+  /** `name` is the file as people know it, for messages. */
+  constructor(name: string, text?: string, content: Readonly<Record<string, unknown>> = {}) {
+    this.found = text !== undefined;
+    this.#name = name;
+    this.#text = text ?? "";
+    this.#content = content;
+  }
+
+  /** What the file says of `key` in `section`; undefined: nothing. */
+  value(section: string, key: string): unknown {
+    const content = Object.hasOwn(this.#content, section) ? this.#content[section] : undefined;
+    return isTable(content) && Object.hasOwn(content, key) ? content[key] : undefined;
+  }
+
+  /** `FILE:LINE` of a section or a key in it, as far as it can be known. */
+  place(section: string, key?: string): string {
+    const line = locate(this.#text, section, key);
+    return line === undefined ? this.#name : `${this.#name}:${line}`;
+  }
+
+  /** What stands in the file without being in the table of settings, one line each. */
+  unknown(): string[] {
+    return Object.entries(this.#content).flatMap(([section, content]) => {
+      if (!Object.hasOwn(sections, section)) return [this.#unknownSection(section, content)];
+      if (!isTable(content))
+        return [`${this.place(section)}: ${section} is ${show(content)}: it should be a table, [${section}]`];
+      return Object.keys(content)
+        .filter((key) => !rows.some((row) => row.section === section && row.setting.name === key))
+        .map(
+          (key) => `${this.place(section, key)}: unknown key ${key} in [${section}]${suggest(section, key)}`,
+        );
+    });
+  }
+
+  #unknownSection(name: string, content: unknown): string {
+    if (!isTable(content))
+      return `${this.place("", name)}: unknown key ${name} outside of the sections${suggest("", name)}`;
+    const near = nearest(name, Object.keys(sections));
+    const all = Object.keys(sections).map((section) => `[${section}]`);
+    const right = near === undefined ? `the sections are ${all.join(", ")}` : `did you mean [${near}]`;
+    return `${this.place(name)}: unknown section [${name}]: ${right}`;
+  }
+}
+
+/**
+ * Reads the settings file at `path`. Where there is none and it is not `required`, that is no problem; whatever
+ * else keeps it from being read or parsed is added to `problems`. A byte order mark is left out.
+ */
+export async function readDocument(
+  path: string,
+  name: string,
+  required: boolean,
+  problems: string[],
+): Promise<Document> {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+    text = text.replaceAll("\r\n", "\n"); // the parser refuses a carriage return after a comment
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" && !required) return new Document(name);
+    if (error instanceof TypeError) problems.push(`${name}: not UTF-8 text: it should be a TOML file`);
+    else problems.push(`${name}: can't be read: ${code === "ENOENT" ? "there is no such file" : message}`);
+    return new Document(name);
+  }
+  try {
+    return new Document(name, text, parseToml(text));
+  } catch (error) {
+    const { message, line } = error as Error & { line?: number }; // the parser counts lines from 0
+    const first = message.split("\n")[0].replace(/ at row \d+, col \d+, pos \d+:?$/, "");
+    problems.push(`${name}${line === undefined ? "" : `:${line + 1}`}: not TOML: ${first}`);
+    return new Document(name, text);
+  }
+}
+
+/** A value as it would be written in TOML, short enough for a message. */
+export function show(value: unknown): string {
+  if (isTable(value)) return "a table";
+  if (value instanceof Date) return "a date";
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? String(part) : part));
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+function suggest(section: string, key: string): string {
+  const elsewhere = rows.find((row) => row.setting.name === key);
+  if (elsewhere !== undefined) return `: it belongs in [${elsewhere.section}]`;
+  const here = rows.filter((row) => row.section === section);
+  for (const known of [here, rows]) {
+    const name = nearest(
+      key,
+      known.map((row) => row.setting.name),
+    );
+    const row = known.find((row) => row.setting.name === name);
+    if (row !== undefined)
+      return `: did you mean ${row.setting.name}${known === here ? "" : ` in [${row.section}]`}`;
+  }
+  return "";
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}

@@ -1,0 +1,31 @@
+// The settings as flags of `serve`: one for each key of the table, so that a server can be tried out without
+// a settings file. What they say is read by load.ts, as `overrides`.
+
+import { rows } from "./table.ts";
+
+/** A flag as the commands' argument parser takes it. */
+export interface SettingFlag {
+  readonly type: "string";
+  readonly value: string;
+  readonly help: string;
+  /** Without a value it is as with `true`. */
+  readonly optionalValue: boolean;
+}
+
+/** By name without dashes in front, in the order of the settings file. */
+export const settingFlags: Readonly<Record<string, SettingFlag>> = Object.fromEntries(
+  rows.map(({ flag, setting }) => [
+    flag,
+    {
+      type: "string",
+      value: setting.kind.placeholder,
+      help: `${setting.help} (default: ${shownDefault(setting.default)})`,
+      optionalValue: typeof setting.default === "boolean",
+    },
+  ]),
+);
+
+function shownDefault(value: string | number | boolean | readonly string[]): string {
+  const text = Array.isArray(value) ? value.join(",") : String(value);
+  return text === "" ? "none" : text;
+}

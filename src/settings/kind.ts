@@ -1,0 +1,178 @@
+// What the value of a setting can be: each kind reads what the TOML parser (or a flag) gives and says what
+// would be right. A kind never throws: a value that does not fit is an ordinary result, since all that is
+// wrong with a settings file is told at once.
+
+import { resolve } from "node:path";
+import { isAddressBlock, type ListenAddress, parseListenAddress } from "./address.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
+import { formatSize, parseSize } from "./size.ts";
+
+/** A value that was read, or what would have been right in its place ("a size such as ..."). */
+export type Reading<T> = { readonly value: T } | { readonly right: string };
+
+/** What a value can depend on besides itself. */
+export interface Context {
+  /** Absolute; relative paths count from it. */
+  readonly folder: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Kind<T> {
+  /** Stands for the value in help texts, e.g. SIZE. */
+  readonly placeholder: string;
+  /** What a value may be, for the reference: "a size from 64KiB to 2GiB". */
+  readonly range: string;
+  readonly read: (value: unknown, context: Context) => Reading<T>;
+  /** A flag's text as the value that would stand in the settings file. */
+  readonly fromText: (text: string) => unknown;
+}
+
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  /** Whether 0 is allowed although `min` is more: it then turns the limit off. */
+  readonly zero?: boolean;
+}
+
+function between(bounds: Bounds, show: (value: number) => string): string {
+  const most = bounds.max === Number.MAX_SAFE_INTEGER ? "" : ` to ${show(bounds.max)}`;
+  const range = most === "" ? `of at least ${show(bounds.min)}` : `from ${show(bounds.min)}${most}`;
+  return bounds.zero ? `${range}, or 0` : range;
+}
+
+function bounded(value: number | undefined, bounds: Bounds, right: string): Reading<number> {
+  if (value === undefined) return { right };
+  const fits = (value >= bounds.min && value <= bounds.max) || (bounds.zero === true && value === 0);
+  return fits ? { value } : { right };
+}
+
+/** A size in bytes. */
+export function size(bounds: Bounds): Kind<number> {
+  const range = `a size ${between(bounds, formatSize)}`;
+  return {
+    placeholder: "SIZE",
+    range,
+    fromText: (text) => text,
+    read: (value) => bounded(quantity(value, 1, parseSize), bounds, `${range}, written such as "16MiB"`),
+  };
+}
+
+/** A duration in milliseconds. */
+export function duration(bounds: Bounds): Kind<number> {
+  const range = `a duration ${between(bounds, formatDuration)}`;
+  return {
+    placeholder: "DURATION",
+    range,
+    fromText: (text) => text,
+    read: (value) =>
+      bounded(quantity(value, 1000, parseDuration), bounds, `${range}, written such as "10s" or "1h30m"`),
+  };
+}
+
+/** A text with a unit, or a plain number of `plainUnit`. The parser gives integers past 2^53 as BigInt. */
+function quantity(value: unknown, plainUnit: number, parse: (text: string) => number | undefined) {
+  if (typeof value === "string") return parse(value);
+  return Number.isSafeInteger(value) ? (value as number) * plainUnit : undefined;
+}
+
+export function integer(bounds: Bounds): Kind<number> {
+  const range = `a whole number ${between(bounds, String)}`;
+  return {
+    placeholder: "N",
+    range,
+    fromText: (text) => (/^-?\d+$/.test(text) ? Number(text) : text),
+    read: (value) => bounded(Number.isSafeInteger(value) ? (value as number) : undefined, bounds, range),
+  };
+}
+
+export function boolean(): Kind<boolean> {
+  const range = "true or false";
+  return {
+    placeholder: "true|false",
+    range,
+    fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
+    read: (value) => (typeof value === "boolean" ? { value } : { right: `${range}, without quotes` }),
+  };
+}
+
+export function oneOf<const T extends string>(allowed: readonly T[]): Kind<T> {
+  const list = allowed.map((value) => `"${value}"`).join(", ");
+  const range = allowed.length === 1 ? `${list}, the only one for now` : `one of ${list}`;
+  return {
+    placeholder: allowed.join("|"),
+    range,
+    fromText: (text) => text,
+    read: (value) => {
+      const found = allowed.find((one) => one === value);
+      return found === undefined ? { right: range } : { value: found };
+    },
+  };
+}
+
+/** Where to listen; undefined for the empty text: not at all. */
+export function listenAddress(): Kind<ListenAddress | undefined> {
+  const range = 'an address to listen on ("host:port", ":port", "[v6]:port"), or empty';
+  return {
+    placeholder: "ADDRESS",
+    range,
+    fromText: (text) => text,
+    read: (value) => {
+      if (value === "") return { value: undefined };
+      const address = typeof value === "string" ? parseListenAddress(value) : undefined;
+      return address === undefined ? { right: range } : { value: address };
+    },
+  };
+}
+
+/** IP addresses and blocks of them, as texts. */
+export function addressBlocks(): Kind<readonly string[]> {
+  const range = 'a list of IP addresses or blocks, such as ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]';
+  return {
+    placeholder: "ADDRESSES",
+    range,
+    fromText: (text) => text.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()])),
+    read: (value) => {
+      const fits =
+        Array.isArray(value) && value.every((one) => typeof one === "string" && isAddressBlock(one));
+      return fits ? { value: [...(value as string[])] } : { right: range };
+    },
+  };
+}
+
+/** A file or folder, as an absolute path. */
+export function path(): Kind<string> {
+  return pathKind("a path", (text, { folder }) => (text === "" ? undefined : resolve(folder, text)));
+}
+
+/** A file or folder, as an absolute path; undefined for the empty text: none. */
+export function optionalPath(): Kind<string | undefined> {
+  const { read } = path();
+  return {
+    ...pathKind("a path, or empty", () => undefined),
+    read: (value, context) => (value === "" ? { value: undefined } : read(value, context)),
+  };
+}
+
+/**
+ * The folder for what the server keeps: as given, else the first of $STATE_DIRECTORY (systemd.exec(5) puts
+ * colons between several), else `state`.
+ */
+export function stateFolder(): Kind<string> {
+  return pathKind("a path, or empty", (text, { folder, environment }) => {
+    const given = environment.STATE_DIRECTORY?.split(":")[0];
+    return resolve(folder, text || given || "state");
+  });
+}
+
+function pathKind(range: string, find: (text: string, context: Context) => string | undefined): Kind<string> {
+  return {
+    placeholder: "PATH",
+    range,
+    fromText: (text) => text,
+    read: (value, context) => {
+      if (typeof value !== "string" || value.includes("\0")) return { right: range };
+      const found = find(value, context);
+      return found === undefined ? { right: range } : { value: found };
+    },
+  };
+}

@@ -1,0 +1,111 @@
+// From the settings file, the flags and the defaults to `Settings`. A flag beats the file, the file beats the
+// default. All that is wrong is collected, each with file, line where it can be known, key, and what would be
+// right: `fstream check` tells all of it, `loadSettings` refuses with the first.
+//
+// Relative paths count from the settings file's folder, or without a file from the working folder; those
+// given as flags always from the working folder, as on any command line.
+
+import { dirname, resolve } from "node:path";
+import { FstreamError } from "../errors.ts";
+import { type Document, readDocument, show } from "./document.ts";
+import type { Context } from "./kind.ts";
+import { rules } from "./rules.ts";
+import { type Row, rows, type Settings } from "./table.ts";
+
+export type { Settings } from "./table.ts";
+
+/** What the working folder is looked through for where no file is named. */
+export const defaultFile = "fstream.toml";
+
+/** Where settings come from. */
+export interface Sources {
+  /** The settings file, which must then be there; undefined: fstream.toml of the working folder, if there. */
+  readonly file?: string | undefined;
+  /** The working folder, absolute. */
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** By flag without dashes in front ("max-lag"); `true` is a flag without a value. Other names are ignored. */
+  readonly overrides: Readonly<Record<string, string | boolean | undefined>>;
+}
+
+/** What came of reading the settings. */
+export interface Examination {
+  /** The file that was read, as its name was given; undefined: there was none. */
+  readonly file: string | undefined;
+  /** With the default in the place of each value that is wrong. */
+  readonly settings: Settings;
+  /** What is wrong, one line each. */
+  readonly problems: readonly string[];
+}
+
+/** The settings; rejects with FstreamError `failed` that tells the first thing wrong and counts the others. */
+export async function loadSettings(sources: Sources): Promise<Settings> {
+  const { settings, problems } = await examineSettings(sources);
+  const [first, ...others] = problems;
+  if (first === undefined) return settings;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more; run \`fstream check\`)`;
+  throw new FstreamError("failed", `${first}${more}`);
+}
+
+/** The settings and all that is wrong with them; never rejects for what a person can have done. */
+export async function examineSettings(sources: Sources): Promise<Examination> {
+  const problems: string[] = [];
+  const file = sources.file ?? defaultFile;
+  const path = resolve(sources.cwd, file);
+  const document = await readDocument(path, file, sources.file !== undefined, problems);
+  problems.push(...document.unknown());
+
+  const folder = document.found ? dirname(path) : sources.cwd;
+  const wrong = new Set<string>();
+  const values: Record<string, Record<string, unknown>> = {};
+  for (const row of rows) {
+    const { value, context, where } = given(row, document, sources, folder);
+    let reading = row.setting.kind.read(value, context);
+    if ("right" in reading) {
+      wrong.add(row.setting.name);
+      problems.push(`${where} is ${show(value)}: it should be ${reading.right}`);
+      reading = row.setting.kind.read(row.setting.default, context);
+    }
+    if ("right" in reading) throw new Error(`the default of ${row.setting.name} is not ${reading.right}`);
+    values[row.section] ??= {};
+    values[row.section][row.property] = reading.value;
+  }
+
+  const settings = values as unknown as Settings; // a value for each row: the table's own type
+  for (const rule of rules) {
+    if (rule.keys.some((key) => wrong.has(key))) continue;
+    const message = rule.broken(settings);
+    if (message !== undefined) problems.push(`${culprit(rule.keys, document, sources)}${message}`);
+  }
+  return { file: document.found ? file : undefined, settings, problems };
+}
+
+/** What is said of a row, by a flag, the file or the default, and where. */
+function given(
+  row: Row,
+  document: Document,
+  { overrides, cwd, environment }: Sources,
+  folder: string,
+): { value: unknown; context: Context; where: string } {
+  const { kind, name } = row.setting;
+  const flag = overrides[row.flag];
+  if (flag !== undefined) {
+    const value = kind.fromText(String(flag));
+    return { value, context: { folder: cwd, environment }, where: `--${row.flag}` };
+  }
+  const context = { folder, environment };
+  const value = document.value(row.section, name);
+  if (value === undefined) return { value: row.setting.default, context, where: "the default" };
+  return { value, context, where: `${document.place(row.section, name)}: ${name} in [${row.section}]` };
+}
+
+/** The place of the first of `keys` that somebody has set, to stand before a message. */
+function culprit(keys: readonly string[], document: Document, { overrides }: Sources): string {
+  for (const key of keys) {
+    const row = rows.find(({ setting }) => setting.name === key);
+    if (row === undefined) throw new Error(`a rule is about ${key}, which is no setting`);
+    if (overrides[row.flag] !== undefined) return `--${row.flag}: `;
+    if (document.value(row.section, key) !== undefined) return `${document.place(row.section, key)}: `;
+  }
+  return "";
+}

@@ -1,0 +1,70 @@
+// What must hold between settings: each rule names the keys it is about and says, when it is broken, what
+// would be right. A rule is asked only once each of its values is right in itself.
+
+import { formatSize } from "./size.ts";
+import type { Settings } from "./table.ts";
+
+interface Rule {
+  /** Keys in the file, the one to point at first. */
+  readonly keys: readonly string[];
+  /** What is wrong, or undefined. */
+  broken(settings: Settings): string | undefined;
+}
+
+const listeners = {
+  listen: "listen",
+  tls_listen: "tlsListen",
+  https_listen: "httpsListen",
+  http_listen: "httpListen",
+} as const;
+const listenerKeys = Object.keys(listeners) as (keyof typeof listeners)[];
+
+export const rules: readonly Rule[] = [
+  {
+    keys: listenerKeys,
+    broken: ({ server }) =>
+      listenerKeys.some((key) => server[listeners[key]] !== undefined)
+        ? undefined
+        : `nothing to listen on: at least one of ${listenerKeys.join(", ")} should be set`,
+  },
+  {
+    keys: listenerKeys,
+    broken: ({ server }) => {
+      const taken = new Map<string, string>();
+      for (const key of listenerKeys) {
+        const address = server[listeners[key]];
+        if (address === undefined || address.port === 0) continue;
+        const text = `${address.host}:${address.port}`;
+        const other = taken.get(text);
+        if (other !== undefined) return `${other} and ${key} are the same address: each should have its own`;
+        taken.set(text, key);
+      }
+      return undefined;
+    },
+  },
+  {
+    keys: ["tls_cert", "tls_key"],
+    broken: ({ server }) => {
+      if ((server.tlsCert === undefined) === (server.tlsKey === undefined)) return undefined;
+      return server.tlsKey === undefined
+        ? "tls_cert is set without tls_key: the certificate's key should be given too"
+        : "tls_key is set without tls_cert: the key's certificate should be given too";
+    },
+  },
+  {
+    keys: ["backlog", "max_backlog_total"],
+    broken: ({ fstream }) =>
+      fstream.backlogBytes <= fstream.maxBacklogTotalBytes
+        ? undefined
+        : `backlog (${formatSize(fstream.backlogBytes)}) should be at most max_backlog_total ` +
+          `(${formatSize(fstream.maxBacklogTotalBytes)})`,
+  },
+  {
+    keys: ["plain_passwords", "tls_listen", "https_listen", "http_listen"],
+    broken: ({ server, fstream }) =>
+      fstream.plainPasswords || (server.tlsListen ?? server.httpsListen ?? server.httpListen) !== undefined
+        ? undefined
+        : "plain_passwords is false but nothing takes passwords in any other way: " +
+          "tls_listen or https_listen should be set",
+  },
+];

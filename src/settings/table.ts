@@ -1,0 +1,307 @@
+// The one table of settings: every key of the settings file with its kind, default, flag and help. The type
+// `Settings`, the loader, the flags of `serve`, `fstream check`, the help texts and docs/settings.md all come
+// from it; a key is declared here and nowhere else. Properties carry their unit in the name (`maxLagMs` is
+// `max_lag`); the flag is the key with dashes (`--max-lag`).
+
+import {
+  addressBlocks,
+  boolean,
+  duration,
+  integer,
+  type Kind,
+  listenAddress,
+  oneOf,
+  optionalPath,
+  path,
+  size,
+  stateFolder,
+} from "./kind.ts";
+
+/** One key of the settings file. */
+export interface Setting<T> {
+  /** Its name in the file. */
+  readonly name: string;
+  readonly kind: Kind<T>;
+  /** As it would be written in the file. */
+  readonly default: string | number | boolean | readonly string[];
+  /** What it does: lower case, no full stop. */
+  readonly help: string;
+  /** Why there is such a limit, or why it is what it is. */
+  readonly why?: string;
+}
+
+function setting<T>(
+  name: string,
+  kind: Kind<T>,
+  value: Setting<T>["default"],
+  help: string,
+  why?: string,
+): Setting<T> {
+  return { name, kind, default: value, help, ...(why === undefined ? {} : { why }) };
+}
+
+const second = 1000;
+const hour = 3600 * second;
+const day = 24 * hour; // durations stay far below 2^31 ms, beyond which timers fire at once
+const KiB = 2 ** 10;
+const MiB = 2 ** 20;
+const GiB = 2 ** 30;
+const any = Number.MAX_SAFE_INTEGER;
+
+export const table = {
+  server: {
+    listen: setting("listen", listenAddress(), ":61920", "plain TCP"),
+    tlsListen: setting("tls_listen", listenAddress(), "", "the same protocol over TLS"),
+    httpsListen: setting(
+      "https_listen",
+      listenAddress(),
+      ":61921",
+      "HTTPS: the token endpoint, watching over HTTP, pages, metrics",
+    ),
+    httpListen: setting(
+      "http_listen",
+      listenAddress(),
+      "",
+      "the same without TLS, for a reverse proxy; gives no tokens but to loopback or a trusted proxy",
+      "passwords would travel in the clear",
+    ),
+    tlsCert: setting(
+      "tls_cert",
+      optionalPath(),
+      "",
+      "PEM file with the certificate and its chain; empty: a self-signed pair, made once in state_dir",
+    ),
+    tlsKey: setting("tls_key", optionalPath(), "", "PEM file with the certificate's key"),
+    stateDir: setting(
+      "state_dir",
+      stateFolder(),
+      "",
+      "folder for what the server keeps; empty: $STATE_DIRECTORY, else ./state",
+    ),
+    trustedProxies: setting(
+      "trusted_proxies",
+      addressBlocks(),
+      [],
+      "addresses and blocks whose X-Forwarded-For is believed",
+      "anybody else could claim any address, and so evade what is limited for each address",
+    ),
+    maxConnections: setting(
+      "max_connections",
+      integer({ min: 1, max: 1_000_000 }),
+      16_000,
+      "connections at once; the last 5 % are kept for broadcasters and tokens",
+      "beyond what the system lets a process open a server only spins",
+    ),
+    maxConnectionsPerIp: setting(
+      "max_connections_per_ip",
+      integer({ min: 1, max: 1_000_000 }),
+      256,
+      "connections at once from one address (IPv6: one /64); loopback and trusted proxies are exempt",
+      "one peer can't take every place",
+    ),
+    maxWaiting: setting(
+      "max_waiting",
+      integer({ min: 0, max: 1_000_000 }),
+      1000,
+      "watchers that wait for a channel to go live",
+      "a waiting connection costs its peer nothing",
+    ),
+    handshakeTimeoutMs: setting(
+      "handshake_timeout",
+      duration({ min: 100, max: hour }),
+      "10s",
+      "how long a peer may take to send its request",
+      "dawdlers would hold places for ever",
+    ),
+    maxPreambleBytes: setting(
+      "max_preamble",
+      size({ min: 2, max: MiB }),
+      "8KiB",
+      "bytes before a request, as large as HTTP headers get",
+      "memory that a peer can take before anything is known of it",
+    ),
+    maxRequestBytes: setting(
+      "max_request",
+      size({ min: 64, max: MiB }),
+      "4KiB",
+      "bytes of a request's text",
+      "memory that a peer can take before anything is known of it",
+    ),
+    adminTokenFile: setting(
+      "admin_token_file",
+      optionalPath(),
+      "",
+      "file with the token that opens /metrics and /api to others than loopback",
+    ),
+    logLevel: setting(
+      "log_level",
+      oneOf(["debug", "info", "warn", "error"]),
+      "info",
+      "the least that is logged",
+    ),
+    shutdownGraceMs: setting(
+      "shutdown_grace",
+      duration({ min: 0, max: hour }),
+      "10s",
+      "how long a stopping server goes on sending watchers what they are owed",
+      "a watcher that takes nothing must not keep the server from stopping",
+    ),
+  },
+  fstream: {
+    usersDir: setting("users_dir", path(), "users", "folder with a file for each user"),
+    tokenLifetimeMs: setting(
+      "token_lifetime",
+      duration({ min: 100, max: day }),
+      "2m",
+      "how long a token can be used after it was given",
+      "a token is seen on plain connections: it should be worth nothing soon",
+    ),
+    plainPasswords: setting(
+      "plain_passwords",
+      boolean(),
+      true,
+      "whether user_password is accepted over plain TCP; false: not for tokens either",
+    ),
+    backlogBytes: setting(
+      "backlog",
+      size({ min: 64 * KiB, max: 2 * GiB }),
+      "16MiB",
+      "kept for each channel: how far a watcher may lag or rewind",
+      "memory for each channel that is live",
+    ),
+    maxBacklogTotalBytes: setting(
+      "max_backlog_total",
+      size({ min: 64 * KiB, max: any }),
+      "1GiB",
+      "the backlogs of all channels together; with no room for the smallest a broadcast is refused",
+      "bounds the server's memory, whatever is broadcast",
+    ),
+    maxLagMs: setting(
+      "max_lag",
+      duration({ min: 100, max: day, zero: true }),
+      "60s",
+      "a watcher further behind than that, counted from where it started, skips; 0: only backlog counts",
+      "what is a minute old is no longer live",
+    ),
+    maxDelayMs: setting(
+      "max_delay",
+      duration({ min: 0, max: second }),
+      "20ms",
+      "how long the fan-out may gather bytes for larger writes; 0: never",
+      "a thousand watchers cost a fraction when each is written to less often",
+    ),
+    joinTimeoutMs: setting(
+      "join_timeout",
+      duration({ min: 0, max: hour }),
+      "15s",
+      "how long a joiner waits for a join point before it gets the newest byte",
+      "longer than any usual distance of keyframes",
+    ),
+    drainTimeoutMs: setting(
+      "drain_timeout",
+      duration({ min: 0, max: hour }),
+      "30s",
+      "how long an ended stream waits for a watcher that takes nothing",
+      "a stuck watcher must not pin the stream's memory",
+    ),
+    slowWatcher: setting(
+      "slow_watcher",
+      oneOf(["skip", "close"]),
+      "skip",
+      "whether a watcher that is too far behind goes on at the newest join point or is closed",
+    ),
+    broadcasterTimeoutMs: setting(
+      "broadcaster_timeout",
+      duration({ min: 100, max: day, zero: true }),
+      "0s",
+      "silence after which a broadcaster counts as gone; 0: never, dead peers are found by keepalive",
+    ),
+    holdMs: setting(
+      "hold",
+      duration({ min: 0, max: day }),
+      "10s",
+      "how long watchers are kept for the return of a broadcaster whose connection broke",
+    ),
+    holdEndedMs: setting(
+      "hold_ended",
+      duration({ min: 0, max: day }),
+      "0s",
+      "the same after an orderly end, for an encoder that a script starts again",
+    ),
+    takeover: setting("takeover", boolean(), true, "whether a user may replace its own broadcast"),
+    maxChannelsPerUser: setting(
+      "max_channels_per_user",
+      integer({ min: 1, max: 1_000_000 }),
+      16,
+      "channels that one user may have live at once",
+      "one user can't take the memory of all",
+    ),
+    maxWatchersPerChannel: setting(
+      "max_watchers_per_channel",
+      integer({ min: 0, max: 1_000_000 }),
+      0,
+      "watchers of one channel at once; 0: no limit",
+    ),
+    maxBitrate: setting(
+      "max_bitrate",
+      integer({ min: 8, max: any, zero: true }),
+      0,
+      "bits a second that one broadcaster may send; 0: no limit",
+      "every watcher multiplies what a broadcaster sends",
+    ),
+    maxWaitMs: setting(
+      "max_wait",
+      duration({ min: 0, max: day }),
+      "1h",
+      "the longest that a watcher may wait for a channel to go live; a longer wish is cut to it",
+      "a waiting connection costs its peer nothing",
+    ),
+    listChannels: setting(
+      "list_channels",
+      boolean(),
+      true,
+      "whether channels without a password appear in /api and on the page",
+    ),
+  },
+  auth: {
+    authenticator: setting(
+      "authenticator",
+      oneOf(["users"]),
+      "users",
+      "who is asked whether a login is right",
+    ),
+  },
+} as const satisfies Record<string, Record<string, Setting<unknown>>>;
+
+/** What each section of the file is about. */
+export const sections: Readonly<Record<keyof typeof table, string>> = {
+  server: "sockets",
+  fstream: "streams and users",
+  auth: "logins",
+};
+
+type Table = typeof table;
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+
+/** Every setting with its value: sizes in bytes, durations in milliseconds, paths absolute. */
+export type Settings = {
+  readonly [S in keyof Table]: { readonly [P in keyof Table[S]]: ValueOf<Table[S][P]> };
+};
+
+/** One row of the table, with where it stands. */
+export interface Row {
+  readonly section: keyof Table;
+  readonly property: string;
+  readonly flag: string;
+  readonly setting: Setting<unknown>;
+}
+
+/** The whole table, row by row, in the order of the file. */
+export const rows: readonly Row[] = (Object.keys(table) as (keyof Table)[]).flatMap((section) =>
+  Object.entries<Setting<unknown>>(table[section]).map(([property, setting]) => ({
+    section,
+    property,
+    flag: setting.name.replaceAll("_", "-"),
+    setting,
+  })),
+);

@@ -1,0 +1,96 @@
+// The users folder: what is found in it, what is wrong in it, and how a user is written.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { chown, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readUsers, writeUser } from "../../src/auth/folder.ts";
+import type { User } from "../../src/auth/userfile.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "fstream-folder-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test("users are listed in order, and what is no user's file is passed over", async () => {
+  await Bun.write(join(folder, "zoe.toml"), 'password = "x"');
+  await Bun.write(join(folder, "adam.ini"), "[DEFAULT]\npassword=x");
+  for (const other of ["README.md", ".hidden.toml", "fier.toml~", "fier.toml.bak", ".toml"])
+    await Bun.write(join(folder, other), "rubbish");
+  const { users, problems } = await readUsers(folder);
+  expect(users.map((user) => user.name)).toEqual(["adam", "zoe"]);
+  expect(problems).toEqual([]);
+});
+
+test("each file with something wrong is told with its path", async () => {
+  await Bun.write(join(folder, "both.toml"), 'password = "x"');
+  await Bun.write(join(folder, "both.ini"), "[DEFAULT]\npassword=x");
+  await Bun.write(join(folder, "empty.toml"), "");
+  await Bun.write(join(folder, "nul.toml"), 'password = "x"');
+  await Bun.write(join(folder, "vast.toml"), `password = "${"x".repeat(70_000)}"`);
+  await mkdir(join(folder, "inner.toml"));
+  const { users, problems } = await readUsers(folder);
+  expect(users).toEqual([]);
+  expect(problems).toEqual([
+    `${join(folder, "both.toml")}, ${join(folder, "both.ini")}: two files for one user: there should be only one of them`,
+    `${join(folder, "empty.toml")}: no password: there should be password or password_hash`,
+    `${join(folder, "inner.toml")}: not a file of at most 64 KiB`,
+    `${join(folder, "nul.toml")}: a user's name can't be the name of a device`,
+    `${join(folder, "vast.toml")}: not a file of at most 64 KiB`,
+  ]);
+});
+
+test("a folder that is not there is told with what makes it", async () => {
+  const error = await readUsers(join(folder, "none")).catch((error: unknown) => error);
+  expect(error).toMatchObject({
+    code: "failed",
+    message: expect.stringContaining("there is no such folder"),
+    hint: "`fstream user add NAME` makes it",
+  });
+});
+
+test("a written user reads back the same, whatever signs are in it, and nobody else can read the file", async () => {
+  const passwords = ["x", " a;b#c%d, \"q\" 'q' \\ ", "🎉 é e\u0301 日本", "\u0001\t\u007f", "\"\"\"'''"];
+  for (const password of passwords) {
+    const user: User = {
+      name: "fier",
+      secret: { kind: "plain", password },
+      channels: ['a"b', "c*"],
+      enabled: false,
+    };
+    const path = await writeUser(folder, user);
+    expect(path).toBe(join(folder, "fier.toml"));
+    expect((await stat(path)).mode & 0o777).toBe(process.platform === "win32" ? 0o666 : 0o600);
+    expect(await readUsers(folder)).toEqual({ users: [user], problems: [] });
+  }
+  expect(await readdir(folder)).toEqual(["fier.toml"]);
+});
+
+test("a user that can't be written leaves nothing behind", async () => {
+  await mkdir(join(folder, "fier.toml"));
+  const user: User = {
+    name: "fier",
+    secret: { kind: "plain", password: "x" },
+    channels: undefined,
+    enabled: true,
+  };
+  const error = await writeUser(folder, user).catch((error: unknown) => error);
+  expect(error).toMatchObject({ code: "failed", message: expect.stringContaining("can't be written") });
+  expect(await readdir(folder)).toEqual(["fier.toml"]);
+});
+
+test.skipIf(process.getuid?.() !== 0)(
+  "what root writes belongs to the folder's owner, who has to read it",
+  async () => {
+    await chown(folder, 1234, 1235);
+    const user: User = {
+      name: "fier",
+      secret: { kind: "plain", password: "x" },
+      channels: undefined,
+      enabled: true,
+    };
+    const { uid, gid } = await stat(await writeUser(folder, user));
+    expect({ uid, gid }).toEqual({ uid: 1234, gid: 1235 });
+  },
+);

@@ -1,0 +1,74 @@
+// The fair queue before dear work: how many at once, in which order, and who goes when it is full.
+
+import { expect, test } from "bun:test";
+import { Lanes } from "../../src/auth/lanes.ts";
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Work that ends when told, and the order in which pieces of it began. */
+function bench(options: { atOnce: number; maxWaiting: number }) {
+  const lanes = new Lanes(options);
+  const began: string[] = [];
+  const ends: (() => void)[] = [];
+  const ask = (lane: string, name: string) =>
+    lanes
+      .run(lane, async () => {
+        began.push(name);
+        await new Promise<void>((resolve) => ends.push(resolve));
+        return name;
+      })
+      .catch((error: unknown) => error);
+  const endOne = async () => {
+    ends.shift()?.();
+    await settle();
+  };
+  return { ask, began, endOne, lanes };
+}
+
+test("no more than allowed runs at once, and the next begins when one ends", async () => {
+  const { ask, began, endOne } = bench({ atOnce: 2, maxWaiting: 10 });
+  const all = ["1", "2", "3", "4"].map((name) => ask("a", name));
+  await settle();
+  expect(began).toEqual(["1", "2"]);
+  await endOne();
+  expect(began).toEqual(["1", "2", "3"]);
+  for (let i = 0; i < 3; i++) await endOne();
+  expect(await Promise.all(all)).toEqual(["1", "2", "3", "4"]);
+});
+
+test("one who asks once waits for one piece of another's many", async () => {
+  const { ask, began, endOne } = bench({ atOnce: 1, maxWaiting: 10 });
+  const all = [
+    ask("a", "a1"),
+    ask("a", "a2"),
+    ask("a", "a3"),
+    ask("a", "a4"),
+    ask("b", "b1"),
+    ask("c", "c1"),
+  ];
+  for (let i = 0; i < all.length; i++) await endOne();
+  await Promise.all(all);
+  expect(began).toEqual(["a1", "a2", "b1", "c1", "a3", "a4"]);
+});
+
+test("when too many wait the newest of the longest lane is refused as busy, not the one who asks once", async () => {
+  const { ask, began, endOne } = bench({ atOnce: 1, maxWaiting: 3 });
+  const flood = ["a1", "a2", "a3", "a4", "a5"].map((name) => ask("a", name));
+  const honest = ask("b", "b1");
+  expect(await flood[4]).toMatchObject({ code: "busy" });
+  expect(await flood[3]).toMatchObject({ code: "busy" });
+  for (let i = 0; i < 4; i++) await endOne();
+  expect(await honest).toBe("b1");
+  expect(began).toEqual(["a1", "a2", "b1", "a3"]);
+});
+
+test("work that fails gives its place to the next, and its error to who asked", async () => {
+  const { lanes } = bench({ atOnce: 1, maxWaiting: 1 });
+  const failing = lanes.run("a", () => Promise.reject(new Error("no"))).catch((error: unknown) => error);
+  const next = lanes.run("a", () => Promise.resolve("yes"));
+  expect(await failing).toEqual(new Error("no"));
+  expect(await next).toBe("yes");
+  expect(await lanes.run("a", () => Promise.resolve("again"))).toBe("again");
+});

@@ -1,0 +1,28 @@
+// Which addresses count as one peer.
+
+import { expect, test } from "bun:test";
+import { networkOf } from "../../src/auth/network.ts";
+
+test("an IPv4 address is a peer of its own, mapped into IPv6 or not", () => {
+  expect(networkOf("192.0.2.1")).toBe("192.0.2.1");
+  expect(networkOf("::ffff:192.0.2.1")).toBe("192.0.2.1");
+  expect(networkOf("192.0.2.2")).not.toBe(networkOf("192.0.2.1"));
+});
+
+test("IPv6 addresses of one /64 are one peer, however they are written", () => {
+  for (const address of [
+    "2001:db8:0:1::1",
+    "2001:0DB8:0000:0001:ffff:ffff:ffff:ffff",
+    "2001:db8:0:1:0:0:192.0.2.1",
+    "2001:db8:0:1::9%eth0",
+  ])
+    expect(networkOf(address)).toBe("2001:db8:0:1::/64");
+  expect(networkOf("2001:db8::1")).toBe("2001:db8:0:0::/64");
+  expect(networkOf("2001:db8::1:0:0:0:1")).toBe("2001:db8:0:1::/64");
+  expect(networkOf("::1")).toBe("0:0:0:0::/64");
+  expect(networkOf("fe80::")).toBe("fe80:0:0:0::/64");
+});
+
+test("what is no address is a peer by its name", () => {
+  expect(networkOf("unix")).toBe("unix");
+});

@@ -1,0 +1,102 @@
+// Comparing passwords, and which hashes are taken for ones.
+
+import { beforeAll, expect, test } from "bun:test";
+import { hashPassword, isPasswordHash, Passwords, type Secret } from "../../src/auth/password.ts";
+
+/** As cheap as argon2id gets, so that tests are quick. */
+let cheap: string;
+beforeAll(async () => {
+  cheap = await Bun.password.hash("päss, wörd", { algorithm: "argon2id", memoryCost: 8, timeCost: 1 });
+});
+
+function plain(password: string): Secret {
+  return { kind: "plain", password };
+}
+
+test("a plain password matches itself alone", async () => {
+  const passwords = new Passwords();
+  expect(await passwords.matches(plain("foobar"), "foobar", "x")).toBe(true);
+  for (const wrong of ["", "foo", "foobar ", "Foobar", "foobar\0", "foobarfoobar"])
+    expect({ wrong, right: await passwords.matches(plain("foobar"), wrong, "x") }).toEqual({
+      wrong,
+      right: false,
+    });
+  expect(await passwords.matches(plain("e\u0301"), "\u00e9", "x")).toBe(false);
+});
+
+test("a hashed password matches itself alone", async () => {
+  const passwords = new Passwords();
+  expect(await passwords.matches({ kind: "hash", hash: cheap }, "päss, wörd", "x")).toBe(true);
+  expect(await passwords.matches({ kind: "hash", hash: cheap }, "päss, word", "x")).toBe(false);
+});
+
+test("an empty password never matches, not even an empty one", async () => {
+  const passwords = new Passwords();
+  expect(await passwords.matches({ kind: "plain", password: "" }, "", "x")).toBe(false);
+  expect(await passwords.matches({ kind: "hash", hash: cheap }, "", "x")).toBe(false);
+});
+
+test("a malformed or foreign hash matches nothing and throws nothing", async () => {
+  const passwords = new Passwords();
+  const { length } = cheap;
+  const hashes = [
+    "",
+    "foobar",
+    "$argon2id$",
+    cheap.slice(0, -1),
+    cheap.slice(0, length - 24),
+    cheap.replace("v=19", "v=16"),
+  ];
+  const other = [
+    cheap.replace("argon2id", "argon2i"),
+    cheap.replace("m=8", "m=7"),
+    cheap.replace("t=1", "t=0"),
+    `${cheap}$`,
+  ];
+  const bcrypt = await Bun.password.hash("päss, wörd", { algorithm: "bcrypt", cost: 4 });
+  for (const hash of [
+    ...hashes,
+    ...other,
+    cheap.replace("p=1", "p=0"),
+    cheap.replace("m=8", "m=99999999"),
+    bcrypt,
+  ])
+    expect({ hash, right: await passwords.matches({ kind: "hash", hash }, "päss, wörd", "x") }).toEqual({
+      hash,
+      right: false,
+    });
+});
+
+test("a hash is one only in the form in which argon2id encoders write it", () => {
+  expect(isPasswordHash(cheap)).toBe(true);
+  const bad = [
+    cheap.replace("t=1", "t=101"),
+    cheap.replace("m=8", "m=1048577"),
+    ` ${cheap}`,
+    `${cheap}\n`,
+    `${cheap}=`,
+  ];
+  for (const hash of [...bad, cheap.replace("m=8,t=1", "t=1,m=8"), cheap.toUpperCase()])
+    expect({ hash, is: isPasswordHash(hash) }).toEqual({ hash, is: false });
+});
+
+test("a new hash is argon2id at the usual cost, with a salt of its own", async () => {
+  const [one, two] = await Promise.all([hashPassword("x"), hashPassword("x")]);
+  expect(one).toStartWith("$argon2id$v=19$m=65536,t=2,p=1$");
+  expect(isPasswordHash(one)).toBe(true);
+  expect(one).not.toBe(two);
+});
+
+test("of more logins than can wait some are refused as busy, and the others are answered", async () => {
+  const passwords = new Passwords();
+  const logins = Array.from({ length: 80 }, () =>
+    passwords
+      .matches({ kind: "hash", hash: cheap }, "päss, wörd", "one")
+      .catch((error: { code: string }) => error.code),
+  );
+  const honest = passwords.matches({ kind: "hash", hash: cheap }, "päss, wörd", "another");
+  const answers = await Promise.all(logins);
+  expect(answers.filter((answer) => answer === true)).toHaveLength(65);
+  expect(answers.filter((answer) => answer === "busy")).toHaveLength(15);
+  expect(await honest).toBe(true);
+});

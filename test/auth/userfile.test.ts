@@ -1,0 +1,80 @@
+// What a user's file may say, and that a file with anything wrong in it is no user.
+
+import { expect, test } from "bun:test";
+import { type Ending, readUserFile } from "../../src/auth/userfile.ts";
+
+const hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObG";
+
+function read(text: string, ending: Ending = ".toml") {
+  return readUserFile("fier", ending, new TextEncoder().encode(text));
+}
+
+test("a password alone lets the user broadcast everywhere", () => {
+  const user = {
+    name: "fier",
+    secret: { kind: "plain", password: "a;b #c" },
+    channels: undefined,
+    enabled: true,
+  };
+  expect(read('password = "a;b #c"\n')).toEqual({ user } as never);
+  expect(read("[DEFAULT]\npassword=a;b #c\n", ".ini")).toEqual({ user } as never);
+  expect(read('\ufeff# mine\r\npassword = "a;b #c"\r\n')).toEqual({ user } as never);
+});
+
+test("a hash, channels and being switched off are read", () => {
+  const user = {
+    name: "fier",
+    secret: { kind: "hash", hash },
+    channels: ["default", "cam*"],
+    enabled: false,
+  };
+  expect(read(`password_hash = "${hash}"\nchannels = ["default", "cam*"]\nenabled = false\n`)).toEqual({
+    user,
+  } as never);
+  expect(read(`[DEFAULT]\npassword_hash=${hash}\nchannels = default, cam*\nenabled=OFF`, ".ini")).toEqual({
+    user,
+  } as never);
+});
+
+test("an .ini file may say more, as the original's may; a .toml file may not", () => {
+  expect(read("[DEFAULT]\npassword=x\nquota=7\n[other]\npassword=y\n", ".ini")).toHaveProperty("user");
+  expect(read('password = "x"\nquota = 7\n')).toEqual({
+    problem: "unknown key quota: the keys are password, password_hash, channels, enabled",
+  });
+});
+
+test("a file with anything wrong in it is no user", () => {
+  const wrong: readonly [text: string, problem: RegExp, ending?: Ending][] = [
+    ["", /^no password/],
+    ['password = ""', /^password should not be empty/],
+    ["password = 123", /^password should be a text/],
+    ['password_hash = ""', /^password_hash should be an argon2id hash/],
+    [`password_hash = "${hash.replace("argon2id", "argon2i")}"`, /^password_hash should be an argon2id hash/],
+    [`password = "x"\npassword_hash = "${hash}"`, /^both password and password_hash/],
+    ['password = "x"\nenabled = "no"', /^enabled should be true or false/],
+    ['password = "x"\nchannels = "default"', /^channels should be a list/],
+    ['password = "x"\nchannels = []', /^channels should be a list/],
+    ['password = "x"\nchannels = ["a", 1]', /^channels should be a list/],
+    ['password = "x"\nchannels = [""]', /^channels should be a list/],
+    ['\npassword = "hunter2', /^not TOML in line 2$/],
+    ["[DEFAULT]\n", /^no password/, ".ini"],
+    ["[DEFAULT]\npassword=\n", /^password should not be empty/, ".ini"],
+    ["[default]\npassword=x\n", /^no password/, ".ini"],
+    ["password=x\n", /^line 1: a line before any section/, ".ini"],
+    ["[DEFAULT]\npassword=x\nenabled=maybe\n", /^enabled should be/, ".ini"],
+    ["[DEFAULT]\npassword=x\nenabled=toString\n", /^enabled should be/, ".ini"],
+    ["[DEFAULT]\npassword=x\nchannels=a,,b\n", /^channels should be a list/, ".ini"],
+  ];
+  for (const [text, problem, ending] of wrong)
+    expect({ text, file: read(text, ending) }).toEqual({
+      text,
+      file: { problem: expect.stringMatching(problem) },
+    });
+  expect(readUserFile("fier", ".toml", new Uint8Array([0xff, 0xfe]))).toEqual({ problem: "not UTF-8 text" });
+});
+
+test("no problem quotes the secret", () => {
+  for (const text of ['password = "hunter2', "password = hunter2", "password = 'hunter2'\nenabled = hunter2"])
+    expect(JSON.stringify(read(text))).not.toContain("hunter2");
+  expect(JSON.stringify(read("[DEFAULT]\nhunter2\n", ".ini"))).not.toContain("hunter2");
+});

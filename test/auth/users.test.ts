@@ -1,0 +1,135 @@
+// The users folder as an authenticator, in what only a folder can do.
+
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Authenticator } from "../../src/auth/authenticator.ts";
+import { UsersFolder } from "../../src/auth/users.ts";
+import { createLog } from "../../src/log.ts";
+
+let folder: string;
+let authenticator: Authenticator;
+let logged: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "fstream-users-"));
+  logged = "";
+  const write = (line: string) => {
+    logged += line;
+  };
+  authenticator = new UsersFolder({
+    folder,
+    log: createLog({ level: "info", journal: false, write, nowMs: () => 0 }),
+  });
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function login(user: string, password: string): Promise<unknown> {
+  try {
+    return await authenticator.authenticate({ user, password, address: "192.0.2.1" });
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}
+
+test("a user can log in from the moment the file is there, and no longer than it is", async () => {
+  expect(await login("fier", "123")).toBe("unauthorized");
+  await Bun.write(join(folder, "fier.ini"), "[DEFAULT]\npassword=123");
+  expect(await login("fier", "123")).toEqual({ user: "fier", channels: undefined });
+  await Bun.write(join(folder, "fier.ini"), "[DEFAULT]\npassword=456");
+  expect(await login("fier", "123")).toBe("unauthorized");
+  expect(await login("fier", "456")).toEqual({ user: "fier", channels: undefined });
+  await rm(join(folder, "fier.ini"));
+  expect(await login("fier", "456")).toBe("unauthorized");
+});
+
+test("the grant has the channels of the file", async () => {
+  await Bun.write(join(folder, "fier.toml"), 'password = "123"\nchannels = ["cam*"]');
+  expect(await login("fier", "123")).toEqual({ user: "fier", channels: ["cam*"] });
+});
+
+test("a user who is switched off is refused", async () => {
+  await Bun.write(join(folder, "fier.toml"), 'password = "123"\nenabled = false');
+  expect(await login("fier", "123")).toBe("unauthorized");
+});
+
+test("with two files for one name nobody logs in, and the log says why", async () => {
+  await Bun.write(join(folder, "fier.toml"), 'password = "123"');
+  await Bun.write(join(folder, "fier.ini"), "[DEFAULT]\npassword=123");
+  expect(await login("fier", "123")).toBe("unauthorized");
+  expect(logged).toContain("nobody can log in as fier: two files for one user");
+});
+
+test("a file with something wrong in it lets nobody in, and the log says what, but not the password", async () => {
+  await Bun.write(join(folder, "fier.toml"), 'password = "hunter2"\nchanels = ["a"]');
+  expect(await login("fier", "hunter2")).toBe("unauthorized");
+  expect(logged).toContain("nobody can log in as fier: unknown key chanels");
+  expect(logged).not.toContain("hunter2");
+});
+
+test("a name that no entry has is not found, though the system would open a file by it", async () => {
+  await symlink(folder, join(folder, "self.toml.d"));
+  await Bun.write(join(folder, "fier.toml"), 'password = "123"');
+  expect(await login("self.toml.d/fier", "123")).toBe("unauthorized");
+});
+
+test("a file that is a link is followed, as secrets are mounted by links", async () => {
+  await Bun.write(join(folder, "..data"), 'password = "123"');
+  await symlink("..data", join(folder, "fier.toml"));
+  expect(await login("fier", "123")).toEqual({ user: "fier", channels: undefined });
+});
+
+test("a file that can't be a user's name lets nobody in by that name", async () => {
+  for (const name of ["fier ", "con", "a:b"]) {
+    await Bun.write(join(folder, `${name}.toml`), 'password = "123"');
+    expect(await login(name, "123")).toBe("unauthorized");
+  }
+});
+
+test("a folder that can't be read is the server's fault, told to the log, and never a yes", async () => {
+  await rm(folder, { recursive: true });
+  expect(await login("fier", "123")).toBe("internal");
+  expect(logged).toContain("the users folder can't be read");
+});
+
+test("for a user who is not there, or is switched off, as much work is done as for one who is", async () => {
+  const hash = await Bun.password.hash("123", { algorithm: "argon2id", memoryCost: 8, timeCost: 1 });
+  await Bun.write(join(folder, "fier.toml"), `password_hash = "${hash}"`);
+  await Bun.write(join(folder, "zoe.toml"), `password_hash = "${hash}"\nenabled = false`);
+  const verify = spyOn(Bun.password, "verify");
+  try {
+    for (const user of ["fier", "zoe", "nobody", "../fier"]) {
+      verify.mockClear();
+      await login(user, "124");
+      expect({ user, calls: verify.mock.calls }).toEqual({ user, calls: [["124", hash, "argon2id"]] });
+    }
+    expect(await login("nobody", "123")).toBe("unauthorized"); // another one's password, and right for that one
+  } finally {
+    verify.mockRestore();
+  }
+});
+
+test("an unknown name stands for the same user each time, so that its delay tells nothing", async () => {
+  const hash = await Bun.password.hash("123", { algorithm: "argon2id", memoryCost: 8, timeCost: 1 });
+  for (let i = 0; i < 8; i++) {
+    await Bun.write(join(folder, `hashed${i}.toml`), `password_hash = "${hash}"`);
+    await Bun.write(join(folder, `plain${i}.toml`), 'password = "123"');
+  }
+  const verify = spyOn(Bun.password, "verify");
+  try {
+    const names = Array.from({ length: 40 }, (_, index) => `nobody${index}`);
+    const hashed = async (name: string) => {
+      verify.mockClear();
+      await login(name, "124");
+      return verify.mock.calls.length;
+    };
+    const first: number[] = [];
+    for (const name of names) first.push(await hashed(name));
+    const again: number[] = [];
+    for (const name of names) again.push(await hashed(name));
+    expect(again).toEqual(first);
+    expect(new Set(first)).toEqual(new Set([0, 1])); // one kind alone: once in 2^39 runs
+  } finally {
+    verify.mockRestore();
+  }
+});

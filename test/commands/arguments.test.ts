@@ -1,0 +1,128 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { argumentFlags, readArguments, requirePassword, type Verb } from "../../src/commands/arguments.ts";
+import type { Invocation } from "../../src/commands/command.ts";
+import { FstreamError } from "../../src/errors.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fstream-arguments-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function nothing(): void {}
+
+async function read(verb: Verb, environment: Record<string, string>, flags: Invocation["flags"] = {}) {
+  const hints: string[] = [];
+  const terminal = {
+    say: nothing,
+    error: nothing,
+    hint: (text: string) => hints.push(text),
+    print: nothing,
+    columns: 80,
+  };
+  const found = await readArguments(verb, { flags, operands: [], environment, cwd: folder, terminal });
+  return { found: [...found], hints };
+}
+
+/** Every argument of the protocol, exported. */
+const everything = {
+  fserv_arg_user: "fier",
+  fserv_arg_user_password: "123",
+  fserv_arg_token: "t",
+  fserv_arg_channel: "c",
+  fserv_arg_channel_password: "456",
+  fserv_arg_bufsize: "7",
+  fserv_arg_start: "live",
+  fserv_arg_wait: "5",
+  fserv_arg_lag: "skip",
+  fserv_arg_reply: "0",
+  HOME: "/",
+};
+
+async function names(verb: Verb): Promise<string> {
+  return (await read(verb, everything)).found.map(([name]) => name).join(" ");
+}
+
+test("each verb sends its own arguments alone, whatever was exported for the others", async () => {
+  expect(await names("watch")).toBe("user channel channel_password start wait lag");
+  expect(await names("broadcast")).toBe("user user_password token channel channel_password bufsize");
+  expect(await names("token")).toBe("user user_password");
+  for (const verb of ["watch", "broadcast", "token"] as const)
+    expect((await read(verb, everything)).hints).toEqual([]);
+});
+
+async function password(flags: Invocation["flags"]): Promise<string | undefined> {
+  return new Map((await read("token", everything, flags)).found).get("user_password");
+}
+
+test("a flag beats a file, a file beats the environment, and what is empty is as if left out", async () => {
+  writeFileSync(join(folder, "secret"), "from file\n");
+  expect(await password({})).toBe("123");
+  expect(await password({ "user-password-file": "secret" })).toBe("from file");
+  expect(await password({ "user-password": "from flag" })).toBe("from flag");
+  expect(await password({ "user-password": "" })).toBeUndefined();
+});
+
+test("a secret can't be given twice, nor come from the stdin that is broadcast", async () => {
+  const both = read("token", everything, { "user-password": "a", "user-password-file": "secret" });
+  expect(await both.catch((error: unknown) => error)).toMatchObject({ code: "usage" });
+  const stdin = read("broadcast", everything, { "channel-password-file": "-" });
+  expect(await stdin.catch((error: unknown) => error)).toMatchObject({ code: "usage" });
+});
+
+test("what is unknown is passed on, with one hint where it looks like a slip", async () => {
+  const { found, hints } = await read("broadcast", {
+    fserv_arg_user: "fier",
+    fserv_arg_quality: "high",
+    fserv_arg_user_channel: "default",
+    fserv_arg_chanel: "x",
+    fserv_arg_empty: "",
+  });
+  expect(found).toEqual([
+    ["user", "fier"],
+    ["quality", "high"],
+    ["user_channel", "default"],
+    ["chanel", "x"],
+  ]);
+  expect(hints).toEqual([
+    "fserv_arg_user_channel is unknown: did you mean fserv_arg_channel?",
+    "fserv_arg_chanel is unknown: did you mean fserv_arg_channel?",
+  ]);
+});
+
+test("a slip of a secret's name does not leave with a verb that would not send the secret", async () => {
+  const slip = { fserv_arg_user: "fier", fserv_arg_user_pasword: "123", fserv_arg_my_token: "t" };
+  expect((await read("watch", slip)).found).toEqual([["user", "fier"]]);
+  expect((await read("broadcast", slip)).found.map(([name]) => name)).toEqual([
+    "user",
+    "user_pasword",
+    "my_token",
+  ]);
+});
+
+test("a name that could break out of its place is dropped", async () => {
+  const names = ["a,user", "a=b", "user*", "a\nb", "ä", ""];
+  const environment = Object.fromEntries(names.map((name) => [`fserv_arg_${name}`, "x"]));
+  expect((await read("watch", { fserv_arg_user: "fier", ...environment })).found).toEqual([["user", "fier"]]);
+});
+
+test("a missing user or password is a usage error that names both ways to give it", async () => {
+  const user = (await read("watch", {}).catch((error: unknown) => error)) as FstreamError;
+  expect(user).toBeInstanceOf(FstreamError);
+  expect([user.code, user.hint]).toEqual(["usage", "give --user NAME, or set the variable fserv_arg_user"]);
+  expect(() => requirePassword("token", new Map())).toThrow("token needs the user's password");
+  expect(() => requirePassword("broadcast", new Map())).toThrow("or a token");
+  expect(requirePassword("token", new Map([["user_password", "x"]]))).toBe("x");
+});
+
+test("each argument but the wait has a flag, and each password a file", () => {
+  expect(Object.keys(argumentFlags("watch"))).toEqual([
+    "user",
+    "channel",
+    "channel-password",
+    "channel-password-file",
+    "start",
+    "lag",
+  ]);
+  expect(Object.keys(argumentFlags("token"))).toEqual(["user", "user-password", "user-password-file"]);
+});

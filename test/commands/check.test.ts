@@ -1,0 +1,107 @@
+// `fstream check` in a folder: what it says, and its exit status.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { generate } from "selfsigned";
+import { run } from "./run.ts";
+
+let cwd: string;
+beforeEach(async () => {
+  cwd = await mkdtemp(join(tmpdir(), "fstream-check-"));
+});
+afterEach(() => rm(cwd, { recursive: true }));
+
+const put = (name: string, text: string) => Bun.write(join(cwd, name), text);
+
+test("settings and users without fault are fine, and nothing is on stdout", async () => {
+  await put("users/fier.ini", "[DEFAULT]\npassword=123");
+  expect(await run(cwd, ["check"])).toEqual({
+    status: 0,
+    stdout: "",
+    stderr: "fstream: settings and 1 user are fine\n",
+  });
+});
+
+test("all that is wrong is told at once, one line each", async () => {
+  await put("relay.toml", '[fstream]\nhold = "soon"\nhld = 1\nusers_dir = "people"\n');
+  await put("people/fier.ini", "[DEFAULT]\npassword=");
+  await put("people/zoe.toml", "password = 1");
+  const { status, stdout, stderr } = await run(cwd, ["check", "--config", "relay.toml"]);
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+  expect(stderr.trimEnd().split("\n")).toEqual([
+    "fstream: error: relay.toml:3: unknown key hld in [fstream]: did you mean hold",
+    expect.stringMatching(
+      /^fstream: error: relay\.toml:2: hold in \[fstream\] is "soon": it should be a duration/,
+    ),
+    `fstream: error: ${join(cwd, "people/fier.ini")}: password should not be empty`,
+    `fstream: error: ${join(cwd, "people/zoe.toml")}: password should be a text in quotes`,
+  ]);
+});
+
+test("a users folder that is not there is an error with the next step", async () => {
+  const { status, stderr } = await run(cwd, ["check"]);
+  expect(status).toBe(1);
+  expect(stderr).toContain(
+    `fstream: error: the users folder ${join(cwd, "users")} can't be read: there is no such folder\n`,
+  );
+  expect(stderr).toContain("fstream: hint: `fstream user add NAME` makes it\n");
+});
+
+test("where nobody can log in there is a hint", async () => {
+  await put("users/example.toml", 'enabled = false\npassword = "x"');
+  const { status, stderr } = await run(cwd, ["check"]);
+  expect(status).toBe(0);
+  expect(stderr).toBe(
+    "fstream: settings and 1 user are fine\nfstream: hint: nobody can broadcast yet: `fstream user add NAME`\n",
+  );
+});
+
+test("certificate, key and admin token are looked at", async () => {
+  const pair = await generate([{ name: "commonName", value: "relay" }], { keyType: "ec" });
+  const other = await generate([{ name: "commonName", value: "relay" }], { keyType: "ec" });
+  const files = 'tls_cert = "cert.pem"\ntls_key = "key.pem"\nadmin_token_file = "admin"\n';
+  await put("fstream.toml", `[server]\n${files}`);
+  await put("users/fier.ini", "[DEFAULT]\npassword=123");
+  await put("cert.pem", pair.cert);
+  await put("key.pem", pair.private);
+  await put("admin", "secret\n");
+  expect((await run(cwd, ["check"])).stderr).toBe("fstream: settings and 1 user are fine\n");
+
+  await put("key.pem", other.private);
+  await put("admin", "\n");
+  expect((await run(cwd, ["check"])).stderr).toBe(
+    `fstream: error: tls_key is not the key of tls_cert\nfstream: error: admin_token_file: ${join(cwd, "admin")} is empty\n`,
+  );
+
+  await put("cert.pem", "rubbish");
+  await rm(join(cwd, "key.pem"));
+  await rm(join(cwd, "admin"));
+  const { status, stderr } = await run(cwd, ["check"]);
+  expect(status).toBe(1);
+  expect(stderr.trimEnd().split("\n")).toEqual([
+    expect.stringMatching(/^fstream: error: tls_key: .*key\.pem can't be read: /),
+    expect.stringMatching(/^fstream: error: tls_cert: .*cert\.pem holds no PEM certificate: /),
+    expect.stringMatching(/^fstream: error: admin_token_file: .*admin can't be read: /),
+  ]);
+});
+
+test("a certificate that has expired is told", async () => {
+  const notAfterDate = new Date("2020-02-01");
+  const notBeforeDate = new Date("2020-01-01");
+  const pair = await generate([{ name: "commonName", value: "relay" }], {
+    keyType: "ec",
+    notBeforeDate,
+    notAfterDate,
+  });
+  await put("fstream.toml", '[server]\ntls_cert = "cert.pem"\ntls_key = "key.pem"\n');
+  await put("cert.pem", pair.cert);
+  await put("key.pem", pair.private);
+  await put("users/fier.ini", "[DEFAULT]\npassword=123");
+  expect((await run(cwd, ["check"])).stderr).toContain("cert.pem has expired: it was valid to Feb  1");
+});
+
+test("an operand is a usage error", async () => {
+  expect((await run(cwd, ["check", "fstream.toml"])).status).toBe(2);
+});

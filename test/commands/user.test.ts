@@ -1,0 +1,190 @@
+// `fstream user`: what it writes, what it says, what it refuses. Where a password is hashed for real a test
+// takes a tenth of a second; the others store it plain.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { driver, run } from "./run.ts";
+
+let cwd: string;
+beforeEach(async () => {
+  cwd = await mkdtemp(join(tmpdir(), "fstream-user-"));
+});
+afterEach(() => rm(cwd, { recursive: true }));
+
+const put = (name: string, text: string) => Bun.write(join(cwd, name), text);
+const read = (name: string) => Bun.file(join(cwd, name)).text();
+
+test("a user is added with the hash of the password, readable by its owner alone", async () => {
+  const { status, stdout, stderr } = await run(cwd, ["user", "add", "fier"], "a b,c\nrest\n");
+  expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
+  expect(stderr).toBe(`fstream: fier can log in now: ${join(cwd, "users/fier.toml")}\n`);
+  const hash = /^password_hash = "(\$argon2id\$[^"]+)"\n$/.exec(await read("users/fier.toml"))?.[1] ?? "";
+  expect(await Bun.password.verify("a b,c", hash)).toBe(true);
+  if (process.platform !== "win32")
+    expect((await stat(join(cwd, "users/fier.toml"))).mode & 0o777).toBe(0o600);
+});
+
+test("the password comes from a file, or from all of stdin, without one trailing newline", async () => {
+  await put("secret", "päss\n\n");
+  const flags = ["--plain", "--users-dir", "people", "--channels", "default, cam*"];
+  expect((await run(cwd, ["user", "add", "fier", ...flags, "--password-file", "secret"])).status).toBe(0);
+  expect(await read("people/fier.toml")).toBe('password = "päss\\n"\nchannels = ["default", "cam*"]\n');
+  expect((await run(cwd, ["user", "add", "zoe", ...flags, "--password-file", "-"], "x\ny\r\n")).status).toBe(
+    0,
+  );
+  expect(await read("people/zoe.toml")).toStartWith('password = "x\\ny"\n');
+});
+
+test("the folder is the one of the settings file", async () => {
+  await put("conf/relay.toml", '[fstream]\nusers_dir = "people"\n');
+  expect(
+    (await run(cwd, ["user", "add", "fier", "--plain", "--config", "conf/relay.toml"], "x\n")).status,
+  ).toBe(0);
+  expect(await readdir(join(cwd, "conf/people"))).toEqual(["fier.toml"]);
+  await put("conf/relay.toml", "[fstream]\nuser_dir = 1\n");
+  const { status, stderr } = await run(cwd, ["user", "list", "--config", "conf/relay.toml"]);
+  expect(status).toBe(1);
+  expect(stderr).toContain("did you mean users_dir");
+});
+
+test("who is there already, in whichever file, is not added again", async () => {
+  await put("users/fier.ini", "[DEFAULT]\npassword=123");
+  await put("users/zoe.toml", "rubbish");
+  for (const name of ["fier", "zoe"]) {
+    const { status, stderr } = await run(cwd, ["user", "add", name, "--plain"], "x\n");
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      `fstream: error: there is a user ${name} already\nfstream: hint: \`fstream user passwd ${name}\` changes the password\n`,
+    );
+  }
+  expect((await readdir(join(cwd, "users"))).sort()).toEqual(["fier.ini", "zoe.toml"]);
+  expect(await read("users/zoe.toml")).toBe("rubbish");
+});
+
+test("a new password leaves channels and being switched off as they are", async () => {
+  await put("users/fier.toml", 'password = "old"\nchannels = ["a"]\nenabled = false\n');
+  expect((await run(cwd, ["user", "passwd", "fier", "--plain"], "new\n")).status).toBe(0);
+  expect(await read("users/fier.toml")).toBe('password = "new"\nchannels = ["a"]\nenabled = false\n');
+  expect((await run(cwd, ["user", "passwd", "fier", "--plain", "--channels="], "new\n")).status).toBe(0);
+  expect(await read("users/fier.toml")).toBe('password = "new"\nenabled = false\n');
+});
+
+test("a new password for a user of the original's kind takes the .ini file's place, and says so", async () => {
+  await put("users/fier.ini", "[DEFAULT]\npassword=123");
+  const { status, stderr } = await run(cwd, ["user", "passwd", "fier", "--plain"], "new\n");
+  expect(status).toBe(0);
+  expect(stderr).toContain(`fstream: it takes the place of ${join(cwd, "users/fier.ini")}\n`);
+  expect(await readdir(join(cwd, "users"))).toEqual(["fier.toml"]);
+});
+
+test("a file with something wrong in it is not written over", async () => {
+  await put("users/fier.toml", 'password = "old"\nchanels = ["a"]\n');
+  const { status, stderr } = await run(cwd, ["user", "passwd", "fier", "--plain"], "new\n");
+  expect(status).toBe(1);
+  expect(stderr).toContain("unknown key chanels");
+  expect(await read("users/fier.toml")).toContain("old");
+});
+
+test("a removed user's files are gone, whatever stood in them", async () => {
+  await put("users/fier.toml", "rubbish");
+  await put("users/fier.ini", "rubbish");
+  await put("users/zoe.ini", "rubbish");
+  expect((await run(cwd, ["user", "remove", "fier"])).status).toBe(0);
+  expect(await readdir(join(cwd, "users"))).toEqual(["zoe.ini"]);
+});
+
+test("who is not there can't be changed or removed", async () => {
+  for (const action of ["passwd", "remove"]) {
+    const { status, stderr } = await run(cwd, ["user", action, "fier"], "x\n");
+    expect(status).toBe(1);
+    expect(stderr).toStartWith(`fstream: error: there is no user fier in ${join(cwd, "users")}\n`);
+  }
+});
+
+test("the list is one name a line for scripts, and JSON where asked for", async () => {
+  await put("users/zoe.toml", 'password = "x"\nchannels = ["a", "b*"]\nenabled = false');
+  await put("users/adam.ini", "[DEFAULT]\npassword=x");
+  await put("users/broken.ini", "");
+  const { status, stdout, stderr } = await run(cwd, ["user", "list"]);
+  expect({ status, stdout }).toEqual({ status: 0, stdout: "adam\nzoe\n" });
+  expect(stderr).toBe("fstream: hint: 1 more have something wrong: run `fstream check`\n");
+  expect(JSON.parse((await run(cwd, ["user", "list", "--json"])).stdout)).toEqual([
+    { user: "adam", password: "plain", channels: null, enabled: true },
+    { user: "zoe", password: "plain", channels: ["a", "b*"], enabled: false },
+  ]);
+});
+
+test("empty passwords, bad names and wrong calls are refused before anything is written", async () => {
+  const calls: readonly [status: number, argv: string[]][] = [
+    [1, ["add", "fier"]],
+    [2, ["add", "../fier"]],
+    [2, ["add", ".fier"]],
+    [2, ["add"]],
+    [2, ["add", "fier", "zoe"]],
+    [2, ["list", "fier"]],
+    [2, ["toString"]],
+    [2, []],
+    [1, ["add", "fier", "--password-file", "none"]],
+  ];
+  for (const [status, argv] of calls) {
+    const outcome = await run(cwd, ["user", ...argv], "\n");
+    expect({ argv, status: outcome.status, stdout: outcome.stdout }).toEqual({ argv, status, stdout: "" });
+    expect(outcome.stderr).toStartWith("fstream: error: ");
+  }
+  expect(await readdir(join(cwd, "users"))).toEqual([]);
+});
+
+/** Runs the driver on a terminal of its own, typing each answer once its prompt is there. */
+async function onTerminal(argv: readonly string[], answers: Readonly<Record<string, string>>) {
+  let shown = "";
+  const decoder = new TextDecoder();
+  const asked = Object.keys(answers);
+  const child = Bun.spawn([process.execPath, driver, ...argv], {
+    cwd,
+    terminal: {
+      cols: 80,
+      rows: 24,
+      data(terminal, bytes) {
+        shown += decoder.decode(bytes, { stream: true });
+        while (asked.length > 0 && shown.includes(asked[0])) terminal.write(answers[asked.shift() ?? ""]);
+      },
+    },
+  });
+  const status = await child.exited;
+  child.terminal?.close();
+  return { status, shown };
+}
+
+const posix = test.skipIf(process.platform === "win32");
+
+posix("on a terminal the password is asked for twice and not shown", async () => {
+  const answers = { "Password for fier: ": "hunterX\x7f2é\r", "Once more: ": "no\x15hunter2é\r" };
+  const { status, shown } = await onTerminal(["user", "add", "fier", "--plain"], answers);
+  expect(shown).toContain("fier can log in now");
+  expect(shown).not.toContain("hunter");
+  expect(status).toBe(0);
+  expect(await read("users/fier.toml")).toBe('password = "hunter2é"\n');
+});
+
+posix("two passwords that differ, and Ctrl-C, change nothing", async () => {
+  const differ = await onTerminal(["user", "add", "fier"], {
+    "Password for fier: ": "a\r",
+    "Once more: ": "b\r",
+  });
+  expect(differ.shown).toContain("the two passwords differ");
+  const interrupted = await onTerminal(["user", "add", "fier"], { "Password for fier: ": "a\x03" });
+  expect(interrupted.shown).toContain("no password was given");
+  expect([differ.status, interrupted.status]).toEqual([1, 1]);
+  expect(await readdir(join(cwd, "users"))).toEqual([]);
+});
+
+posix("on a terminal the list is a table", async () => {
+  await put("users/fier.toml", 'password = "x"\nchannels = ["a", "b*"]\nenabled = false');
+  await put("users/日本.ini", "[DEFAULT]\npassword=x");
+  const { shown } = await onTerminal(["user", "list"], {});
+  expect(shown.replaceAll("\r", "")).toBe(
+    "USER  ENABLED  PASSWORD  CHANNELS\nfier  no       plain     a, b*\n日本  yes      plain     all\n",
+  );
+});

@@ -1,0 +1,286 @@
+// Settings from a file, flags and defaults, and what people are told when something is wrong with them.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FstreamError } from "../../src/errors.ts";
+import { examineSettings, loadSettings, type Sources } from "../../src/settings/load.ts";
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "fstream-settings-"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+let count = 0;
+/** A working folder with `text` as its fstream.toml. */
+async function folderWith(text: string | Uint8Array): Promise<string> {
+  const folder = join(root, String(count++));
+  await Bun.write(join(folder, "fstream.toml"), text);
+  return folder;
+}
+
+function sources(cwd: string, more: Partial<Sources> = {}): Sources {
+  return { cwd, environment: {}, overrides: {}, ...more };
+}
+
+function failure(sources: Sources): Promise<unknown> {
+  return loadSettings(sources).catch((error: unknown) => error);
+}
+
+async function problemsOf(text: string, overrides = {}): Promise<readonly string[]> {
+  return (await examineSettings(sources(await folderWith(text), { overrides }))).problems;
+}
+
+test("without a file everything is at its default, and paths count from the working folder", async () => {
+  const settings = await loadSettings(sources("/nowhere"));
+  expect(settings).toEqual({
+    server: {
+      listen: { host: "", port: 61_920 },
+      tlsListen: undefined,
+      httpsListen: { host: "", port: 61_921 },
+      httpListen: undefined,
+      tlsCert: undefined,
+      tlsKey: undefined,
+      stateDir: "/nowhere/state",
+      trustedProxies: [],
+      maxConnections: 16_000,
+      maxConnectionsPerIp: 256,
+      maxWaiting: 1000,
+      handshakeTimeoutMs: 10_000,
+      maxPreambleBytes: 8192,
+      maxRequestBytes: 4096,
+      adminTokenFile: undefined,
+      logLevel: "info",
+      shutdownGraceMs: 10_000,
+    },
+    fstream: {
+      usersDir: "/nowhere/users",
+      tokenLifetimeMs: 120_000,
+      plainPasswords: true,
+      backlogBytes: 16_777_216,
+      maxBacklogTotalBytes: 1_073_741_824,
+      maxLagMs: 60_000,
+      maxDelayMs: 20,
+      joinTimeoutMs: 15_000,
+      drainTimeoutMs: 30_000,
+      slowWatcher: "skip",
+      broadcasterTimeoutMs: 0,
+      holdMs: 10_000,
+      holdEndedMs: 0,
+      takeover: true,
+      maxChannelsPerUser: 16,
+      maxWatchersPerChannel: 0,
+      maxBitrate: 0,
+      maxWaitMs: 3_600_000,
+      listChannels: true,
+    },
+    auth: { authenticator: "users" },
+  });
+});
+
+test("a value in the file beats the default, and a flag beats the file", async () => {
+  const cwd = await folderWith(
+    '[server]\nlisten = "[::1]:7000"\n[fstream]\nmax_lag = "5s"\nbacklog = 1048576\ntakeover = false\n',
+  );
+  const settings = await loadSettings(
+    sources(cwd, {
+      overrides: { "max-lag": "7s", "trusted-proxies": "::1, 10.0.0.0/8", takeover: true, quiet: true },
+    }),
+  );
+  expect(settings.server.listen).toEqual({ host: "::1", port: 7000 });
+  expect(settings.server.trustedProxies).toEqual(["::1", "10.0.0.0/8"]);
+  expect(settings.fstream).toMatchObject({
+    maxLagMs: 7000,
+    backlogBytes: 1_048_576,
+    takeover: true,
+    holdMs: 10_000,
+  });
+});
+
+test("a named file is read from where it is, and its relative paths count from its folder", async () => {
+  const folder = await folderWith(
+    '[fstream]\nusers_dir = "people"\n[server]\nadmin_token_file = "/run/token"\n',
+  );
+  const settings = await loadSettings(
+    sources(root, {
+      file: join(folder, "fstream.toml"),
+      overrides: { "tls-cert": "c.pem", "tls-key": "k.pem" },
+    }),
+  );
+  expect(settings.fstream.usersDir).toBe(join(folder, "people"));
+  expect(settings.server.stateDir).toBe(join(folder, "state"));
+  expect(settings.server.adminTokenFile).toBe("/run/token");
+  expect(settings.server.tlsCert).toBe(join(root, "c.pem"));
+});
+
+test("the state folder is the system's where it gives one, unless the settings name another", async () => {
+  const environment = { STATE_DIRECTORY: "/var/lib/fstream:/var/lib/other" };
+  expect((await loadSettings(sources("/nowhere", { environment }))).server.stateDir).toBe("/var/lib/fstream");
+  const overrides = { "state-dir": "mine" };
+  expect((await loadSettings(sources("/nowhere", { environment, overrides }))).server.stateDir).toBe(
+    "/nowhere/mine",
+  );
+});
+
+test("a byte order mark and Windows line ends are accepted", async () => {
+  const cwd = await folderWith(
+    '\ufeff# mine\r\n[fstream]\r\nhold = "3s" # short\r\n\r\n[server]\r\nmax_waiting = 5\r\n',
+  );
+  const settings = await loadSettings(sources(cwd));
+  expect(settings.fstream.holdMs).toBe(3000);
+  expect(settings.server.maxWaiting).toBe(5);
+});
+
+test("a file that was named but is not there, is a folder or is not UTF-8 is refused", async () => {
+  expect(await failure(sources(root, { file: "none.toml" }))).toMatchObject({
+    code: "failed",
+    message: "none.toml: can't be read: there is no such file",
+  });
+  expect(await failure(sources(root, { file: "." }))).toMatchObject({
+    message: expect.stringMatching(/^\.: can't be read: /),
+  });
+  const cwd = await folderWith(new Uint8Array([0x61, 0x3d, 0xff]));
+  expect(await failure(sources(cwd))).toMatchObject({
+    message: "fstream.toml: not UTF-8 text: it should be a TOML file",
+  });
+});
+
+test("what is not TOML is told with its line", async () => {
+  expect(await problemsOf("[server]\nlisten = :61920\n")).toEqual([
+    expect.stringMatching(/^fstream\.toml:2: not TOML: Unexpected character/),
+  ]);
+  expect(await problemsOf("[fstream]\nhold = 1\n\nhold = 2\n")).toEqual([
+    "fstream.toml:4: not TOML: Can't redefine existing key",
+  ]);
+});
+
+test("an unknown key or section is told with its line and the name that was meant", async () => {
+  const text = [
+    "max_lag = 3",
+    "[server]",
+    '"max_wating" = 3',
+    "max_lag = 3",
+    "listne = ':1'",
+    "[fstrem]",
+    "[auth]",
+    "zzz = 1",
+    "[fstream]",
+    "log_levle = 'info'",
+    "",
+  ];
+  expect(await problemsOf(text.join("\n"))).toEqual([
+    "fstream.toml:1: unknown key max_lag outside of the sections: it belongs in [fstream]",
+    "fstream.toml:3: unknown key max_wating in [server]: did you mean max_waiting",
+    "fstream.toml:4: unknown key max_lag in [server]: it belongs in [fstream]",
+    "fstream.toml:5: unknown key listne in [server]: did you mean listen",
+    "fstream.toml:6: unknown section [fstrem]: did you mean [fstream]",
+    "fstream.toml:8: unknown key zzz in [auth]",
+    "fstream.toml:10: unknown key log_levle in [fstream]: did you mean log_level in [server]",
+  ]);
+  expect(await problemsOf("[zzz]\n")).toEqual([
+    "fstream.toml:1: unknown section [zzz]: the sections are [server], [fstream], [auth]",
+  ]);
+  expect(await problemsOf("server = 1\n")).toEqual([
+    "fstream.toml:1: server is 1: it should be a table, [server]",
+  ]);
+});
+
+test("a bad value is told with its line, itself, and what would be right", async () => {
+  const bad: Record<string, string> = {
+    'hold = "soon"':
+      'hold in [fstream] is "soon": it should be a duration from 0s to 1d, written such as "10s"',
+    "hold = true": "hold in [fstream] is true: it should be a duration",
+    'hold = "-1s"': 'hold in [fstream] is "-1s": it should be',
+    'max_delay = "2s"': 'max_delay in [fstream] is "2s": it should be a duration from 0s to 1s',
+    'max_lag = "1ms"': 'max_lag in [fstream] is "1ms": it should be a duration from 100ms to 1d, or 0',
+    'backlog = "1KiB"': 'backlog in [fstream] is "1KiB": it should be a size from 64KiB to 2GiB',
+    "max_bitrate = 9223372036854775807":
+      "max_bitrate in [fstream] is 9223372036854775807: it should be a whole number",
+    "max_bitrate = -1": "max_bitrate in [fstream] is -1: it should be a whole number of at least 8, or 0",
+    "max_bitrate = 1.5": "max_bitrate in [fstream] is 1.5: it should be a whole number",
+    "max_bitrate = nan": "max_bitrate in [fstream] is NaN: it should be a whole number",
+    'max_bitrate = "8000"': 'max_bitrate in [fstream] is "8000": it should be a whole number',
+    'takeover = "false"': 'takeover in [fstream] is "false": it should be true or false, without quotes',
+    'slow_watcher = "drop"': 'slow_watcher in [fstream] is "drop": it should be one of "skip", "close"',
+    'users_dir = ""': 'users_dir in [fstream] is "": it should be a path',
+    "users_dir = 2020-02-02": "users_dir in [fstream] is a date: it should be a path",
+    "users_dir = { a = 1 }": "users_dir in [fstream] is a table: it should be a path",
+    "users_dir = [1, 9223372036854775807]":
+      'users_dir in [fstream] is [1,"9223372036854775807"]: it should be a path',
+  };
+  for (const [line, message] of Object.entries(bad)) {
+    const problems = await problemsOf(`[fstream]\n# a comment\n\n${line}\n`);
+    expect({ line, problems }).toEqual({
+      line,
+      problems: [expect.stringMatching(new RegExp(`^fstream\\.toml:4: ${RegExp.escape(message)}`))],
+    });
+  }
+  expect(await problemsOf('[auth]\nauthenticator = "ldap"\n')).toEqual([
+    'fstream.toml:2: authenticator in [auth] is "ldap": it should be "users", the only one for now',
+  ]);
+  expect(await problemsOf('[server]\ntrusted_proxies = ["proxy.example"]\n')).toEqual([
+    expect.stringMatching(
+      /^fstream\.toml:2: trusted_proxies in \[server\] is \["proxy.example"\]: it should be a list/,
+    ),
+  ]);
+});
+
+test("a bad flag is told by its name", async () => {
+  expect(
+    await problemsOf("", { "max-channels-per-user": "many", takeover: "maybe", "https-listen": ":x" }),
+  ).toEqual([
+    expect.stringMatching(/^--https-listen is ":x": it should be an address to listen on/),
+    expect.stringMatching(/^--takeover is "maybe": it should be true or false/),
+    expect.stringMatching(/^--max-channels-per-user is "many": it should be a whole number from 1/),
+  ]);
+});
+
+test("settings that contradict each other are told with the line of one of them", async () => {
+  expect(await problemsOf('[fstream]\nmax_backlog_total = "8MiB"\n')).toEqual([
+    "fstream.toml:2: backlog (16MiB) should be at most max_backlog_total (8MiB)",
+  ]);
+  expect(await problemsOf('[server]\ntls_key = "key.pem"\n')).toEqual([
+    "fstream.toml:2: tls_key is set without tls_cert: the key's certificate should be given too",
+  ]);
+  expect(await problemsOf("", { "tls-cert": "cert.pem" })).toEqual([
+    "--tls-cert: tls_cert is set without tls_key: the certificate's key should be given too",
+  ]);
+  expect(await problemsOf('[server]\n\nlisten = ""\nhttps_listen = ""\n')).toEqual([
+    expect.stringMatching(/^fstream\.toml:3: nothing to listen on: at least one of listen, tls_listen, /),
+  ]);
+  expect(await problemsOf('[server]\nhttp_listen = ":61920"\n')).toEqual([
+    "fstream.toml:2: listen and http_listen are the same address: each should have its own",
+  ]);
+  expect(await problemsOf('[server]\nhttps_listen = ""\n[fstream]\nplain_passwords = false\n')).toEqual([
+    expect.stringMatching(/^fstream\.toml:4: plain_passwords is false but nothing takes passwords/),
+  ]);
+});
+
+test("several listeners on port 0, and one port on two hosts, are no contradiction", async () => {
+  expect(await problemsOf('[server]\nlisten = ":0"\ntls_listen = ":0"\nhttps_listen = ":0"\n')).toEqual([]);
+  expect(await problemsOf('[server]\nlisten = "127.0.0.1:7"\ntls_listen = "127.0.0.2:7"\n')).toEqual([]);
+});
+
+test("a rule is not asked about a value that is wrong in itself", async () => {
+  expect(await problemsOf('[fstream]\nbacklog = "huge"\nmax_backlog_total = "1MiB"\n')).toHaveLength(1);
+});
+
+test("loading tells the first of several problems and how to see the others", async () => {
+  const cwd = await folderWith("[fstream]\nhold = true\nhld = 1\ntakeover = 1\n");
+  const error = await loadSettings(sources(cwd)).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(FstreamError);
+  expect(error).toMatchObject({
+    code: "failed",
+    message:
+      "fstream.toml:3: unknown key hld in [fstream]: did you mean hold (and 2 more; run `fstream check`)",
+  });
+});
+
+test("what examining gives besides problems has defaults in the place of what is wrong", async () => {
+  const cwd = await folderWith('[fstream]\nhold = true\nusers_dir = "people"\n');
+  const { settings, file } = await examineSettings(sources(cwd));
+  expect(file).toBe("fstream.toml");
+  expect(settings.fstream).toMatchObject({ holdMs: 10_000, usersDir: join(cwd, "people") });
+});
