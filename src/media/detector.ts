@@ -1,0 +1,97 @@
+// What the relay wants to know of a stream's bytes, and nothing else: where a decoder can start (join
+// points), what it must be given first (the header), and where a stream can be cut without leaving half
+// of something behind (unit ends). One file for each container implements `Detector`; sniffer.ts finds
+// out which one it is.
+//
+//   bytes ->  [header][unit][unit][unit][unit][unit] ...
+//                     ^join             ^join          offsets are absolute: bytes since the channel began
+//                           ^     ^     ^     ^        unit ends (a join point is a unit's end as well)
+//
+// Detectors are pure: bytes in, calls on a `Sink` out. They see each byte once, in order, in pieces of
+// any size; the answers do not depend on the pieces. They keep a small bounded state, never the bytes
+// (but for headers), never throw and never loop whatever the bytes are.
+
+/** What has to come before the bytes at a join point. The buffers are never changed once handed out. */
+export interface Header {
+  /** For a watcher that starts here: the whole container header. Empty where the format needs none. */
+  readonly start: Uint8Array;
+  /**
+   * For a watcher in mid-stream (a skip, a return): only what the format allows to be repeated, such as
+   * PAT and PMT, parameter sets, FLV sequence tags. Empty where nothing may be repeated.
+   */
+  readonly resume: Uint8Array;
+  /**
+   * The part that can never be repeated in mid-stream (the EBML head with Tracks, the moov), empty where
+   * there is none. A watcher that got one such header can't go on in a stream with another.
+   */
+  readonly fixed: Uint8Array;
+}
+
+/** The header of streams that need none. */
+export const noHeader: Header = {
+  start: new Uint8Array(0),
+  resume: new Uint8Array(0),
+  fixed: new Uint8Array(0),
+};
+
+/** What is cheap to know of a stream; what is not known is left out. Filled in as it becomes known. */
+export interface StreamInfo {
+  /** Short name for people, logs and metrics: "mpegts", "h264", "matroska", "webm", "fmp4", "flv", "ogg", ... */
+  container: string;
+  /** Media type for HTTP's Content-Type, e.g. "video/mp2t"; "application/octet-stream" if unknown. */
+  mediaType: string;
+  /** Codecs in the order of the tracks, short names as ffmpeg has them: "h264", "hevc", "aac", "opus", ... */
+  codecs: string[];
+  /** Pixels. */
+  width?: number;
+  height?: number;
+  /** How many times the detector met bytes that break the format and had to find its place again. */
+  damaged: number;
+}
+
+/** Receives what a detector finds. All offsets are absolute, and each kind of call has rising offsets. */
+export interface Sink {
+  /** From here on joins need this header: it holds for every `join` reported after this call. */
+  header(header: Header): void;
+  /**
+   * A decoder that is given the header and then the bytes from `offset` on shows a picture (or plays)
+   * at once and without an error. `offset` may lie behind what was fed: a keyframe is often known as one only
+   * some bytes later. It is also a unit end.
+   */
+  join(offset: number): void;
+  /** The stream can be cut before `offset`: what was sent is whole, what follows begins something new. */
+  unit(offset: number): void;
+}
+
+export interface Detector {
+  readonly info: StreamInfo;
+  /**
+   * Takes the next bytes; `offset` is the absolute offset of the first of them. The buffer belongs to the
+   * caller and is not kept. Never throws.
+   */
+  feed(bytes: Uint8Array, offset: number): void;
+  /**
+   * True once the bytes have turned out not to be this container after all, or to be damaged beyond
+   * finding the way again: the stream is then treated as opaque.
+   */
+  readonly lost: boolean;
+}
+
+/** One container: how it is recognised and how it is followed. */
+export interface Container {
+  readonly name: string;
+  /**
+   * Whether the stream whose first bytes are `start` is this container: "yes", "no", or "more" if more bytes
+   * are needed to tell. Must say "yes" or "no" by `sniffLimit` bytes at the latest, and must not say "yes" to
+   * random bytes or text by chance.
+   */
+  sniff(start: Uint8Array): "yes" | "no" | "more";
+  /** A detector for a stream that begins at the first byte fed. */
+  create(sink: Sink): Detector;
+}
+
+/** A sniffer sees at most this many first bytes before a stream counts as opaque. */
+export const sniffLimit = 65_536;
+
+/** A header kept for joiners is at most this large; a larger one makes a detector `lost`. Bytes. */
+export const maxHeaderBytes = 4 * 1024 * 1024;

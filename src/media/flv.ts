@@ -1,0 +1,255 @@
+// FLV (Adobe Flash Video File Format 10.1, annex E; Enhanced RTMP v2 for HEVC, AV1, VP9 and more): a 9-byte
+// head, then tags, each followed by its own size. A join point is a video tag with a keyframe, or, where
+// there is no video, an audio tag about twice a second; a unit is a tag with the size that follows it.
+// Joiners get the head, onMetaData and the decoders' configurations ("sequence headers"), the latter with
+// the timestamp of the tag that they join at, so that no clock jumps; in mid-stream they are all that is
+// repeated. Payloads are skipped by length. A lost place is found again by a tag whose own size
+// follows it.
+
+import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
+import { maxHeaderBytes, sniffLimit } from "./detector.ts";
+import { configSize, isPlausibleTag, metadataSize, peekBytes, Tag, tagHeadBytes } from "./flvtag.ts";
+import { concat, Gather, readNumber } from "./gather.ts";
+
+/** The head, and the size (zero) of the tag before the first one. */
+const headBytes = 13;
+/** A search for the next tag that goes on for longer makes the stream lost. */
+const maxSearchBytes = 1024 * 1024;
+/** Audio-only streams: joins are this far apart, so that there are not hundreds a second to remember. */
+const audioJoinMs = 500;
+/** So many audio tags, and none of video, make a stream audio-only, whatever its head promises. */
+const audioOnlyTags = 200;
+/** Tracks whose configurations are kept. Of what a hostile stream has beyond, joiners get nothing. */
+const maxConfigs = 16;
+
+type Stage = "head" | "tag" | "peek" | "body" | "tail" | "search";
+
+/** FLV: sniffed by its head and a first tag that is followed by its own size. */
+export const flv: Container = {
+  name: "flv",
+  sniff(start) {
+    const magic = [0x46, 0x4c, 0x56, 0x01];
+    if (magic.some((byte, i) => i < start.length && start[i] !== byte)) return "no";
+    if (start.length < headBytes + tagHeadBytes) return "more";
+    if (!isHead(start) || !isPlausibleTag(start, headBytes)) return "no";
+    const tailAt = headBytes + tagHeadBytes + readNumber(start, headBytes + 1, 3);
+    if (tailAt + 4 > sniffLimit) return "no";
+    if (tailAt + 4 > start.length) return "more";
+    return readNumber(start, tailAt, 4) === tailAt - headBytes ? "yes" : "no";
+  },
+  create: (sink) => new FlvDetector(sink),
+};
+
+function isHead(bytes: Uint8Array): boolean {
+  return (
+    readNumber(bytes, 0, 4) === 0x464c_5601 &&
+    (bytes[4] & 0xfa) === 0 &&
+    readNumber(bytes, 5, 4) === 9 &&
+    readNumber(bytes, 9, 4) === 0
+  );
+}
+
+class FlvDetector implements Detector {
+  readonly info: StreamInfo = { container: "flv", mediaType: "video/x-flv", codecs: [], damaged: 0 };
+  lost = false;
+
+  readonly #sink: Sink;
+  readonly #gather = new Gather(tagHeadBytes + peekBytes);
+  readonly #tag = new Tag();
+  #stage: Stage = "head";
+  #tagOffset = 0;
+  #payloadBytes = 0;
+  /** Of the payload, what is still to come. */
+  #left = 0;
+  /** The tag itself while it is one to be kept; filled from the front. */
+  #kept: Uint8Array | undefined;
+  /** Bytes searched since the place was lost. A tag found so is on trial until its size follows it. */
+  #searched = 0;
+  #trial = false;
+
+  #head: Uint8Array = new Uint8Array(0);
+  #metadata: Uint8Array | undefined;
+  /** Configuration tags by track, without the sizes that follow them. */
+  readonly #configs = new Map<number, Uint8Array>();
+  #headerChanged = true;
+  #hasVideo = false;
+  #audioTags = 0;
+  #audioJoinedMs = Number.NaN;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+    this.#gather.start(headBytes);
+  }
+
+  feed(bytes: Uint8Array, offset: number): void {
+    let at = 0;
+    while (at < bytes.length && !this.lost) {
+      if (this.#stage === "body") {
+        const end = Math.min(bytes.length, at + this.#left);
+        this.#kept?.set(bytes.subarray(at, end), this.#kept.length - this.#left);
+        this.#left -= end - at;
+        at = end;
+        if (this.#left === 0) this.#body();
+      } else {
+        at = this.#gather.take(bytes, at);
+        if (this.#gather.full) this.#gathered(offset + at);
+      }
+    }
+  }
+
+  /** What the stage waits for is there, and ends before `offset`. */
+  #gathered(offset: number): void {
+    const { bytes } = this.#gather;
+    if (this.#stage === "head") {
+      if (isHead(bytes)) {
+        this.#head = bytes.slice(0, headBytes);
+        this.#hasVideo = (bytes[4] & 1) !== 0;
+        this.#expect("tag", tagHeadBytes);
+      } else this.lost = true;
+    } else if (this.#stage === "tag") {
+      if (isPlausibleTag(bytes, 0)) this.#enter(offset);
+      else {
+        this.info.damaged++;
+        this.#searched = 0;
+        this.#search(offset);
+      }
+    } else if (this.#stage === "peek") this.#peek();
+    else if (this.#stage === "tail") this.#tail(offset);
+    else this.#search(offset);
+  }
+
+  #expect(stage: Stage, want: number): void {
+    this.#stage = stage;
+    this.#gather.start(want);
+  }
+
+  /** The head of a tag is there. */
+  #enter(offset: number): void {
+    this.#tagOffset = offset - tagHeadBytes;
+    this.#payloadBytes = this.#gather.number(1, 3);
+    this.#stage = "peek";
+    this.#gather.want = tagHeadBytes + Math.min(this.#payloadBytes, peekBytes);
+    if (this.#gather.full) this.#peek();
+  }
+
+  #peek(): void {
+    const { bytes, length } = this.#gather;
+    this.#left = tagHeadBytes + this.#payloadBytes - length;
+    this.#kept = undefined;
+    if (!this.#trial) {
+      this.#tag.read(bytes, length);
+      this.#classified();
+    }
+    this.#stage = "body";
+    if (this.#left === 0) this.#body();
+  }
+
+  /** It is known what the tag is; a keyframe's join is told before the keyframe is whole. */
+  #classified(): void {
+    const tag = this.#tag;
+    if (tag.role === "metadata" || tag.role === "config") {
+      const size = tagHeadBytes + this.#payloadBytes;
+      this.#kept = new Uint8Array(Math.min(size, maxHeaderBytes));
+      this.lost = size > maxHeaderBytes;
+      this.#kept.set(this.#gather.bytes.subarray(0, Math.min(size, this.#gather.length)));
+      return;
+    }
+    if (tag.role === "other") return;
+    if (tag.codec !== "" && !this.info.codecs.includes(tag.codec)) this.info.codecs.push(tag.codec);
+    const playable = !tag.needsConfig || this.#configs.has(tag.track);
+    let join = false;
+    if (tag.role === "video") {
+      this.#hasVideo = true;
+      this.#audioTags = Number.NEGATIVE_INFINITY;
+      join = playable && tag.keyframe && (tag.track & 255) === 0;
+    } else {
+      this.#audioTags++;
+      const since = tag.timestampMs - this.#audioJoinedMs;
+      const due = !(since >= 0 && since < audioJoinMs);
+      join = playable && due && (!this.#hasVideo || this.#audioTags > audioOnlyTags);
+      if (join) this.#audioJoinedMs = tag.timestampMs;
+    }
+    if (join || this.#headerChanged) this.#sink.header(this.#header(tag.timestampMs));
+    this.#headerChanged = false;
+    if (join) this.#sink.join(this.#tagOffset);
+  }
+
+  #body(): void {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept !== undefined) this.#keep(kept);
+    this.#expect("tail", 4);
+  }
+
+  #keep(kept: Uint8Array): void {
+    const { info } = this;
+    this.#headerChanged = true;
+    let size: { width: number; height: number } | undefined;
+    if (this.#tag.role === "metadata") {
+      this.#metadata = kept;
+      size = metadataSize(kept);
+    } else if (this.#configs.has(this.#tag.track) || this.#configs.size < maxConfigs) {
+      this.#configs.set(this.#tag.track, kept);
+      size = configSize(kept, this.#tag.codec);
+    }
+    if (size !== undefined) {
+      info.width = size.width;
+      info.height = size.height;
+    }
+    let total = headBytes + (this.#metadata?.length ?? 0);
+    for (const config of this.#configs.values()) total += config.length + 4;
+    if (total + 4 > maxHeaderBytes) this.lost = true;
+  }
+
+  #tail(offset: number): void {
+    if (this.#gather.number(0, 4) === tagHeadBytes + this.#payloadBytes) {
+      this.#trial = false;
+      this.#sink.unit(offset);
+    } else if (this.#trial) {
+      this.#trial = false;
+      this.#searched += this.#payloadBytes;
+      this.#expect("search", tagHeadBytes);
+      return;
+    }
+    // a wrong size alone is a careless encoder's; the next tag's head shows whether the place is lost
+    this.#expect("tag", tagHeadBytes);
+  }
+
+  /** Looks at each place for a tag's head; the search ends for good when that tag's size follows it. */
+  #search(offset: number): void {
+    const { bytes } = this.#gather;
+    this.#stage = "search";
+    if (isPlausibleTag(bytes, 0) && this.#gather.number(1, 3) > 0) {
+      this.#trial = true;
+      this.#enter(offset);
+    } else {
+      bytes.copyWithin(0, 1, tagHeadBytes);
+      this.#gather.length--;
+      this.#searched++;
+    }
+    if (this.#searched > maxSearchBytes) this.lost = true;
+  }
+
+  #header(timestampMs: number): Header {
+    // ffmpeg takes metadata at any other time than 0 for a track of texts
+    const metadata = this.#metadata === undefined ? [] : at([this.#metadata], 0);
+    const configs = at([...this.#configs.values()], timestampMs);
+    return {
+      start: concat([this.#head, ...metadata, ...configs]),
+      resume: concat(configs),
+      fixed: new Uint8Array(0),
+    };
+  }
+}
+
+/** Copies of `tags`, each followed by its size, that have `timestampMs`. */
+function at(tags: readonly Uint8Array[], timestampMs: number): Uint8Array[] {
+  return tags.map((tag) => {
+    const copy = new Uint8Array(tag.length + 4);
+    const view = new DataView(copy.buffer);
+    copy.set(tag);
+    view.setUint32(4, ((timestampMs & 0xff_ffff) << 8) | (timestampMs >>> 24));
+    view.setUint32(tag.length, tag.length);
+    return copy;
+  });
+}

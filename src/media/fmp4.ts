@@ -1,0 +1,288 @@
+// Fragmented MP4 (ISO/IEC 14496-12, 8.8; CMAF, ISO/IEC 23000-19): ftyp and moov, then fragments.
+//
+//   ftyp moov  [styp sidx prft emsg] moof mdat  [..] moof mdat  moof mdat
+//   '-header-' ^join if the video's first sample in moof is a sync sample  ^unit: the end of a mdat
+//
+// Audio alone: every fragment is a join. If a keyframe is in the middle of a fragment, which encoders that
+// cut by time alone make, the join is there: the joiner gets a `moof` of its own for the rest of the
+// fragment first. Such a join is no unit's end. A moov that describes samples is given to joiners without
+// them. Streams that address their data from the file's first byte (tfhd's base-data-offset), and files
+// that are not fragmented, can't be joined: they are lost, which is to say opaque.
+
+import { boxOf, fourCc } from "./boxes.ts";
+import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
+import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
+import { concat, Gather, readNumber } from "./gather.ts";
+import { cutFragment, readFragment, sampleFragment } from "./moof.ts";
+import { type Movie, readMovie, type Track } from "./moov.ts";
+
+const ftyp = fourCc("ftyp");
+const moov = fourCc("moov");
+const moof = fourCc("moof");
+const mdat = fourCc("mdat");
+const mfhd = fourCc("mfhd");
+/** What belongs to the fragment that follows it. */
+const prefixes = new Set(["styp", "sidx", "ssix", "prft", "emsg"].map(fourCc));
+/** What is passed over. */
+const idle = new Set(["free", "skip", "wide", "uuid", "mfra", "pdin", "meta", "udta"].map(fourCc));
+
+const maxFtypBytes = 4096;
+const maxMoofBytes = 1024 * 1024;
+/** Larger boxes are taken for damage: a fragment of many seconds at hundreds of Mbit/s. */
+const maxBoxBytes = 2 ** 31;
+/** A search for the next fragment that goes on for longer makes the stream lost. */
+const maxSearchBytes = 16 * 1024 * 1024;
+
+/** Fragmented MP4: sniffed by ftyp and a whole moov that announces fragments. */
+export const fmp4: Container = {
+  name: "fmp4",
+  sniff(start) {
+    const more = start.length < sniffLimit ? "more" : "no";
+    let at = 0;
+    while (at + 8 <= start.length) {
+      const size = readNumber(start, at, 4);
+      const type = readNumber(start, at + 4, 4);
+      if (at === 0 ? type !== ftyp || size > maxFtypBytes : type !== moov && !idle.has(type)) return "no";
+      if (size < 8 || at + size > sniffLimit) return "no";
+      if (at + size > start.length) return more;
+      if (type === moov) return readMovie(start.subarray(at, at + size)) === undefined ? "no" : "yes";
+      at += size;
+    }
+    // before it is known to be ftyp, what is there of its type must fit
+    const name = [0x66, 0x74, 0x79, 0x70];
+    return at === 0 && name.some((byte, i) => i + 4 < start.length && start[i + 4] !== byte) ? "no" : more;
+  },
+  create: (sink) => new Fmp4Detector(sink),
+};
+
+type Stage = "head" | "body" | "search";
+
+class Fmp4Detector implements Detector {
+  readonly info: StreamInfo = { container: "fmp4", mediaType: "video/mp4", codecs: [], damaged: 0 };
+  lost = false;
+
+  readonly #sink: Sink;
+  readonly #gather = new Gather(16);
+  #stage: Stage = "head";
+  #type = 0;
+  #boxOffset = 0;
+  /** Of the box, what is still to come; the box itself while it is one to be read, and how much is there. */
+  #left = 0;
+  #kept: Uint8Array | undefined;
+  #keptBytes = 0;
+  /** Fragments' boxes are read in here, one after the other. */
+  #moofs = new Uint8Array(4096);
+  #searched = 0;
+
+  #ftyp: Uint8Array = new Uint8Array(0);
+  #movie: Movie | undefined;
+  #video: Track | undefined;
+  /** The header of joins at a fragment's start, and the one that the sink was told last. */
+  #base: Header = noHeader;
+  #told: Header = noHeader;
+  /** Where the fragment to come begins, prefixes included; -1 if it has not begun. */
+  #fragmentOffset = -1;
+  #moofOffset = 0;
+  #moofBytes = 0;
+  /** The keyframe in the fragment's middle, from the fragment's start on; 0 if there is none. */
+  #cut = 0;
+  #cutTime = 0;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+    this.#gather.start(8);
+  }
+
+  feed(bytes: Uint8Array, offset: number): void {
+    let at = 0;
+    while (at < bytes.length && !this.lost) {
+      if (this.#stage === "body") {
+        const end = Math.min(bytes.length, at + this.#left);
+        this.#kept?.set(bytes.subarray(at, end), this.#keptBytes);
+        this.#keptBytes += end - at;
+        this.#left -= end - at;
+        at = end;
+        if (this.#left === 0) this.#body(offset + at);
+      } else {
+        at = this.#gather.take(bytes, at);
+        if (!this.#gather.full) break;
+        if (this.#stage === "head") this.#head(offset + at);
+        else this.#search(offset + at);
+      }
+    }
+  }
+
+  #expect(stage: Stage, want: number): void {
+    this.#stage = stage;
+    this.#gather.start(want);
+  }
+
+  #head(offset: number): void {
+    const { length } = this.#gather;
+    let size = this.#gather.number(0, 4);
+    if (size === 1) {
+      if (length === 8) {
+        this.#gather.want = 16;
+        return;
+      }
+      size = this.#gather.number(8, 4) * 2 ** 32 + this.#gather.number(12, 4);
+    }
+    this.#type = this.#gather.number(4, 4);
+    this.#boxOffset = offset - length;
+    this.#left = size - length;
+    this.#kept = undefined;
+    if (this.#left >= 0 && this.#left <= maxBoxBytes && this.#box()) {
+      this.#stage = "body";
+      if (this.#left === 0) this.#body(offset);
+    } else this.#damage();
+  }
+
+  /** A box begins; whether it is one that may be here. */
+  #box(): boolean {
+    const size = this.#gather.length + this.#left;
+    switch (this.#type) {
+      case ftyp:
+        if (size > maxFtypBytes) return false;
+        this.#keep(new Uint8Array(size));
+        return true;
+      case moov:
+        if (size + this.#ftyp.length > maxHeaderBytes) this.lost = true;
+        else this.#keep(new Uint8Array(size));
+        return true;
+      case moof:
+        if (size > maxMoofBytes) return false;
+        if (size > this.#moofs.length) this.#moofs = new Uint8Array(2 * size);
+        this.#keep(this.#moofs);
+        this.#moofOffset = this.#boxOffset;
+        this.#moofBytes = size;
+        if (this.#fragmentOffset < 0) this.#fragmentOffset = this.#boxOffset;
+        return true;
+      case mdat:
+        if (this.#movie === undefined) this.lost = true;
+        if (this.#cut > 0) this.#joinInside(this.#boxOffset + size);
+        return true;
+      default:
+        if (!prefixes.has(this.#type)) return idle.has(this.#type);
+        if (this.#fragmentOffset < 0) this.#fragmentOffset = this.#boxOffset;
+        return true;
+    }
+  }
+
+  #keep(buffer: Uint8Array): void {
+    this.#kept = buffer;
+    this.#keptBytes = this.#gather.length;
+    buffer.set(this.#gather.bytes.subarray(0, this.#gather.length));
+  }
+
+  /** A box ends before `offset`. */
+  #body(offset: number): void {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (this.#type === mdat) {
+      this.#fragmentOffset = -1;
+      this.#cut = 0;
+      this.#searched = 0;
+      this.#sink.unit(offset);
+    } else if (this.#type === ftyp && kept !== undefined) this.#ftyp = kept;
+    else if (this.#type === moov && kept !== undefined) this.#readMovie(kept);
+    else if (this.#type === moof) this.#readFragment();
+    this.#expect("head", 8);
+  }
+
+  #readMovie(bytes: Uint8Array): void {
+    const movie = readMovie(bytes);
+    this.#movie = movie;
+    this.#fragmentOffset = -1;
+    if (movie === undefined) {
+      this.lost = true;
+      return;
+    }
+    this.#video = movie.tracks.find((track) => track.isVideo);
+    this.#base = {
+      start: concat([this.#ftyp, movie.moov]),
+      resume: noHeader.resume,
+      fixed: movie.fixed,
+    };
+    this.#tell(this.#base);
+    this.info.codecs = movie.tracks.map((track) => track.codec);
+    this.info.mediaType = this.#video === undefined ? "audio/mp4" : "video/mp4";
+    if (movie.width > 0 && movie.height > 0) {
+      this.info.width = movie.width;
+      this.info.height = movie.height;
+    }
+  }
+
+  #readFragment(): void {
+    const fragment = readFragment(this.#moofs, this.#moofBytes, this.#video);
+    this.#cut = 0;
+    if (fragment.isAbsolute) this.lost = true;
+    else if (this.#movie === undefined) return;
+    else if (this.#video === undefined || fragment.keyframe === 0) {
+      this.#tell(this.#headerAt(fragment.time, noHeader.start));
+      this.#sink.join(this.#fragmentOffset);
+    } else if (fragment.keyframe > 0) {
+      this.#cut = fragment.keyframe;
+      this.#cutTime = fragment.time;
+    }
+  }
+
+  /** The header of a join at a fragment with the video's `time` whose own `head` comes first. */
+  #headerAt(time: number, head: Uint8Array): Header {
+    const { start, fixed } = this.#base;
+    const video = this.#video;
+    const isTold = video !== undefined && video.ending.length > 0 && time >= 0;
+    if (!isTold && head.length === 0) return this.#base;
+    const ending = isTold ? sampleFragment(video, video.ending, Math.max(0, time - 1)) : noHeader.resume;
+    return {
+      start: head.length === 0 ? start : concat([start, head]),
+      resume: concat([ending, head]),
+      fixed,
+    };
+  }
+
+  /** Joins at the keyframe in the middle of the `mdat` that begins, if it is there. */
+  #joinInside(mdatEnd: number): void {
+    const joinOffset = this.#moofOffset + this.#cut;
+    const isInside = joinOffset >= this.#boxOffset + this.#gather.length && joinOffset < mdatEnd;
+    if (!isInside || this.#movie === undefined) return;
+    const box = cutFragment(this.#moofs, this.#moofBytes, this.#movie.tracks, this.#cut);
+    if (box === undefined) return;
+    const head = boxOf(mdat, []);
+    new DataView(head.buffer).setUint32(0, 8 + mdatEnd - joinOffset);
+    this.#tell(this.#headerAt(this.#cutTime, concat([box, head])));
+    this.#sink.join(joinOffset);
+  }
+
+  #tell(header: Header): void {
+    if (header !== this.#told) this.#sink.header(header);
+    this.#told = header;
+  }
+
+  /** What is gathered is no box that could be here. */
+  #damage(): void {
+    this.info.damaged++;
+    this.#fragmentOffset = -1;
+    this.#cut = 0;
+    this.#stage = "search";
+    this.#gather.want = 16;
+    this.#shift();
+  }
+
+  /** Looks at each place for a `moof` that begins with a `mfhd`, or for a stream that begins anew. */
+  #search(offset: number): void {
+    const size = this.#gather.number(0, 4);
+    const type = this.#gather.number(4, 4);
+    const isFragment =
+      type === moof && this.#gather.number(8, 4) === 16 && this.#gather.number(12, 4) === mfhd;
+    const isStart = type === ftyp && size >= 16 && size <= 256;
+    if (isFragment || isStart) this.#head(offset);
+    else this.#shift();
+  }
+
+  #shift(): void {
+    this.#gather.bytes.copyWithin(0, 1, this.#gather.length);
+    this.#gather.length--;
+    this.#searched++;
+    if (this.#searched > maxSearchBytes) this.lost = true;
+  }
+}

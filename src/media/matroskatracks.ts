@@ -1,0 +1,129 @@
+// What Matroska's header elements say (RFC 9559, sections 5.1.2 and 5.1.4; the codec ids of the Matroska
+// codec specification): the tracks, and the part of them that decides whether a decoder that was set up
+// with one header can go on with another. Ids, names and dates, which differ from run to run, are no part.
+
+import { type Element, elements, readText, readUint } from "./ebml.ts";
+import { concat } from "./gather.ts";
+import { hevcEnding } from "./hevcending.ts";
+
+/** What a header tells. */
+export interface Tracks {
+  readonly codecs: string[];
+  /** Number of the first video track, 0 if there is none. */
+  readonly video: number;
+  readonly width: number;
+  readonly height: number;
+  /** Nanoseconds a tick of the clusters' and blocks' timestamps (section 5.1.2.9). */
+  readonly timestampScale: number;
+  /**
+   * A packet that tells the video's decoder in mid-stream that a sequence has ended; empty where there is none.
+   * HEVC's (ITU-T H.265, 7.3.2.5): without it a keyframe that is no IDR is counted on from what was before.
+   */
+  readonly ending: Uint8Array;
+  /** The same for every run of the same encoder with the same settings. */
+  readonly fixed: Uint8Array;
+}
+
+const timestampScaleId = 0x2a_d7b1;
+const docTypeId = 0x4282;
+const trackEntryId = 0xae;
+const trackNumberId = 0xd7;
+const trackTypeId = 0x83;
+const codecIdId = 0x86;
+const codecPrivateId = 0x63a2;
+const videoId = 0xe0;
+const pixelWidthId = 0xb0;
+const pixelHeightId = 0xba;
+/** TrackUID, Name, CRC-32, Void: what says nothing to a decoder. */
+const idle = new Set([0x73c5, 0x536e, 0xbf, 0xec]);
+
+const codecNames = new Map([
+  ["V_VP8", "vp8"],
+  ["V_VP9", "vp9"],
+  ["V_AV1", "av1"],
+  ["V_MPEG4/ISO/AVC", "h264"],
+  ["V_MPEGH/ISO/HEVC", "hevc"],
+  ["V_MPEGI/ISO/VVC", "vvc"],
+  ["V_MPEG4/ISO/ASP", "mpeg4"],
+  ["V_MPEG1", "mpeg1video"],
+  ["V_MPEG2", "mpeg2video"],
+  ["V_MJPEG", "mjpeg"],
+  ["V_THEORA", "theora"],
+  ["V_FFV1", "ffv1"],
+  ["V_PRORES", "prores"],
+  ["V_UNCOMPRESSED", "rawvideo"],
+  ["A_OPUS", "opus"],
+  ["A_VORBIS", "vorbis"],
+  ["A_AAC", "aac"],
+  ["A_FLAC", "flac"],
+  ["A_ALAC", "alac"],
+  ["A_MPEG/L3", "mp3"],
+  ["A_MPEG/L2", "mp2"],
+  ["A_AC3", "ac3"],
+  ["A_EAC3", "eac3"],
+  ["A_DTS", "dts"],
+  ["A_TRUEHD", "truehd"],
+  ["A_PCM/INT/LIT", "pcm_s16le"],
+  ["A_PCM/INT/BIG", "pcm_s16be"],
+  ["A_PCM/FLOAT/IEEE", "pcm_f32le"],
+  ["S_TEXT/UTF8", "subrip"],
+  ["S_TEXT/ASS", "ass"],
+  ["S_TEXT/WEBVTT", "webvtt"],
+  ["D_WEBVTT/SUBTITLES", "webvtt"],
+]);
+
+/** The document type in a whole EBML head: "matroska" or "webm" for what is ours. */
+export function readDocType(head: Uint8Array): string {
+  const found = inside(head).find((element) => element.id === docTypeId);
+  return found === undefined ? "" : readText(head, found.body, Math.min(found.end, found.body + 16));
+}
+
+/** The tracks in a whole Tracks element, with what the Info element (may be missing) has for them. */
+export function readTracks(docType: string, info: Uint8Array | undefined, tracks: Uint8Array): Tracks {
+  let timestampScale = 1_000_000;
+  for (const element of info === undefined ? [] : inside(info)) {
+    if (element.id === timestampScaleId && info !== undefined) {
+      timestampScale = readUint(info, element.body, element.end) || timestampScale;
+    }
+  }
+  const codecs: string[] = [];
+  const fixed: Uint8Array[] = [new TextEncoder().encode(`${docType} ${timestampScale} `)];
+  let video = 0;
+  let ending = new Uint8Array(0);
+  let width = 0;
+  let height = 0;
+  for (const entry of inside(tracks)) {
+    if (entry.id !== trackEntryId) continue;
+    let number = 0;
+    let isVideo = false;
+    let codec = "";
+    let codecPrivate = new Uint8Array(0);
+    for (const field of elements(tracks, entry.body, entry.end)) {
+      if (!idle.has(field.id)) fixed.push(tracks.subarray(field.at, field.end));
+      if (field.id === trackNumberId) number = readUint(tracks, field.body, field.end);
+      if (field.id === trackTypeId) isVideo = readUint(tracks, field.body, field.end) === 1;
+      if (field.id === codecIdId) codec = codecName(readText(tracks, field.body, field.end));
+      if (field.id === codecPrivateId) codecPrivate = tracks.slice(field.body, field.end);
+      if (field.id !== videoId || width > 0) continue;
+      for (const pixels of elements(tracks, field.body, field.end)) {
+        if (pixels.id === pixelWidthId) width = readUint(tracks, pixels.body, pixels.end);
+        if (pixels.id === pixelHeightId) height = readUint(tracks, pixels.body, pixels.end);
+      }
+    }
+    codecs.push(codec);
+    if (!isVideo || video !== 0) continue;
+    video = number;
+    if (codec === "hevc") ending = hevcEnding(codecPrivate);
+  }
+  return { codecs, video, width, height, timestampScale, ending, fixed: concat(fixed) };
+}
+
+function inside(whole: Uint8Array): Element[] {
+  const outer = elements(whole, 0, whole.length).next();
+  return outer.done === true ? [] : [...elements(whole, outer.value.body, outer.value.end)];
+}
+
+function codecName(id: string): string {
+  // before 2003 AAC's profile was part of its id
+  return codecNames.get(id) ?? (id.startsWith("A_AAC/") ? "aac" : id.slice(0, 32).toLowerCase());
+}

@@ -1,0 +1,272 @@
+// Fragmented MP4: sync samples in all the places where they can be told, fragments cut by time, what comes before
+// a fragment, what can't be joined, lost places.
+
+import { describe, expect, test } from "bun:test";
+import { sniffLimit } from "../../src/media/detector.ts";
+import { fmp4 } from "../../src/media/fmp4.ts";
+import { type Capture, capture, expectClean, hasFfmpeg } from "./capture.ts";
+import { fixture, noise } from "./recorder.ts";
+
+const join = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
+const words = (...values: number[]) => {
+  const bytes = new Uint8Array(values.length * 4);
+  values.forEach((value, i) => new DataView(bytes.buffer).setUint32(i * 4, value));
+  return bytes;
+};
+const box = (type: string, ...content: Uint8Array[]) => {
+  const body = join(...content);
+  return join(words(8 + body.length), Buffer.from(type), body);
+};
+const full = (type: string, version: number, flags: number, ...content: Uint8Array[]) =>
+  box(type, words(version * 0x100_0000 + flags), ...content);
+
+const sync = 0x200_0000;
+const nonSync = 0x101_0000;
+const track = (id: number, handler: string, entry: string) => {
+  const visual = new Uint8Array(handler === "vide" ? 78 : 28);
+  if (handler === "vide") visual.set([0, 64, 0, 48], 24);
+  const table = box("stbl", full("stsd", 0, 0, words(1), box(entry, visual)));
+  return box(
+    "trak",
+    full("tkhd", 0, 3, words(0, 0, id)),
+    box("mdia", full("hdlr", 0, 0, words(0), Buffer.from(handler)), box("minf", table)),
+  );
+};
+const trex = (id: number, flags: number) => full("trex", 0, 0, words(id, 1, 10, 100, flags));
+const header = (videoFlags = nonSync) =>
+  join(
+    box("ftyp", Buffer.from("iso5"), words(512), Buffer.from("iso6")),
+    box(
+      "moov",
+      full("mvhd", 0, 0, new Uint8Array(96)),
+      track(1, "vide", "avc1"),
+      track(2, "soun", "mp4a"),
+      box("mvex", trex(1, videoFlags), trex(2, sync)),
+    ),
+  );
+const moof = (...trafs: Uint8Array[]) => box("moof", full("mfhd", 0, 0, words(1)), ...trafs);
+const traf = (tfhd: Uint8Array, ...runs: Uint8Array[]) =>
+  box("traf", tfhd, full("tfdt", 0, 0, words(500)), ...runs);
+const tfhd = (id: number, flags = 0, ...fields: number[]) =>
+  full("tfhd", 0, 0x2_0000 | flags, words(id, ...fields));
+const mdat = (length = 300) => box("mdat", noise(length, length));
+/** Two samples with the track's defaults. */
+const plain = full("trun", 0, 1, words(2, 108));
+
+/** Which of these boxes the joins are at, behind the header. */
+function joinsAt(before: Uint8Array, ...boxes: Uint8Array[]) {
+  const starts = boxes.map((_, i) => before.length + join(...boxes.slice(0, i)).length);
+  const followed = capture(fmp4, join(before, ...boxes));
+  return { ...followed, at: followed.joins.map(({ offset }) => starts.indexOf(offset)), starts };
+}
+
+/** The first `tfdt`'s time. */
+const timeAt = (from: Buffer) => from.readBigUInt64BE(from.indexOf("tfdt") + 8);
+
+/** A moov's first table of sample sizes: its own size, and how many there are. */
+function sizes(moov: Uint8Array): number[] {
+  const buffer = Buffer.from(moov);
+  const at = buffer.indexOf("stsz");
+  return [buffer.readUInt32BE(at - 4), buffer.readUInt32BE(at + 12)];
+}
+
+describe("fragmented MP4", () => {
+  test("tells what a stream is", async () => {
+    expect(capture(fmp4, await fixture("fmp4-hevc.mp4")).info).toEqual({
+      container: "fmp4",
+      mediaType: "video/mp4",
+      codecs: ["hevc", "aac"],
+      width: 64,
+      height: 48,
+      damaged: 0,
+    });
+    expect(capture(fmp4, await fixture("fmp4-aac.mp4")).info).toEqual({
+      container: "fmp4",
+      mediaType: "audio/mp4",
+      codecs: ["aac"],
+      damaged: 0,
+    });
+  });
+
+  test("joins where the video's first sample is a sync sample, by trun, tfhd or trex", () => {
+    const by = (...content: Uint8Array[]) => [
+      moof(traf(...(content as [Uint8Array])), traf(tfhd(2), plain)),
+      mdat(),
+    ];
+    const { at } = joinsAt(
+      header(),
+      ...by(tfhd(1), plain), // 0: trex says no
+      ...by(tfhd(1, 0x20, sync), plain), // 2: tfhd says yes
+      ...by(tfhd(1), full("trun", 0, 5, words(2, 108, sync))), // 4: its first sample's flags do
+      ...by(tfhd(1, 0x20, sync), full("trun", 0, 5, words(1, 108, nonSync))), // 6: or say no
+      ...by(tfhd(1), full("trun", 0, 0x701, words(2, 108, 10, 50, sync, 10, 50, nonSync))), // 8: or the sample's own
+      ...by(tfhd(1, 0x38, 7, 90, sync), full("trun", 0, 0x401, words(2, 108, 0x100_0000, nonSync))), // 10: depends
+    );
+    expect(at).toEqual([2, 4, 8]);
+    expect(joinsAt(header(sync), ...by(tfhd(1), plain)).at).toEqual([0]);
+  });
+
+  test("does not join at fragments of sound beside video", () => {
+    const { at, units, starts } = joinsAt(
+      header(),
+      moof(traf(tfhd(2), plain)),
+      mdat(),
+      moof(traf(tfhd(1, 0x20, sync), plain)),
+      mdat(),
+    );
+    expect(at).toEqual([2]);
+    expect(units).toEqual([starts[2], starts[3] + mdat().length]);
+  });
+
+  test("takes what comes before a fragment as part of it", () => {
+    const fragment = moof(traf(tfhd(1, 0x20, sync), plain));
+    const before = ["styp", "sidx", "prft", "emsg"].map((type) => full(type, 0, 0, words(1, 2, 3)));
+    const { at, units } = joinsAt(header(), fragment, mdat(), ...before, fragment, mdat(), fragment, mdat());
+    expect(at).toEqual([0, 2, 8]);
+    expect(units.length).toBe(3);
+  });
+
+  test("joins at a keyframe in a fragment's middle, with a fragment of its own for the rest", async () => {
+    const { bytes, joins, units } = capture(fmp4, await fixture("fmp4-timed.mp4"));
+    expect(joins.length).toBe(3);
+    const [, { offset, header }] = joins;
+    expect(units).not.toContain(offset);
+    expect(header.start.subarray(-header.resume.length)).toEqual(header.resume);
+    const view = new DataView(header.resume.buffer, header.resume.length - 8);
+    const end = offset + view.getUint32(0) - 8;
+    expect(units).toContain(end);
+    // an IDR, a NAL unit behind its length, after the SEI that x264 may put before it
+    expect([5, 6]).toContain(bytes[offset + 4] & 31);
+  });
+
+  test("leaves nothing behind the cut out, and nothing before it in", () => {
+    // two pictures, then a keyframe and one more; then three frames of sound, one after the other
+    const video = full(
+      "trun",
+      0,
+      0x701,
+      words(4, 0, 10, 40, nonSync, 10, 40, nonSync, 10, 50, sync, 10, 30, nonSync),
+    );
+    const sound = full("trun", 0, 0x201, words(3, 0, 20, 20, 20));
+    const make = (at: number) => {
+      new DataView(video.buffer).setUint32(16, at);
+      new DataView(sound.buffer).setUint32(16, at + 160);
+      return moof(traf(tfhd(1), video), traf(tfhd(2), sound));
+    };
+    const fragment = make(make(0).length + 8);
+    const before = header();
+    const { joins } = joinsAt(before, fragment, mdat(220));
+    const { resume, start } = joins[0].header;
+    expect(joins.map(({ offset }) => offset - before.length)).toEqual([fragment.length + 8 + 80]);
+    expect(start).toEqual(join(before, resume));
+    const late = (time: number) => full("tfdt", 1, 0, words(0, time));
+    const part = (head: Uint8Array, time: number, run: Uint8Array) => box("traf", head, late(time), run);
+    const rest = (at: number) =>
+      moof(
+        part(tfhd(1), 520, full("trun", 0, 0x701, words(2, at, 10, 50, sync, 10, 30, nonSync))),
+        part(tfhd(2), 500, full("trun", 0, 0x201, words(3, at + 80, 20, 20, 20))),
+      );
+    expect(resume).toEqual(join(rest(rest(0).length + 8), words(8 + 140), Buffer.from("mdat")));
+  });
+
+  test("does not cut an encrypted fragment", () => {
+    const run = full("trun", 0, 0x701, words(2, 200, 10, 40, nonSync, 10, 40, sync));
+    const fragment = moof(traf(tfhd(1), run, full("senc", 0, 0, words(0))));
+    expect(joinsAt(header(), fragment, mdat()).joins.length).toBe(0);
+    expect(joinsAt(header(), moof(traf(tfhd(1), run)), mdat()).joins.length).toBe(1);
+  });
+
+  test("gives joiners a first moov without the samples that they will never get", async () => {
+    const { bytes, joins } = capture(fmp4, await fixture("fmp4-samples.mp4"));
+    expect(sizes(bytes)[1]).toBe(10);
+    expect(sizes(joins[0].header.start)).toEqual([20, 0]);
+    expect(Buffer.from(joins[0].header.start).includes("stss")).toBe(false);
+  });
+
+  test("has the same fixed part for each run of an encoder, and another for another one's", async () => {
+    const bytes = await fixture("fmp4-h264-aac.mp4");
+    const other = (change: (copy: Buffer) => void) => {
+      const copy = Buffer.from(bytes);
+      change(copy);
+      return capture(fmp4, new Uint8Array(copy)).headers[0].fixed.toHex();
+    };
+    const same = other(() => undefined);
+    expect(
+      other((copy) => {
+        for (const type of ["mvhd", "tkhd", "mdhd"]) copy.writeUInt32BE(77, copy.indexOf(type) + 8);
+      }),
+    ).toBe(same);
+    expect(other((copy) => copy.writeUInt8(1, copy.indexOf("avcC") + 9))).not.toBe(same);
+  });
+
+  test("tells an HEVC decoder of a skip with an end of sequence, a tick before the join", async () => {
+    const { bytes, joins } = capture(fmp4, await fixture("fmp4-hevc.mp4"));
+    const resume = Buffer.from(joins[2].header.resume);
+    expect([...resume.subarray(-14)]).toEqual([0, 0, 0, 14, ...Buffer.from("mdat"), 0, 0, 0, 2, 36 << 1, 1]);
+    expect(timeAt(resume)).toBe(timeAt(Buffer.from(bytes.subarray(joins[2].offset))) - 1n);
+  });
+
+  test("gives joiners of a stream that begins anew the newest moov", () => {
+    const fragment = moof(traf(tfhd(1, 0x20, sync), plain));
+    const { at, headers } = joinsAt(
+      header(),
+      fragment,
+      mdat(),
+      header(sync),
+      moof(traf(tfhd(1), plain)),
+      mdat(),
+    );
+    expect(at).toEqual([0, 3]);
+    expect(headers.map(({ start }) => start)).toEqual([header(), header(sync)]);
+  });
+
+  test("is lost where data are addressed from the file's start, and in a file that is not fragmented", async () => {
+    const absolute = await fixture("unjoinable/absolute.mp4");
+    expect(fmp4.sniff(absolute)).toBe("yes");
+    expect(capture(fmp4, absolute)).toMatchObject({ lost: true, joins: [], units: [] });
+    const whole = await fixture("unjoinable/whole.mp4");
+    expect(fmp4.sniff(whole)).toBe("no");
+    expect(capture(fmp4, whole)).toMatchObject({ lost: true, joins: [], headers: [] });
+  });
+
+  test("finds its place again at a fragment after lost bytes, and counts that", async () => {
+    const bytes = await fixture("fmp4-h264-aac.mp4");
+    const whole = capture(fmp4, bytes);
+    const cut = whole.joins[1].offset + 2000;
+    const bad: Capture = capture(fmp4, join(bytes.subarray(0, cut), bytes.subarray(cut + 300)));
+    expect(bad.info.damaged).toBeGreaterThan(0);
+    expect(bad.lost).toBe(false);
+  });
+
+  test("is lost in sixteen mebibytes without a fragment", () => {
+    const stream = join(header(), moof(traf(tfhd(1), plain)), mdat(), new Uint8Array(16 * 1024 * 1024 + 100));
+    expect(capture(fmp4, stream.subarray(0, 16 * 1024 * 1024)).lost).toBe(false);
+    expect(capture(fmp4, stream).lost).toBe(true);
+  });
+
+  test("is recognised by a whole moov that announces fragments", async () => {
+    const bytes = await fixture("fmp4-h264-aac.mp4");
+    expect(fmp4.sniff(bytes.subarray(0, 200))).toBe("more");
+    expect(fmp4.sniff(bytes.subarray(0, 2000))).toBe("yes");
+    for (const length of [8, 28, 36, 60, 400]) {
+      expect({ length, is: fmp4.sniff(join(bytes.subarray(0, length), noise(sniffLimit, 3))) }).toEqual({
+        length,
+        is: "no",
+      });
+    }
+    expect(fmp4.sniff(Uint8Array.from([0, 0, 0, 28, 0x66, 0x74]))).toBe("more");
+    expect(fmp4.sniff(Uint8Array.from([0, 0, 0, 28, 0x66, 0x75]))).toBe("no");
+  });
+
+  test.skipIf(!hasFfmpeg).each([
+    ["fmp4-h264-aac.mp4", 10],
+    ["fmp4-frames.mp4", 10],
+    ["fmp4-timed.mp4", 10],
+    ["fmp4-cmaf.mp4", 10],
+    ["fmp4-hevc.mp4", 8],
+    ["fmp4-samples.mp4", 10],
+    ["fmp4-aac.mp4", 1],
+  ])("%s decodes clean from each join, and across each skip", async (file, least) => {
+    await expectClean(capture(fmp4, await fixture(file)), least);
+  });
+});
