@@ -1,0 +1,389 @@
+// The watchers of one channel: those that flow, each with its cursor in the ring, and those that are pending,
+// because there is nothing to send them yet (not live, held, or no join point so far).
+//
+// Invariants: nobody here makes the broadcaster or another watcher wait; a flowing watcher's cursor is between
+// tail and head, or in a segment that the ring keeps for it; a cursor only moves forward, and other than byte by byte only
+// to where the cuts allow.
+
+import { FstreamError } from "../errors.ts";
+import type { Header } from "../media/detector.ts";
+import type { Broadcast, End, Stage } from "./broadcast.ts";
+import type { Clock } from "./clock.ts";
+import type { Cuts } from "./cuts.ts";
+import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "./placement.ts";
+import type { Ring } from "./ring.ts";
+import type { Timeline } from "./timeline.ts";
+import { type Outlet, Watcher, type WatcherOptions } from "./watcher.ts";
+
+export interface AudienceOptions {
+  readonly backlogBytes: number;
+  /** 0: only the backlog counts. */
+  readonly maxLagMs: number;
+  readonly joinTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+}
+
+export interface AudienceEvents {
+  /** A watcher jumped over `bytes` that it was too slow for. */
+  skipped(bytes: number): void;
+  /** A joiner has to wait, as the newest join point has left the ring: a backlog of `neededBytes` would hold it. */
+  backlogShort(neededBytes: number): void;
+  /** The last watcher has gone. */
+  empty(): void;
+}
+
+export class Audience {
+  readonly #options: AudienceOptions;
+  readonly #clock: Clock;
+  readonly #timeline: Timeline;
+  readonly #events: AudienceEvents;
+  readonly #flowing: Watcher[] = [];
+  readonly #pending = new Set<Watcher>();
+  #stage: Stage = { type: "awaited" };
+  #ring: Ring | undefined;
+  /** What the cuts were at the last look, to see whether pending watchers may have got a place. */
+  #seenKind: Cuts["kind"] = "sniffing";
+  #seenJoin = -1;
+  /** Since the channel began. */
+  skips = 0;
+  bytesOut = 0;
+
+  constructor(options: AudienceOptions, clock: Clock, timeline: Timeline, events: AudienceEvents) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#timeline = timeline;
+    this.#events = events;
+  }
+
+  get size(): number {
+    return this.#flowing.length + this.#pending.size;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  // Coming and going.
+
+  add(outlet: Outlet, options: WatcherOptions): Watcher {
+    const watcher = new Watcher(this, outlet, options);
+    watcher.sinceMs = this.#clock.nowMs();
+    watcher.arrivedAt = this.#ring?.head ?? 0;
+    this.#pending.add(watcher);
+    this.#settle(watcher);
+    return watcher;
+  }
+
+  drained(watcher: Watcher): void {
+    watcher.blocked = false;
+    this.#pump(watcher);
+  }
+
+  leave(watcher: Watcher): void {
+    const flowing = this.#flowing.indexOf(watcher);
+    if (flowing >= 0) this.#unlist(flowing);
+    this.#pending.delete(watcher);
+    watcher.state = "gone";
+    this.#pruneKept();
+    if (this.size === 0) this.#events.empty();
+  }
+
+  #unlist(index: number): void {
+    const last = this.#flowing.pop() as Watcher;
+    if (index < this.#flowing.length) this.#flowing[index] = last;
+  }
+
+  #end(watcher: Watcher, end: End): void {
+    const { begun } = watcher;
+    this.leave(watcher);
+    watcher.outlet.finish(end, begun);
+  }
+
+  // What the channel tells.
+
+  /** A broadcast begins. Watchers whom `admits` refuses are closed; the others get the rest of what was before first. */
+  begin(stage: Extract<Stage, { type: "live" }>, ring: Ring, admits: (watcher: Watcher) => boolean): void {
+    this.#stage = stage;
+    this.#ring = ring;
+    const { start, cuts } = stage.broadcast;
+    this.#seenKind = cuts.kind;
+    this.#seenJoin = -1;
+    const error = new FstreamError(
+      "forbidden",
+      "the channel password is not the one that this broadcast has",
+    );
+    for (const watcher of [...this.#pending, ...this.#flowing]) {
+      watcher.sinceMs = this.#clock.nowMs();
+      if (!admits(watcher)) this.#end(watcher, { type: "cut", error });
+      else if (watcher.state === "flowing") watcher.leaveAt = Math.min(watcher.leaveAt, start);
+      this.#settle(watcher);
+    }
+  }
+
+  /** The broadcast is over, and so is what was unclear about it: whoever waited to see what it is need not any more. */
+  settle(broadcast: Broadcast): void {
+    broadcast.cuts.settle();
+    this.look();
+  }
+
+  /** The broadcaster is gone, for a while or for good. When it is for good, whoever has everything is ended. */
+  standStill(stage: Extract<Stage, { type: "held" | "ended" }>): void {
+    this.#stage = stage;
+    for (const watcher of [...this.#pending, ...this.#flowing]) {
+      watcher.sinceMs = this.#clock.nowMs();
+      this.#settle(watcher);
+    }
+  }
+
+  /** The cuts have seen new bytes: whoever waits for a place may have one now. */
+  look(): void {
+    if (this.#stage.type !== "live" || this.#ring === undefined) return;
+    const { broadcast } = this.#stage;
+    const { cuts } = broadcast;
+    const kind = cuts.kind;
+    if (this.#pending.size > 0) {
+      const join = cuts.newestJoin(this.#ring.head)?.offset ?? -1;
+      if (join !== this.#seenJoin || kind !== this.#seenKind) {
+        for (const watcher of this.#pending) this.#settle(watcher);
+      }
+      this.#seenJoin = join;
+    }
+    this.#seenKind = kind;
+  }
+
+  /** Sends everybody what there is. */
+  pass(): void {
+    for (let i = this.#flowing.length - 1; i >= 0; i--) {
+      const watcher = this.#flowing[i];
+      if (watcher !== undefined && !watcher.blocked) this.#pump(watcher);
+    }
+  }
+
+  /**
+   * A segment is about to leave the ring. Who can takes what is in it now; whoever is still in it must leave off. True if
+   * somebody needs its bytes for that.
+   */
+  leaving(segment: number): boolean {
+    const ring = this.#ring as Ring;
+    const end = (segment + 1) * ring.segmentBytes;
+    let needed = false;
+    this.#pruneKept();
+    for (let i = this.#flowing.length - 1; i >= 0; i--) {
+      const watcher = this.#flowing[i];
+      if (watcher === undefined || watcher.cursor >= end) continue;
+      if (!watcher.blocked) this.#pump(watcher);
+      if (watcher.state !== "flowing" || watcher.cursor >= end || !this.#leaveOff(watcher)) continue;
+      if (watcher.leaveAt === watcher.cursor) this.#pump(watcher);
+      if (!needs(watcher, segment, ring)) continue;
+      if (ring.keptBytes + ring.segmentBytes <= this.#options.backlogBytes) needed = true;
+      else this.#end(watcher, slow("stuck in the middle of a unit that is larger than the backlog"));
+    }
+    return needed;
+  }
+
+  /** Does what has become due. */
+  sweep(nowMs: number): void {
+    for (const watcher of this.#pending) this.#sweepPending(watcher, nowMs);
+    for (let i = this.#flowing.length - 1; i >= 0; i--) {
+      const watcher = this.#flowing[i];
+      if (watcher === undefined) continue;
+      if (this.#stage.type === "ended") this.#sweepDraining(watcher, nowMs);
+      else this.#sweepFlowing(watcher);
+    }
+  }
+
+  #sweepPending(watcher: Watcher, nowMs: number): void {
+    const waitedMs = nowMs - watcher.sinceMs;
+    if (this.#stage.type === "awaited" && waitedMs >= watcher.options.waitMs) {
+      const error = new FstreamError("not_live", "nobody began to broadcast on this channel");
+      this.#end(watcher, { type: "cut", error });
+    } else if (this.#stage.type === "live" && waitedMs >= this.#options.joinTimeoutMs) {
+      const ground = this.#ground(this.#stage.broadcast);
+      const place = latePlace(ground, watcher.course !== undefined && watcher.course.cuts.container !== "");
+      if (place.type === "at") this.#enter(watcher, ground, place);
+      this.#pump(watcher);
+    }
+  }
+
+  #sweepDraining(watcher: Watcher, nowMs: number): void {
+    if (watcher.sentBytes !== watcher.sweptBytes) {
+      watcher.sweptBytes = watcher.sentBytes;
+      watcher.sinceMs = nowMs;
+    } else if (nowMs - watcher.sinceMs >= this.#options.drainTimeoutMs) {
+      this.#end(watcher, slow("took nothing any more after the broadcast's end"));
+    }
+  }
+
+  #sweepFlowing(watcher: Watcher): void {
+    const { maxLagMs } = this.#options;
+    const head = this.#ring?.head ?? 0;
+    if (maxLagMs === 0 || watcher.cursor === head || Number.isFinite(watcher.leaveAt)) return;
+    // Counted in the stream's own time: nobody falls behind a broadcaster that is silent.
+    if (watcher.cursor >= this.#timeline.offsetAt(this.#timeline.newestMs - maxLagMs - watcher.allowedLagMs))
+      return;
+    const join = this.#stage.type === "live" ? this.#stage.broadcast.cuts.newestJoin(head) : undefined;
+    // Not back to where it has been: while no join point is ahead, it goes on as long as the ring lets it.
+    const end = watcher.course?.cuts.unitEnd(watcher.cursor);
+    if (join === undefined || end === undefined || join.offset <= end) return;
+    if (this.#leaveOff(watcher)) this.#pump(watcher);
+  }
+
+  // Placing.
+
+  #ground(broadcast: Broadcast): Ground {
+    const ring = this.#ring as Ring;
+    return { ...broadcast, broadcast, tail: ring.tail, head: ring.head };
+  }
+
+  /** Places a pending watcher if that can be, and sends it what there is. */
+  #settle(watcher: Watcher): void {
+    if (watcher.state === "pending") this.#place(watcher);
+    this.#pump(watcher);
+  }
+
+  #place(watcher: Watcher): void {
+    const stage = this.#stage;
+    if (stage.type === "awaited") return;
+    if (stage.broadcast !== undefined && (watcher.started || stage.type === "live")) {
+      const ground = this.#ground(stage.broadcast);
+      const place = this.#placeFor(watcher, ground);
+      if (place.type === "at") {
+        this.#enter(watcher, ground, place);
+        return;
+      }
+      const newest = ground.cuts.newestJoin(ground.head);
+      if (newest !== undefined && newest.offset < ground.tail)
+        this.#events.backlogShort(ground.head - newest.offset);
+    }
+    // Nothing will come any more for whoever has no place in what there is.
+    if (stage.type === "ended") this.#end(watcher, watcher.begun ? stage.end : cutShort(stage.end));
+  }
+
+  #placeFor(watcher: Watcher, ground: Ground): Place {
+    if (watcher.started) return nextPlace(ground, watcher.cursor, watcher.course !== ground.broadcast);
+    return firstPlace(watcher.options.start, ground, watcher.arrivedAt, (ms) =>
+      this.#timeline.offsetAt(this.#clock.nowMs() - ms),
+    );
+  }
+
+  /** Lets a watcher flow from a place on, if its player can take that. */
+  #enter(watcher: Watcher, ground: Ground, place: Extract<Place, { type: "at" }>): void {
+    const { cuts, broadcast } = ground;
+    const { header, offset } = place;
+    if (watcher.started) {
+      if (!goesOn(watcher, cuts.container, header)) {
+        const message = "the stream goes on with a header that no player takes in its middle";
+        this.#end(watcher, { type: "cut", error: new FstreamError("disconnected", message) });
+        return;
+      }
+      if (watcher.course === broadcast && offset > watcher.cursor)
+        this.#countSkip(watcher, offset - watcher.cursor);
+    }
+    watcher.place(offset, watcher.started ? header.resume : header.start);
+    watcher.course = broadcast;
+    watcher.allowedLagMs = this.#timeline.ageOf(offset);
+    watcher.state = "flowing";
+    this.#pending.delete(watcher);
+    this.#flowing.push(watcher);
+  }
+
+  #countSkip(watcher: Watcher, bytes: number): void {
+    // A watcher that is stuck is carried along from join point to join point: that is one skip.
+    if (watcher.skippedBytes === watcher.sentBytes) return;
+    watcher.skippedBytes = watcher.sentBytes;
+    this.skips++;
+    this.#events.skipped(bytes);
+  }
+
+  /** Has a watcher leave off at the end of the unit it is in, as far as that is known. False if it was closed instead. */
+  #leaveOff(watcher: Watcher): boolean {
+    if (watcher.options.lag === "close") {
+      this.#end(watcher, slow("too far behind the broadcast"));
+      return false;
+    }
+    const end = watcher.course?.cuts.unitEnd(watcher.cursor);
+    if (end !== undefined) watcher.leaveAt = Math.min(watcher.leaveAt, end);
+    return true;
+  }
+
+  // Sending.
+
+  #pump(watcher: Watcher): void {
+    while (watcher.state === "flowing") {
+      if (watcher.leaveAt === watcher.cursor) {
+        this.#arrive(watcher);
+        continue;
+      }
+      if (watcher.blocked) return;
+      const before = watcher.sentBytes;
+      const pumped = watcher.pump(this.#ring as Ring);
+      this.bytesOut += watcher.sentBytes - before;
+      if (isGone(watcher)) return;
+      switch (pumped) {
+        case "blocked":
+          return;
+        case "gone":
+          // Its session learns it from the socket, and says `leave`.
+          watcher.blocked = true;
+          return;
+        case "current":
+          if (this.#stage.type === "ended") this.#end(watcher, this.#stage.end);
+          return;
+        case "left":
+          break;
+        default:
+          pumped satisfies never;
+      }
+    }
+  }
+
+  /** A watcher has left off where it had to: it goes on elsewhere, or waits for a place. */
+  #arrive(watcher: Watcher): void {
+    this.#unlist(this.#flowing.indexOf(watcher));
+    watcher.state = "pending";
+    watcher.sinceMs = this.#clock.nowMs();
+    this.#pending.add(watcher);
+    this.#pruneKept();
+    this.#place(watcher);
+  }
+
+  #pruneKept(): void {
+    const ring = this.#ring;
+    if (ring === undefined || ring.keptBytes === 0) return;
+    ring.prune((segment) => this.#flowing.some((watcher) => needs(watcher, segment, ring)));
+  }
+}
+
+/** Whether a watcher has yet to send bytes of a segment that the tail has passed. */
+function needs(watcher: Watcher, segment: number, ring: Ring): boolean {
+  const start = segment * ring.segmentBytes;
+  return watcher.cursor < Math.min(start + ring.segmentBytes, watcher.leaveAt) && watcher.leaveAt > start;
+}
+
+/** Whether it left while it was being sent to. */
+function isGone(watcher: Watcher): boolean {
+  return watcher.state === "gone";
+}
+
+/** Whether the player of a watcher in mid-stream can take what such a header is for. */
+function goesOn(watcher: Watcher, container: string, header: Header): boolean {
+  const before = watcher.course?.cuts;
+  if (before === undefined) return true;
+  if (before.container !== "" && container !== "" && before.container !== container) return false;
+  return sameBytes(before.fixedAt(watcher.cursor), header.fixed);
+}
+
+function slow(message: string): End {
+  return { type: "cut", error: new FstreamError("slow", message) };
+}
+
+/** What a watcher is told whose channel ended before there was anything for it. */
+function cutShort(end: End): End {
+  if (end.type === "cut" && end.error.code === "shutting_down") return end;
+  const error = new FstreamError("not_live", "the broadcast ended before there was anything to start with");
+  return { type: "cut", error };
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && a.every((byte, index) => byte === b[index]));
+}

@@ -1,0 +1,239 @@
+// One channel: at most one broadcaster, a ring of its recent bytes, and its audience.
+//
+//               broadcaster --append--> [ ring | cuts | timeline ] --fan-out--> audience
+//
+//   awaited --begin--> live --end--> held --begin--> live ...         only watchers that wait make a channel
+//                        |             '--in vain--> ended            "awaited"; an ended one is out of the relay's
+//                        '--orderly, hold_ended = 0--> ended          list, and goes with its last watcher
+//
+// Time comes in by `sweep`, which the relay calls a few times a second.
+
+import { FstreamError } from "../errors.ts";
+import type { StreamInfo } from "../media/detector.ts";
+import { Audience, type AudienceOptions } from "./audience.ts";
+import type { Broadcast, Broadcaster, End, Stage } from "./broadcast.ts";
+import type { Clock } from "./clock.ts";
+import { ChunkCuts, SniffedCuts } from "./cuts.ts";
+import { FanOut } from "./fanout.ts";
+import { type Budget, Ring } from "./ring.ts";
+import { Timeline } from "./timeline.ts";
+import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
+
+export interface ChannelOptions extends AudienceOptions {
+  readonly maxDelayMs: number;
+  /** 0: never. */
+  readonly broadcasterTimeoutMs: number;
+  readonly holdMs: number;
+  readonly holdEndedMs: number;
+}
+
+/** What happens in a channel that somebody may want to log or count. */
+export interface ChannelEvents {
+  /** A watcher jumped over `bytes` that it was too slow for. */
+  skipped(channel: Channel, bytes: number): void;
+  /** The newest join point has left the ring: a backlog of `neededBytes` would hold it. Once a broadcast. */
+  backlogShort(channel: Channel, neededBytes: number): void;
+  /** Nobody broadcasts here any more or is awaited: who asks from now on makes a new channel. */
+  closed(channel: Channel): void;
+}
+
+/** What a channel has to be given. */
+export interface ChannelParts {
+  readonly options: ChannelOptions;
+  readonly clock: Clock;
+  readonly budget: Budget;
+  readonly events: ChannelEvents;
+  /** Compares channel passwords, in constant time. */
+  readonly samePassword: (a: string, b: string) => boolean;
+}
+
+export class Channel {
+  readonly user: string;
+  readonly name: string;
+  readonly #parts: ChannelParts;
+  readonly #timeline = new Timeline();
+  readonly #audience: Audience;
+  readonly #fanOut: FanOut;
+  #stage: Stage = { type: "awaited" };
+  #ring: Ring | undefined;
+  #toldShort = false;
+  #bytesIn = 0;
+
+  constructor(user: string, name: string, parts: ChannelParts) {
+    this.user = user;
+    this.name = name;
+    this.#parts = parts;
+    const { options, clock, events } = parts;
+    this.#audience = new Audience(options, clock, this.#timeline, {
+      skipped: (bytes) => events.skipped(this, bytes),
+      backlogShort: (neededBytes) => this.#backlogShort(neededBytes),
+      empty: () => this.#emptied(),
+    });
+    this.#fanOut = new FanOut(clock, options.maxDelayMs, () => this.#audience.pass());
+  }
+
+  get state(): Stage["type"] {
+    return this.#stage.type;
+  }
+
+  /** Watchers that are there, those that wait for something to be sent included. */
+  get watchers(): number {
+    return this.#audience.size;
+  }
+
+  get waiting(): number {
+    return this.#audience.pending;
+  }
+
+  /** How often watchers of this channel were skipped forward. */
+  get skips(): number {
+    return this.#audience.skips;
+  }
+
+  /** Bytes since the channel began. */
+  get bytesIn(): number {
+    return this.#bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#audience.bytesOut;
+  }
+
+  /** What is known of the stream; undefined before the first broadcast. */
+  get info(): StreamInfo | undefined {
+    return this.#stage.type === "awaited" ? undefined : this.#stage.broadcast?.cuts.info;
+  }
+
+  /** Whether nobody is left who needs it. */
+  get idle(): boolean {
+    return this.watchers === 0 && (this.state === "awaited" || this.state === "ended");
+  }
+
+  /**
+   * Begins a broadcast, dismissing the one that is on. Watchers stay, but for those whose password is not the new
+   * broadcast's. Throws FstreamError `limit` if there is no memory for the channel.
+   */
+  begin(broadcaster: Broadcaster): Broadcast {
+    this.#ring ??= new Ring({
+      capacityBytes: this.#parts.options.backlogBytes,
+      budget: this.#parts.budget,
+      leaving: (segment) => this.#audience.leaving(segment),
+    });
+    const start = this.#ring.head;
+    const cuts = broadcaster.bufsize > 0 ? new ChunkCuts(start, broadcaster.bufsize) : new SniffedCuts();
+    const before = this.#stage;
+    if (before.type === "live") this.#audience.settle(before.broadcast);
+    const stage: Stage = { type: "live", broadcast: { broadcaster, start, cuts } };
+    this.#stage = stage;
+    this.#toldShort = false;
+    this.#timeline.note(start, this.#parts.clock.nowMs());
+    if (before.type === "live") {
+      const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
+      before.broadcast.broadcaster.dismissed(error);
+    }
+    this.#audience.begin(stage, this.#ring, (watcher) => this.#admits(broadcaster, watcher.options));
+    return stage.broadcast;
+  }
+
+  /** Adds bytes of `broadcast`; those of one that is over are dropped. */
+  append(broadcast: Broadcast, bytes: Uint8Array): void {
+    const ring = this.#ring;
+    if (this.#stage.type !== "live" || this.#stage.broadcast !== broadcast || ring === undefined) return;
+    const offset = ring.head;
+    ring.append(bytes);
+    this.#bytesIn = ring.head;
+    this.#timeline.note(ring.head, this.#parts.clock.nowMs());
+    this.#timeline.forget(ring.tail);
+    broadcast.cuts.feed(bytes, offset);
+    broadcast.cuts.forget(ring.tail);
+    this.#audience.look();
+    this.#fanOut.wake();
+  }
+
+  /**
+   * The broadcaster is gone: in order, or not. Watchers are held for its return as the settings have it; then, or
+   * if it does not come, they get what they are owed and are ended.
+   */
+  end(broadcast: Broadcast, end: End): void {
+    if (this.#stage.type !== "live" || this.#stage.broadcast !== broadcast) return;
+    this.#audience.settle(broadcast);
+    const { holdMs, holdEndedMs } = this.#parts.options;
+    const forMs = end.type === "orderly" ? holdEndedMs : holdMs;
+    if (forMs === 0) {
+      this.#close(end);
+      return;
+    }
+    const stage: Stage = { type: "held", broadcast, untilMs: this.#parts.clock.nowMs() + forMs, end };
+    this.#stage = stage;
+    this.#audience.standStill(stage);
+  }
+
+  /** Ends the channel for everybody: the server stops. The broadcaster is dismissed with `error`. */
+  stop(error: FstreamError): void {
+    if (this.#stage.type === "ended") return;
+    if (this.#stage.type === "live") {
+      this.#audience.settle(this.#stage.broadcast);
+      this.#stage.broadcast.broadcaster.dismissed(error);
+    }
+    this.#close({ type: "cut", error });
+  }
+
+  /** A watcher comes. Throws `forbidden` for a wrong channel password. */
+  watch(outlet: Outlet, options: WatcherOptions): Watcher {
+    if ("broadcast" in this.#stage && this.#stage.broadcast !== undefined) {
+      if (!this.#admits(this.#stage.broadcast.broadcaster, options)) {
+        throw new FstreamError("forbidden", "wrong channel password");
+      }
+    }
+    return this.#audience.add(outlet, options);
+  }
+
+  /** Does what has become due. */
+  sweep(nowMs: number): void {
+    const stage = this.#stage;
+    const { broadcasterTimeoutMs } = this.#parts.options;
+    if (stage.type === "held" && nowMs >= stage.untilMs) this.#close(stage.end);
+    if (stage.type === "live" && broadcasterTimeoutMs > 0) {
+      if (nowMs - this.#timeline.newestMs >= broadcasterTimeoutMs) {
+        const error = new FstreamError("disconnected", `nothing came for ${broadcasterTimeoutMs / 1000} s`);
+        stage.broadcast.broadcaster.dismissed(error);
+        this.end(stage.broadcast, { type: "cut", error });
+      }
+    }
+    this.#audience.sweep(nowMs);
+  }
+
+  #close(end: End): void {
+    const stage: Stage = {
+      type: "ended",
+      broadcast: "broadcast" in this.#stage ? this.#stage.broadcast : undefined,
+      end,
+    };
+    this.#stage = stage;
+    this.#fanOut.stop();
+    this.#audience.standStill(stage);
+    if (this.watchers === 0) this.#release();
+    this.#parts.events.closed(this);
+  }
+
+  #emptied(): void {
+    if (this.#stage.type === "awaited") this.#parts.events.closed(this);
+    else if (this.#stage.type === "ended") this.#release();
+  }
+
+  #release(): void {
+    this.#ring?.release();
+    this.#ring = undefined;
+  }
+
+  #backlogShort(neededBytes: number): void {
+    if (this.#toldShort) return;
+    this.#toldShort = true;
+    this.#parts.events.backlogShort(this, neededBytes);
+  }
+
+  #admits(broadcaster: Broadcaster, options: WatcherOptions): boolean {
+    const { channelPassword } = broadcaster;
+    return channelPassword === "" || this.#parts.samePassword(channelPassword, options.password);
+  }
+}

@@ -1,0 +1,174 @@
+// Where one broadcast can be cut: the join points at which a watcher can start, and the unit ends at which it can
+// leave off. There are three kinds of streams: of a known container (marks that its detector found), of chunks
+// (`bufsize`: computed), and opaque ones (anywhere). While the sniffer still looks, a stream is of no kind yet.
+
+import { type Header, noHeader, type StreamInfo } from "../media/detector.ts";
+import { Sniffer } from "../media/sniffer.ts";
+import { type Mark, Marks } from "./marks.ts";
+
+/** A place where a watcher can start, and what it needs before it. */
+export interface Join extends Mark {
+  readonly header: Header;
+}
+
+export interface Cuts {
+  /** "sniffing": it is not known yet; then there are neither join points nor unit ends. */
+  readonly kind: "sniffing" | "marked" | "chunks" | "opaque";
+  readonly info: StreamInfo;
+  /** The header in force now. */
+  readonly header: Header;
+  /** The container's name; empty while or where there is none. */
+  readonly container: string;
+  /** `Header.fixed` of the header that a watcher at `offset` has been given, by a joiner's header or in the stream. */
+  fixedAt(offset: number): Uint8Array;
+  /** Takes the bytes that were just added to the ring at `offset`. */
+  feed(bytes: Uint8Array, offset: number): void;
+  /** The newest join point at or before `head`, whether the ring still has it or not. */
+  newestJoin(head: number): Join | undefined;
+  /** The first join point at or after `offset`, as far as is known. */
+  joinAtOrAfter(offset: number): Join | undefined;
+  /** The last join point at or before `offset`. */
+  joinAtOrBefore(offset: number): Join | undefined;
+  /** The first unit end at or after `offset`, as far as is known. */
+  unitEnd(offset: number): number | undefined;
+  /** Bytes before `tail` have left the ring. */
+  forget(tail: number): void;
+  /** No more bytes will come: what is not known by now is opaque. */
+  settle(): void;
+}
+
+const unknownInfo: StreamInfo = {
+  container: "unknown",
+  mediaType: "application/octet-stream",
+  codecs: [],
+  damaged: 0,
+};
+
+/** Chunks of `size` bytes, counted from `start`. Bytes are not looked at. */
+export class ChunkCuts implements Cuts {
+  readonly kind = "chunks";
+  readonly info = unknownInfo;
+  readonly header = noHeader;
+  readonly container = "";
+  readonly #start: number;
+  readonly #size: number;
+
+  constructor(start: number, size: number) {
+    this.#start = start;
+    this.#size = size;
+  }
+
+  fixedAt(): Uint8Array {
+    return noHeader.fixed;
+  }
+
+  feed(): void {}
+
+  newestJoin(head: number): Join {
+    return this.joinAtOrBefore(head);
+  }
+
+  joinAtOrAfter(offset: number): Join {
+    return {
+      offset: this.#start + Math.ceil((offset - this.#start) / this.#size) * this.#size,
+      header: noHeader,
+    };
+  }
+
+  joinAtOrBefore(offset: number): Join {
+    return {
+      offset: this.#start + Math.floor((offset - this.#start) / this.#size) * this.#size,
+      header: noHeader,
+    };
+  }
+
+  unitEnd(offset: number): number {
+    return this.joinAtOrAfter(offset).offset;
+  }
+
+  forget(): void {}
+
+  settle(): void {}
+}
+
+/** At most this many are remembered of each; with more, every second one is forgotten. */
+const maxJoins = 4096;
+const maxUnits = 16_384;
+const maxHeaders = 64;
+
+/** Whatever the sniffer makes of the bytes: a container's marks, or opaque. */
+export class SniffedCuts implements Cuts {
+  readonly #joins = new Marks<Join>(maxJoins);
+  readonly #units = new Marks<Mark>(maxUnits);
+  /** Stays even when it has left the ring, to tell how far back it lies. */
+  #newest: Join | undefined;
+  #header: Header = noHeader;
+  /** The unrepeatable headers there have been, each with the join point that it came into force at. */
+  readonly #fixed = new Marks<Mark & { readonly fixed: Uint8Array }>(maxHeaders);
+  #settled = false;
+  readonly #sniffer = new Sniffer({
+    header: (header) => {
+      this.#header = header;
+    },
+    join: (offset) => {
+      this.#newest = { offset, header: this.#header };
+      this.#joins.push(this.#newest);
+      const { fixed } = this.#header;
+      if (fixed !== this.#fixed.newest?.fixed) this.#fixed.push({ offset, fixed });
+      this.#units.push({ offset });
+    },
+    unit: (offset) => this.#units.push({ offset }),
+  });
+
+  get kind(): "sniffing" | "marked" | "opaque" {
+    const state = this.#sniffer.state;
+    if (state === "known") return "marked";
+    return this.#settled ? "opaque" : state;
+  }
+
+  get info(): StreamInfo {
+    return this.#sniffer.info;
+  }
+
+  get header(): Header {
+    return this.kind === "marked" ? this.#header : noHeader;
+  }
+
+  get container(): string {
+    return this.kind === "marked" ? this.info.container : "";
+  }
+
+  fixedAt(offset: number): Uint8Array {
+    const mark = this.#fixed.atOrBefore(offset) ?? this.#fixed.oldest;
+    return mark?.fixed ?? this.header.fixed;
+  }
+
+  feed(bytes: Uint8Array, offset: number): void {
+    if (this.#sniffer.state !== "opaque") this.#sniffer.feed(bytes, offset);
+  }
+
+  newestJoin(head: number): Join | undefined {
+    return this.kind === "opaque" ? { offset: head, header: noHeader } : this.#newest;
+  }
+
+  joinAtOrAfter(offset: number): Join | undefined {
+    return this.kind === "opaque" ? { offset, header: noHeader } : this.#joins.atOrAfter(offset);
+  }
+
+  joinAtOrBefore(offset: number): Join | undefined {
+    return this.kind === "opaque" ? { offset, header: noHeader } : this.#joins.atOrBefore(offset);
+  }
+
+  unitEnd(offset: number): number | undefined {
+    return this.kind === "opaque" ? offset : this.#units.atOrAfter(offset)?.offset;
+  }
+
+  forget(tail: number): void {
+    this.#joins.dropBefore(tail);
+    this.#units.dropBefore(tail);
+  }
+
+  settle(): void {
+    this.#settled = true;
+  }
+}

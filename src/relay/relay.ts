@@ -1,0 +1,174 @@
+// All channels: found by user and name, begun by a broadcaster or by watchers that wait, counted against the
+// limits, and swept a few times a second.
+
+import { FstreamError } from "../errors.ts";
+import type { Broadcast, Broadcaster, End } from "./broadcast.ts";
+import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
+import type { Clock } from "./clock.ts";
+import { Budget } from "./ring.ts";
+import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
+
+export interface RelayOptions extends ChannelOptions {
+  /** Bytes that all rings together may hold. */
+  readonly maxBacklogTotalBytes: number;
+  readonly maxChannelsPerUser: number;
+  /** 0: no limit. */
+  readonly maxWatchersPerChannel: number;
+  /** Watchers that wait for a channel, all told. */
+  readonly maxWaiting: number;
+  /** Whether a user may replace its own broadcast. */
+  readonly takeover: boolean;
+}
+
+export type RelayEvents = Pick<ChannelEvents, "skipped" | "backlogShort">;
+
+/** A broadcast that is on: what its session holds of it. */
+export interface OnAir {
+  append(bytes: Uint8Array): void;
+  end(end: End): void;
+}
+
+const sweepMs = 250;
+
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #clock: Clock;
+  readonly #parts;
+  readonly #channels = new Map<string, Channel>();
+  /** Channels that are over, and still have watchers that are owed bytes. */
+  readonly #draining = new Set<Channel>();
+  #sweeping = false;
+  #stopped = false;
+
+  /** `samePassword` compares channel passwords, in constant time. */
+  constructor(
+    options: RelayOptions,
+    clock: Clock,
+    samePassword: (a: string, b: string) => boolean,
+    events: RelayEvents,
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    const budget = new Budget(options.maxBacklogTotalBytes);
+    const closed = (channel: Channel) => this.#closed(channel);
+    this.#parts = { options, clock, budget, samePassword, events: { ...events, closed } };
+  }
+
+  /** Every channel that is live, held or awaited. */
+  get channels(): Iterable<Channel> {
+    return this.#channels.values();
+  }
+
+  /** Bytes that all rings hold. */
+  get backlogBytes(): number {
+    return this.#parts.budget.usedBytes;
+  }
+
+  /**
+   * Begins a broadcast. Throws `limit` for a channel too many or no memory, `busy` if the channel is taken and
+   * may not be taken over, `shutting_down`.
+   */
+  broadcast(user: string, name: string, broadcaster: Broadcaster): OnAir {
+    this.#refuseIfStopped();
+    const found = this.#channels.get(keyOf(user, name));
+    if (found?.state === "live" && !this.#options.takeover) {
+      throw new FstreamError("busy", "this channel has a broadcaster already");
+    }
+    if (found === undefined || found.state === "awaited") this.#refuseOneTooMany(user);
+    const channel = found ?? this.#open(user, name);
+    let broadcast: Broadcast;
+    try {
+      broadcast = channel.begin(broadcaster);
+    } catch (error) {
+      if (channel.idle) this.#channels.delete(keyOf(user, name));
+      throw error;
+    }
+    return {
+      append: (bytes) => channel.append(broadcast, bytes),
+      end: (end) => channel.end(broadcast, end),
+    };
+  }
+
+  /**
+   * Lets somebody watch. Throws `not_live` (if it does not wait), `forbidden` (channel password), `limit`,
+   * `shutting_down`.
+   */
+  watch(user: string, name: string, outlet: Outlet, options: WatcherOptions): Watcher {
+    this.#refuseIfStopped();
+    const found = this.#channels.get(keyOf(user, name));
+    const live = found !== undefined && found.state !== "awaited";
+    if (!live && options.waitMs === 0) {
+      throw new FstreamError("not_live", `${user} is not broadcasting on channel ${name}`);
+    }
+    if (!live && this.#waiting() >= this.#options.maxWaiting) {
+      throw new FstreamError("limit", "too many are waiting for channels already");
+    }
+    const { maxWatchersPerChannel } = this.#options;
+    if (maxWatchersPerChannel > 0 && (found?.watchers ?? 0) >= maxWatchersPerChannel) {
+      throw new FstreamError("limit", "this channel has as many watchers as it may have");
+    }
+    return (found ?? this.#open(user, name)).watch(outlet, options);
+  }
+
+  /** Ends everything: broadcasters are dismissed, watchers get what they are owed. */
+  stop(): void {
+    this.#stopped = true;
+    const error = new FstreamError("shutting_down", "the server is shutting down");
+    for (const channel of this.#channels.values()) channel.stop(error);
+  }
+
+  #open(user: string, name: string): Channel {
+    const channel = new Channel(user, name, this.#parts);
+    this.#channels.set(keyOf(user, name), channel);
+    if (!this.#sweeping) this.#sweepLater();
+    return channel;
+  }
+
+  #closed(channel: Channel): void {
+    const key = keyOf(channel.user, channel.name);
+    if (this.#channels.get(key) === channel) this.#channels.delete(key);
+    if (!channel.idle) this.#draining.add(channel);
+  }
+
+  #sweep(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const channel of this.#channels.values()) channel.sweep(nowMs);
+    for (const channel of this.#draining) {
+      channel.sweep(nowMs);
+      if (channel.idle) this.#draining.delete(channel);
+    }
+    if (this.#channels.size > 0 || this.#draining.size > 0) this.#sweepLater();
+    else this.#sweeping = false;
+  }
+
+  #sweepLater(): void {
+    this.#sweeping = true;
+    this.#clock.after(sweepMs, () => this.#sweep());
+  }
+
+  #waiting(): number {
+    let waiting = 0;
+    for (const channel of this.#channels.values())
+      if (channel.state === "awaited") waiting += channel.waiting;
+    return waiting;
+  }
+
+  #refuseOneTooMany(user: string): void {
+    let broadcasting = 0;
+    for (const channel of this.#channels.values()) {
+      if (channel.user === user && channel.state !== "awaited") broadcasting++;
+    }
+    if (broadcasting >= this.#options.maxChannelsPerUser) {
+      throw new FstreamError("limit", `a user may have ${this.#options.maxChannelsPerUser} channels at once`);
+    }
+  }
+
+  #refuseIfStopped(): void {
+    if (this.#stopped) throw new FstreamError("shutting_down", "the server is shutting down");
+  }
+}
+
+/** Names have no control characters in them. */
+function keyOf(user: string, name: string): string {
+  return `${user}\n${name}`;
+}

@@ -1,0 +1,169 @@
+// The recent bytes of one channel, addressed by absolute offsets that only grow: the first byte that the
+// channel ever got has offset 0.
+//
+//             tail                                    head
+//               v                                       v
+//   ....|....xxxxxxxx|xxxxxxxxxxxxxx|xxxxxxxxxxxxxx|xxxxx.........|
+//        segment n    segment n+1    segment n+2    segment n+3
+//
+// The bytes lie in segments of one size. A new one is added while the ring is below its capacity and the
+// budget that all rings share has room; otherwise the oldest takes the newest's place and the tail moves
+// up. So growing copies nothing, and a ring never holds more than its stream has needed. A watcher sends
+// straight from a segment. A segment that a watcher still needs when the tail passes it is kept aside, once
+// for all who need it, until `prune` finds nobody who does: that is how a watcher that was lapped in the
+// middle of a unit still gets the unit's end.
+
+import { FstreamError } from "../errors.ts";
+
+/** Bytes that all rings together may hold. */
+export class Budget {
+  readonly #total: number;
+  #used = 0;
+
+  constructor(totalBytes: number) {
+    this.#total = totalBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#used;
+  }
+
+  /** Takes `bytes` if there is room for them. */
+  take(bytes: number): boolean {
+    if (this.#used + bytes > this.#total) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+  }
+}
+
+export interface RingOptions {
+  /** How far back the ring reaches, bytes; whole segments make it up to one segment more. */
+  readonly capacityBytes: number;
+  readonly budget: Budget;
+  /**
+   * Told of the oldest segment just before it leaves the ring: the last chance to send what is in it. True keeps
+   * it aside, because somebody still reads it.
+   */
+  readonly leaving: (segment: number) => boolean;
+}
+
+const maxSegmentBytes = 256 * 1024;
+const minSegmentBytes = 4 * 1024;
+
+/** The size of the segments of a ring of that capacity: a sixteenth of it, a power of two, 4 to 256 KiB. */
+export function segmentSize(capacityBytes: number): number {
+  const size = 2 ** Math.floor(Math.log2(Math.max(1, capacityBytes / 16)));
+  return Math.min(maxSegmentBytes, Math.max(minSegmentBytes, size));
+}
+
+export class Ring {
+  readonly segmentBytes: number;
+  readonly #maxSegments: number;
+  readonly #budget: Budget;
+  readonly #leaving: RingOptions["leaving"];
+  /** Segment n is in slot n % maxSegments. */
+  readonly #slots: Uint8Array[] = [];
+  /** Segments that have left the ring and are still read. */
+  readonly #kept = new Map<number, Uint8Array>();
+  /** The oldest segment that is held, and the one after the newest. */
+  #firstSegment = 0;
+  #endSegment = 0;
+  #head = 0;
+  #tail = 0;
+
+  /** Throws FstreamError `limit` if the budget has no room for the first segment. */
+  constructor(options: RingOptions) {
+    this.segmentBytes = segmentSize(options.capacityBytes);
+    this.#maxSegments = Math.ceil(options.capacityBytes / this.segmentBytes) + 1;
+    this.#budget = options.budget;
+    this.#leaving = options.leaving;
+    if (!this.#budget.take(this.segmentBytes)) {
+      throw new FstreamError("limit", "the server has no memory left for another channel", {
+        hint: "raise max_backlog_total, or lower backlog",
+      });
+    }
+    this.#slots.push(new Uint8Array(this.segmentBytes));
+    this.#endSegment = 1;
+  }
+
+  /** The offset that the next byte will have. */
+  get head(): number {
+    return this.#head;
+  }
+
+  /** The offset of the oldest byte that is there. */
+  get tail(): number {
+    return this.#tail;
+  }
+
+  /** Bytes of segments kept aside; they are not in the budget. */
+  get keptBytes(): number {
+    return this.#kept.size * this.segmentBytes;
+  }
+
+  /** Bytes of memory that the ring takes. */
+  get heldBytes(): number {
+    return (this.#endSegment - this.#firstSegment) * this.segmentBytes;
+  }
+
+  /** Which segment holds `offset`. */
+  segmentOf(offset: number): number {
+    return Math.floor(offset / this.segmentBytes);
+  }
+
+  /** The buffer of a segment, in the ring or kept aside; undefined if it is gone. */
+  buffer(segment: number): Uint8Array | undefined {
+    if (segment >= this.#endSegment) return undefined;
+    if (segment < this.#firstSegment) return this.#kept.get(segment);
+    return this.#slots[segment % this.#maxSegments];
+  }
+
+  /** Lets go of the segments kept aside for which `needed` is false. */
+  prune(needed: (segment: number) => boolean): void {
+    for (const segment of this.#kept.keys()) if (!needed(segment)) this.#kept.delete(segment);
+  }
+
+  /** Adds bytes at the head (copying them), and lets go of the oldest where the capacity demands it. */
+  append(bytes: Uint8Array): void {
+    let from = 0;
+    while (from < bytes.length) {
+      const segment = this.segmentOf(this.#head);
+      if (segment === this.#endSegment) this.#advance();
+      const at = this.#head - segment * this.segmentBytes;
+      const count = Math.min(bytes.length - from, this.segmentBytes - at);
+      const whole = from === 0 && count === bytes.length;
+      this.#slots[segment % this.#maxSegments].set(whole ? bytes : bytes.subarray(from, from + count), at);
+      from += count;
+      this.#head += count;
+    }
+  }
+
+  /** Gives all memory back. The ring must not be used afterwards. */
+  release(): void {
+    this.#budget.give(this.heldBytes);
+    this.#slots.length = 0;
+    this.#kept.clear();
+    this.#firstSegment = this.#endSegment;
+    this.#tail = this.#head;
+  }
+
+  #advance(): void {
+    const slot = this.#endSegment % this.#maxSegments;
+    const held = this.#endSegment - this.#firstSegment;
+    let buffer: Uint8Array | undefined;
+    if (held === this.#maxSegments || !this.#budget.take(this.segmentBytes)) {
+      const oldest = this.#firstSegment;
+      const oldestBuffer = this.#slots[oldest % this.#maxSegments];
+      if (this.#leaving(oldest)) this.#kept.set(oldest, oldestBuffer);
+      else buffer = oldestBuffer;
+      this.#firstSegment++;
+      this.#tail = this.#firstSegment * this.segmentBytes;
+    }
+    this.#slots[slot] = buffer ?? new Uint8Array(this.segmentBytes);
+    this.#endSegment++;
+  }
+}

@@ -1,0 +1,170 @@
+// A watcher is a way out and a cursor. Nothing is queued for it: it sends straight from the ring, and the
+// cursor moves by what its socket took. Where it must not simply go on (a skip, the boundary to another
+// broadcast), `leaveAt` stops it, and its channel finds it another place.
+//
+//   pending --placed--> flowing --arrived at leaveAt--> pending or flowing again --> gone
+//
+// Only its channel moves it between those; the session that owns the socket tells it of `drain` and of its end.
+
+import { FstreamError } from "../errors.ts";
+import type { Broadcast, End } from "./broadcast.ts";
+import type { Ring } from "./ring.ts";
+
+/** Where a watcher's first byte is to be: see protocol/README.md, "start". */
+export type Start =
+  | { readonly type: "join" | "next" | "live" }
+  | { readonly type: "back"; readonly ms: number };
+
+/** Where a watcher's bytes go. */
+export interface Outlet {
+  /**
+   * Sends `length` bytes of `bytes` from `offset` on. Returns how many were taken: fewer than `length` means
+   * that a call of `drained` will follow; negative, that the peer is gone. Must not keep `bytes`.
+   */
+  write(bytes: Uint8Array, offset: number, length: number): number;
+  /** The last call: what was owed was written, as far as `end` promises it. `begun`: something was written. */
+  finish(end: End, begun: boolean): void;
+}
+
+export interface WatcherOptions {
+  readonly start: Start;
+  /** The channel password it offers. */
+  readonly password: string;
+  /** What happens when it falls too far behind. */
+  readonly lag: "skip" | "close";
+  /** How long it waits for a channel that is not live, milliseconds. */
+  readonly waitMs: number;
+  /** Written before its first byte of the stream. */
+  readonly greeting: Uint8Array;
+}
+
+/** What a watcher's channel does for it. */
+interface Owner {
+  drained(watcher: Watcher): void;
+  leave(watcher: Watcher): void;
+}
+
+export type Pumped =
+  /** The socket is full; `drained` will come. */
+  | "blocked"
+  /** It has everything there is. */
+  | "current"
+  /** It has arrived at `leaveAt`. */
+  | "left"
+  /** The peer is gone. */
+  | "gone";
+
+export class Watcher {
+  readonly options: WatcherOptions;
+  readonly outlet: Outlet;
+  readonly #owner: Owner;
+  state: "pending" | "flowing" | "gone" = "pending";
+  /** The next byte it is to get. */
+  cursor = 0;
+  /** Where it stops going straight on. */
+  leaveAt = Number.POSITIVE_INFINITY;
+  /** The broadcast that the bytes at its cursor are part of; undefined before its first. */
+  course: Broadcast | undefined;
+  /** Where the head was when it came, for `start=next`. */
+  arrivedAt = 0;
+  /** Since when it has been pending, or, flowing in an ended stream, has taken nothing. Milliseconds. */
+  sinceMs = 0;
+  /** How far behind it may be for no fault of its own: it asked to start there. Milliseconds. */
+  allowedLagMs = 0;
+  /** What it had been sent at the last sweep of an ended stream, and at its last skip. */
+  sweptBytes = -1;
+  skippedBytes = -1;
+  blocked = false;
+  /** Bytes taken by the socket, all told. */
+  sentBytes = 0;
+  /** What goes out before the bytes at the cursor, and what after that. */
+  #prefix: Uint8Array | undefined;
+  #prefixSent = 0;
+  #nextPrefix: Uint8Array | undefined;
+
+  constructor(owner: Owner, outlet: Outlet, options: WatcherOptions) {
+    this.#owner = owner;
+    this.outlet = outlet;
+    this.options = options;
+  }
+
+  /** Whether its peer has got anything yet. */
+  get begun(): boolean {
+    return this.sentBytes > 0;
+  }
+
+  /** Whether it has got anything of the stream, a header included: then it is in mid-stream. */
+  get started(): boolean {
+    return this.sentBytes > this.options.greeting.length;
+  }
+
+  /** The socket can take bytes again. */
+  drained(): void {
+    if (this.state !== "gone") this.#owner.drained(this);
+  }
+
+  /** The peer is gone, or nobody wants its bytes any more. */
+  leave(): void {
+    if (this.state !== "gone") this.#owner.leave(this);
+  }
+
+  /**
+   * Puts the cursor at `offset`, with `prefix` to be sent before. A prefix that is half sent is finished
+   * first; one of which nothing was sent is replaced.
+   */
+  place(offset: number, prefix: Uint8Array): void {
+    this.cursor = offset;
+    this.leaveAt = Number.POSITIVE_INFINITY;
+    const next = prefix.length > 0 ? prefix : undefined;
+    if (this.#prefix !== undefined && this.#prefixSent > 0) this.#nextPrefix = next;
+    else this.#prefix = next;
+  }
+
+  /** Sends what there is for it until its socket is full or it has arrived somewhere. */
+  pump(ring: Ring): Pumped {
+    const { greeting } = this.options;
+    if (this.sentBytes < greeting.length) {
+      const length = greeting.length - this.sentBytes;
+      const taken = this.outlet.write(greeting, this.sentBytes, length);
+      if (taken < 0) return "gone";
+      this.sentBytes += taken;
+      if (taken < length) {
+        this.blocked = true;
+        return "blocked";
+      }
+    }
+    while (this.#prefix !== undefined) {
+      const length = this.#prefix.length - this.#prefixSent;
+      const taken = this.outlet.write(this.#prefix, this.#prefixSent, length);
+      if (taken < 0) return "gone";
+      this.sentBytes += taken;
+      this.#prefixSent += taken;
+      if (taken < length) {
+        this.blocked = true;
+        return "blocked";
+      }
+      this.#prefix = this.#nextPrefix;
+      this.#nextPrefix = undefined;
+      this.#prefixSent = 0;
+    }
+    const end = Math.min(ring.head, this.leaveAt);
+    while (this.cursor < end) {
+      const segment = ring.segmentOf(this.cursor);
+      const buffer = ring.buffer(segment);
+      if (buffer === undefined)
+        throw new FstreamError("internal", `cursor ${this.cursor} is outside its ring`);
+      const at = this.cursor - segment * ring.segmentBytes;
+      const length = Math.min(end - this.cursor, ring.segmentBytes - at);
+      const taken = this.outlet.write(buffer, at, length);
+      // A write can end the connection, and with it everything here, before it comes back.
+      if (taken < 0 || this.state === "gone") return "gone";
+      this.cursor += taken;
+      this.sentBytes += taken;
+      if (taken < length) {
+        this.blocked = true;
+        return "blocked";
+      }
+    }
+    return this.cursor === this.leaveAt ? "left" : "current";
+  }
+}

@@ -1,0 +1,52 @@
+// A clock that stands still until it is told to go on. Timers fire in the order of their times, at exactly
+// their times, from within `advance`.
+
+import type { Clock, Timer } from "../../src/relay/clock.ts";
+
+interface Entry {
+  readonly atMs: number;
+  readonly call: () => void;
+}
+
+export class FakeClock implements Clock {
+  #nowMs = 1000;
+  #timers: Entry[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  after(ms: number, call: () => void): Timer {
+    const entry = { atMs: this.#nowMs + ms, call };
+    this.#timers.push(entry);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== entry);
+      },
+    };
+  }
+
+  /** Timers that have yet to fire. */
+  get pending(): number {
+    return this.#timers.length;
+  }
+
+  /** Lets time pass, with all that is due in it. */
+  advance(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      const due = this.#timers.filter((entry) => entry.atMs <= endMs);
+      if (due.length === 0) break;
+      const next = due.reduce((first, entry) => (entry.atMs < first.atMs ? entry : first));
+      this.#timers = this.#timers.filter((entry) => entry !== next);
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      next.call();
+    }
+    this.#nowMs = endMs;
+  }
+
+  /** Time passes within whatever is running: no timer fires. */
+  spend(ms: number): void {
+    this.#nowMs += ms;
+  }
+}

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { noHeader } from "../../src/media/detector.ts";
+import { ChunkCuts, SniffedCuts } from "../../src/relay/cuts.ts";
+import { flvConfig, flvFrame, flvHead, opaque, settledBytes, wavHead } from "./streams.ts";
+
+function feed(cuts: SniffedCuts, offset: number, ...parts: Uint8Array[]): number {
+  let at = offset;
+  for (const part of parts) {
+    cuts.feed(part, at);
+    at += part.length;
+  }
+  return at;
+}
+
+describe("chunks", () => {
+  const cuts = new ChunkCuts(1003, 100);
+
+  test("are counted from the broadcast's first byte", () => {
+    expect(cuts.joinAtOrAfter(1003).offset).toBe(1003);
+    expect(cuts.joinAtOrAfter(1004).offset).toBe(1103);
+    expect(cuts.joinAtOrAfter(1103).offset).toBe(1103);
+    expect(cuts.joinAtOrBefore(1102).offset).toBe(1003);
+    expect(cuts.joinAtOrBefore(1103).offset).toBe(1103);
+    expect(cuts.newestJoin(1003).offset).toBe(1003);
+    expect(cuts.newestJoin(1302).offset).toBe(1203);
+    expect(cuts.newestJoin(1303).offset).toBe(1303);
+  });
+
+  test("are units as well: a watcher leaves off at the end of one", () => {
+    expect(cuts.unitEnd(1003)).toBe(1003);
+    expect(cuts.unitEnd(1004)).toBe(1103);
+    expect(cuts.unitEnd(1103)).toBe(1103);
+  });
+
+  test("need no header, and are known from the beginning", () => {
+    expect(cuts.kind).toBe("chunks");
+    expect(cuts.header).toBe(noHeader);
+    expect(cuts.joinAtOrAfter(5000).header).toBe(noHeader);
+  });
+
+  test("stay exact far into a stream", () => {
+    const far = new ChunkCuts(7, 3001);
+    const start = 7 + 3001 * 1_000_000_007;
+    expect(far.joinAtOrBefore(start + 3000).offset).toBe(start);
+    expect(far.joinAtOrAfter(start + 1).offset).toBe(start + 3001);
+  });
+});
+
+describe("an opaque stream", () => {
+  test("is of no kind, without a place to cut it, while the sniffer still looks", () => {
+    const cuts = new SniffedCuts();
+    feed(cuts, 500, opaque(10));
+    expect(cuts.kind).toBe("sniffing");
+    expect(cuts.newestJoin(510)).toBeUndefined();
+    expect(cuts.joinAtOrAfter(500)).toBeUndefined();
+    expect(cuts.joinAtOrBefore(510)).toBeUndefined();
+    expect(cuts.unitEnd(500)).toBeUndefined();
+    expect(cuts.header).toBe(noHeader);
+  });
+
+  test("can be cut anywhere", () => {
+    const cuts = new SniffedCuts();
+    const head = feed(cuts, 500, opaque(settledBytes));
+    expect(cuts.kind).toBe("opaque");
+    expect(cuts.newestJoin(head)).toEqual({ offset: head, header: noHeader });
+    expect(cuts.joinAtOrAfter(777)).toEqual({ offset: 777, header: noHeader });
+    expect(cuts.joinAtOrBefore(777)).toEqual({ offset: 777, header: noHeader });
+    expect(cuts.unitEnd(778)).toBe(778);
+  });
+});
+
+describe("a container", () => {
+  // Where they are: 13 head, config, keyframe of 1000, two others of 500; then a keyframe again.
+  const config = flvConfig(0);
+  const first = flvHead.length + config.length;
+  const parts = [
+    flvHead,
+    config,
+    flvFrame(0, true, 1000),
+    flvFrame(40, false, 500),
+    flvFrame(80, false, 500),
+    flvFrame(120, true, 1000),
+  ];
+
+  test("has join points with their headers, and unit ends", () => {
+    const cuts = new SniffedCuts();
+    const start = 70_000;
+    const head = feed(cuts, start, ...parts);
+    expect(cuts.kind).toBe("marked");
+    expect(cuts.info.container).toBe("flv");
+    expect(cuts.joinAtOrAfter(start)?.offset).toBe(start + first);
+    expect(cuts.joinAtOrAfter(start + first + 1)?.offset).toBe(start + first + 2000);
+    expect(cuts.joinAtOrAfter(start + first + 2001)).toBeUndefined();
+    expect(cuts.joinAtOrBefore(start + first + 1999)?.offset).toBe(start + first);
+    expect(cuts.joinAtOrBefore(start + first - 1)).toBeUndefined();
+    expect(cuts.newestJoin(head)?.offset).toBe(start + first + 2000);
+    expect(cuts.unitEnd(start + first + 1)).toBe(start + first + 1000);
+    expect(cuts.unitEnd(start + first + 1001)).toBe(start + first + 1500);
+    expect(cuts.unitEnd(head)).toBe(head);
+    expect(cuts.unitEnd(head + 1)).toBeUndefined();
+    expect(cuts.newestJoin(head)?.header.start).toEqual(
+      new Uint8Array(Buffer.concat([flvHead, flvConfig(120)])),
+    );
+    expect(cuts.newestJoin(head)?.header.resume).toEqual(flvConfig(120));
+  });
+
+  test("gives each join point the header that was in force there", () => {
+    const cuts = new SniffedCuts();
+    const head = feed(cuts, 0, ...parts, flvConfig(160, 2), flvFrame(160, true, 1000));
+    const join = cuts.joinAtOrAfter(first + 2001);
+    expect(join?.header.resume).toEqual(flvConfig(160, 2));
+    expect(cuts.joinAtOrBefore(first + 2000)?.header.resume).toEqual(flvConfig(120));
+    expect(cuts.newestJoin(head)).toEqual(join as NonNullable<typeof join>);
+  });
+
+  test("that turns out to be none is opaque, and needs no header any more", () => {
+    const cuts = new SniffedCuts();
+    const before = feed(cuts, 0, ...parts);
+    const head = feed(cuts, before, new Uint8Array(3 * 1024 * 1024));
+    expect(cuts.kind).toBe("opaque");
+    expect(cuts.header).toBe(noHeader);
+    expect(cuts.newestJoin(head)?.offset).toBe(head);
+    expect(cuts.unitEnd(before + 5)).toBe(before + 5);
+  });
+
+  test("forgets the marks that have left the ring, but for where its newest join point was", () => {
+    const cuts = new SniffedCuts();
+    const head = feed(cuts, 0, wavHead(1000), opaque(2500));
+    cuts.forget(1500);
+    expect(cuts.joinAtOrAfter(0)?.offset).toBe(44 + 2000);
+    expect(cuts.unitEnd(0)).toBe(44 + 2000);
+    cuts.forget(head);
+    expect(cuts.joinAtOrAfter(0)).toBeUndefined();
+    expect(cuts.newestJoin(head)?.offset).toBe(44 + 2000);
+  });
+});

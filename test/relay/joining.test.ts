@@ -1,0 +1,181 @@
+// Where a watcher's first byte is.
+
+import { describe, expect, test } from "bun:test";
+import { concat } from "../../src/media/gather.ts";
+import { Rig } from "./rig.ts";
+import { flvConfig, flvFrame, flvHead, opaque, settledBytes, wavHead } from "./streams.ts";
+
+/** A rig with an opaque broadcast of 100 bytes each 100 ms for 10 s, after what the sniffer needed. */
+function opaqueRig() {
+  const rig = new Rig();
+  const sender = rig.broadcast();
+  sender.send(opaque(settledBytes));
+  let head = settledBytes;
+  for (let i = 0; i < 100; i++) {
+    rig.clock.advance(100);
+    sender.send(opaque(100, head));
+    head += 100;
+  }
+  return { rig, sender, head };
+}
+
+describe("a joiner of an opaque stream", () => {
+  test("begins at the newest byte", () => {
+    const { rig, sender, head } = opaqueRig();
+    const watchers = (["join", "next", "live"] as const).map((type) => rig.watch({ start: { type } }));
+    sender.send(opaque(50, head));
+    for (const watcher of watchers) expect(watcher.runs).toEqual([{ from: head, bytes: opaque(50, head) }]);
+  });
+
+  test("with start=5s begins at the byte that came 5 s ago", () => {
+    const { rig, head } = opaqueRig();
+    const watcher = rig.watch({ start: { type: "back", ms: 5000 } });
+    expect(watcher.spans).toEqual([[head - 5000, head]]);
+    expect(watcher.received).toEqual(opaque(5000, head - 5000));
+  });
+
+  test("with a start further back than there is begins at the oldest byte", () => {
+    const { rig, head } = opaqueRig();
+    expect(rig.watch({ start: { type: "back", ms: 99_000_000 } }).spans).toEqual([[0, head]]);
+  });
+
+  test("that comes before it is known what it is gets it from its first byte", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    sender.send(opaque(10));
+    const watcher = rig.watch();
+    sender.send(opaque(10_000, 10));
+    expect(watcher.received).toEqual(opaque(10_010));
+  });
+});
+
+describe("a joiner of a stream of chunks", () => {
+  test("begins at the first byte of one, which counts from the broadcast's first byte", () => {
+    const rig = new Rig();
+    rig.broadcast().send(opaque(5001));
+    const sender = rig.broadcast({ bufsize: 1000 });
+    sender.send(opaque(3500, 5001));
+    const join = rig.watch();
+    const next = rig.watch({ start: { type: "next" } });
+    expect(join.spans).toEqual([[8001, 8501]]);
+    expect(next.spans).toEqual([]);
+    sender.send(opaque(700, 8501));
+    expect(join.spans).toEqual([[8001, 9201]]);
+    expect(next.spans).toEqual([[9001, 9201]]);
+  });
+
+  test("gets the bytes of a chunk as they come, never held back", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast({ bufsize: 1000 });
+    const watcher = rig.watch();
+    sender.send(opaque(1));
+    expect(watcher.receivedBytes).toBe(1);
+  });
+
+  test("with start=DURATION begins with the chunk that holds the byte of that time", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast({ bufsize: 1000 });
+    for (let i = 0; i < 100; i++) {
+      sender.send(opaque(300, i * 300));
+      rig.clock.advance(100);
+    }
+    expect(rig.watch({ start: { type: "back", ms: 3050 } }).spans).toEqual([[21_000, 30_000]]);
+  });
+
+  test("waits for the next chunk rather than begin in the middle of one, however long that takes", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast({ bufsize: 1000 });
+    sender.send(opaque(500));
+    const watcher = rig.watch({ start: { type: "next" } });
+    for (let i = 0; i < 40; i++) {
+      rig.clock.advance(1000);
+      sender.send(opaque(5, 500 + i * 5));
+    }
+    sender.send(opaque(600, 700));
+    expect(watcher.spans).toEqual([[1000, 1300]]);
+  });
+});
+
+describe("a joiner of a container", () => {
+  const gop = [flvFrame(0, true, 3000), flvFrame(40, false, 1000), flvFrame(80, false, 1000)];
+
+  test("gets the header and the newest join point at once", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    for (const part of [flvHead, flvConfig(0), ...gop]) sender.send(part);
+    const watcher = rig.watch();
+    expect(watcher.received).toEqual(concat([flvHead, flvConfig(0), ...gop]));
+    sender.send(flvFrame(120, true, 500));
+    const later = rig.watch();
+    expect(later.received).toEqual(concat([flvHead, flvConfig(120), flvFrame(120, true, 500)]));
+  });
+
+  test("gets a greeting before all that, and nothing before there is something", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    sender.send(concat([flvHead, flvConfig(0), ...gop]));
+    const watcher = rig.watch({ start: { type: "next" }, greeting: "hello" });
+    expect(watcher.receivedBytes).toBe(0);
+    sender.send(flvFrame(120, true, 500));
+    const hello = new TextEncoder().encode("hello");
+    expect(watcher.received).toEqual(concat([hello, flvHead, flvConfig(120), flvFrame(120, true, 500)]));
+  });
+
+  test("that waits for a join point in vain gets the header and the newest byte", () => {
+    const rig = new Rig({ joinTimeoutMs: 2000 });
+    const sender = rig.broadcast();
+    sender.send(concat([flvHead, flvConfig(0), ...gop]));
+    const watcher = rig.watch({ start: { type: "next" } });
+    rig.clock.advance(1900);
+    sender.send(flvFrame(120, false, 500));
+    expect(watcher.receivedBytes).toBe(0);
+    rig.clock.advance(500);
+    sender.send(flvFrame(160, false, 500));
+    expect(watcher.received).toEqual(concat([flvHead, flvConfig(0), flvFrame(160, false, 500)]));
+  });
+
+  test("waits for the next join point if the newest has left the backlog, which is told once with the size that would do", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    // Join points are 100,000 bytes apart, the ring holds less.
+    const stream = concat([wavHead(100_000), opaque(250_000)]);
+    sender.send(stream.subarray(0, 190_000));
+    const watcher = rig.watch();
+    rig.watch();
+    expect(watcher.receivedBytes).toBe(0);
+    expect(rig.short.length).toBe(1);
+    expect(rig.short[0]).toBeGreaterThan(89_000);
+    sender.send(stream.subarray(190_000, 210_000));
+    expect(watcher.received).toEqual(concat([wavHead(100_000), stream.subarray(200_044, 210_000)]));
+  });
+});
+
+describe("a joiner", () => {
+  test("never gets a byte of before the current broadcast", () => {
+    const rig = new Rig();
+    rig.broadcast().send(opaque(20_000));
+    const second = rig.broadcast();
+    second.send(opaque(settledBytes, 20_000));
+    const back = rig.watch({ start: { type: "back", ms: 60_000 } });
+    const join = rig.watch();
+    expect(back.spans).toEqual([[20_000, 20_000 + settledBytes]]);
+    second.send(opaque(10, 20_000 + settledBytes));
+    expect(join.spans).toEqual([[20_000 + settledBytes, 20_010 + settledBytes]]);
+  });
+
+  test("that rewinds in a broadcast that is silent is not taken for one that lags", () => {
+    const rig = new Rig({ maxLagMs: 60_000 });
+    const sender = rig.broadcast();
+    for (let at = 0; at < 50_000; at += 500) {
+      sender.send(opaque(500, at));
+      rig.clock.advance(100);
+    }
+    rig.clock.advance(70_000);
+    const watcher = rig.watch({ start: { type: "back", ms: 79_000 }, room: 1000 });
+    rig.clock.advance(1000);
+    watcher.give(1e9);
+    expect(watcher.spans.length).toBe(1);
+    expect(watcher.spans[0][1]).toBe(50_000);
+    expect(rig.skipped).toEqual([]);
+  });
+});

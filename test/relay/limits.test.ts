@@ -1,0 +1,212 @@
+// What the relay refuses, and that everything is given back.
+
+import { describe, expect, test } from "bun:test";
+import { FstreamError } from "../../src/errors.ts";
+import { Rig } from "./rig.ts";
+import { opaque } from "./streams.ts";
+
+const reset = new FstreamError("disconnected", "the connection was reset");
+
+describe("limits", () => {
+  test("max_channels_per_user counts what is live or held, for each user, and not a takeover", () => {
+    const rig = new Rig({ maxChannelsPerUser: 2 });
+    const first = rig.broadcast({ channel: "a" });
+    rig.broadcast({ channel: "b" }).break(reset);
+    rig.watch({ channel: "c", waitMs: 1000 });
+    expect(rig.refusal(() => rig.broadcast({ channel: "c" }))).toBe("limit");
+    expect(rig.refusal(() => rig.broadcast({ channel: "d" }))).toBe("limit");
+    expect(rig.refusal(() => rig.broadcast({ user: "other", channel: "c" }))).toBeUndefined();
+    expect(rig.refusal(() => rig.broadcast({ channel: "a" }))).toBeUndefined();
+    expect(rig.refusal(() => rig.broadcast({ channel: "b" }))).toBeUndefined();
+    expect(first.dismissal?.code).toBe("replaced");
+  });
+
+  test("max_channels_per_user has room again when a channel has ended", () => {
+    const rig = new Rig({ maxChannelsPerUser: 1 });
+    rig.broadcast({ channel: "a" }).finish();
+    expect(rig.refusal(() => rig.broadcast({ channel: "b" }))).toBeUndefined();
+  });
+
+  test("max_watchers_per_channel counts those that are there", () => {
+    const rig = new Rig({ maxWatchersPerChannel: 2 });
+    rig.broadcast();
+    const first = rig.watch();
+    rig.watch();
+    expect(rig.refusal(() => rig.watch())).toBe("limit");
+    first.watcher.leave();
+    expect(rig.refusal(() => rig.watch())).toBeUndefined();
+    rig.broadcast({ channel: "other" });
+    expect(rig.refusal(() => rig.watch({ channel: "other" }))).toBeUndefined();
+  });
+
+  test("max_waiting counts those that wait for any channel, and nobody else", () => {
+    const rig = new Rig({ maxWaiting: 2 });
+    rig.watch({ channel: "a", waitMs: 5000 });
+    const second = rig.watch({ channel: "b", waitMs: 5000 });
+    expect(rig.refusal(() => rig.watch({ channel: "a", waitMs: 5000 }))).toBe("limit");
+    expect(rig.refusal(() => rig.watch({ channel: "c", waitMs: 5000 }))).toBe("limit");
+    rig.broadcast({ channel: "a" });
+    expect(rig.refusal(() => rig.watch({ channel: "a", waitMs: 5000 }))).toBeUndefined();
+    expect(rig.refusal(() => rig.watch({ channel: "c", waitMs: 5000 }))).toBeUndefined();
+    expect(rig.refusal(() => rig.watch({ channel: "d", waitMs: 5000 }))).toBe("limit");
+    second.watcher.leave();
+    expect(rig.refusal(() => rig.watch({ channel: "d", waitMs: 5000 }))).toBeUndefined();
+  });
+
+  test("max_backlog_total refuses a channel for which there is no memory, and leaves no trace of it", () => {
+    const rig = new Rig({ maxBacklogTotalBytes: 2 * 4096 });
+    const first = rig.broadcast({ channel: "a" });
+    rig.broadcast({ channel: "b" });
+    expect(rig.refusal(() => rig.broadcast({ channel: "c" }))).toBe("limit");
+    expect(rig.channels).toBe(2);
+    const waiting = rig.watch({ channel: "d", waitMs: 5000 });
+    expect(rig.refusal(() => rig.broadcast({ channel: "d" }))).toBe("limit");
+    expect(waiting.ending).toBe("");
+    first.finish();
+    rig.broadcast({ channel: "d" }).send(opaque(10));
+    expect(waiting.receivedBytes).toBe(10);
+  });
+
+  test("max_backlog_total bounds all rings together", () => {
+    const rig = new Rig({ maxBacklogTotalBytes: 100_000 });
+    const senders = ["a", "b", "c"].map((channel) => rig.broadcast({ channel }));
+    for (let at = 0; at < 300_000; at += 5000) {
+      for (const sender of senders) sender.send(opaque(5000, at));
+      expect(rig.relay.backlogBytes).toBeLessThanOrEqual(100_000);
+    }
+  });
+});
+
+describe("what is given back", () => {
+  test("is all memory and every timer, when the last watcher of an ended channel goes", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    const stuck = rig.watch({ room: 10 });
+    sender.send(opaque(50_000));
+    sender.finish();
+    expect(rig.relay.backlogBytes).toBeGreaterThan(0);
+    stuck.watcher.leave();
+    expect(rig.relay.backlogBytes).toBe(0);
+    rig.clock.advance(1000);
+    expect(rig.clock.pending).toBe(0);
+    expect(stuck.ending).toBe("");
+  });
+
+  test("is all of a channel whose hold ran out with nobody there", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    sender.send(opaque(50_000));
+    sender.break(reset);
+    rig.clock.advance(11_000);
+    expect([rig.relay.backlogBytes, rig.channels, rig.clock.pending]).toEqual([0, 0, 0]);
+  });
+
+  test("is what one channel after the other took", () => {
+    const rig = new Rig({ maxBacklogTotalBytes: 80_000 });
+    for (let i = 0; i < 20; i++) {
+      const sender = rig.broadcast({ channel: `c${i}` });
+      const watcher = rig.watch({ channel: `c${i}` });
+      sender.send(opaque(70_000));
+      sender.finish();
+      expect(watcher.ending).toBe("orderly");
+    }
+    expect(rig.relay.backlogBytes).toBe(0);
+  });
+
+  test("is what was kept aside of a lapped unit, once nobody reads it", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast({ bufsize: 30_000 });
+    const watcher = rig.watch({ room: 10 });
+    for (let at = 0; at < 300_000; at += 1000) sender.send(opaque(1000, at));
+    watcher.watcher.leave();
+    const ring = rig.relay.backlogBytes;
+    sender.finish();
+    expect(ring).toBeGreaterThan(0);
+    expect(rig.relay.backlogBytes).toBe(0);
+  });
+});
+
+describe("a watcher that goes", () => {
+  test("in the middle of a write to it is not written to or ended any more, and the others get everything", () => {
+    for (const taken of [-1, 0, 10, 1000]) {
+      const rig = new Rig();
+      const sender = rig.broadcast();
+      const watchers = Array.from({ length: 5 }, () => rig.watch());
+      let writes = 0;
+      const leaver = watchers[2];
+      leaver.room = Math.max(0, taken);
+      leaver.onWrite = () => {
+        writes++;
+        leaver.gone = taken < 0;
+        leaver.watcher.leave();
+      };
+      sender.send(opaque(1000));
+      sender.send(opaque(1000, 1000));
+      sender.finish();
+      expect(writes).toBe(1);
+      expect(leaver.ending).toBe("");
+      for (const other of watchers) {
+        if (other === leaver) continue;
+        expect(other.spans).toEqual([[0, 2000]]);
+        expect(other.ending).toBe("orderly");
+      }
+      expect(rig.relay.backlogBytes).toBe(0);
+    }
+  });
+
+  test("in the middle of its last write is not ended a second time", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    const watcher = rig.watch({ room: 10 });
+    sender.send(opaque(9000));
+    sender.finish();
+    watcher.onWrite = () => watcher.watcher.leave();
+    watcher.give(1e9);
+    expect(watcher.ending).toBe("");
+    expect(rig.relay.backlogBytes).toBe(0);
+  });
+
+  test("takes others with it, in the middle of a write to it, without harm to the rest", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    const watchers = Array.from({ length: 8 }, () => rig.watch());
+    watchers[5].onWrite = () => {
+      for (const i of [1, 5, 7]) watchers[i].watcher.leave();
+    };
+    for (let at = 0; at < 20_000; at += 1000) sender.send(opaque(1000, at));
+    sender.finish();
+    for (const i of [0, 2, 3, 4, 6]) {
+      expect(watchers[i].spans).toEqual([[0, 20_000]]);
+      expect(watchers[i].ending).toBe("orderly");
+    }
+    for (const i of [1, 5, 7]) expect(watchers[i].ending).toBe("");
+  });
+
+  test("without a word is written to no more, and does not hold an ended stream for ever", () => {
+    const rig = new Rig({ drainTimeoutMs: 5000 });
+    const sender = rig.broadcast();
+    const watcher = rig.watch();
+    watcher.gone = true;
+    let writes = 0;
+    watcher.onWrite = () => writes++;
+    for (let i = 0; i < 10; i++) sender.send(opaque(10, i * 10));
+    expect(writes).toBe(1);
+    sender.finish();
+    rig.clock.advance(6000);
+    expect(rig.relay.backlogBytes).toBe(0);
+  });
+
+  test("twice, or after its end, is gone once", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    const watcher = rig.watch();
+    const other = rig.watch();
+    watcher.watcher.leave();
+    watcher.watcher.leave();
+    sender.send(opaque(10));
+    sender.finish();
+    other.watcher.leave();
+    other.watcher.drained();
+    expect([watcher.receivedBytes, other.receivedBytes]).toEqual([0, 10]);
+  });
+});

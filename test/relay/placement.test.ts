@@ -1,0 +1,163 @@
+import { describe, expect, test } from "bun:test";
+import type { Header } from "../../src/media/detector.ts";
+import type { Cuts, Join } from "../../src/relay/cuts.ts";
+import { ChunkCuts } from "../../src/relay/cuts.ts";
+import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "../../src/relay/placement.ts";
+
+const header: Header = {
+  start: Uint8Array.of(1),
+  resume: Uint8Array.of(2),
+  fixed: new Uint8Array(0),
+};
+
+/** Cuts with join points at these offsets, or of another kind without any. */
+function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
+  const join = (offset: number | undefined): Join | undefined =>
+    kind === "opaque" ? undefined : offset === undefined ? undefined : { offset, header };
+  return {
+    kind,
+    header,
+    info: { container: "", mediaType: "", codecs: [], damaged: 0 },
+    feed: () => {},
+    forget: () => {},
+    settle: () => {},
+    container: "",
+    fixedAt: () => header.fixed,
+    newestJoin: (head) => (kind === "opaque" ? { offset: head, header } : join(joins.at(-1))),
+    joinAtOrAfter: (offset) =>
+      kind === "opaque" ? { offset, header } : join(joins.find((at) => at >= offset)),
+    joinAtOrBefore: (offset) =>
+      kind === "opaque" ? { offset, header } : join(joins.findLast((at) => at <= offset)),
+    unitEnd: () => undefined,
+  };
+}
+
+function groundOf(cuts: Cuts, tail: number, head: number, start = 0): Ground {
+  const broadcaster = { channelPassword: "", bufsize: 0, dismissed: () => {} };
+  const broadcast = { broadcaster, start, cuts };
+  return { ...broadcast, broadcast, tail, head };
+}
+
+/** The offset of a place, or "wait". */
+function at(place: Place): number | "wait" {
+  return place.type === "wait" ? "wait" : place.offset;
+}
+
+const never = () => {
+  throw new Error("the time was asked for");
+};
+
+describe("a joiner", () => {
+  const ground = groundOf(cutsOf("marked", [100, 300, 500]), 200, 600);
+
+  test("with start=join begins at the newest join point, with its header", () => {
+    expect(firstPlace({ type: "join" }, ground, 600, never)).toEqual({ type: "at", offset: 500, header });
+  });
+
+  test("with start=next waits for the first one after it came", () => {
+    expect(at(firstPlace({ type: "next" }, ground, 600, never))).toBe("wait");
+    expect(at(firstPlace({ type: "next" }, ground, 301, never))).toBe(500);
+    expect(at(firstPlace({ type: "next" }, ground, 500, never))).toBe(500);
+  });
+
+  test("with start=live begins at the newest byte", () => {
+    expect(firstPlace({ type: "live" }, ground, 600, never)).toEqual({ type: "at", offset: 600, header });
+  });
+
+  test("with start=DURATION begins at the join point at least that far back, as far as the backlog goes", () => {
+    const back = (offset: number) => at(firstPlace({ type: "back", ms: 5 }, ground, 600, () => offset));
+    expect(back(550)).toBe(500);
+    expect(back(500)).toBe(500);
+    expect(back(499)).toBe(300);
+    expect(back(300)).toBe(300);
+    // 100 has left the ring.
+    expect(back(250)).toBe(300);
+    expect(back(0)).toBe(300);
+  });
+
+  test("waits while the newest join point is not in the ring", () => {
+    const short = groundOf(cutsOf("marked", [100]), 200, 600);
+    expect(at(firstPlace({ type: "join" }, short, 600, never))).toBe("wait");
+    expect(at(firstPlace({ type: "back", ms: 5 }, short, 600, () => 150))).toBe("wait");
+  });
+
+  test("is not placed at a join point that has yet to come", () => {
+    const early = groundOf(cutsOf("marked", [700]), 200, 600);
+    expect(at(firstPlace({ type: "join" }, early, 600, never))).toBe("wait");
+    expect(at(firstPlace({ type: "next" }, early, 600, never))).toBe("wait");
+  });
+
+  test("never begins before the current broadcast", () => {
+    const later = groundOf(cutsOf("marked", [100, 300, 500]), 0, 600, 400);
+    expect(at(firstPlace({ type: "back", ms: 5 }, later, 600, () => 0))).toBe(500);
+    const raw = groundOf(cutsOf("opaque"), 0, 600, 400);
+    expect(at(firstPlace({ type: "back", ms: 5 }, raw, 600, () => 0))).toBe(400);
+    expect(at(firstPlace({ type: "next" }, later, 0, never))).toBe(500);
+  });
+
+  test("gets what is not known yet from its first byte, without a header", () => {
+    const unknown = groundOf(cutsOf("sniffing"), 0, 600, 400);
+    for (const type of ["join", "next"] as const) {
+      const place = firstPlace({ type }, unknown, 600, never);
+      expect(at(place)).toBe(400);
+      expect(place.type === "at" && place.header.start.length).toBe(0);
+    }
+    expect(at(firstPlace({ type: "back", ms: 5 }, unknown, 600, () => 550))).toBe(400);
+  });
+
+  test("of an opaque stream begins at the newest byte, or at the one that came that long ago", () => {
+    const raw = groundOf(cutsOf("opaque"), 200, 600);
+    expect(at(firstPlace({ type: "join" }, raw, 600, never))).toBe(600);
+    expect(at(firstPlace({ type: "next" }, raw, 555, never))).toBe(555);
+    expect(at(firstPlace({ type: "back", ms: 5 }, raw, 600, () => 432))).toBe(432);
+    expect(at(firstPlace({ type: "back", ms: 5 }, raw, 600, () => 0))).toBe(200);
+  });
+
+  test("of chunks begins with a chunk", () => {
+    const chunks = groundOf(new ChunkCuts(400, 70), 450, 600, 400);
+    expect(at(firstPlace({ type: "join" }, chunks, 600, never))).toBe(540);
+    expect(at(firstPlace({ type: "next" }, chunks, 541, never))).toBe("wait");
+    expect(at(firstPlace({ type: "next" }, chunks, 540, never))).toBe(540);
+    expect(at(firstPlace({ type: "back", ms: 5 }, chunks, 600, () => 500))).toBe(470);
+    expect(at(firstPlace({ type: "back", ms: 5 }, chunks, 600, () => 0))).toBe(470);
+  });
+
+  test("for whom no join point came gets the header and the newest byte", () => {
+    expect(latePlace(ground, false)).toEqual({ type: "at", offset: 600, header });
+    expect(latePlace(ground, true)).toEqual({ type: "at", offset: 600, header });
+  });
+
+  test("for whom it is not known what the stream is gets it from its first byte, unless a container's player would", () => {
+    const unknown = groundOf(cutsOf("sniffing"), 0, 600, 400);
+    expect(at(latePlace(unknown, false))).toBe(400);
+    expect(at(latePlace(unknown, true))).toBe("wait");
+  });
+
+  test("never begins in the middle of a chunk", () => {
+    expect(at(latePlace(groundOf(new ChunkCuts(400, 70), 0, 600, 400), false))).toBe("wait");
+  });
+});
+
+describe("a watcher that left off", () => {
+  test("goes on at the newest join point ahead of it", () => {
+    const ground = groundOf(cutsOf("marked", [300, 500]), 200, 600);
+    expect(at(nextPlace(ground, 310, false))).toBe(500);
+    expect(at(nextPlace(ground, 500, false))).toBe(500);
+  });
+
+  test("never goes back: it waits for the next one", () => {
+    const ground = groundOf(cutsOf("marked", [300, 500]), 200, 600);
+    expect(at(nextPlace(ground, 501, false))).toBe("wait");
+  });
+
+  test("comes from an earlier broadcast to the first join point of this one", () => {
+    const ground = groundOf(cutsOf("marked", [430, 500]), 200, 600, 400);
+    expect(at(nextPlace(ground, 400, true))).toBe(430);
+    expect(at(nextPlace(groundOf(new ChunkCuts(400, 70), 200, 600, 400), 390, true))).toBe(400);
+    expect(at(nextPlace(groundOf(cutsOf("opaque"), 200, 600, 400), 400, true))).toBe(400);
+  });
+
+  test("waits while it is not known what the stream is", () => {
+    expect(at(nextPlace(groundOf(cutsOf("sniffing"), 200, 600, 400), 400, true))).toBe("wait");
+  });
+});

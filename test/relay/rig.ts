@@ -1,0 +1,119 @@
+// A relay with a clock that stands still, and broadcasters and watchers in one line each.
+
+import type { FstreamError } from "../../src/errors.ts";
+import type { End } from "../../src/relay/broadcast.ts";
+import { Relay, type RelayOptions } from "../../src/relay/relay.ts";
+import type { WatcherOptions } from "../../src/relay/watcher.ts";
+import { FakeClock } from "./clock.ts";
+import { FakeOutlet } from "./outlet.ts";
+
+export const orderly: End = { type: "orderly" };
+
+export const options: RelayOptions = {
+  // 17 segments of 4 KiB.
+  backlogBytes: 65_536,
+  maxBacklogTotalBytes: 16 * 65_536,
+  maxLagMs: 0,
+  maxDelayMs: 20,
+  joinTimeoutMs: 15_000,
+  drainTimeoutMs: 30_000,
+  broadcasterTimeoutMs: 0,
+  holdMs: 10_000,
+  holdEndedMs: 0,
+  takeover: true,
+  maxChannelsPerUser: 16,
+  maxWatchersPerChannel: 0,
+  maxWaiting: 1000,
+};
+
+/** The most that a ring of these options holds. */
+export const ringBytes = 17 * 4096;
+
+/** A broadcaster that sends what the test has it send. */
+export class Sender {
+  readonly channelPassword: string;
+  readonly bufsize: number;
+  dismissal: FstreamError | undefined;
+  readonly #onAir;
+
+  constructor(relay: Relay, user: string, channel: string, bufsize: number, channelPassword: string) {
+    this.bufsize = bufsize;
+    this.channelPassword = channelPassword;
+    this.#onAir = relay.broadcast(user, channel, this);
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#onAir.append(bytes);
+  }
+
+  /** Ends in order. */
+  finish(): void {
+    this.#onAir.end(orderly);
+  }
+
+  /** Ends as a reset connection does. */
+  break(error: FstreamError): void {
+    this.#onAir.end({ type: "cut", error });
+  }
+
+  dismissed(error: FstreamError): void {
+    if (this.dismissal !== undefined) throw new Error("dismissed twice");
+    this.dismissal = error;
+  }
+}
+
+export class Rig {
+  readonly clock = new FakeClock();
+  readonly relay: Relay;
+  /** Bytes of each skip that was told, and of each backlog that would do. */
+  readonly skipped: number[] = [];
+  readonly short: number[] = [];
+
+  constructor(changes: Partial<RelayOptions> = {}) {
+    this.relay = new Relay({ ...options, ...changes }, this.clock, (a, b) => a === b, {
+      skipped: (_channel, bytes) => this.skipped.push(bytes),
+      backlogShort: (_channel, neededBytes) => this.short.push(neededBytes),
+    });
+  }
+
+  broadcast(what: { user?: string; channel?: string; bufsize?: number; password?: string } = {}): Sender {
+    const { user = "fier", channel = "default", bufsize = 0, password = "" } = what;
+    return new Sender(this.relay, user, channel, bufsize, password);
+  }
+
+  /** A watcher with that much room; it is sent no greeting unless one is given. */
+  watch(
+    what: Partial<Omit<WatcherOptions, "greeting">> & {
+      user?: string;
+      channel?: string;
+      room?: number;
+      greeting?: string;
+    } = {},
+  ): FakeOutlet {
+    const outlet = new FakeOutlet();
+    outlet.room = what.room ?? Number.POSITIVE_INFINITY;
+    outlet.watcher = this.relay.watch(what.user ?? "fier", what.channel ?? "default", outlet, {
+      start: what.start ?? { type: "join" },
+      password: what.password ?? "",
+      lag: what.lag ?? "skip",
+      waitMs: what.waitMs ?? 0,
+      greeting: new TextEncoder().encode(what.greeting ?? ""),
+    });
+    return outlet;
+  }
+
+  /** The code that something is refused with; undefined if it is not. */
+  refusal(act: () => unknown): string | undefined {
+    try {
+      act();
+    } catch (error) {
+      return (error as FstreamError).code;
+    }
+    return undefined;
+  }
+
+  /** How many channels are live, held or awaited. */
+  get channels(): number {
+    return [...this.relay.channels].length;
+  }
+}
