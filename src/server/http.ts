@@ -1,0 +1,150 @@
+// The HTTP side: tokens and health. `POST /token` takes Basic authentication (RFC 7617) or form fields `user` and
+// `user_password`, and answers with the token as text, or as JSON with its lifetime where JSON is accepted. A refusal says
+// why in its body, and its code stands in `X-Fstream-Code`.
+
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Tokens } from "../auth/tokens.ts";
+import { asFstreamError, FstreamError, meaning } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { clientAddress, isLocalRequest } from "./peer.ts";
+
+/** A body larger than that is no form of ours, bytes. */
+const maxBodyBytes = 8 * 1024;
+
+export interface HttpServices {
+  readonly authenticator: Authenticator;
+  readonly tokens: Tokens;
+  readonly log: Log;
+  readonly trusted: (address: string) => boolean;
+}
+
+export interface HttpOptions {
+  /** Empty: every address of both families. */
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+}
+
+export interface HttpListener {
+  readonly port: number;
+  /** Accepts nobody any more, lets the requests that are on finish. */
+  stop(): Promise<void>;
+}
+
+/** What is known of a request besides itself. */
+interface Origin {
+  /** The address that the socket has. */
+  readonly peer: string;
+  readonly secure: boolean;
+}
+
+/** Begins to listen. Throws what Bun throws. */
+export function listenHttp(options: HttpOptions, services: HttpServices): HttpListener {
+  const server = Bun.serve({
+    hostname: options.host,
+    port: options.port,
+    maxRequestBodySize: maxBodyBytes,
+    ...(options.tls === undefined ? {} : { tls: { cert: options.tls.cert, key: options.tls.key } }),
+    fetch: async (request, server) => {
+      const peer = server.requestIP(request)?.address ?? "";
+      try {
+        return await respond(request, { peer, secure: options.tls !== undefined }, services);
+      } catch (error) {
+        return refusal(request, asFstreamError(error), services.log);
+      }
+    },
+    error: (error) => {
+      services.log.error(error.stack ?? error.message);
+      return new Response("the server failed\n", { status: 500 });
+    },
+  });
+  return { port: server.port ?? options.port, stop: () => server.stop(false) };
+}
+
+async function respond(request: Request, origin: Origin, services: HttpServices): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  switch (pathname) {
+    case "/healthz":
+      return allowing(request, ["GET", "HEAD"], () => text("ok\n"));
+    case "/token":
+      return allowing(request, ["POST"], () => giveToken(request, origin, services));
+    default:
+      return text("nothing here\n", 404);
+  }
+}
+
+function allowing(request: Request, methods: readonly string[], answer: () => Response | Promise<Response>) {
+  if (methods.includes(request.method)) return answer();
+  return text(`${request.method} is not served here: use ${methods[0]}\n`, 405, {
+    Allow: methods.join(", "),
+  });
+}
+
+async function giveToken(request: Request, origin: Origin, services: HttpServices): Promise<Response> {
+  refuseInTheClear(request, origin, services);
+  const { user, password } = await credentialsOf(request);
+  const address = clientAddress(origin.peer, request.headers, services.trusted);
+  const grant = await services.authenticator.authenticate({ user, password, address });
+  const { token, expiresInSeconds } = await services.tokens.issue(grant);
+  if (!acceptsJson(request)) return text(`${token}\n`);
+  return Response.json({ token, expires: expiresInSeconds }, { headers: { "Cache-Control": "no-store" } });
+}
+
+/** A password that travels without TLS is given away: only this machine, or a proxy that had it over TLS, may. */
+function refuseInTheClear(request: Request, origin: Origin, services: HttpServices): void {
+  if (origin.secure || isLocalRequest(origin.peer, request.headers)) return;
+  if (services.trusted(origin.peer) && request.headers.get("x-forwarded-proto") === "https") return;
+  throw new FstreamError("forbidden", "tokens are given over HTTPS only");
+}
+
+async function credentialsOf(request: Request): Promise<{ user: string; password: string }> {
+  const header = request.headers.get("authorization");
+  const basic = /^basic +([a-z\d+/]+=*) *$/i.exec(header ?? "");
+  if (basic !== null) {
+    const decoded = Buffer.from(basic[1], "base64").toString("utf8");
+    const colon = decoded.indexOf(":");
+    if (colon > 0) return { user: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+  }
+  if (header !== null)
+    throw new FstreamError("bad_request", "the Authorization header is not Basic user:password");
+  const type = request.headers.get("content-type")?.split(";")[0].trim().toLowerCase() ?? "";
+  if (type === "application/x-www-form-urlencoded" || type === "multipart/form-data") {
+    const form = await formOf(request);
+    const user = form.get("user");
+    const password = form.get("user_password");
+    if (typeof user === "string" && user !== "" && typeof password === "string") return { user, password };
+  }
+  throw new FstreamError(
+    "unauthorized",
+    "no user and password: give Basic authentication, or form fields user and user_password",
+  );
+}
+
+async function formOf(request: Request): Promise<FormData> {
+  try {
+    return (await request.formData()) as FormData;
+  } catch (cause) {
+    throw new FstreamError("bad_request", "the form can't be read", { cause });
+  }
+}
+
+function refusal(request: Request, error: FstreamError, log: Log): Response {
+  if (error.code === "internal") log.error(error.stack ?? error.message);
+  const message = error.code === "internal" ? "the server failed" : error.message;
+  const { http: status } = meaning(error.code);
+  const headers: Record<string, string> = { "X-Fstream-Code": error.code, "Cache-Control": "no-store" };
+  if (status === 401) headers["WWW-Authenticate"] = 'Basic realm="fstream", charset="UTF-8"';
+  if (!acceptsJson(request)) return text(`${message}\n`, status, headers);
+  return Response.json({ error: { code: error.code, message } }, { status, headers });
+}
+
+function acceptsJson(request: Request): boolean {
+  return /\bapplication\/json\b/i.test(request.headers.get("accept") ?? "");
+}
+
+function text(body: string, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(body, {
+    status,
+    headers: { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...headers },
+  });
+}

@@ -1,0 +1,42 @@
+// What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, and how many
+// files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined.
+
+import { dlopen, FFIType, ptr } from "bun:ffi";
+
+/** ioctl(2) SIOCOUTQ, see tcp(7). */
+const SIOCOUTQ = 0x5411;
+/** getrlimit(2), <asm-generic/resource.h>. */
+const RLIMIT_NOFILE = 7;
+
+const libc = load();
+const answer = new Int32Array(1);
+const limits = new BigUint64Array(2);
+
+function load() {
+  if (process.platform !== "linux") return undefined;
+  const musl = process.arch === "arm64" ? "libc.musl-aarch64.so.1" : "libc.musl-x86_64.so.1";
+  for (const name of ["libc.so.6", musl]) {
+    try {
+      return dlopen(name, {
+        ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
+        getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+      }).symbols;
+    } catch {
+      // Not this libc: the next one, or none.
+    }
+  }
+  return undefined;
+}
+
+/** Bytes in the socket's send queue that the peer's kernel has not acknowledged; 0 too if the socket is gone. */
+export function unacknowledgedBytes(fd: number): number | undefined {
+  if (libc === undefined) return undefined;
+  if (fd < 0 || libc.ioctl(fd, SIOCOUTQ, ptr(answer)) < 0) return 0;
+  return answer[0];
+}
+
+/** How many files, sockets included, this process may have open. */
+export function openFileLimit(): number | undefined {
+  if (libc === undefined || libc.getrlimit(RLIMIT_NOFILE, ptr(limits)) < 0) return undefined;
+  return Number(limits[0]);
+}

@@ -1,0 +1,62 @@
+// Who a peer is by its address: as plain text, whether it is this machine, whether it is a trusted proxy, and
+// whom a trusted proxy speaks for.
+
+import { BlockList, isIP, isIPv6 } from "node:net";
+
+/** An address as people know it: IPv4-mapped IPv6 as IPv4 (RFC 4291, section 2.5.5.2), without a zone. */
+export function plainAddress(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  return mapped === null ? address.split("%")[0] : mapped[1];
+}
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+export function isLoopback(address: string): boolean {
+  return contains(loopback, plainAddress(address));
+}
+
+/** Whether an address belongs to one of `blocks`, each an address or a CIDR block. */
+export function addressMatcher(blocks: readonly string[]): (address: string) => boolean {
+  const list = new BlockList();
+  for (const block of blocks) {
+    const [address, bits] = block.split("/");
+    const family = isIPv6(address) ? "ipv6" : "ipv4";
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return (address) => contains(list, plainAddress(address));
+}
+
+function contains(list: BlockList, address: string): boolean {
+  return isIP(address) !== 0 && list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+}
+
+/**
+ * Whom an HTTP request is from: the peer, or if that is a trusted proxy the last address of X-Forwarded-For that is not
+ * one itself.
+ */
+export function clientAddress(peer: string, headers: Headers, trusted: (address: string) => boolean): string {
+  let client = plainAddress(peer);
+  const hops = (headers.get("x-forwarded-for") ?? "").split(",").map((hop) => plainAddress(hop.trim()));
+  while (trusted(client)) {
+    const hop = hops.pop();
+    if (hop === undefined || isIP(hop) === 0) break;
+    client = hop;
+  }
+  return client;
+}
+
+/**
+ * Whether an HTTP request comes from this very machine: from a loopback address, to a loopback name, and not
+ * through a proxy, which would make the whole Internet local.
+ */
+export function isLocalRequest(peer: string, headers: Headers): boolean {
+  if (!isLoopback(peer)) return false;
+  for (const name of headers.keys()) {
+    if (name === "forwarded" || name === "via" || name.startsWith("x-forwarded-")) return false;
+  }
+  const host = (headers.get("host") ?? "").replace(/:\d+$/, "").toLowerCase();
+  return host === "localhost" || isLoopback(host.replace(/^\[(.*)\]$/, "$1"));
+}

@@ -1,0 +1,175 @@
+// The server put together: settings in, listeners out. What it is made of knows nothing of it.
+
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Authenticator } from "../auth/authenticator.ts";
+import { Tokens } from "../auth/tokens.ts";
+import { FstreamError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Clock } from "../relay/clock.ts";
+import { Relay } from "../relay/relay.ts";
+import type { Services } from "../session/connection.ts";
+import type { Settings } from "../settings/load.ts";
+import { Admission } from "./admission.ts";
+import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
+import { type HttpListener, listenHttp } from "./http.ts";
+import { openFileLimit } from "./kernel.ts";
+import { addressMatcher, isLoopback } from "./peer.ts";
+import { Sockets } from "./sockets.ts";
+
+/** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */
+const reservedFiles = 128;
+
+export interface Server {
+  /** Stops in order: nobody new, everybody gets what they are owed, within shutdown_grace. */
+  stop(): Promise<void>;
+}
+
+/** Time as it passes. */
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+/** Starts a server. Rejects with FstreamError `failed` for an address or a certificate that can't be used. */
+export async function startServer(
+  settings: Settings,
+  authenticator: Authenticator,
+  log: Log,
+): Promise<Server> {
+  const { server, fstream } = settings;
+  const clock = systemClock;
+  const trusted = addressMatcher(server.trustedProxies);
+  const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
+  const relay = new Relay({ ...fstream, maxWaiting: server.maxWaiting }, clock, samePassword(), {
+    skipped: (channel, bytes) =>
+      log.repeated(
+        `skip ${channel.user}/${channel.name}`,
+        `${channel.user}/${channel.name}: a slow watcher skips ${bytes} bytes`,
+      ),
+    backlogShort: (channel, neededBytes) =>
+      log.warn(
+        `${channel.user}/${channel.name}: the backlog is smaller than the distance between join points, so joiners have to ` +
+          `wait for the next one; a backlog of ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB would do`,
+      ),
+  });
+  const admission = new Admission({
+    maxConnections: connectionLimit(server.maxConnections, log),
+    maxConnectionsPerIp: server.maxConnectionsPerIp,
+    exempt: (address) => isLoopback(address) || trusted(address),
+  });
+  const services: Services = {
+    relay,
+    authenticator,
+    tokens,
+    clock,
+    log,
+    options: { ...fstream, ...handshakeOptions(server) },
+    admit: (intent, { address }) => admission.admit(intent, address),
+  };
+  const sockets = new Sockets(services, admission);
+  const https: HttpListener[] = [];
+
+  const { listen, tlsListen, httpsListen, httpListen } = server;
+  const tls = tlsListen !== undefined || httpsListen !== undefined ? await certificateOf(server) : undefined;
+  const http = { authenticator, tokens, log: log.scope("http"), trusted };
+  const plans = [
+    { name: "tcp", at: listen, tls: undefined, open: (at: At) => sockets.listen(at) },
+    { name: "tls", at: tlsListen, tls, open: (at: At) => sockets.listen(at) },
+    { name: "https", at: httpsListen, tls, open: (at: At) => openHttp(at) },
+    { name: "http", at: httpListen, tls: undefined, open: (at: At) => openHttp(at) },
+  ];
+  const openHttp = (at: At) => {
+    const listener = listenHttp(at, http);
+    https.push(listener);
+    return listener.port;
+  };
+  const stopListening = async () => {
+    sockets.stopListening();
+    await Promise.all(https.map((listener) => listener.stop()));
+  };
+  try {
+    for (const { name, at, tls, open } of plans) {
+      if (at === undefined) continue;
+      const bound = bind({ ...at, tls }, open);
+      log.info(`listening on ${name} ${bound}`);
+    }
+  } catch (error) {
+    await stopListening();
+    throw error;
+  }
+  if (tls?.selfSigned === true)
+    log.info(`the certificate is self-signed; clients can pin it: --fingerprint ${tls.fingerprint}`);
+
+  return {
+    stop: async () => {
+      const stopping = stopListening();
+      relay.stop();
+      await sockets.drained(server.shutdownGraceMs);
+      await Promise.race([stopping, Bun.sleep(100)]);
+    },
+  };
+}
+
+interface At {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: Certificate | undefined;
+}
+
+/** Binds to the address, or to all of them: those of both families where the machine has IPv6, else IPv4's. */
+function bind(at: At, open: (at: At) => number): string {
+  const hosts = at.host === "" ? ["::", "0.0.0.0"] : [at.host];
+  let failure: unknown;
+  for (const host of hosts) {
+    try {
+      const port = open({ ...at, host });
+      return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    } catch (error) {
+      failure ??= error;
+      if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") break;
+    }
+  }
+  const where = `${at.host}:${at.port}`;
+  const taken = (failure as NodeJS.ErrnoException).code === "EADDRINUSE";
+  const reason = taken ? "the address is in use" : (failure as Error).message;
+  throw new FstreamError("failed", `can't listen on ${where}: ${reason}`, {
+    hint: "each listener's address is a setting: `fstream help serve` lists them",
+    cause: failure,
+  });
+}
+
+function certificateOf(server: Settings["server"]): Promise<Certificate> {
+  const { tlsCert, tlsKey, stateDir } = server;
+  return tlsCert !== undefined && tlsKey !== undefined
+    ? readCertificate(tlsCert, tlsKey)
+    : ownCertificate(stateDir);
+}
+
+function handshakeOptions(server: Settings["server"]) {
+  return {
+    maxPreamble: server.maxPreambleBytes,
+    maxRequest: server.maxRequestBytes,
+    handshakeTimeoutMs: server.handshakeTimeoutMs,
+  };
+}
+
+/** No more connections than files that can be open: at that limit a process only spins. */
+function connectionLimit(wanted: number, log: Log): number {
+  const files = openFileLimit();
+  if (files === undefined || wanted + reservedFiles <= files) return wanted;
+  const possible = Math.max(1, files - reservedFiles);
+  log.warn(
+    `max_connections is ${wanted}, but only ${files} files may be open (ulimit -n): ${possible} connections it is`,
+  );
+  return possible;
+}
+
+/** Compares passwords in a time that tells nothing of either: their keyed digests are compared. */
+function samePassword(): (a: string, b: string) => boolean {
+  const key = randomBytes(32);
+  const digest = (text: string) => createHmac("sha256", key).update(text).digest();
+  return (a, b) => timingSafeEqual(digest(a), digest(b));
+}

@@ -1,0 +1,136 @@
+// A connection that broadcasts: what comes goes to the relay as it comes, and nothing here ever makes it wait.
+//
+// Its end: a FIN is an orderly one, if somebody is still there. A killed process leaves a FIN as well, so a client that
+// asked for replies is answered `ok,bytes=N`: acknowledged means orderly, a reset in return that nobody was there.
+
+import { FstreamError } from "../errors.ts";
+import { encodeError, encodeOk } from "../protocol/reply.ts";
+import type { BroadcastRequest } from "../protocol/request.ts";
+import type { Broadcaster } from "../relay/broadcast.ts";
+import type { Timer } from "../relay/clock.ts";
+import type { OnAir } from "../relay/relay.ts";
+import type { Connection, Services, Stage } from "./connection.ts";
+import { type Way, whenAcknowledged } from "./farewell.ts";
+
+const nothing = new Uint8Array(0);
+/** How long a broadcaster that sent its FIN may take to acknowledge the answer, milliseconds. */
+const acknowledgePatienceMs = 5000;
+/** `max_bitrate` holds on the average of so many seconds: a keyframe may be large. */
+const bitrateSeconds = 10;
+
+export class Broadcasting implements Stage, Broadcaster {
+  readonly channelPassword: string;
+  readonly bufsize: number;
+  readonly #connection: Connection;
+  readonly #services: Services;
+  readonly #request: BroadcastRequest;
+  readonly #leave: (words: Uint8Array, way: Way) => void;
+  readonly #name: string;
+  #onAir: OnAir | undefined;
+  #bytes = 0;
+  /** Bits that may still come at once, as of `#allowanceMs`. */
+  #allowance = 0;
+  #allowanceMs = 0;
+  #acknowledging: Timer | undefined;
+
+  /** `leave` ends the stage: with last words, in that way. */
+  constructor(
+    connection: Connection,
+    services: Services,
+    request: BroadcastRequest,
+    leave: (words: Uint8Array, way: Way) => void,
+  ) {
+    this.channelPassword = request.channelPassword;
+    this.bufsize = request.bufsize;
+    this.#connection = connection;
+    this.#services = services;
+    this.#request = request;
+    this.#leave = leave;
+    this.#name = `${request.user}/${request.channel}`;
+  }
+
+  /** Throws FstreamError if the channel can't be had. */
+  begin(): void {
+    const { relay, clock, log, options } = this.#services;
+    this.#onAir = relay.broadcast(this.#request.user, this.#request.channel, this);
+    this.#allowance = options.maxBitrate * bitrateSeconds;
+    this.#allowanceMs = clock.nowMs();
+    log.info(`${this.#name}: a broadcast from ${this.#connection.address} begins`);
+    if (this.#request.reply) this.#say(encodeOk());
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    this.#onAir?.append(bytes);
+    if (this.#services.options.maxBitrate > 0) this.#meter(bytes.length * 8);
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    if (!this.#request.reply) {
+      this.#over("fin");
+      return;
+    }
+    this.#say(encodeOk([["bytes", String(this.#bytes)]]));
+    const { clock } = this.#services;
+    this.#acknowledging = whenAcknowledged(this.#connection, clock, acknowledgePatienceMs, (acknowledged) =>
+      this.#over(acknowledged ? "fin" : "reset"),
+    );
+  }
+
+  closed(error: Error | undefined): void {
+    this.#acknowledging?.cancel();
+    if (this.#onAir === undefined) return;
+    const reason = error?.message ?? "the connection was reset";
+    this.#end(new FstreamError("disconnected", reason));
+  }
+
+  dismissed(error: FstreamError): void {
+    this.#onAir = undefined;
+    this.#services.log.info(
+      `${this.#name}: the broadcast from ${this.#connection.address} ends: ${error.message}`,
+    );
+    if (error.code === "disconnected") this.#leave(nothing, "reset");
+    else this.#leave(this.#request.reply ? encodeError(error) : nothing, "fin");
+  }
+
+  #over(way: Way): void {
+    if (way === "fin") {
+      this.#services.log.info(`${this.#name}: the broadcast ends after ${this.#bytes} bytes`);
+      this.#onAir?.end({ type: "orderly" });
+      this.#onAir = undefined;
+    } else {
+      this.#end(new FstreamError("disconnected", "nobody acknowledged the end"));
+    }
+    this.#leave(nothing, way);
+  }
+
+  #end(error: FstreamError): void {
+    this.#services.log.info(
+      `${this.#name}: the broadcast breaks off after ${this.#bytes} bytes: ${error.message}`,
+    );
+    this.#onAir?.end({ type: "cut", error });
+    this.#onAir = undefined;
+  }
+
+  #meter(bits: number): void {
+    const { clock, options } = this.#services;
+    const nowMs = clock.nowMs();
+    const earned = ((nowMs - this.#allowanceMs) / 1000) * options.maxBitrate;
+    this.#allowance = Math.min(options.maxBitrate * bitrateSeconds, this.#allowance + earned) - bits;
+    this.#allowanceMs = nowMs;
+    if (this.#allowance >= 0 || this.#onAir === undefined) return;
+    const error = new FstreamError(
+      "limit",
+      `more than the ${options.maxBitrate} bits a second that are allowed here`,
+    );
+    this.#end(error);
+    this.#leave(this.#request.reply ? encodeError(error) : nothing, "fin");
+  }
+
+  /** A frame is small and all that is ever sent this way, so the socket takes it whole. */
+  #say(frame: Uint8Array): void {
+    this.#connection.write(frame, 0, frame.length);
+  }
+}

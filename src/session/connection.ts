@@ -1,0 +1,70 @@
+// What a session needs of its socket, and what it is given to work with: sockets are the server's, time and
+// the relay are handed in, so that a session can be tested without either.
+
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Tokens } from "../auth/tokens.ts";
+import type { Log } from "../log.ts";
+import type { HandshakeLimits } from "../protocol/handshake.ts";
+import type { Clock } from "../relay/clock.ts";
+import type { Relay } from "../relay/relay.ts";
+
+export interface Connection {
+  /** The peer's IP address; IPv4-mapped IPv6 as IPv4. */
+  readonly address: string;
+  /** Whether it is encrypted. */
+  readonly secure: boolean;
+  /** Takes what the kernel takes: 0 when it is full (then `drained` follows), negative when the peer is gone. */
+  write(bytes: Uint8Array, offset: number, length: number): number;
+  /** Stops and goes on reading. While paused nothing is learnt of the peer's end either. */
+  pause(): void;
+  resume(): void;
+  /** A FIN behind what was written. */
+  shutdown(): void;
+  /** Lets go of it: what was written is still delivered, if all that came was read. */
+  close(): void;
+  /** A reset: what the peer's kernel has not got is lost. */
+  reset(): void;
+  /** Bytes written that the peer's kernel has not acknowledged; undefined where the system does not tell. */
+  unacknowledged(): number | undefined;
+}
+
+export interface SessionOptions extends HandshakeLimits {
+  readonly handshakeTimeoutMs: number;
+  /** Whether passwords and tokens for them may travel unencrypted. */
+  readonly plainPasswords: boolean;
+  /** A `bufsize` is at most half of that. */
+  readonly backlogBytes: number;
+  readonly slowWatcher: "skip" | "close";
+  /** How long an ended stream waits for a watcher that takes nothing, milliseconds. */
+  readonly drainTimeoutMs: number;
+  readonly maxWaitMs: number;
+  /** Bits a second that a broadcaster may send; 0: no limit. */
+  readonly maxBitrate: number;
+}
+
+/** What all sessions share. */
+export interface Services {
+  readonly relay: Relay;
+  readonly authenticator: Authenticator;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly options: SessionOptions;
+  /** Throws FstreamError `limit` if the server has no room for another one of this kind. */
+  admit(intent: "watch" | "broadcast" | "token", connection: Connection): void;
+}
+
+/**
+ * What a connection is at the moment: a handshake, a login, a watcher, a broadcaster, or a farewell. Each leads to the next
+ * through `Steps`; what a watcher can't do, its stage doesn't have.
+ */
+export interface Stage {
+  /** Bytes came; they may be kept. */
+  data(bytes: Uint8Array): void;
+  /** The socket has room again. */
+  drained(): void;
+  /** The peer sent its FIN. */
+  ended(): void;
+  /** The connection is gone; `error` tells of a reset or a timeout. */
+  closed(error: Error | undefined): void;
+}

@@ -1,0 +1,113 @@
+// The end of a connection: last words are written, and then it is closed such that the peer can tell how.
+//
+//   "fin":   last words, FIN; what still comes is read and dropped for at most 2 s, since closing with unread
+//            bytes would be a reset that can take the last words with it; then it is closed
+//   "reset": last words; once the peer's kernel has acknowledged them, a reset. That tells a watcher that asked for
+//            replies that its stream was cut short (protocol/README.md, "How a stream ends")
+
+import type { Clock, Timer } from "../relay/clock.ts";
+import type { Connection, Stage } from "./connection.ts";
+
+/** How long a peer's bytes are read and dropped after our FIN, milliseconds. */
+const lingerMs = 2000;
+/** How often is looked whether last bytes have arrived, milliseconds; and how long where that can't be seen. */
+const lookMs = 5;
+const blindMs = 1000;
+
+export type Way = "fin" | "reset";
+
+export class Farewell implements Stage {
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #words: Uint8Array;
+  readonly #way: Way;
+  readonly #patienceMs: number;
+  #sent = 0;
+  #timer: Timer | undefined;
+  #peerEnded = false;
+  #over = false;
+
+  /** `patienceMs` bounds how long the peer may take to take the last bytes. */
+  constructor(connection: Connection, clock: Clock, words: Uint8Array, way: Way, patienceMs: number) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#words = words;
+    this.#way = way;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** To be called once, as soon as this is the connection's stage. */
+  begin(): void {
+    this.#timer = this.#clock.after(this.#patienceMs, () => this.#reset());
+    this.#write();
+  }
+
+  data(): void {}
+
+  drained(): void {
+    if (this.#sent < this.#words.length) this.#write();
+  }
+
+  ended(): void {
+    this.#peerEnded = true;
+    if (this.#way === "fin" && this.#sent === this.#words.length) this.#close();
+  }
+
+  closed(): void {
+    this.#over = true;
+    this.#timer?.cancel();
+  }
+
+  #write(): void {
+    while (this.#sent < this.#words.length) {
+      const taken = this.#connection.write(this.#words, this.#sent, this.#words.length - this.#sent);
+      if (taken < 0) return;
+      if (taken === 0) return;
+      this.#sent += taken;
+    }
+    this.#timer?.cancel();
+    if (this.#way === "reset") {
+      whenAcknowledged(this.#connection, this.#clock, this.#patienceMs, () => this.#reset());
+      return;
+    }
+    this.#connection.shutdown();
+    if (this.#peerEnded) this.#close();
+    else this.#timer = this.#clock.after(lingerMs, () => this.#close());
+  }
+
+  #close(): void {
+    if (this.#over) return;
+    this.#timer?.cancel();
+    this.#over = true;
+    this.#connection.close();
+  }
+
+  #reset(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#connection.reset();
+  }
+}
+
+/**
+ * Calls `then` once the peer's kernel has acknowledged everything written, or after `patienceMs` without that. Where the
+ * system does not tell: after a second.
+ */
+export function whenAcknowledged(
+  connection: Connection,
+  clock: Clock,
+  patienceMs: number,
+  then: (acknowledged: boolean) => void,
+): Timer {
+  const deadlineMs = clock.nowMs() + patienceMs;
+  let timer: Timer;
+  const look = () => {
+    const left = connection.unacknowledged();
+    if (left === 0) then(true);
+    else if (clock.nowMs() >= deadlineMs) then(false);
+    else timer = clock.after(lookMs, look);
+  };
+  if (connection.unacknowledged() === undefined) timer = clock.after(blindMs, () => then(true));
+  else timer = clock.after(0, look);
+  return { cancel: () => timer.cancel() };
+}

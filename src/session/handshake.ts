@@ -1,0 +1,58 @@
+// The first stage of every connection: the request comes, whole and in time, or the connection goes.
+
+import { FstreamError } from "../errors.ts";
+import { HandshakeDecoder } from "../protocol/handshake.ts";
+import type { Request } from "../protocol/request.ts";
+import type { Timer } from "../relay/clock.ts";
+import type { Services, Stage } from "./connection.ts";
+
+export interface HandshakeOutcome {
+  /** The request, and the bytes of the stream that came with it. */
+  request(request: Request, rest: Uint8Array): void;
+  /** It broke the rules; `reply`: it asked for answers in words. */
+  refused(error: FstreamError, reply: boolean): void;
+}
+
+export class Handshake implements Stage {
+  readonly #decoder: HandshakeDecoder;
+  readonly #outcome: HandshakeOutcome;
+  readonly #deadline: Timer;
+
+  constructor(services: Services, outcome: HandshakeOutcome) {
+    const { options, clock } = services;
+    this.#decoder = new HandshakeDecoder(options);
+    this.#outcome = outcome;
+    this.#deadline = clock.after(options.handshakeTimeoutMs, () => {
+      outcome.refused(new FstreamError("bad_request", "no whole request came in time"), false);
+    });
+  }
+
+  data(bytes: Uint8Array): void {
+    const result = this.#decoder.feed(bytes);
+    switch (result.type) {
+      case "more":
+        return;
+      case "request":
+        this.#deadline.cancel();
+        this.#outcome.request(result.request, result.rest);
+        return;
+      case "refused":
+        this.#deadline.cancel();
+        this.#outcome.refused(result.error, result.reply);
+        return;
+      default:
+        result satisfies never;
+    }
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    this.#deadline.cancel();
+    this.#outcome.refused(new FstreamError("bad_request", "the connection ended within its request"), false);
+  }
+
+  closed(): void {
+    this.#deadline.cancel();
+  }
+}

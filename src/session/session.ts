@@ -1,0 +1,230 @@
+// One connection, from its first byte to its last. What it is at any time is a Stage; this hands the socket's
+// events to it, and steps from one to the next:
+//
+//   handshake --> login --> broadcaster --> farewell          (broadcast)
+//             '-> watcher ----------------> farewell          (watch)
+//             '-> login --> farewell with the token           (token)
+//             '-> farewell with an error                      (whatever breaks the rules)
+//
+// While a login is looked up the socket is not read: nothing is kept of what comes, and nothing is lost.
+
+import { type Grant, mayBroadcast } from "../auth/authenticator.ts";
+import { userNameProblem } from "../auth/name.ts";
+import { asFstreamError, FstreamError } from "../errors.ts";
+import { encodeError, encodeOk } from "../protocol/reply.ts";
+import type {
+  BroadcastRequest,
+  Credential,
+  Request,
+  TokenRequest,
+  WatchRequest,
+} from "../protocol/request.ts";
+import { Broadcasting } from "./broadcaster.ts";
+import type { Connection, Services, Stage } from "./connection.ts";
+import { Farewell, type Way } from "./farewell.ts";
+import { Handshake } from "./handshake.ts";
+import { Watching } from "./watcher.ts";
+
+/** How long a refused peer may take to take its refusal, milliseconds. */
+const refusalPatienceMs = 2000;
+const nothing = new Uint8Array(0);
+
+export class Session {
+  readonly #connection: Connection;
+  readonly #services: Services;
+  #stage: Stage;
+  #closed = false;
+
+  constructor(connection: Connection, services: Services) {
+    this.#connection = connection;
+    this.#services = services;
+    this.#stage = new Handshake(services, {
+      request: (request, rest) => this.#begin(request, rest),
+      refused: (error, reply) => this.#refuse(error, reply),
+    });
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#stage.data(bytes);
+  }
+
+  drained(): void {
+    this.#stage.drained();
+  }
+
+  ended(): void {
+    this.#stage.ended();
+  }
+
+  closed(error: Error | undefined): void {
+    this.#closed = true;
+    this.#stage.closed(error);
+  }
+
+  /** The server stops. Who is watching or broadcasting hears it from the relay. */
+  stop(): void {
+    if (this.#stage instanceof Handshake || this.#stage instanceof LoggingIn) {
+      this.#leave(this.#stage, nothing, "fin", 0);
+    }
+  }
+
+  #begin(request: Request, rest: Uint8Array): void {
+    try {
+      const problem = userNameProblem(request.user);
+      if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
+      switch (request.intent) {
+        case "watch":
+          this.#services.admit(request.intent, this.#connection);
+          this.#watch(request);
+          return;
+        case "broadcast":
+          this.#login(request, this.#logIn(request, request.credential), (grant, early) =>
+            this.#broadcast(request, grant, rest, early),
+          );
+          return;
+        case "token":
+          this.#login(request, this.#issue(request), (words) => this.#farewell(words, "fin"));
+          return;
+        default:
+          request satisfies never;
+      }
+    } catch (error) {
+      this.#refuse(asFstreamError(error), request.reply, request);
+    }
+  }
+
+  #watch(request: WatchRequest): void {
+    const watching = new Watching(this.#connection, this.#services, request, (words, way, patienceMs) =>
+      this.#leave(watching, words, way, patienceMs),
+    );
+    this.#stage = watching;
+    watching.begin();
+  }
+
+  #broadcast(request: BroadcastRequest, grant: Grant, rest: Uint8Array, early: readonly Uint8Array[]): void {
+    if (!mayBroadcast(grant, request.channel)) {
+      throw new FstreamError("forbidden", `${request.user} may not broadcast on channel ${request.channel}`);
+    }
+    const broadcasting = new Broadcasting(this.#connection, this.#services, request, (words, way) =>
+      this.#leave(broadcasting, words, way, refusalPatienceMs),
+    );
+    this.#stage = broadcasting;
+    broadcasting.begin();
+    for (const bytes of [rest, ...early]) if (bytes.length > 0) broadcasting.data(bytes);
+  }
+
+  /** Waits for what the login gives with the socket paused, and goes on with it. */
+  #login<T>(
+    request: Request,
+    pending: Promise<T>,
+    then: (result: T, early: readonly Uint8Array[]) => void,
+  ): void {
+    const stage = new LoggingIn();
+    this.#stage = stage;
+    this.#connection.pause();
+    const goOn = (act: () => void) => {
+      if (this.#closed || this.#stage !== stage) return;
+      try {
+        act();
+      } catch (error) {
+        this.#refuse(asFstreamError(error), request.reply, request);
+      }
+      // Only now: a paused socket tells nothing, so no stage has missed anything.
+      if (!this.#closed) this.#connection.resume();
+      if (stage.peerEnded) this.#stage.ended();
+    };
+    pending.then(
+      (result) => goOn(() => then(result, stage.early)),
+      (error: unknown) =>
+        goOn(() => {
+          throw error;
+        }),
+    );
+  }
+
+  async #logIn(request: BroadcastRequest | TokenRequest, credential: Credential): Promise<Grant> {
+    const { plainPasswords } = this.#services.options;
+    if (credential.type === "token") {
+      // Somebody may have seen it on the way: it is used up, whatever becomes of the request.
+      const grant = await this.#services.tokens.redeem(request.user, credential.token);
+      this.#refuseTooMuch(request);
+      return grant;
+    }
+    this.#refuseTooMuch(request);
+    if (!plainPasswords && !this.#connection.secure) {
+      throw new FstreamError("unauthorized", "this server takes no passwords on a plain connection");
+    }
+    if (credential.password === "")
+      throw new FstreamError("unauthorized", "neither user_password nor token was given");
+    const { address } = this.#connection;
+    return this.#services.authenticator.authenticate({
+      user: request.user,
+      password: credential.password,
+      address,
+    });
+  }
+
+  /** What there is no room for, or never would be. */
+  #refuseTooMuch(request: BroadcastRequest | TokenRequest): void {
+    this.#services.admit(request.intent, this.#connection);
+    const { options } = this.#services;
+    if (request.intent === "broadcast" && request.bufsize > options.backlogBytes / 2) {
+      const message = `bufsize is at most half the backlog here: ${Math.floor(options.backlogBytes / 2)}`;
+      throw new FstreamError("bad_request", message);
+    }
+  }
+
+  async #issue(request: TokenRequest): Promise<Uint8Array> {
+    const grant = await this.#logIn(request, { type: "password", password: request.userPassword });
+    const { token, expiresInSeconds } = await this.#services.tokens.issue(grant);
+    if (!request.reply) return new TextEncoder().encode(token);
+    return encodeOk([
+      ["token", token],
+      ["expires", String(expiresInSeconds)],
+    ]);
+  }
+
+  #refuse(error: FstreamError, reply: boolean, request?: Request): void {
+    const { log } = this.#services;
+    const { address } = this.#connection;
+    const what = request === undefined ? "request" : `${request.intent} of ${request.user}`;
+    if (error.code === "internal") log.error(`${what} from ${address}: ${error.stack ?? error.message}`);
+    else
+      log.repeated(
+        `${error.code} ${address}`,
+        `${what} from ${address} refused: ${error.message} (${error.code})`,
+      );
+    this.#farewell(reply ? encodeError(error) : nothing, "fin");
+  }
+
+  #farewell(words: Uint8Array, way: Way): void {
+    this.#leave(this.#stage, words, way, refusalPatienceMs);
+  }
+
+  #leave(from: Stage, words: Uint8Array, way: Way, patienceMs: number): void {
+    if (this.#closed || this.#stage !== from) return;
+    from.closed(undefined);
+    const farewell = new Farewell(this.#connection, this.#services.clock, words, way, patienceMs);
+    this.#stage = farewell;
+    farewell.begin();
+  }
+}
+
+/** While somebody else looks up who the peer is. */
+class LoggingIn implements Stage {
+  /** What came although the socket is paused: at most what was on its way already. */
+  readonly early: Uint8Array[] = [];
+  peerEnded = false;
+
+  data(bytes: Uint8Array): void {
+    this.early.push(bytes);
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    this.peerEnded = true;
+  }
+
+  closed(): void {}
+}

@@ -1,0 +1,87 @@
+// A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
+// has no more to say.
+
+import { encodeError, encodeOk } from "../protocol/reply.ts";
+import type { WatchRequest } from "../protocol/request.ts";
+import type { End } from "../relay/broadcast.ts";
+import type { Outlet, Watcher } from "../relay/watcher.ts";
+import type { Connection, Services, Stage } from "./connection.ts";
+import type { Way } from "./farewell.ts";
+
+const nothing = new Uint8Array(0);
+
+export class Watching implements Stage, Outlet {
+  readonly #connection: Connection;
+  readonly #services: Services;
+  readonly #request: WatchRequest;
+  readonly #leave: (words: Uint8Array, way: Way, patienceMs: number) => void;
+  #watcher: Watcher | undefined;
+
+  /** `leave` ends the stage: with last words, in that way, within that time. */
+  constructor(
+    connection: Connection,
+    services: Services,
+    request: WatchRequest,
+    leave: (words: Uint8Array, way: Way, patienceMs: number) => void,
+  ) {
+    this.#connection = connection;
+    this.#services = services;
+    this.#request = request;
+    this.#leave = leave;
+  }
+
+  /** Throws FstreamError if there is nothing to watch, or not for this one. */
+  begin(): void {
+    const { user, channel, channelPassword, start, waitSeconds, lag, reply } = this.#request;
+    const { options, relay, log } = this.#services;
+    const watcher = relay.watch(user, channel, this, {
+      start,
+      password: channelPassword,
+      lag: lag ?? options.slowWatcher,
+      waitMs: Math.min(waitSeconds * 1000, options.maxWaitMs),
+      greeting: reply ? encodeOk() : nothing,
+    });
+    this.#watcher = watcher;
+    log.debug(`${this.#connection.address} watches ${user}/${channel}`);
+  }
+
+  // The socket's side.
+
+  data(): void {}
+
+  drained(): void {
+    this.#watcher?.drained();
+  }
+
+  ended(): void {}
+
+  closed(): void {
+    this.#watcher?.leave();
+  }
+
+  // The relay's side.
+
+  write(bytes: Uint8Array, offset: number, length: number): number {
+    return this.#connection.write(bytes, offset, length);
+  }
+
+  finish(end: End, begun: boolean): void {
+    const { user, channel, reply } = this.#request;
+    const { options, log } = this.#services;
+    if (end.type === "orderly") {
+      this.#leave(nothing, "fin", options.drainTimeoutMs);
+      return;
+    }
+    const { error } = end;
+    if (error.code === "slow") {
+      log.repeated(
+        `slow ${user}/${channel}`,
+        `watcher ${this.#connection.address} of ${user}/${channel}: ${error.message}`,
+      );
+    }
+    if (!reply) this.#leave(nothing, "fin", options.drainTimeoutMs);
+    else if (!begun) this.#leave(encodeError(error), "fin", options.drainTimeoutMs);
+    // Who is too slow is owed nothing more.
+    else this.#leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
+  }
+}
