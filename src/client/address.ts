@@ -1,0 +1,51 @@
+// Where a server is, as people write it: `host`, `host:port`, `[v6]:port` for the plain protocol,
+// `fstreams://...` for the same over TLS, `https://...` and `http://...` for what is asked over HTTP.
+// Pure: names are looked up by dial.ts.
+
+import { FstreamError } from "../errors.ts";
+
+/** How the server is spoken to: the protocol over TCP or over TLS, or HTTP over either. */
+export type Scheme = "fstream" | "fstreams" | "http" | "https";
+
+export interface Address {
+  readonly scheme: Scheme;
+  /** A name or an IP address, IPv6 without its brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+const defaultPorts: Record<Scheme, number> = { fstream: 61920, fstreams: 61922, http: 80, https: 443 };
+
+const hint = "an address is host, host:port, [IPv6]:port, fstreams://host:port or https://host:port";
+
+/** The address that `text` stands for; throws FstreamError `usage`. */
+export function parseAddress(text: string): Address {
+  const [, prefix = "fstream", rest] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text) ?? ["", "", ""];
+  const scheme = prefix.toLowerCase();
+  if (!Object.hasOwn(defaultPorts, scheme)) throw bad(text, `its scheme ${scheme}:// is unknown`);
+  const place = rest.replace(/\/$/, "");
+  if (place.includes("@")) throw bad(text, "it has a user in it: that is given by --user");
+  if (/[/?#\\]/.test(place)) throw bad(text, "it has a path");
+  const found = /^(?:\[([^[\]]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(place);
+  if (found === null) {
+    const colons = place.split(":").length - 1;
+    throw bad(text, colons > 1 ? "an IPv6 address stands in brackets" : "it has no host, or no right port");
+  }
+  const port = found[3] === undefined ? defaultPorts[scheme as Scheme] : Number(found[3]);
+  if (port < 1 || port > 65_535) throw bad(text, "a port is a number from 1 to 65535");
+  return { scheme: scheme as Scheme, host: found[1] ?? found[2], port };
+}
+
+/** `host:port`, for people. */
+export function formatPlace({ host, port }: Pick<Address, "host" | "port">): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether bytes to and from there go through TLS. */
+export function isSecure(address: Address): boolean {
+  return address.scheme === "fstreams" || address.scheme === "https";
+}
+
+function bad(text: string, why: string): FstreamError {
+  return new FstreamError("usage", `"${text}" is no address: ${why}`, { hint });
+}

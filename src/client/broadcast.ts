@@ -1,0 +1,259 @@
+// Broadcasting: sends the input to a channel and makes sure that the server took every byte. Media are sent
+// without waiting for an answer. With `retryMs`, a lost connection is dialled again; meanwhile the input is
+// read on and dropped, so that the encoder does not stall, and Rejoin says where to go on.
+//
+//   connect -> request, first bytes -> input ... -> FIN -> `ok,bytes=N` -> done
+//      ^                                 |  refused for good ----------> its error
+//      '--- pause (input is dropped) <---'  lost, or refused for now
+//
+// The one loop runs on a bell that the input, the replies and the dialling ring.
+
+import { FstreamError } from "../errors.ts";
+import { advised } from "./advice.ts";
+import { Bell } from "./bell.ts";
+import type { Connection } from "./connection.ts";
+import type { Input } from "./input.ts";
+import type { Meter } from "./meter.ts";
+import { type Clock, mayPass, Patience } from "./patience.ts";
+import type { Rejoin } from "./rejoin.ts";
+import { Replies } from "./replies.ts";
+
+export interface BroadcastOptions {
+  readonly dial: () => Promise<Connection>;
+  /** The bytes of the request; `token` is what `fetchToken` gave. */
+  readonly request: (token: string | undefined) => Uint8Array;
+  /** Gets a one-time token for a connection; undefined if the request has all it needs. */
+  readonly fetchToken: (() => Promise<string>) | undefined;
+  /** How long to tolerate that the server takes nothing, milliseconds; 0: not at all. */
+  readonly retryMs: number;
+  readonly rejoin: Rejoin;
+  readonly input: Input;
+  readonly clock: Clock;
+  readonly meter: Meter | undefined;
+  readonly say: (text: string) => void;
+}
+
+/** A connection that lived so long was a success, even where the server never answers. Milliseconds. */
+const livedMs = 5000;
+/** How long to go on trying once the input is over. */
+const lastChanceMs = 10_000;
+/** How long a stream may keep us waiting for a join point, before it goes on anywhere. */
+const joinTimeoutMs = 15_000;
+/** How many fetched tokens in a row may be refused, because another encoder of the user took a newer one. */
+const tokenTries = 5;
+/** What a server has not accepted yet is kept, to be sent again with another token, up to so many bytes. */
+const unacceptedBytes = 16 * 1024 * 1024;
+
+interface Link {
+  readonly connection: Connection;
+  readonly replies: Replies;
+  readonly token: string | undefined;
+  readonly sinceMs: number;
+  sent: number;
+}
+
+export class Broadcaster {
+  readonly #options: BroadcastOptions;
+  readonly #bell = new Bell();
+  readonly #tokenPatience: Patience;
+  #patience: Patience;
+  #link: Link | undefined;
+  #refusedTokens = 0;
+  #lastChance = false;
+  /** What was last said about trouble. */
+  #told = "";
+  #stopped = false;
+  /** What the next connection begins with; undefined: where Rejoin says. */
+  #resend: readonly Uint8Array[] | undefined = [];
+  /** What was sent on this connection before it was accepted; undefined once it was, or if it is too much. */
+  #unaccepted: Uint8Array[] | undefined;
+  #unacceptedSize = 0;
+
+  constructor(options: BroadcastOptions) {
+    this.#options = options;
+    this.#patience = new Patience(options.retryMs, options.clock);
+    this.#tokenPatience = new Patience(Number.POSITIVE_INFINITY, options.clock);
+  }
+
+  /** Whether there is a connection. */
+  get connected(): boolean {
+    return this.#link !== undefined;
+  }
+
+  /** Makes no further attempt once this connection is over. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Resolves when the server took everything (of the last connection); rejects with what stood in the way. */
+  async run(): Promise<void> {
+    const { input } = this.#options;
+    input.start(() => this.#bell.ring());
+    try {
+      await this.#attempts();
+    } finally {
+      input.finish();
+    }
+  }
+
+  async #attempts(): Promise<void> {
+    for (;;) {
+      try {
+        // Where it is known what to send next, as at the very first, the input waits and nothing is lost.
+        const link = await this.#meanwhile(this.#resend === undefined, () => this.#connect());
+        this.#link = link;
+        this.#options.meter?.state("");
+        await this.#stream(link);
+        return;
+      } catch (error) {
+        if (!(error instanceof FstreamError)) throw error;
+        const link = this.#link;
+        link?.connection.close();
+        this.#link = undefined;
+        await this.#recover(error, link);
+      }
+    }
+  }
+
+  async #connect(): Promise<Link> {
+    const { dial, fetchToken, clock } = this.#options;
+    const token = await fetchToken?.();
+    const connection = await dial();
+    const replies = new Replies(connection, () => this.#bell.ring());
+    return { connection, replies, token, sinceMs: clock.nowMs(), sent: 0 };
+  }
+
+  /** Resolves when the server has confirmed the end; rejects if it has not. */
+  async #stream(link: Link): Promise<void> {
+    try {
+      await this.#send(link);
+    } catch (error) {
+      // What broke the connection may have been told before: the replies know, once they are read.
+      if (!(error instanceof FstreamError) || link.connection.ending === undefined) throw error;
+    }
+    const { failure } = this.#options.input;
+    if (failure !== undefined) throw failure;
+    const orderly = !link.replies.over;
+    if (orderly) link.connection.shutdown();
+    while (!link.replies.over) await this.#bell.rung();
+    conclude(link, orderly);
+  }
+
+  /** Returns when the input is over or the server's mind is made up. */
+  async #send(link: Link): Promise<void> {
+    const { input, request } = this.#options;
+    const resend = this.#resend;
+    this.#unaccepted = this.#options.fetchToken === undefined ? undefined : [];
+    this.#unacceptedSize = 0;
+    // The request and the first media leave together, where there are any yet.
+    const first = resend === undefined ? undefined : (resend.at(0) ?? this.#next());
+    const opening = request(link.token);
+    if (first !== undefined) this.#keep(link, first);
+    await link.connection.write(first === undefined ? opening : Buffer.concat([opening, first]));
+    if (first !== undefined) this.#count(link, first);
+    for (const bytes of resend?.slice(1) ?? (await this.#restart(link))) await this.#pass(link, bytes);
+
+    while (!link.replies.over) {
+      const bytes = this.#next();
+      if (bytes !== undefined) await this.#pass(link, bytes);
+      else if (input.ended) return;
+      else await this.#bell.rung();
+    }
+  }
+
+  /** Waits for a place to go on at; what comes before it is dropped. */
+  async #restart(link: Link): Promise<readonly Uint8Array[]> {
+    const { input, rejoin, clock } = this.#options;
+    const untilMs = clock.nowMs() + joinTimeoutMs;
+    for (;;) {
+      const pieces = rejoin.start(clock.nowMs() >= untilMs);
+      if (pieces !== undefined) return pieces;
+      if (link.replies.over) return [];
+      if (this.#next() !== undefined) continue;
+      if (input.ended) return [];
+      await this.#bell.rung();
+    }
+  }
+
+  async #pass(link: Link, bytes: Uint8Array): Promise<void> {
+    this.#keep(link, bytes);
+    await link.connection.write(bytes);
+    this.#count(link, bytes);
+  }
+
+  #keep(link: Link, bytes: Uint8Array): void {
+    if (this.#unaccepted === undefined) return;
+    this.#unacceptedSize += bytes.length;
+    if (link.replies.accepted || this.#unacceptedSize > unacceptedBytes) this.#unaccepted = undefined;
+    else this.#unaccepted.push(bytes);
+  }
+
+  #count(link: Link, bytes: Uint8Array): void {
+    link.sent += bytes.length;
+    this.#options.meter?.add(bytes.length);
+  }
+
+  /** The next bytes of the input, if there are any; Rejoin sees them all, sent or dropped. */
+  #next(): Uint8Array | undefined {
+    const bytes = this.#options.input.take();
+    if (bytes !== undefined && this.#options.retryMs > 0) this.#options.rejoin.feed(bytes);
+    return bytes;
+  }
+
+  /** Runs `task`; while it runs the input is read and dropped, if `drop`. */
+  async #meanwhile<T>(drop: boolean, task: () => Promise<T>): Promise<T> {
+    if (!drop) return await task();
+    const state = { done: false };
+    const result = task().finally(() => {
+      state.done = true;
+      this.#bell.ring();
+    });
+    while (!state.done) if (this.#next() === undefined) await this.#bell.rung();
+    return await result;
+  }
+
+  /** Returns when another attempt is due; throws `trouble` if there is to be none. `link` is what was lost. */
+  async #recover(trouble: FstreamError, link: Link | undefined): Promise<void> {
+    const { clock, meter, say, fetchToken, retryMs, input, rejoin } = this.#options;
+    if (link?.replies.accepted === true || (link !== undefined && clock.nowMs() - link.sinceMs > livedMs)) {
+      this.#patience.succeeded();
+      this.#tokenPatience.succeeded();
+      this.#refusedTokens = 0;
+      this.#told = "";
+    }
+    const tokenSpent = fetchToken !== undefined && link !== undefined && trouble.code === "unauthorized";
+    if (
+      tokenSpent &&
+      !this.#stopped &&
+      this.#unaccepted !== undefined &&
+      ++this.#refusedTokens < tokenTries
+    ) {
+      this.#resend = this.#unaccepted;
+      await this.#tokenPatience.pause();
+      return;
+    }
+    this.#resend = undefined;
+    if (this.#stopped || retryMs === 0 || !mayPass(trouble)) throw trouble;
+    if (input.ended && !this.#lastChance) {
+      if ((rejoin.start(false) ?? []).length === 0) throw trouble;
+      this.#lastChance = true;
+      this.#patience = new Patience(Math.min(retryMs, lastChanceMs), clock);
+    }
+    if (trouble.message !== this.#told) say(`${trouble.message}; trying again`);
+    this.#told = trouble.message;
+    meter?.state("reconnecting");
+    if (!(await this.#meanwhile(true, () => this.#patience.pause()))) throw trouble;
+  }
+}
+
+/** Returns if the server took everything; `orderly` says whether our FIN came before its end. */
+function conclude({ connection, replies, sent }: Link, orderly: boolean): void {
+  if (replies.error !== undefined) throw advised(replies.error, "broadcast");
+  if (replies.bytes === sent) return;
+  if (replies.bytes !== undefined) {
+    throw new FstreamError("disconnected", `the server took ${replies.bytes} of ${sent} bytes`);
+  }
+  // A server of the original protocol never says a word; that it closes after our FIN is all there is.
+  if (orderly && !replies.accepted && connection.ending?.type === "fin") return;
+  throw connection.lost();
+}

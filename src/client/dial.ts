@@ -1,0 +1,124 @@
+// From an address to a connection. Bun tries the addresses of a name side by side, and checks name, chain and
+// time of a certificate; whether that verdict counts is trust.ts's. Nobody gets hold of the connection before
+// the certificate was accepted, so nothing of a request can be sent before.
+
+import type { Socket } from "bun";
+import { FstreamError } from "../errors.ts";
+import { type Address, formatPlace, isSecure } from "./address.ts";
+import { Connection } from "./connection.ts";
+import { objection, type Trust, tlsOptions } from "./trust.ts";
+
+/** Time for the TCP and TLS handshakes together, milliseconds. */
+const connectTimeoutMs = 10_000;
+/** Idle time after which the kernel asks whether the server is still there; ten seconds more, and it is not. */
+const keepAliveMs = 5000;
+
+/**
+ * Connects. Rejects with FstreamError `disconnected` where trying again may help, with `failed` where the
+ * certificate is not trusted.
+ */
+export async function dial(address: Address, trust: Trust): Promise<Connection> {
+  const place = formatPlace(address);
+  const secure = isSecure(address);
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  let connection: Connection | undefined;
+  let given = false;
+  const refuse = (error: FstreamError, socket: Socket | undefined) => {
+    given = true;
+    socket?.terminate();
+    reject(error);
+  };
+  const accept = () => {
+    given = true;
+    if (connection !== undefined) resolve(connection);
+  };
+  const timer = setTimeout(() => {
+    refuse(
+      new FstreamError("disconnected", `no answer from ${place} for ${connectTimeoutMs / 1000} s`),
+      undefined,
+    );
+    connection?.close();
+  }, connectTimeoutMs);
+
+  Bun.connect({
+    hostname: address.host,
+    port: address.port,
+    allowHalfOpen: true,
+    ...(secure ? { tls: tlsOptions(trust) } : {}),
+    socket: {
+      open(socket) {
+        // The timer may have been faster.
+        if (given) {
+          socket.terminate();
+          return;
+        }
+        socket.setKeepAlive(true, keepAliveMs);
+        connection = new Connection(socket, place);
+        if (!secure) accept();
+      },
+      handshake(socket, authorized, error) {
+        if (given) return;
+        const certificate = socket.getPeerCertificate?.();
+        const refusal = objection(
+          trust,
+          { authorized, reason: error?.message ?? "", certificate: certificate ?? undefined },
+          place,
+        );
+        if (refusal === undefined) accept();
+        else refuse(refusal, socket);
+      },
+      data: (_, bytes) => connection?.received(bytes),
+      drain: () => connection?.drained(),
+      end: () => connection?.closed({ type: "fin" }),
+      error: (_, error) => connection?.closed({ type: "error", message: error.message }),
+      close(_, error) {
+        connection?.closed(endingOf(error));
+        if (!given)
+          refuse(new FstreamError("disconnected", `${place} closed the connection at once`), undefined);
+      },
+    },
+  }).catch((error: unknown) => {
+    if (!given)
+      refuse(new FstreamError("disconnected", failureWords(error, address), { cause: error }), undefined);
+  });
+
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function endingOf(
+  error: Error | undefined | null,
+): { type: "fin" | "reset" } | { type: "error"; message: string } {
+  if (error === undefined || error === null) return { type: "fin" };
+  const code = codeOf(error);
+  return code === "ECONNRESET" || code === "EPIPE"
+    ? { type: "reset" }
+    : { type: "error", message: code === "ETIMEDOUT" ? "no answer any more" : error.message };
+}
+
+function failureWords(error: unknown, address: Address): string {
+  const place = formatPlace(address);
+  const code = codeOf(error);
+  switch (code) {
+    case "ECONNREFUSED":
+      return `connection refused by ${place}`;
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EAI_NODATA":
+      return `no address is known for the name ${address.host}`;
+    case "ETIMEDOUT":
+      return `no answer from ${place}`;
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return `no route to ${place}`;
+    default:
+      return `can't connect to ${place}: ${error instanceof Error ? error.message : code}`;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}

@@ -1,0 +1,101 @@
+// One HTTP request (RFC 9112) over a connection whose certificate was accepted by trust.ts, before a byte of the
+// request was sent. `fetch` can't do that: it knows no fingerprint in place of chain and expiry. No redirect is
+// followed: a password goes where it was sent to, and nowhere else.
+
+import { FstreamError } from "../errors.ts";
+import { type Address, formatPlace } from "./address.ts";
+import { dial } from "./dial.ts";
+import type { Trust } from "./trust.ts";
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: string;
+}
+
+/** Larger answers are not believed. Bytes. */
+const maxResponseBytes = 16 * 1024 * 1024;
+/** Time for the whole exchange, milliseconds. */
+const exchangeMs = 30_000;
+
+/** The answer to one request; rejects with `disconnected`, or `failed` where what answers is no HTTP. */
+export async function exchange(address: Address, trust: Trust, request: HttpRequest): Promise<HttpResponse> {
+  const place = formatPlace(address);
+  const connection = await dial(address, trust);
+  const timer = setTimeout(() => connection.close(`no answer for ${exchangeMs / 1000} s`), exchangeMs);
+  try {
+    const headers = {
+      Host: place,
+      "User-Agent": "fstream",
+      Connection: "close",
+      "Content-Length": "0",
+      ...request.headers,
+    };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const head = `${request.method} ${request.path} HTTP/1.1\r\n${lines.join("")}\r\n`;
+    await connection.write(new TextEncoder().encode(head));
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
+      pieces.push(bytes);
+      size += bytes.length;
+      if (size > maxResponseBytes) throw new FstreamError("failed", `the answer of ${place} is too large`);
+    }
+    const response = parseResponse(Buffer.concat(pieces), connection.ending?.type === "fin");
+    if (response === "no HTTP")
+      throw new FstreamError("failed", `what answers at ${place} does not speak HTTP`);
+    if (response === "cut short" && connection.ending?.type === "error") throw connection.lost();
+    if (response === "cut short") throw new FstreamError("disconnected", `${place} broke off its answer`);
+    return response;
+  } finally {
+    clearTimeout(timer);
+    connection.close();
+  }
+}
+
+/** A whole response; `complete` says that its sender closed in order after these bytes. Pure. */
+export function parseResponse(bytes: Uint8Array, complete: boolean): HttpResponse | "no HTTP" | "cut short" {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const end = text.indexOf("\r\n\r\n");
+  if (end < 0) return text === "" || "HTTP/1.".startsWith(text.slice(0, 7)) ? "cut short" : "no HTTP";
+  const [first, ...lines] = text.slice(0, end).split("\r\n");
+  const status = /^HTTP\/1\.[01] (\d{3})( |$)/.exec(first);
+  if (status === null) return "no HTTP";
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+  }
+  const rest = text.slice(end + 4);
+  const length = headers.get("content-length");
+  let body: string | undefined;
+  if (/\bchunked\b/i.test(headers.get("transfer-encoding") ?? "")) body = unchunked(rest);
+  else if (length !== undefined)
+    body = rest.length >= Number(length) ? rest.slice(0, Number(length)) : undefined;
+  else body = complete ? rest : undefined;
+  if (body === undefined) return "cut short";
+  return { status: Number(status[1]), headers, body: Buffer.from(body, "latin1").toString("utf8") };
+}
+
+/** The chunked coding (RFC 9112, section 7.1) taken off; undefined if its last chunk is missing. */
+function unchunked(text: string): string | undefined {
+  let body = "";
+  let at = 0;
+  for (;;) {
+    const line = text.indexOf("\r\n", at);
+    const size = Number.parseInt(text.slice(at, line), 16);
+    if (line < 0 || !(size >= 0)) return undefined;
+    if (size === 0) return body;
+    at = line + 2;
+    if (at + size > text.length) return undefined;
+    body += text.slice(at, at + size);
+    at += size + 2;
+  }
+}

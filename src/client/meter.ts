@@ -1,0 +1,82 @@
+// The live status line: one line on stderr that is written over twice a second, and wiped before anything else is
+// said. It tells what is known: how long, how fast, how much, and for a watcher what has arrived but is not yet
+// taken from stdout.
+
+import { formatBytes, formatClock } from "./amount.ts";
+
+const everyMs = 500;
+/** The rate is an average over this long. */
+const rateWindowMs = 3000;
+const wipe = "\r\u001b[K";
+
+export interface Screen {
+  write(text: string): void;
+  /** Columns of the terminal. */
+  columns(): number;
+  nowMs(): number;
+}
+
+export class Meter {
+  readonly #screen: Screen;
+  #total = 0;
+  #behind: () => number = () => 0;
+  #state = "connecting";
+  #startMs = 0;
+  #samples: { readonly atMs: number; readonly total: number }[] = [];
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #shown = false;
+
+  constructor(screen: Screen) {
+    this.#screen = screen;
+  }
+
+  start(): void {
+    this.#startMs = this.#screen.nowMs();
+    this.#timer = setInterval(() => this.show(), everyMs);
+    this.show();
+  }
+
+  /** Bytes went through. */
+  add(bytes: number): void {
+    this.#total += bytes;
+  }
+
+  /** What is going on, in a word or two; empty while bytes flow. */
+  state(text: string): void {
+    this.#state = text;
+  }
+
+  /** Where to ask how many bytes have arrived, but are not taken from stdout. */
+  behind(ask: () => number): void {
+    this.#behind = ask;
+  }
+
+  show(): void {
+    const atMs = this.#screen.nowMs();
+    this.#samples.push({ atMs, total: this.#total });
+    while (this.#samples.length > 2 && atMs - this.#samples[0].atMs > rateWindowMs) this.#samples.shift();
+    const [first] = this.#samples;
+    const spanMs = atMs - first.atMs;
+    const rate = spanMs > 0 ? ((this.#total - first.total) * 1000) / spanMs : 0;
+    const behind = this.#behind();
+    const parts = [
+      formatClock(atMs - this.#startMs),
+      this.#state === "" ? `${formatBytes(rate)}/s` : this.#state,
+      formatBytes(this.#total),
+      ...(behind > 0 ? [`${formatBytes(behind)} behind`] : []),
+    ];
+    this.#screen.write(`${wipe}${`fstream: ${parts.join("  ")}`.slice(0, this.#screen.columns() - 1)}`);
+    this.#shown = true;
+  }
+
+  /** Takes the line off the screen; the next tick brings it back. */
+  clear(): void {
+    if (this.#shown) this.#screen.write(wipe);
+    this.#shown = false;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.clear();
+  }
+}

@@ -1,0 +1,47 @@
+// Where a watched stream goes: stdout. Writing waits for whoever reads it; a reader that has gone away is no
+// error but the end of what was asked for (`watch | head -c 1000`).
+
+import { FstreamError } from "../errors.ts";
+
+interface Sink {
+  write(bytes: Uint8Array): number | Promise<number>;
+  flush(): number | Promise<number>;
+}
+
+export class Output {
+  readonly #sink: Sink;
+  #gone = false;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  /** Whether nobody reads any more. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /**
+   * Resolves when `bytes` may be followed by more; with `flush`, when they are out. Does nothing once the
+   * reader has gone; rejects with FstreamError `failed` if it can't be written (a full disk).
+   */
+  async write(bytes: Uint8Array, flush: boolean): Promise<void> {
+    if (this.#gone) return;
+    try {
+      await this.#sink.write(bytes);
+      if (flush) await this.#sink.flush();
+    } catch (cause) {
+      if (cause instanceof Error && "code" in cause && cause.code === "EPIPE") {
+        this.#gone = true;
+        return;
+      }
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new FstreamError("failed", `can't write to stdout: ${why}`, { cause });
+    }
+  }
+}
+
+/** The process's stdout. */
+export function stdoutOutput(): Output {
+  return new Output(Bun.stdout.writer());
+}

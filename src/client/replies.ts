@@ -1,0 +1,63 @@
+// What a server says to a broadcaster while it sends: `ok` when the stream begins, perhaps an `error` later,
+// `ok,bytes=N` after the FIN. A server of the original protocol says nothing at all. Reads until the server
+// has no more to say.
+
+import type { FstreamError } from "../errors.ts";
+import { ReplyDecoder } from "../protocol/reply.ts";
+import type { Connection } from "./connection.ts";
+
+export class Replies {
+  readonly #change: () => void;
+  #accepted = false;
+  #error: FstreamError | undefined;
+  #bytes: number | undefined;
+  #ended = false;
+
+  /** Reads from `connection` from now on, and calls `change` whenever one of the below has changed. */
+  constructor(connection: Connection, change: () => void) {
+    this.#change = change;
+    void this.#listen(connection);
+  }
+
+  /** Whether the server has said that the stream begins. */
+  get accepted(): boolean {
+    return this.#accepted;
+  }
+
+  get error(): FstreamError | undefined {
+    return this.#error;
+  }
+
+  /** How many bytes the server has confirmed, once it has. */
+  get bytes(): number | undefined {
+    return this.#bytes;
+  }
+
+  /** Whether nothing is worth sending any more: the server refused, confirmed the end, or has hung up. */
+  get over(): boolean {
+    return this.#ended || this.#error !== undefined || this.#bytes !== undefined;
+  }
+
+  async #listen(connection: Connection): Promise<void> {
+    const decoder = new ReplyDecoder();
+    // Bytes that are no frame come from a server that we do not know; they mean nothing to a broadcaster.
+    for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
+      let result = decoder.feed(bytes);
+      while (result.type === "reply") {
+        const { reply, rest } = result;
+        if (reply.type === "error") this.#error ??= reply.error;
+        else this.#heard(reply.fields);
+        this.#change();
+        result = decoder.feed(rest);
+      }
+    }
+    this.#ended = true;
+    this.#change();
+  }
+
+  #heard(fields: ReadonlyMap<string, string>): void {
+    this.#accepted = true;
+    const bytes = fields.get("bytes");
+    if (bytes !== undefined && /^\d{1,16}$/.test(bytes)) this.#bytes = Number(bytes);
+  }
+}

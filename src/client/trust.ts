@@ -1,0 +1,78 @@
+// Whom TLS trusts: the system's authorities, those of a file, one certificate by its fingerprint, or anybody.
+// A fingerprint stands in place of name, chain and expiry (servers that made their own certificate print
+// it). dial.ts asks here in the handshake, before a byte of a request is sent.
+
+import type { PeerCertificate } from "node:tls";
+import { FstreamError } from "../errors.ts";
+
+export type Trust =
+  | { readonly type: "system" }
+  /** PEM text of certificates that may sign. */
+  | { readonly type: "authorities"; readonly pem: string }
+  /** SHA-256 of the leaf certificate's DER, 64 lower-case hex digits. */
+  | { readonly type: "fingerprint"; readonly sha256: string }
+  | { readonly type: "insecure" };
+
+/** What a TLS handshake showed. */
+export interface Presented {
+  /** Whether chain, name and time are right, as the TLS library sees it. */
+  readonly authorized: boolean;
+  /** Why not. */
+  readonly reason: string;
+  /** Absent if the handshake did not get that far. */
+  readonly certificate: PeerCertificate | undefined;
+}
+
+/** A fingerprint as people copy it: hex digits of any case, with colons or without. Throws `usage`. */
+export function parseFingerprint(text: string): string {
+  const sha256 = text
+    .replace(/^sha256:/i, "")
+    .replaceAll(":", "")
+    .toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(sha256)) return sha256;
+  throw new FstreamError(
+    "usage",
+    "a fingerprint is the 64 hex digits of a SHA-256, colons between them or not",
+  );
+}
+
+/** The options for the TLS library. Where it is told to reject nothing, `objection` is what decides. */
+export function tlsOptions(trust: Trust): { ca?: string; rejectUnauthorized: boolean } {
+  switch (trust.type) {
+    case "system":
+      return { rejectUnauthorized: true };
+    case "authorities":
+      return { ca: trust.pem, rejectUnauthorized: true };
+    case "fingerprint":
+    case "insecure":
+      return { rejectUnauthorized: false };
+    default:
+      return trust satisfies never;
+  }
+}
+
+/** Why the peer at `place` is not to be talked to; undefined if it may be. */
+export function objection(trust: Trust, presented: Presented, place: string): FstreamError | undefined {
+  const der = presented.certificate?.raw;
+  if (der === undefined || der.length === 0) {
+    return new FstreamError("disconnected", `no TLS with ${place}: ${presented.reason || "no certificate"}`);
+  }
+  const sha256 = new Bun.CryptoHasher("sha256").update(der).digest("hex");
+  switch (trust.type) {
+    case "insecure":
+      return undefined;
+    case "fingerprint":
+      if (sha256 === trust.sha256) return undefined;
+      return new FstreamError("failed", `the certificate of ${place} has another fingerprint: ${sha256}`, {
+        hint: "the server has a new certificate, or somebody stands in between: ask whoever runs it",
+      });
+    case "system":
+    case "authorities":
+      if (presented.authorized) return undefined;
+      return new FstreamError("failed", `the certificate of ${place} is not trusted: ${presented.reason}`, {
+        hint: `if the server printed this fingerprint, trust it with --fingerprint ${sha256}`,
+      });
+    default:
+      return trust satisfies never;
+  }
+}

@@ -1,0 +1,95 @@
+// `fstream ADDRESS broadcast`: stdin to a channel. It ends with 0 only when the server took every byte.
+
+import { Broadcaster } from "../client/broadcast.ts";
+import { dial } from "../client/dial.ts";
+import { stdinInput } from "../client/input.ts";
+import { graceMs, processInterrupt } from "../client/interrupt.ts";
+import { systemClock } from "../client/patience.ts";
+import { ChunkRejoin, JoinRejoin } from "../client/rejoin.ts";
+import { fetchToken } from "../client/token.ts";
+import { encodeRequest } from "../protocol/request.ts";
+import { type Arguments, argumentFlags, readArguments, requirePassword } from "./arguments.ts";
+import type { Command, Invocation } from "./command.ts";
+import {
+  addressOf,
+  addressOperand,
+  meterFor,
+  patienceOf,
+  quietFlag,
+  sayer,
+  trustFlags,
+  trustOf,
+} from "./link.ts";
+
+export const broadcast: Command = {
+  name: "broadcast",
+  summary: "sends stdin to a channel",
+  usage: ["ADDRESS broadcast --user NAME [FLAG]..."],
+  flags: {
+    ...argumentFlags("broadcast"),
+    "token-from": {
+      type: "string",
+      value: "ADDRESS",
+      help: "fetch a one-time token there (https://host:port) for each connection, and send that, not the password",
+    },
+    retry: {
+      type: "string",
+      optionalValue: true,
+      value: "DURATION",
+      help: "connect again when the connection is lost, until the duration has passed in vain; meanwhile stdin is read and dropped",
+    },
+    ...trustFlags,
+    quiet: quietFlag,
+  },
+  run,
+};
+
+async function run(invocation: Invocation): Promise<number> {
+  const { flags, operands, terminal } = invocation;
+  const address = addressOperand("broadcast", operands, ["fstream", "fstreams"]);
+  const tokenAddress =
+    typeof flags["token-from"] === "string"
+      ? addressOf("--token-from", flags["token-from"], ["https", "http", "fstreams"])
+      : undefined;
+  const trust = trustOf(invocation, tokenAddress === undefined ? [address] : [address, tokenAddress]);
+  const found = await readArguments("broadcast", invocation);
+  if (tokenAddress !== undefined || !found.has("token")) requirePassword("broadcast", found);
+  const login = { user: found.get("user") ?? "", password: found.get("user_password") ?? "" };
+  const chunkBytes = Number(found.get("bufsize") ?? 0);
+  const meter = meterFor(invocation);
+  const input = stdinInput();
+  const interrupt = processInterrupt();
+  const broadcaster = new Broadcaster({
+    dial: () => dial(address, trust),
+    request: (token) => request(found, token),
+    fetchToken: tokenAddress && (() => fetchToken(tokenAddress, trust, login)),
+    retryMs: patienceOf("--retry", flags.retry),
+    rejoin: chunkBytes > 0 ? new ChunkRejoin(chunkBytes) : new JoinRejoin(),
+    input,
+    clock: systemClock,
+    meter,
+    say: sayer(terminal, meter, flags.quiet === true),
+  });
+  meter?.start();
+  try {
+    const sending = broadcaster.run().then(() => interrupt.status ?? 0);
+    const interrupted = interrupt.first.then(async (status) => {
+      broadcaster.stop();
+      if (!broadcaster.connected) return status;
+      // What feeds us got the same signal, and may still have a trailer to write.
+      setTimeout(() => input.finish(), graceMs);
+      return await Promise.race([sending, Bun.sleep(2 * graceMs).then(() => status)]);
+    });
+    return await Promise.race([sending, interrupted, interrupt.second]);
+  } finally {
+    meter?.stop();
+  }
+}
+
+/** A token alone counts: where there is one, the password stays here. */
+function request(found: Arguments, fetched: string | undefined): Uint8Array {
+  const fields = new Map(found);
+  if (fetched !== undefined) fields.set("token", fetched);
+  if (fields.has("token")) fields.delete("user_password");
+  return encodeRequest("broadcast", [...fields, ["reply", "1"]]);
+}

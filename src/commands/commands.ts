@@ -1,0 +1,26 @@
+// All verbs, in the order of the help text. Each is loaded when it is called, so that one does not pay for the
+// start of another.
+
+import type { Command } from "./command.ts";
+
+const loaders = {
+  watch: async () => (await import("./watch.ts")).watch,
+  broadcast: async () => (await import("./broadcast.ts")).broadcast,
+  token: async () => (await import("./token.ts")).token,
+  serve: async () => (await import("./serve.ts")).serve,
+  user: async () => (await import("./user.ts")).user,
+  check: async () => (await import("./check.ts")).check,
+} as const satisfies Record<string, () => Promise<Command>>;
+
+export type CommandName = keyof typeof loaders;
+
+export const commandNames = Object.keys(loaders) as readonly CommandName[];
+
+/** Whether `word` is a verb. */
+export function isCommand(word: string | undefined): word is CommandName {
+  return word !== undefined && Object.hasOwn(loaders, word);
+}
+
+export function loadCommand(name: CommandName): Promise<Command> {
+  return loaders[name]();
+}

@@ -1,0 +1,38 @@
+// `fstream help`, `fstream help COMMAND` and `--help`: written from the commands themselves.
+
+import { FstreamError } from "../errors.ts";
+import { nearest } from "../settings/nearest.ts";
+import { commandNames, isCommand, loadCommand } from "./commands.ts";
+import { helpText } from "./parse.ts";
+
+/** What `fstream --help` prints. */
+export async function overview(): Promise<string> {
+  const commands = await Promise.all(commandNames.map((name) => loadCommand(name)));
+  const usages = commands.flatMap(({ usage }) => usage.map((way) => `  fstream ${way}\n`));
+  const width = Math.max(...commandNames.map((name) => name.length));
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`);
+  return `fstream relays byte streams live.
+
+usage:
+${usages.join("")}  fstream --version | --help | help COMMAND
+
+${lines.join("")}
+ADDRESS is host, host:port or [IPv6]:port (61920 if left out),
+fstreams://host:port for the same over TLS (61922), or https://host:port where
+HTTP serves too (443). The command may also come first: fstream watch ADDRESS.
+Arguments of the protocol can be variables: --user is fserv_arg_user as well.
+`;
+}
+
+/** What `fstream help COMMAND` prints; throws `usage` if there is no such command. */
+export async function helpFor(name: string): Promise<string> {
+  if (!isCommand(name)) throw unknownCommand(name);
+  return helpText(await loadCommand(name));
+}
+
+export function unknownCommand(word: string): FstreamError {
+  const near = nearest(word, commandNames);
+  return new FstreamError("usage", `unknown command ${word}`, {
+    hint: near === undefined ? "`fstream --help` lists the commands" : `did you mean ${near}?`,
+  });
+}

@@ -1,0 +1,122 @@
+// What the verbs that talk to a server have in common: the address they are given, whom TLS trusts, durations,
+// and the status line.
+
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Address, isSecure, parseAddress } from "../client/address.ts";
+import { Meter } from "../client/meter.ts";
+import { parseFingerprint, type Trust } from "../client/trust.ts";
+import { FstreamError } from "../errors.ts";
+import { parseDuration } from "../settings/duration.ts";
+import type { Flag, Invocation, Terminal } from "./command.ts";
+
+/** The flags that decide whom TLS trusts. */
+export const trustFlags: Readonly<Record<string, Flag>> = {
+  cafile: { type: "string", value: "FILE", help: "trust the authorities in this PEM file, not the system's" },
+  fingerprint: {
+    type: "string",
+    value: "SHA256",
+    help: "trust the one certificate with this SHA-256, whatever its name, issuer and dates",
+  },
+  insecure: { type: "boolean", help: "trust anybody: for tests" },
+};
+
+export const quietFlag: Flag = {
+  type: "boolean",
+  short: "q",
+  help: "no status line, no words about retries",
+};
+
+/** The one operand of `verb`, as an address of one of `schemes`. Throws `usage`. */
+export function addressOperand(
+  verb: string,
+  operands: readonly string[],
+  schemes: readonly Address["scheme"][],
+) {
+  const [text, more] = operands;
+  if (text === undefined) {
+    throw new FstreamError("usage", `${verb} needs the server's address`, {
+      hint: `e.g. fstream relay.example:61920 ${verb}`,
+    });
+  }
+  if (more !== undefined) throw new FstreamError("usage", `${verb} takes one address: ${more} is too much`);
+  return addressOf(verb, text, schemes);
+}
+
+/** `text` as an address of one of `schemes`. Throws `usage`. */
+export function addressOf(who: string, text: string, schemes: readonly Address["scheme"][]): Address {
+  const address = parseAddress(text);
+  if (schemes.includes(address.scheme)) return address;
+  const right = schemes.map((scheme) => (scheme === "fstream" ? "host:port" : `${scheme}://host:port`));
+  throw new FstreamError(
+    "usage",
+    `${who} takes no ${address.scheme === "fstream" ? "bare" : address.scheme} address`,
+    {
+      hint: `it takes ${right.join(" or ")}`,
+    },
+  );
+}
+
+/** Whom to trust at `addresses`; flags that would have no effect there are refused, lest they give false comfort. */
+export function trustOf({ flags, cwd }: Invocation, addresses: readonly Address[]): Trust {
+  const given = Object.keys(trustFlags).filter((name) => flags[name] !== undefined && flags[name] !== false);
+  if (given.length > 1) {
+    throw new FstreamError("usage", `${given.map((name) => `--${name}`).join(" and ")} exclude each other`);
+  }
+  if (given.length === 1 && !addresses.some(isSecure)) {
+    throw new FstreamError("usage", `--${given[0]} needs TLS, and this address has none`, {
+      hint: "fstreams://host:port is the same over TLS",
+    });
+  }
+  if (flags.insecure === true) return { type: "insecure" };
+  if (typeof flags.fingerprint === "string") {
+    return { type: "fingerprint", sha256: parseFingerprint(flags.fingerprint) };
+  }
+  if (typeof flags.cafile === "string")
+    return { type: "authorities", pem: readPem(resolve(cwd, flags.cafile)) };
+  return { type: "system" };
+}
+
+function readPem(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new FstreamError("failed", `--cafile ${path} can't be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new FstreamError("failed", `--cafile ${path} holds no PEM certificate`);
+}
+
+/**
+ * The duration of a flag that may stand alone, milliseconds: 0 if it was not given, Infinity if it has no
+ * value. Throws `usage`.
+ */
+export function patienceOf(name: string, value: string | boolean | undefined): number {
+  if (value === undefined || value === false) return 0;
+  if (value === true) return Number.POSITIVE_INFINITY;
+  const ms = parseDuration(value);
+  if (ms !== undefined) return ms;
+  throw new FstreamError("usage", `${name} is a duration such as 30s or 5m, not "${value}"`);
+}
+
+/** The status line: undefined if it is not wanted, or there is nobody to see it. */
+export function meterFor({ flags }: Invocation): Meter | undefined {
+  if (flags.quiet === true || !process.stderr.isTTY) return undefined;
+  return new Meter({
+    write: (text) => void process.stderr.write(text),
+    columns: () => process.stderr.columns || 80, // 0: a terminal that does not know
+    nowMs: () => performance.now(),
+  });
+}
+
+/** How a verb tells what it tolerates: not at all if it is to be quiet, and never into the status line. */
+export function sayer(terminal: Terminal, meter: Meter | undefined, quiet: boolean): (text: string) => void {
+  return (text) => {
+    if (quiet) return;
+    meter?.clear();
+    terminal.say(text);
+  };
+}

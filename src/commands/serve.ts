@@ -1,0 +1,40 @@
+// `fstream serve`: the server, until SIGTERM or SIGINT.
+
+import { throttled } from "../auth/throttle.ts";
+import { UsersFolder } from "../auth/users.ts";
+import { stderrLog } from "../log.ts";
+import { startServer } from "../server/server.ts";
+import { settingFlags } from "../settings/flags.ts";
+import { loadSettings } from "../settings/load.ts";
+import type { Command } from "./command.ts";
+
+export const serve: Command = {
+  name: "serve",
+  summary: "the server",
+  usage: ["serve [--config FILE] [--SETTING VALUE]..."],
+  flags: {
+    config: { type: "string", value: "FILE", help: "settings file (default: ./fstream.toml if it is there)" },
+    ...settingFlags,
+  },
+  run: async ({ flags, environment, cwd }) => {
+    const { config, ...overrides } = flags;
+    const file = typeof config === "string" ? config : undefined;
+    const settings = await loadSettings({ file, cwd, environment, overrides });
+    const log = stderrLog(settings.server.logLevel);
+    const users = new UsersFolder({ folder: settings.fstream.usersDir, log: log.scope("users") });
+    const authenticator = throttled(users, { nowMs: () => performance.now(), sleep: Bun.sleep });
+    const stopped = signalled();
+    const server = await startServer(settings, authenticator, log);
+    log.info("ready");
+    log.info(`${await stopped}: stopping`);
+    await server.stop();
+    return 0;
+  },
+};
+
+/** Resolves with the first signal that asks to stop; a second one ends the process as if nobody listened. */
+function signalled(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  return promise;
+}

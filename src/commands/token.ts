@@ -1,0 +1,25 @@
+// `fstream ADDRESS token`: prints a one-time token and a newline, nothing else, on stdout.
+
+import { fetchToken } from "../client/token.ts";
+import { argumentFlags, readArguments, requirePassword } from "./arguments.ts";
+import type { Command, Invocation } from "./command.ts";
+import { addressOperand, trustFlags, trustOf } from "./link.ts";
+
+export const token: Command = {
+  name: "token",
+  summary: "gets a one-time token to broadcast with, and prints it",
+  usage: ["ADDRESS token --user NAME [FLAG]..."],
+  flags: { ...argumentFlags("token"), ...trustFlags },
+  run,
+};
+
+async function run(invocation: Invocation): Promise<number> {
+  const { operands, terminal } = invocation;
+  const address = addressOperand("token", operands, ["fstream", "fstreams", "https", "http"]);
+  const trust = trustOf(invocation, [address]);
+  const found = await readArguments("token", invocation);
+  const login = { user: found.get("user") ?? "", password: requirePassword("token", found) };
+  const extra = [...found].filter(([name]) => name !== "user" && name !== "user_password");
+  terminal.print(`${await fetchToken(address, trust, login, extra)}\n`);
+  return 0;
+}

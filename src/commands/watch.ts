@@ -1,0 +1,78 @@
+// `fstream ADDRESS watch`: a stream to stdout. Its statuses: 0 the stream ended in order (or stdout's reader has
+// gone), 4 nothing to watch, 5 cut short, and those of a refusal.
+
+import { dial } from "../client/dial.ts";
+import { graceMs, processInterrupt } from "../client/interrupt.ts";
+import { stdoutOutput } from "../client/output.ts";
+import { systemClock } from "../client/patience.ts";
+import { Watcher } from "../client/watch.ts";
+import { encodeRequest } from "../protocol/request.ts";
+import { type Arguments, argumentFlags, readArguments } from "./arguments.ts";
+import type { Command, Invocation } from "./command.ts";
+import { addressOperand, meterFor, patienceOf, quietFlag, sayer, trustFlags, trustOf } from "./link.ts";
+
+export const watch: Command = {
+  name: "watch",
+  summary: "writes a channel's stream to stdout",
+  usage: ["ADDRESS watch --user NAME [FLAG]..."],
+  flags: {
+    ...argumentFlags("watch"),
+    wait: {
+      type: "string",
+      optionalValue: true,
+      value: "DURATION",
+      help: "wait for a channel that is not live yet, or for a server that is not there; for ever, if no duration is given",
+    },
+    retry: {
+      type: "string",
+      optionalValue: true,
+      value: "DURATION",
+      help: "whenever the stream ends, for whatever reason, come back for more, until the duration has passed in vain",
+    },
+    ...trustFlags,
+    quiet: quietFlag,
+  },
+  run,
+};
+
+async function run(invocation: Invocation): Promise<number> {
+  const { flags, operands, terminal } = invocation;
+  const address = addressOperand("watch", operands, ["fstream", "fstreams"]);
+  const trust = trustOf(invocation, [address]);
+  const found = await readArguments("watch", invocation);
+  const waitMs =
+    flags.wait === undefined
+      ? patienceOf("fserv_arg_wait", found.get("wait"))
+      : patienceOf("--wait", flags.wait);
+  const retryMs = patienceOf("--retry", flags.retry);
+  const meter = process.stdout.isTTY ? undefined : meterFor(invocation);
+  const interrupt = processInterrupt();
+  const watcher = new Watcher({
+    dial: () => dial(address, trust),
+    request: (waitSeconds) => request(found, waitSeconds),
+    waitMs,
+    retryMs,
+    output: stdoutOutput(),
+    clock: systemClock,
+    meter,
+    say: sayer(terminal, meter, flags.quiet === true),
+  });
+  meter?.start();
+  try {
+    const watching = watcher.run().then(() => interrupt.status ?? 0);
+    const interrupted = interrupt.first.then(async (status) => {
+      if (!watcher.began) return status;
+      watcher.stop();
+      return await Promise.race([watching, Bun.sleep(graceMs).then(() => status)]);
+    });
+    return await Promise.race([watching, interrupted, interrupt.second]);
+  } finally {
+    meter?.stop();
+  }
+}
+
+function request(found: Arguments, waitSeconds: number): Uint8Array {
+  const fields = [...found].filter(([name]) => name !== "wait");
+  if (waitSeconds > 0) fields.push(["wait", String(waitSeconds)]);
+  return encodeRequest("watch", [...fields, ["reply", "1"]]);
+}

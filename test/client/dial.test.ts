@@ -1,0 +1,133 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { parseAddress } from "../../src/client/address.ts";
+import { dial } from "../../src/client/dial.ts";
+import { parseFingerprint, type Trust } from "../../src/client/trust.ts";
+import type { FstreamError } from "../../src/errors.ts";
+import { encodeRequest } from "../../src/protocol/request.ts";
+import { type Certificate, certificates } from "./certificates.ts";
+import { standIn } from "./standin.ts";
+
+setDefaultTimeout(60_000);
+
+const request = encodeRequest("watch", [["user", "fier"]]);
+
+/** Dials a server with `certificate`, and sends a request if the certificate is accepted. */
+async function outcome(
+  certificate: Certificate,
+  trust: Trust,
+): Promise<{ result: string; rawBytes: number }> {
+  await using server = standIn(
+    async (peer) => {
+      await peer.send("media");
+      peer.fin();
+    },
+    { tls: certificate },
+  );
+  try {
+    const connection = await dial(parseAddress(`fstreams://127.0.0.1:${server.port}`), trust);
+    await connection.write(request);
+    let text = "";
+    for (let bytes = await connection.read(); bytes; bytes = await connection.read())
+      text += Buffer.from(bytes);
+    connection.close();
+    return { result: text, rawBytes: server.rawBytes() };
+  } catch (error) {
+    // Time enough for a byte that was sent against the rules to arrive.
+    await Bun.sleep(20);
+    return { result: (error as FstreamError).code, rawBytes: server.rawBytes() };
+  }
+}
+
+const accepted = { result: "media", rawBytes: request.length };
+const refused = { result: "failed", rawBytes: 0 };
+
+test("the system's authorities know no self-signed certificate, and nothing is sent", async () => {
+  expect(await outcome(certificates.loopback, { type: "system" })).toEqual(refused);
+});
+
+test("an authorities file decides by chain and name", async () => {
+  const pem = certificates.loopback.cert;
+  expect(await outcome(certificates.loopback, { type: "authorities", pem })).toEqual(accepted);
+  expect(await outcome(certificates.issued, { type: "authorities", pem })).toEqual(refused);
+  const elsewhere = certificates.elsewhere.cert;
+  expect(await outcome(certificates.elsewhere, { type: "authorities", pem: elsewhere })).toEqual(refused);
+});
+
+test("a fingerprint stands in place of name, issuer and dates", async () => {
+  for (const certificate of [certificates.elsewhere, certificates.issued, certificates.expired]) {
+    expect(await outcome(certificate, { type: "fingerprint", sha256: certificate.sha256 })).toEqual(accepted);
+  }
+});
+
+test("another certificate than the pinned one is refused before a byte is sent, however valid it is", async () => {
+  const { sha256 } = certificates.elsewhere;
+  expect(await outcome(certificates.loopback, { type: "fingerprint", sha256 })).toEqual(refused);
+});
+
+test("insecure takes anybody", async () => {
+  expect(await outcome(certificates.expired, { type: "insecure" })).toEqual(accepted);
+});
+
+test("a refused certificate's error says which fingerprint to compare", async () => {
+  await using server = standIn(() => undefined, { tls: certificates.loopback });
+  const dialled = dial(parseAddress(`fstreams://127.0.0.1:${server.port}`), { type: "system" });
+  expect(dialled).rejects.toMatchObject({ hint: expect.stringContaining(certificates.loopback.sha256) });
+  await dialled.catch(() => undefined);
+});
+
+test("a server that speaks no TLS is a failed connection, whomever one trusts", async () => {
+  const plain = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (socket) => void socket.end("HTTP/1.0 400 Bad Request\r\n\r\n") },
+  });
+  for (const trust of [{ type: "system" }, { type: "insecure" }] as const) {
+    const error = await dial(parseAddress(`fstreams://127.0.0.1:${plain.port}`), trust).catch(
+      (e: unknown) => e,
+    );
+    expect(error).toMatchObject({
+      code: "disconnected",
+      message: expect.stringContaining("no TLS with 127.0.0.1"),
+    });
+  }
+  plain.stop(true);
+});
+
+test("refused connections and unknown names are told apart in words", async () => {
+  const server = standIn(() => undefined);
+  server.stop();
+  const refusal = await dial(parseAddress(server.address), { type: "system" }).catch((e: unknown) => e);
+  expect(refusal).toMatchObject({ code: "disconnected", message: `connection refused by ${server.address}` });
+  const unknown = await dial(parseAddress("nowhere.invalid"), { type: "system" }).catch((e: unknown) => e);
+  expect(unknown).toMatchObject({
+    code: "disconnected",
+    message: "no address is known for the name nowhere.invalid",
+  });
+});
+
+test("what a server sent before a reset arrives, also while reading is held up", async () => {
+  const size = 6 * 1024 * 1024;
+  await using server = standIn(async (peer) => {
+    await peer.send(new Uint8Array(size));
+    await Bun.sleep(50);
+    peer.reset();
+  });
+  const connection = await dial(parseAddress(server.address), { type: "system" });
+  await connection.write(request);
+  // Nothing is read until the reader is full and the socket is paused.
+  while (connection.unread < 4 * 1024 * 1024) await Bun.sleep(5);
+  let read = 0;
+  for (let bytes = await connection.read(); bytes; bytes = await connection.read()) read += bytes.length;
+  expect([read, connection.ending]).toEqual([size, { type: "reset" }]);
+});
+
+test("fingerprints are read with colons or without, in any case", () => {
+  const digits = "0123456789abcdef".repeat(4);
+  const pairs = digits.toUpperCase().match(/../g) ?? [];
+  for (const text of [digits, digits.toUpperCase(), pairs.join(":"), `sha256:${digits}`]) {
+    expect(parseFingerprint(text)).toBe(digits);
+  }
+  for (const text of ["", digits.slice(1), `${digits}0`, digits.replace("0", "g")]) {
+    expect(() => parseFingerprint(text)).toThrow("64 hex digits");
+  }
+});

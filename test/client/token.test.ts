@@ -1,0 +1,151 @@
+import { expect, test } from "bun:test";
+import { parseAddress } from "../../src/client/address.ts";
+import { type HttpResponse, parseResponse } from "../../src/client/http.ts";
+import { fetchToken } from "../../src/client/token.ts";
+import { certificates } from "./certificates.ts";
+import { type Peer, standIn } from "./standin.ts";
+
+const login = { user: "fier", password: "1,2%3" };
+
+async function overTcp(
+  script: (peer: Peer) => Promise<void> | void,
+): Promise<{ result: unknown; request: string }> {
+  await using server = standIn(script);
+  const result = await fetchToken(parseAddress(server.address), { type: "system" }, login).catch(
+    (e: unknown) => e,
+  );
+  return { result, request: server.requests[0] };
+}
+
+test("a token comes in an ok frame, and the password with a comma is escaped", async () => {
+  const { result, request } = await overTcp((peer) => peer.frame("ok,token=abc,expires=120"));
+  expect(result).toBe("abc");
+  expect(request).toBe("token,user=fier,user_password*=1%2C2%253,reply=1");
+});
+
+test("a bare token of a server that knows no replies is taken when it closes", async () => {
+  const { result } = await overTcp(async (peer) => {
+    await peer.send("ab");
+    await Bun.sleep(5);
+    await peer.send("cd\n");
+    peer.fin();
+  });
+  expect(result).toBe("abcd");
+});
+
+test("a token that is cut off by a reset is none", async () => {
+  const { result } = await overTcp(async (peer) => {
+    await peer.send("ab");
+    await Bun.sleep(5);
+    peer.reset();
+  });
+  expect(result).toMatchObject({ code: "disconnected" });
+});
+
+test("a refusal keeps its code and gets a hint", async () => {
+  const { result } = await overTcp((peer) => peer.frame("error,code=unauthorized,message*=wrong"));
+  expect(result).toMatchObject({
+    code: "unauthorized",
+    message: "wrong",
+    hint: expect.stringContaining("--user"),
+  });
+});
+
+test("a connection closed without a word is a refusal", async () => {
+  const { result } = await overTcp((peer) => peer.fin());
+  expect(result).toMatchObject({ code: "unauthorized" });
+});
+
+test("what could break a script's variable or a terminal is no token", async () => {
+  const { result } = await overTcp((peer) => peer.frame("ok,token*=a%0Ab"));
+  expect(result).toMatchObject({ code: "failed" });
+});
+
+test("over https the password goes in Basic authentication, to the pinned certificate and to no other", async () => {
+  const seen: string[] = [];
+  const { elsewhere, loopback } = certificates;
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: { cert: elsewhere.cert, key: elsewhere.key },
+    fetch(request) {
+      const { pathname } = new URL(request.url);
+      seen.push(
+        `${request.method} ${pathname} ${request.headers.get("authorization")} ${request.headers.get("accept")}`,
+      );
+      return new Response("abc\n");
+    },
+  });
+  const address = parseAddress(`https://127.0.0.1:${server.port}`);
+  expect(await fetchToken(address, { type: "fingerprint", sha256: elsewhere.sha256 }, login)).toBe("abc");
+  expect(seen).toEqual([`POST /token Basic ${btoa("fier:1,2%3")} text/plain`]);
+  const refused = fetchToken(address, { type: "fingerprint", sha256: loopback.sha256 }, login);
+  expect(await refused.catch((error: unknown) => error)).toMatchObject({ code: "failed" });
+  expect(seen.length).toBe(1);
+});
+
+const refusals: [status: number, code: string | undefined, expected: string][] = [
+  [401, undefined, "unauthorized"],
+  [403, undefined, "forbidden"],
+  [429, undefined, "limit"],
+  [503, undefined, "busy"],
+  [503, "shutting_down", "shutting_down"],
+  [400, "bad_request", "bad_request"],
+  [500, undefined, "internal"],
+  [404, undefined, "failed"],
+  [302, undefined, "failed"],
+  [503, "nonsense", "busy"],
+];
+
+test.each(refusals)("HTTP status %p with code %p means %s", async (status, code, expected) => {
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () =>
+      new Response("the reason\n", {
+        status,
+        headers: { Location: "/elsewhere", ...(code === undefined ? {} : { "X-Fstream-Code": code }) },
+      }),
+  });
+  const address = parseAddress(`http://127.0.0.1:${server.port}`);
+  const error = await fetchToken(address, { type: "system" }, login).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: expected });
+  if (code === "shutting_down") expect(error).toMatchObject({ message: "the reason" });
+});
+
+test("an endless answer over HTTP is not waited for", async () => {
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => new Response(new Uint8Array(17 * 1024 * 1024)),
+  });
+  const address = parseAddress(`http://127.0.0.1:${server.port}`);
+  const error = await fetchToken(address, { type: "system" }, login).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: "failed", message: expect.stringContaining("too large") });
+});
+
+const whole = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-A:  b \r\n\r\nabcdef";
+const chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2;x=y\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+
+function read(text: string, complete = false) {
+  return parseResponse(Buffer.from(text), complete);
+}
+
+test("a response ends where its length, its last chunk or the connection's end says", () => {
+  const expected = { status: 200, body: "abc" };
+  expect(read(whole)).toMatchObject(expected);
+  expect((read(whole) as HttpResponse).headers.get("x-a")).toBe("b");
+  expect(read(chunked)).toMatchObject(expected);
+  expect(read("HTTP/1.0 200 OK\r\n\r\nabc", true)).toMatchObject(expected);
+  expect(read("HTTP/1.0 200 OK\r\n\r\nabc", false)).toBe("cut short");
+  expect(read("SSH-2.0-OpenSSH\r\n\r\n", true)).toBe("no HTTP");
+  expect(read("SSH-2.0-OpenSSH", true)).toBe("no HTTP");
+});
+
+test("every truncation of a response is recognised as one", () => {
+  for (const text of [whole.slice(0, -3), chunked.slice(0, -4)]) {
+    for (let end = 0; end < text.length; end++) {
+      expect([end, parseResponse(Buffer.from(text.slice(0, end)), true)]).toEqual([end, "cut short"]);
+    }
+  }
+});

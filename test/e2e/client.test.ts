@@ -1,0 +1,397 @@
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { type Peer, standIn } from "../client/standin.ts";
+import { originalServer } from "./original.ts";
+import { deadlineMs, Run, until } from "./program.ts";
+
+setDefaultTimeout(2 * deadlineMs);
+
+const folder = mkdtempSync(join(tmpdir(), "fstream-client-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const fier = { fserv_arg_user: "fier", fserv_arg_user_password: "123" };
+
+/** What came of a run, once it has ended. */
+async function result(run: Run): Promise<{ status: number; stdout: string; stderr: string }> {
+  const status = await run.exit();
+  return { status, stdout: Buffer.from(run.bytes).toString(), stderr: run.stderr };
+}
+
+/** Runs the program to its end. */
+async function run(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  stdin?: Uint8Array | string,
+) {
+  const started = new Run(args, environment);
+  await started.finish(stdin);
+  return await result(started);
+}
+
+/** A server that takes a whole broadcast and confirms it. */
+async function takeAll(peer: Peer): Promise<void> {
+  await peer.frame("ok");
+  await peer.finished;
+  await peer.frame(`ok,bytes=${peer.receivedBytes()}`);
+  peer.fin();
+}
+
+test("the version is one line on stdout", async () => {
+  expect(await run(["--version"])).toEqual({
+    status: 0,
+    stdout: `fstream ${version}\n`,
+    stderr: "",
+  });
+});
+
+test("the printed example works with a server of the original protocol", async () => {
+  await using server = originalServer();
+  const exported = { ...fier, fserv_arg_user_channel: "default", fserv_arg_channel_password: "456" };
+  const broadcast = new Run([server.address, "broadcast"], exported);
+  await broadcast.send("first ");
+  await until("it says so", () => broadcast.stderr.includes("fserv_arg_channel"));
+  while (server.requests.length === 0) await Bun.sleep(1);
+  const watch = new Run([server.address, "watch"], {
+    fserv_arg_user: "fier",
+    fserv_arg_channel: "default",
+    fserv_arg_channel_password: "456",
+  });
+  while (server.requests.length < 2) await Bun.sleep(1);
+  await broadcast.send("second");
+  await until("the watcher sees it", () => watch.length >= 6);
+  expect("first second").toEndWith(Buffer.from(watch.bytes).toString());
+  const whole = server.broadcast();
+  await broadcast.finish();
+  expect(await result(broadcast)).toMatchObject({
+    status: 0,
+    stdout: "",
+    stderr: "fstream: hint: fserv_arg_user_channel is unknown: did you mean fserv_arg_channel?\n",
+  });
+  expect((await whole).toString()).toBe("first second");
+  expect(await result(watch)).toMatchObject({ status: 0, stderr: "" });
+  expect(server.requests[0]).toBe(
+    "broadcast,user=fier,user_password=123,channel_password=456,user_channel=default,reply=1",
+  );
+  expect(server.requests[1]).toBe("watch,user=fier,channel=default,channel_password=456,reply=1");
+});
+
+test("a token of an original server is printed alone, serves once, and spares the password the journey", async () => {
+  await using server = originalServer();
+  const token = await run([server.address, "token"], fier);
+  expect(token).toMatchObject({ status: 0, stderr: "" });
+  expect(token.stdout).toMatch(/^[0-9a-f-]{36}\n$/);
+  const env = { ...fier, fserv_arg_token: token.stdout.trim() };
+  expect(await run([server.address, "broadcast"], env, "media")).toMatchObject({ status: 0 });
+  expect(server.requests[1]).not.toContain("user_password");
+  const again = new Run([server.address, "broadcast"], env);
+  expect(await result(again)).toMatchObject({
+    status: 5,
+    stderr: expect.stringContaining("fstream: error: "),
+  });
+});
+
+/** Answers with a frame and closes. */
+function refuse(text: string) {
+  return async (peer: Peer) => {
+    await peer.frame(text);
+    peer.fin();
+  };
+}
+
+test("the statuses of watching tell an end, a cut, nothing there and a refusal apart", async () => {
+  const cases: [
+    script: (peer: Peer) => Promise<void> | void,
+    status: number,
+    stdout: string,
+    stderr: RegExp,
+  ][] = [
+    [
+      async (peer) => {
+        await peer.frame("ok");
+        await peer.send("media");
+        peer.fin();
+      },
+      0,
+      "media",
+      /^$/,
+    ],
+    [
+      async (peer) => {
+        await peer.frame("ok");
+        await peer.send("media");
+        await Bun.sleep(50);
+        peer.reset();
+      },
+      5,
+      "media",
+      /^fstream: error: .*reset\nfstream: hint: .*--retry.*\n$/,
+    ],
+    [(peer) => peer.fin(), 4, "", /^fstream: error: nothing is live.*\nfstream: hint: --wait.*\n$/],
+    [refuse("error,code=not_live,message*=not live"), 4, "", /^fstream: error: not live\n/],
+    [
+      refuse("error,code=forbidden,message*=no%0Anewline"),
+      3,
+      "",
+      /^fstream: error: no\\x0anewline\nfstream: hint: .*--channel-password.*\n$/,
+    ],
+    [refuse("error,code=limit,message*=full"), 6, "", /error: full\n/],
+  ];
+  for (const [script, status, stdout, stderr] of cases) {
+    await using server = standIn(script);
+    const ran = await run([server.address, "watch", "--user", "fier"]);
+    expect([ran.status, ran.stdout]).toEqual([status, stdout]);
+    expect(ran.stderr).toMatch(stderr);
+  }
+});
+
+test("the verb may come first, and a flag beats the environment", async () => {
+  await using server = standIn(async (peer) => {
+    await peer.send("media");
+    peer.fin();
+  });
+  const args = ["watch", "--user=other", server.address, "--channel-password", "a,b"];
+  expect(await run(args, { ...fier, fserv_arg_wait: "7" })).toMatchObject({ status: 0 });
+  expect(server.requests).toEqual(["watch,user=other,channel_password*=a%2Cb,wait=7,reply=1"]);
+});
+
+test("a secret file loses one line end, and beats the environment", async () => {
+  const file = join(folder, "secret");
+  await using server = standIn(takeAll);
+  for (const [content, sent] of [
+    ["p w\n", "p w"],
+    ["pw\r\n", "pw"],
+    ["pw\n\n", "pw\n"],
+    ["pw", "pw"],
+  ]) {
+    writeFileSync(file, content);
+    const ran = await run([server.address, "broadcast", "--user-password-file", file], fier, "x");
+    expect(ran).toMatchObject({ status: 0, stderr: "" });
+    expect(server.requests.at(-1)).toBe(`broadcast,user=fier,user_password=${sent},reply=1`);
+  }
+});
+
+test("a variable's name can't add anything to a request", async () => {
+  await using server = standIn((peer) => peer.fin());
+  const env = {
+    ...fier,
+    "fserv_arg_x,user_password": "1",
+    "fserv_arg_x\nuser": "2",
+    "fserv_arg_user*": "3",
+    fserv_arg_quality: "4",
+    fserv_arg_reply: "0",
+  };
+  await run([server.address, "watch"], env);
+  expect(server.requests).toEqual(["watch,user=fier,quality=4,reply=1"]);
+});
+
+const usage: [args: string[], says: RegExp][] = [
+  [["nonsense"], /unknown command nonsense/],
+  [["brodcast"], /unknown command brodcast\n.*did you mean broadcast/],
+  [["127.0.0.1:1", "whatch"], /unknown command whatch\n.*did you mean watch/],
+  [["127.0.0.1:1"], /what is to be done at 127.0.0.1:1/],
+  [["--user", "x"], /no command before --user/],
+  [["127.0.0.1:1", "--user", "x", "watch"], /no command before --user\n.*flags come after/],
+  [["127.0.0.1:1", "watch"], /watch needs a user\n.*--user NAME.*fserv_arg_user/],
+  [["watch", "--user", "x"], /watch needs the server's address/],
+  [["127.0.0.1:1", "watch", "more", "--user", "x"], /more is too much/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--wait=soon"], /--wait is a duration such as/],
+  [["https://127.0.0.1", "watch", "--user", "x"], /takes no https address\n.*fstreams:/],
+  [["127.0.0.1:1", "broadcast", "--user", "x"], /needs the user's password, or a token/],
+  [["127.0.0.1:1", "token", "--user", "x"], /token needs the user's password/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--insecure"], /--insecure needs TLS/],
+  [["fstreams://127.0.0.1:1", "watch", "--user", "x", "--fingerprint", "12"], /64 hex digits/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--bufsize", "3"], /unknown flag --bufsize of watch/],
+];
+
+test.each(usage)("%p is a usage error", async (args, says) => {
+  const ran = await run(args);
+  expect([ran.status, ran.stdout]).toEqual([2, ""]);
+  expect(ran.stderr).toMatch(says);
+});
+
+test("a server that is not there is a failed connection, in words", async () => {
+  const gone = standIn(() => undefined);
+  gone.stop();
+  expect(await run([gone.address, "watch"], fier)).toEqual({
+    status: 5,
+    stdout: "",
+    stderr: `fstream: error: connection refused by ${gone.address}\n`,
+  });
+});
+
+test("stdin arrives whole, and the status is 0 only if the server took all of it", async () => {
+  const input = new Uint8Array(3_000_000).map((_, index) => index >> 7);
+  await using server = standIn(async (peer) => {
+    await peer.frame("ok");
+    const bytes = await peer.finished;
+    const same = bytes.equals(input) ? bytes.length : 0;
+    await peer.frame(`ok,bytes=${peer.number === 1 ? same : same - 1}`);
+    peer.fin();
+  });
+  expect(await run([server.address, "broadcast"], fier, input)).toMatchObject({ status: 0, stderr: "" });
+  const short = await run([server.address, "broadcast"], fier, input);
+  expect(short).toMatchObject({
+    status: 5,
+    stderr: "fstream: error: the server took 2999999 of 3000000 bytes\n",
+  });
+});
+
+test("a broadcaster that is replaced stops at once, although stdin goes on, and does not retry", async () => {
+  await using server = standIn(async (peer) => {
+    await peer.until(5);
+    await peer.frame("error,code=replaced,message*=another broadcast took over");
+  });
+  const broadcast = new Run([server.address, "broadcast", "--retry"], fier);
+  await broadcast.send("media");
+  expect(await result(broadcast)).toMatchObject({
+    status: 3,
+    stderr: expect.stringContaining("fstream: error: another broadcast took over\n"),
+  });
+  expect(server.requests.length).toBe(1);
+});
+
+test("on SIGINT a broadcast still reads stdin to its end, ends in order, and tells the signal", async () => {
+  await using server = standIn(takeAll);
+  const broadcast = new Run([server.address, "broadcast"], fier);
+  await broadcast.send("media ");
+  while (server.requests.length === 0) await Bun.sleep(1);
+  broadcast.process.kill("SIGINT");
+  await Bun.sleep(20);
+  await broadcast.send("trailer");
+  await broadcast.finish();
+  expect(await result(broadcast)).toMatchObject({ status: 130, stderr: "" });
+});
+
+test("on SIGTERM a broadcast whose stdin never ends is half closed, and waits for the confirmation", async () => {
+  const half = Promise.withResolvers<Peer>();
+  await using server = standIn(async (peer) => {
+    await peer.finished;
+    half.resolve(peer);
+  });
+  const broadcast = new Run([server.address, "broadcast"], fier);
+  await broadcast.send("media");
+  await until("the request is there", () => server.requests.length > 0);
+  broadcast.process.kill("SIGTERM");
+  const peer = await half.promise;
+  await Bun.sleep(200);
+  expect(broadcast.process.exitCode).toBeNull();
+  await peer.frame("ok,bytes=5");
+  peer.fin();
+  expect(await result(broadcast)).toMatchObject({ status: 143, stderr: "" });
+});
+
+test("a second signal ends a broadcast while one with a single signal still waits for its stdin", async () => {
+  await using server = standIn(takeAll);
+  const [once, twice] = [1, 2].map(() => new Run([server.address, "broadcast"], fier));
+  await until("both requests are there", () => server.requests.length === 2);
+  once.process.kill("SIGINT");
+  twice.process.kill("SIGINT");
+  await Bun.sleep(100);
+  twice.process.kill("SIGINT");
+  expect(await twice.exit()).toBe(130);
+  expect(once.process.exitCode).toBeNull();
+  expect(await once.exit()).toBe(130);
+});
+
+test("after a signal a broadcast does not come back", async () => {
+  await using server = standIn(async (peer) => {
+    await peer.until(7);
+    peer.reset();
+  });
+  const broadcast = new Run([server.address, "broadcast", "--retry"], fier);
+  await until("the request is there", () => server.requests.length > 0);
+  broadcast.process.kill("SIGINT");
+  await Bun.sleep(50);
+  await broadcast.send("trailer");
+  expect(await result(broadcast)).toMatchObject({ status: 5, stderr: expect.stringContaining("was reset") });
+  expect(server.requests.length).toBe(1);
+});
+
+test("a signal ends waiting and retrying at once", async () => {
+  const gone = standIn(() => undefined);
+  gone.stop();
+  for (const args of [
+    ["watch", "--wait"],
+    ["watch", "--retry=1h"],
+    ["broadcast", "--retry"],
+  ]) {
+    const program = new Run([gone.address, ...args], fier);
+    await until("it says so", () => program.stderr.includes("trying again"));
+    program.process.kill("SIGTERM");
+    const ran = await result(program);
+    expect([ran.status, ran.stderr]).toEqual([
+      143,
+      `fstream: connection refused by ${gone.address}; trying again\n`,
+    ]);
+  }
+});
+
+test("on a signal a watch writes what has arrived and tells the signal", async () => {
+  await using server = standIn(async (peer) => {
+    await peer.frame("ok");
+    await peer.send("media");
+  });
+  const watch = new Run([server.address, "watch"], fier);
+  await until("the watcher sees it", () => watch.length >= 5);
+  watch.process.kill("SIGINT");
+  expect(await result(watch)).toMatchObject({ status: 130, stdout: "media", stderr: "" });
+});
+
+test("a reader of stdout that goes away ends a watch quietly", async () => {
+  await using server = standIn(async (peer) => {
+    await peer.frame("ok");
+    const bytes = new Uint8Array(100_000);
+    for (let i = 0; i < 1000; i++) await peer.send(bytes);
+    peer.fin();
+  });
+  const binary =
+    process.env.FSTREAM_BIN ?? `${process.execPath} ${join(import.meta.dir, "../../src/main.ts")}`;
+  const shell = Bun.spawn(
+    [
+      "bash",
+      "-c",
+      `${binary} ${server.address} watch --user fier | head -c 1000 | wc -c; echo "\${PIPESTATUS[0]}"`,
+    ],
+    { stdout: "pipe", stderr: "pipe", env: { PATH: process.env.PATH ?? "" } },
+  );
+  const [out, err] = [await new Response(shell.stdout).text(), await new Response(shell.stderr).text()];
+  expect([out.split(/\s+/).filter(Boolean), err]).toEqual([["1000", "0"], ""]);
+});
+
+test("with --retry a broadcast and a watch go on after the server was away", async () => {
+  const parts: string[] = [];
+  await using server = standIn(async (peer) => {
+    if (peer.text.startsWith("watch")) {
+      await peer.frame("ok");
+      await peer.send(`part ${peer.number};`);
+      await Bun.sleep(30);
+      if (peer.number === 1) return peer.reset();
+      await peer.gone;
+      return;
+    }
+    await peer.frame("ok");
+    await peer.until(5);
+    parts.push(peer.received().toString());
+    if (parts.length === 1) return peer.reset();
+    await peer.finished;
+    await peer.frame(`ok,bytes=${peer.receivedBytes()}`);
+    peer.fin();
+  });
+  const watch = new Run([server.address, "watch", "--retry"], fier);
+  await until("the watcher is back", () => watch.length >= 14);
+  expect(Buffer.from(watch.bytes).toString()).toBe("part 1;part 2;");
+  watch.process.kill("SIGTERM");
+  expect(await watch.exit()).toBe(143);
+
+  const broadcast = new Run([server.address, "broadcast", "--retry", "--bufsize=5"], fier);
+  await broadcast.send("chunk");
+  await until("it says so", () => broadcast.stderr.includes("trying again"));
+  while (server.requests.length < 4) await Bun.sleep(1);
+  await broadcast.send("piece");
+  await broadcast.finish();
+  expect(await broadcast.exit()).toBe(0);
+  expect(parts).toEqual(["chunk", "piece"]);
+});

@@ -1,0 +1,333 @@
+// Runs the real program, the binary where FSTREAM_BIN names it, and talks to its server by hand. Everything waits
+// by polling to a generous deadline; nothing sleeps and hopes.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { FileSink, Socket } from "bun";
+
+/** The words of a command line that run the program. */
+export const program: readonly string[] = process.env.FSTREAM_BIN
+  ? [process.env.FSTREAM_BIN]
+  : [process.execPath, join(import.meta.dir, "../../src/main.ts")];
+
+/** How long anything may take before a test gives up, milliseconds. */
+export const deadlineMs = 60_000;
+
+/** Waits until `holds` gives something, and gives that. Throws when the deadline has passed. */
+export async function until<T>(what: string, holds: () => T | undefined | false | null): Promise<T> {
+  const endMs = Date.now() + deadlineMs;
+  for (;;) {
+    const value = holds();
+    if (value !== undefined && value !== false && value !== null) return value;
+    if (Date.now() > endMs) throw new Error(`not in time: ${what}`);
+    await Bun.sleep(10);
+  }
+}
+
+/** `count` bytes that look random and are the same each time for the same `seed`. */
+export function noise(count: number, seed = 1): Uint8Array {
+  const words = new Uint32Array(Math.ceil(count / 4));
+  let state = Math.imul(seed, 0x9e3779b1) | 1;
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = state;
+  }
+  return new Uint8Array(words.buffer, 0, count);
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+}
+
+/** A running client, or server. */
+export class Run {
+  readonly process: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  readonly #chunks: Uint8Array[] = [];
+  readonly #done: Promise<unknown>;
+  length = 0;
+  stderr = "";
+
+  constructor(args: readonly string[], environment: Record<string, string> = {}) {
+    this.process = Bun.spawn([...program, ...args], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+      cwd: tmpdir(),
+      env: { PATH: process.env.PATH ?? "", ...environment },
+    });
+    this.#done = Promise.all([this.#read(), this.#readWords()]);
+  }
+
+  /** What came on stdout so far. */
+  get bytes(): Uint8Array {
+    return Buffer.concat(this.#chunks);
+  }
+
+  get stdin(): FileSink {
+    return this.process.stdin;
+  }
+
+  /** Writes to stdin and sees to it that it is on its way. */
+  async send(bytes: Uint8Array | string): Promise<void> {
+    await this.stdin.write(bytes);
+    await this.stdin.flush();
+  }
+
+  /** Ends stdin. */
+  async finish(bytes: Uint8Array | string = ""): Promise<void> {
+    await this.send(bytes);
+    await this.stdin.end();
+  }
+
+  /** The exit status, once both outputs are read to their ends. */
+  async exit(): Promise<number> {
+    await this.#done;
+    return await this.process.exited;
+  }
+
+  /** What came of it, once it has ended: its status, and its outputs as text. */
+  async outcome(): Promise<{ status: number; stdout: string; stderr: string }> {
+    const status = await this.exit();
+    return { status, stdout: Buffer.from(this.bytes).toString("latin1"), stderr: this.stderr };
+  }
+
+  async #read(): Promise<void> {
+    for await (const chunk of this.process.stdout) {
+      this.#chunks.push(chunk);
+      this.length += chunk.length;
+    }
+  }
+
+  async #readWords(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.process.stderr) this.stderr += decoder.decode(chunk, { stream: true });
+  }
+}
+
+const defaultListeners = {
+  listen: "127.0.0.1:0",
+  tls_listen: "127.0.0.1:0",
+  https_listen: "127.0.0.1:0",
+};
+
+export interface ServerOptions {
+  readonly listeners?: Readonly<Record<string, string>>;
+  /** TOML of its [server] and [fstream], besides the listeners. */
+  readonly server?: string;
+  readonly fstream?: string;
+  /** Files of its users folder. */
+  readonly users?: Readonly<Record<string, string>>;
+}
+
+const defaultUsers = { "fier.ini": "[DEFAULT]\npassword=123\n", "ann.toml": 'password = "abc"\n' };
+
+/** A running server in a folder of its own, on ports of its own. */
+export class TestServer {
+  readonly folder: string;
+  readonly run: Run;
+
+  private constructor(folder: string, run: Run) {
+    this.folder = folder;
+    this.run = run;
+  }
+
+  /** Starts one and waits until it is ready. */
+  static async start(options: ServerOptions = {}): Promise<TestServer> {
+    const folder = mkdtempSync(join(tmpdir(), "fstream-test-"));
+    mkdirSync(join(folder, "users"));
+    for (const [name, text] of Object.entries(options.users ?? defaultUsers)) {
+      writeFileSync(join(folder, "users", name), text);
+    }
+    const listeners = Object.entries(options.listeners ?? defaultListeners)
+      .map(([key, address]) => `${key} = "${address}"`)
+      .join("\n");
+    writeFileSync(
+      join(folder, "fstream.toml"),
+      `[server]\nlog_level = "debug"\n${listeners}\n${options.server ?? ""}\n[fstream]\n${options.fstream ?? ""}\n`,
+    );
+    return await TestServer.#launch(folder);
+  }
+
+  static async #launch(folder: string, flags: readonly string[] = []): Promise<TestServer> {
+    const run = new Run(["serve", "--config", join(folder, "fstream.toml"), ...flags]);
+    const server = new TestServer(folder, run);
+    await until("the server is ready", () => {
+      if (run.process.exitCode !== null) throw new Error(`the server ended: ${run.stderr}`);
+      return run.stderr.includes("fstream: ready\n");
+    });
+    return server;
+  }
+
+  /** The port of the listener of that name, as the server says it. */
+  port(name: "tcp" | "tls" | "https" | "http"): number {
+    const found = new RegExp(`listening on ${name} .*:(\\d+)\n`).exec(this.run.stderr);
+    if (found === null) throw new Error(`no ${name} listener: ${this.run.stderr}`);
+    return Number(found[1]);
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port("tcp")}`;
+  }
+
+  /** The certificate's fingerprint, as the server tells it. */
+  get fingerprint(): string {
+    return /--fingerprint (\S+)/.exec(this.run.stderr)?.[1] ?? "";
+  }
+
+  watch(environment: Record<string, string> = {}, ...flags: string[]): Run {
+    return new Run([this.address, "watch", ...flags], { fserv_arg_user: "fier", ...environment });
+  }
+
+  broadcast(environment: Record<string, string> = {}, ...flags: string[]): Run {
+    const login = { fserv_arg_user: "fier", fserv_arg_user_password: "123" };
+    return new Run([this.address, "broadcast", ...flags], { ...login, ...environment });
+  }
+
+  /** Any verb at this server. */
+  call(verb: string, environment: Record<string, string> = {}, ...flags: string[]): Run {
+    return new Run([this.address, verb, ...flags], environment);
+  }
+
+  dial(): Promise<Peer> {
+    return Peer.dial(this.port("tcp"));
+  }
+
+  /** Waits for a line of the server's log. */
+  says(pattern: RegExp): Promise<RegExpExecArray> {
+    return until(`the server says ${pattern}`, () => pattern.exec(this.run.stderr));
+  }
+
+  /** Waits until so many watchers have come to the channel, all told. */
+  async watched(channel: string, count: number): Promise<void> {
+    const line = ` watches ${channel}\n`;
+    await until(`${count} watch ${channel}`, () => this.run.stderr.split(line).length > count);
+  }
+
+  /** Resident memory, bytes, as Linux tells it. */
+  async memory(): Promise<number> {
+    const status = await Bun.file(`/proc/${this.run.process.pid}/status`).text();
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
+  }
+
+  /** Stops it, and starts another in the same folder and on the same TCP port. */
+  async restart(): Promise<TestServer> {
+    const flags = ["--listen", this.address];
+    await this.#end();
+    return await TestServer.#launch(this.folder, flags);
+  }
+
+  /** Ends it if it still runs, and removes its folder. Gives its exit status. */
+  async stop(): Promise<number> {
+    const status = await this.#end();
+    rmSync(this.folder, { recursive: true, force: true });
+    return status;
+  }
+
+  async #end(): Promise<number> {
+    this.run.process.kill("SIGTERM");
+    return await this.run.exit();
+  }
+}
+
+/** A connection by hand. */
+export class Peer {
+  #socket: Socket | undefined;
+  readonly #chunks: Uint8Array[] = [];
+  readonly #unsent: Uint8Array[] = [];
+  length = 0;
+  /** How the other side ended it. */
+  end: "open" | "fin" | "reset" = "open";
+
+  static async dial(port: number): Promise<Peer> {
+    const peer = new Peer();
+    peer.#socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      allowHalfOpen: true,
+      socket: {
+        data: (_, bytes) => peer.#took(bytes),
+        end: () => peer.#ended("fin"),
+        close: (_, error) => peer.#ended(error === undefined ? "fin" : "reset"),
+        drain: () => peer.#flush(),
+        error: () => {},
+      },
+    });
+    return peer;
+  }
+
+  get bytes(): Uint8Array {
+    return Buffer.concat(this.#chunks);
+  }
+
+  get text(): string {
+    return Buffer.from(this.bytes).toString("latin1");
+  }
+
+  send(bytes: Uint8Array | string): this {
+    this.#unsent.push(typeof bytes === "string" ? Buffer.from(bytes) : bytes);
+    this.#flush();
+    return this;
+  }
+
+  /** A request as the protocol has it, behind a preamble, with the first of the stream in the same piece. */
+  request(text: string, preamble = "\n\n", media: Uint8Array | string = ""): this {
+    const body = Buffer.from(text);
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(body.length);
+    return this.send(Buffer.concat([Buffer.from(preamble), head, body, Buffer.from(media)]));
+  }
+
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
+  }
+
+  /** A FIN. */
+  finish(): void {
+    this.#socket?.shutdown();
+  }
+
+  reset(): void {
+    this.#socket?.terminate();
+  }
+
+  async received(length: number): Promise<Uint8Array> {
+    await until(`${length} bytes come`, () => this.length >= length);
+    return this.bytes;
+  }
+
+  /** Waits until the server has ended it, and ends it too. */
+  async ended(): Promise<"fin" | "reset"> {
+    const end = await until("the connection ends", () => (this.end === "open" ? undefined : this.end));
+    this.finish();
+    return end;
+  }
+
+  #took(bytes: Uint8Array): void {
+    this.#chunks.push(bytes);
+    this.length += bytes.length;
+  }
+
+  #ended(end: "fin" | "reset"): void {
+    if (this.end === "open") this.end = end;
+  }
+
+  #flush(): void {
+    while (this.#unsent.length > 0) {
+      const [first] = this.#unsent;
+      const taken = this.#socket?.write(first, 0, first.length) ?? 0;
+      if (taken < 0) return;
+      if (taken < first.length) {
+        this.#unsent[0] = first.subarray(taken);
+        return;
+      }
+      this.#unsent.shift();
+    }
+  }
+}
