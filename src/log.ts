@@ -22,7 +22,7 @@ export interface Log {
   /** The same log, with `name: ` before each message. */
   scope(name: string): Log;
   /**
-   * Warns once for `key`, then counts: the count is told when the window of 10 s is over. For what a
+   * Warns once for `key`, then counts for 10 s; the count is told with the next line after that. For what a
    * peer can cause at will.
    */
   repeated(key: string, message: string): void;
@@ -36,8 +36,18 @@ export interface LogOptions {
   nowMs(): number;
 }
 
+/** A message that was told once, and how often it has come since. */
+interface Repeats {
+  readonly scope: string;
+  readonly sinceMs: number;
+  count: number;
+  last: string;
+}
+
 /** The process's log: stderr, journal priorities where the journal listens. */
 export function stderrLog(level: Level): Log {
+  // Whoever read our words may go: that is no reason to stop working, and there is nobody to tell.
+  process.stderr.on("error", () => {});
   return createLog({
     level,
     journal: process.env.JOURNAL_STREAM !== undefined,
@@ -48,19 +58,27 @@ export function stderrLog(level: Level): Log {
 
 /** A log that writes whole lines through `options.write`. */
 export function createLog(options: LogOptions): Log {
-  const remembered = new Map<string, { sinceMs: number; count: number; last: string }>();
+  /** In the order of their times. */
+  const remembered = new Map<string, Repeats>();
 
   const emit = (level: Level, scope: string, message: string) => {
     if (order[level] < order[options.level]) return;
+    sumUpElapsed();
     const prefix = options.journal ? `<${priority[level]}>` : "";
     options.write(`${prefix}fstream: ${label[level]}${scope}${printable(message)}\n`);
   };
 
-  const sumUp = (scope: string, key: string) => {
-    const entry = remembered.get(key);
+  const sumUp = (key: string, entry: Repeats) => {
     remembered.delete(key);
-    if (entry !== undefined && entry.count > 0)
-      emit("warn", scope, `${entry.count} more like: ${entry.last}`);
+    if (entry.count > 0) emit("warn", entry.scope, `${entry.count} more like: ${entry.last}`);
+  };
+
+  const sumUpElapsed = () => {
+    const nowMs = options.nowMs();
+    for (const [key, entry] of remembered) {
+      if (nowMs - entry.sinceMs < repeatWindowMs && remembered.size <= maxRemembered) break;
+      sumUp(key, entry);
+    }
   };
 
   const at = (scope: string): Log => ({
@@ -70,19 +88,14 @@ export function createLog(options: LogOptions): Log {
     error: (message) => emit("error", scope, message),
     scope: (name) => at(`${scope}${name}: `),
     repeated: (key, message) => {
-      const now = options.nowMs();
-      for (const [old, entry] of remembered) {
-        if (now - entry.sinceMs < repeatWindowMs && remembered.size < maxRemembered) break;
-        sumUp(scope, old);
-      }
       const entry = remembered.get(key);
-      if (entry === undefined) {
-        remembered.set(key, { sinceMs: now, count: 0, last: message });
-        emit("warn", scope, message);
-      } else {
+      if (entry !== undefined && options.nowMs() - entry.sinceMs < repeatWindowMs) {
         entry.count++;
         entry.last = message;
+        return;
       }
+      emit("warn", scope, message);
+      remembered.set(key, { scope, sinceMs: options.nowMs(), count: 0, last: message });
     },
   });
   return at("");

@@ -20,7 +20,7 @@ export interface RelayOptions extends ChannelOptions {
   readonly takeover: boolean;
 }
 
-export type RelayEvents = Pick<ChannelEvents, "skipped" | "backlogShort">;
+export type RelayEvents = ChannelEvents;
 
 /** A broadcast that is on: what its session holds of it. */
 export interface OnAir {
@@ -50,7 +50,10 @@ export class Relay {
     this.#options = options;
     this.#clock = clock;
     const budget = new Budget(options.maxBacklogTotalBytes);
-    const closed = (channel: Channel) => this.#closed(channel);
+    const closed = (channel: Channel) => {
+      this.#closed(channel);
+      events.closed(channel);
+    };
     this.#parts = { options, clock, budget, samePassword, events: { ...events, closed } };
   }
 

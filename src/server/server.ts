@@ -49,6 +49,14 @@ export async function startServer(
         `skip ${channel.user}/${channel.name}`,
         `${channel.user}/${channel.name}: a slow watcher skips ${bytes} bytes`,
       ),
+    closed: (channel) => {
+      const { bytesIn, bytesOut, skips } = channel;
+      if (bytesIn > 0) {
+        log.info(
+          `${channel.user}/${channel.name}: closed; ${bytesIn} bytes in, ${bytesOut} out, ${skips} skips`,
+        );
+      }
+    },
     backlogShort: (channel, neededBytes) =>
       log.warn(
         `${channel.user}/${channel.name}: the backlog is smaller than the distance between join points, so joiners have to ` +

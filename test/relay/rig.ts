@@ -71,6 +71,7 @@ export class Rig {
 
   constructor(changes: Partial<RelayOptions> = {}) {
     this.relay = new Relay({ ...options, ...changes }, this.clock, (a, b) => a === b, {
+      closed: () => {},
       skipped: (_channel, bytes) => this.skipped.push(bytes),
       backlogShort: (_channel, neededBytes) => this.short.push(neededBytes),
     });
