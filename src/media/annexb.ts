@@ -1,7 +1,8 @@
 // H.264 and HEVC elementary streams (Annex B of ITU-T H.264 and H.265): NAL units with start codes, no
 // container around them. What the units mean is in h264.ts and hevc.ts, which also export the containers.
 //
-//   header  the parameter sets that count at the join, in front of them in mid-stream what ends the sequence
+//   header  the parameter sets that count at the join; in mid-stream before them what ends the sequence, for
+//           recovery points after them a bridge (h264bridge.ts)
 //   join    the start code of the first unit of an access unit with which a decoder can start
 //   unit    the same of any access unit
 //

@@ -6,10 +6,11 @@
 // repeated. Payloads are skipped by length. A lost place is found again by a tag whose own size
 // follows it.
 
+import { AvcTrack } from "./avc.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, sniffLimit } from "./detector.ts";
 import { configSize, isPlausibleTag, metadataSize, peekBytes, Tag, tagHeadBytes } from "./flvtag.ts";
-import { concat, Gather, readNumber } from "./gather.ts";
+import { concat, Gather, readNumber, sameBytes } from "./gather.ts";
 
 /** The head, and the size (zero) of the tag before the first one. */
 const headBytes = 13;
@@ -19,6 +20,11 @@ const maxSearchBytes = 1024 * 1024;
 const audioJoinMs = 500;
 /** So many audio tags, and none of video, make a stream audio-only, whatever its head promises. */
 const audioOnlyTags = 200;
+/** The time between the pictures of a bridge (avc.ts), which are given before the join. */
+const bridgeStepMs = 40;
+/** Of an AVC tag's payload, what comes before the sample (E.4.3.1, E.4.3.2), and the track that is followed. */
+const avcHeadBytes = 5;
+const avcTrack = 256;
 /** Tracks whose configurations are kept. Of what a hostile stream has beyond, joiners get nothing. */
 const maxConfigs = 16;
 
@@ -72,6 +78,10 @@ class FlvDetector implements Detector {
   /** Configuration tags by track, without the sizes that follow them. */
   readonly #configs = new Map<number, Uint8Array>();
   #headerChanged = true;
+  /** The video's pictures if it is H.264, and whether the present tag's are still being looked at. */
+  #avc: AvcTrack | undefined;
+  #avcConfig: Uint8Array = new Uint8Array(0);
+  #isPictureOpen = false;
   #hasVideo = false;
   #audioTags = 0;
   #audioJoinedMs = Number.NaN;
@@ -87,6 +97,7 @@ class FlvDetector implements Detector {
       if (this.#stage === "body") {
         const end = Math.min(bytes.length, at + this.#left);
         this.#kept?.set(bytes.subarray(at, end), this.#kept.length - this.#left);
+        if (this.#isPictureOpen) this.#picture(bytes, at, end);
         this.#left -= end - at;
         at = end;
         if (this.#left === 0) this.#body();
@@ -110,6 +121,7 @@ class FlvDetector implements Detector {
       if (isPlausibleTag(bytes, 0)) this.#enter(offset);
       else {
         this.info.damaged++;
+        this.#avc?.lose();
         this.#searched = 0;
         this.#search(offset);
       }
@@ -155,6 +167,34 @@ class FlvDetector implements Detector {
       return;
     }
     if (tag.role === "other") return;
+    const { bytes, length } = this.#gather;
+    if (
+      tag.track === avcTrack &&
+      tag.role === "video" &&
+      bytes[tagHeadBytes] < 0x80 &&
+      this.#avc !== undefined
+    ) {
+      this.#isPictureOpen = true;
+      this.#avc.begin(tag.keyframe);
+      this.#picture(bytes, Math.min(tagHeadBytes + avcHeadBytes, length), length);
+    } else this.#media();
+  }
+
+  /** Some more of an H.264 picture. */
+  #picture(bytes: Uint8Array, at: number, end: number): void {
+    this.#avc?.take(bytes, at, end);
+    if (this.#avc?.isDone === true) this.#endPicture();
+  }
+
+  #endPicture(): void {
+    this.#isPictureOpen = false;
+    this.#avc?.end();
+    this.#media();
+  }
+
+  /** A tag with a picture or sound of which all is known that decides about a join. */
+  #media(): void {
+    const tag = this.#tag;
     if (tag.codec !== "" && !this.info.codecs.includes(tag.codec)) this.info.codecs.push(tag.codec);
     const playable = !tag.needsConfig || this.#configs.has(tag.track);
     let join = false;
@@ -169,12 +209,14 @@ class FlvDetector implements Detector {
       join = playable && due && (!this.#hasVideo || this.#audioTags > audioOnlyTags);
       if (join) this.#audioJoinedMs = tag.timestampMs;
     }
-    if (join || this.#headerChanged) this.#sink.header(this.#header(tag.timestampMs));
+    const bridge = join && tag.track === avcTrack ? (this.#avc?.bridge ?? []) : [];
+    if (join || this.#headerChanged) this.#sink.header(this.#header(tag.timestampMs, bridge));
     this.#headerChanged = false;
     if (join) this.#sink.join(this.#tagOffset);
   }
 
   #body(): void {
+    if (this.#isPictureOpen) this.#endPicture();
     const kept = this.#kept;
     this.#kept = undefined;
     if (kept !== undefined) this.#keep(kept);
@@ -191,6 +233,7 @@ class FlvDetector implements Detector {
     } else if (this.#configs.has(this.#tag.track) || this.#configs.size < maxConfigs) {
       this.#configs.set(this.#tag.track, kept);
       size = configSize(kept, this.#tag.codec);
+      this.#configureAvc(kept);
     }
     if (size !== undefined) {
       info.width = size.width;
@@ -199,6 +242,14 @@ class FlvDetector implements Detector {
     let total = headBytes + (this.#metadata?.length ?? 0);
     for (const config of this.#configs.values()) total += config.length + 4;
     if (total + 4 > maxHeaderBytes) this.lost = true;
+  }
+
+  #configureAvc(kept: Uint8Array): void {
+    const { codec, track } = this.#tag;
+    const config = kept.subarray(tagHeadBytes + avcHeadBytes);
+    if (track !== avcTrack || sameBytes(config, this.#avcConfig)) return;
+    this.#avcConfig = config;
+    this.#avc = codec === "h264" ? new AvcTrack(config) : undefined;
   }
 
   #tail(offset: number): void {
@@ -230,13 +281,21 @@ class FlvDetector implements Detector {
     if (this.#searched > maxSearchBytes) this.lost = true;
   }
 
-  #header(timestampMs: number): Header {
+  #header(timestampMs: number, bridge: readonly Uint8Array[]): Header {
     // ffmpeg takes metadata at any other time than 0 for a track of texts
     const metadata = this.#metadata === undefined ? [] : at([this.#metadata], 0);
     const configs = at([...this.#configs.values()], timestampMs);
+    const pictures = bridge.map((sample, i) => {
+      const tag = new Uint8Array(tagHeadBytes + avcHeadBytes + sample.length);
+      const { length } = tag;
+      tag.set([9, 0, (length - tagHeadBytes) >> 8, length - tagHeadBytes]);
+      tag.set([0x27, 1], tagHeadBytes);
+      tag.set(sample, tagHeadBytes + avcHeadBytes);
+      return at([tag], Math.max(0, timestampMs - (bridge.length - i) * bridgeStepMs))[0];
+    });
     return {
-      start: concat([this.#head, ...metadata, ...configs]),
-      resume: concat(configs),
+      start: concat([this.#head, ...metadata, ...configs, ...pictures]),
+      resume: concat([...configs, ...pictures]),
       fixed: new Uint8Array(0),
     };
   }

@@ -27,8 +27,6 @@ const sliceTypes = { nonIdr: 1, partitionA: 2, idr: 5 };
 const seiType = 6;
 const spsType = 7;
 const ppsType = 8;
-/** How far into a SEI unit a recovery point is looked for. */
-export const maxSeiBytes = 4096;
 const nothing = new Uint8Array(0);
 /** Enough of a slice for its header up to the marking of references, with weights for many of them. */
 const sliceBytes = 128;
@@ -57,8 +55,7 @@ export class H264Pictures implements Pictures {
 
   wanted(header: number): number {
     const type = header & 31;
-    if (type === spsType || type === ppsType) return maxNalBytes;
-    if (type === seiType) return maxSeiBytes;
+    if (type === spsType || type === ppsType || type === seiType) return maxNalBytes;
     // Of pictures that none refers to, only what kind they are.
     return (header & 0x60) === 0 ? 8 : sliceBytes;
   }

@@ -3,7 +3,7 @@
 
 import { annexb, type UnitSniffer } from "./annexb.ts";
 import type { Container } from "./detector.ts";
-import { hasRecoveryPoint, maxSeiBytes } from "./h264.ts";
+import { hasRecoveryPoint } from "./h264.ts";
 import {
   Bits,
   type EntrySink,
@@ -95,9 +95,7 @@ export class HevcPictures implements Pictures {
 
   wanted(header: number): number {
     const type = (header >> 1) & 63;
-    if (type >= vps && type <= pps) return maxNalBytes;
-    if (type === seiType) return maxSeiBytes;
-    return 3;
+    return (type >= vps && type <= pps) || type === seiType ? maxNalBytes : 3;
   }
 
   begin(mark: Mark): void {

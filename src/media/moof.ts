@@ -45,6 +45,7 @@ const tfdtType = fourCc("tfdt");
 const trunType = fourCc("trun");
 /** Children of a `traf` that a cut fragment does without. Others (encryption) forbid cutting. */
 const dispensable = new Set(["sbgp", "sgpd", "sdtp", "subs", "free"].map(fourCc));
+const freeType = fourCc("free");
 
 // flags of tfhd (8.8.7.1) and trun (8.8.8.1)
 const isAddressed = 0x1;
@@ -71,7 +72,8 @@ export function readFragment(bytes: Uint8Array, length: number, video: Track | u
       let part: Part | undefined;
       for (let child = at + 8; child < end; ) {
         const childEnd = boxEnd(bytes, child, end);
-        const type = readNumber(bytes, child + 4, 4);
+        // what is too short for the fields that are read is passed over
+        const type = childEnd - child < 16 ? 0 : readNumber(bytes, child + 4, 4);
         if (type === tfhdType) {
           if ((readNumber(bytes, child + 9, 3) & isAddressed) !== 0) isAbsolute = true;
           part = video === undefined ? undefined : readTfhd(bytes, child, childEnd, [video]);
@@ -96,9 +98,9 @@ export function readFragment(bytes: Uint8Array, length: number, video: Track | u
 
 /** The end of the box at `at`, or `end` if it is broken: what is broken is the last that is looked at. */
 function boxEnd(bytes: Uint8Array, at: number, end: number): number {
-  if (at + 16 > end) return end;
+  if (at + 8 > end) return end;
   const size = readNumber(bytes, at, 4);
-  return size < 16 || at + size > end ? end : at + size;
+  return size < 8 || at + size > end ? end : at + size;
 }
 
 function readTfhd(bytes: Uint8Array, from: number, end: number, tracks: readonly Track[]): Part | undefined {
@@ -239,6 +241,7 @@ function cutPart(
   for (let at = from + 8; at < end; ) {
     const childEnd = boxEnd(bytes, at, end);
     const type = readNumber(bytes, at + 4, 4);
+    if (type !== freeType && childEnd - at < 16) return undefined;
     if (type === tfhdType) {
       part = readTfhd(bytes, at, childEnd, tracks);
       head = bytes.slice(at, childEnd);

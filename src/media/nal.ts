@@ -8,8 +8,11 @@
 // The scanner sees each byte once, in pieces of any size, and copies only the first bytes of a unit that
 // its sink wants, into one buffer that it owns: nothing is allocated on the way.
 
-/** A unit gathered whole is at most this many bytes; a longer one is handed over cut off. */
-export const maxNalBytes = 16_384;
+/**
+ * A unit gathered whole is at most this many bytes; a longer one is handed over cut off. Parameter sets are far
+ * shorter; a recovery point stands near the beginning of the SEI. Keeps headers below `maxHeaderBytes`.
+ */
+export const maxNalBytes = 4096;
 
 /** Receives the units a `NalScanner` finds, in stream order. */
 export interface NalSink {
@@ -273,7 +276,13 @@ export class Bits {
 
   /** Passes over `count` bits. */
   skip(count: number): void {
-    for (let index = 0; index < count && !this.over; index++) this.bit();
+    let rest = count;
+    while (rest > 0 && !this.over) {
+      if (this.#left === 0) this.#load();
+      const passed = Math.min(rest, this.#left);
+      this.#left -= passed;
+      rest -= passed;
+    }
   }
 
   /** ue(v), an unsigned Exp-Golomb number; one of more than 32 leading zeros counts as past the end. */

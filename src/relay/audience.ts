@@ -13,6 +13,7 @@ import type { Cuts } from "./cuts.ts";
 import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "./placement.ts";
 import type { Ring } from "./ring.ts";
 import type { Timeline } from "./timeline.ts";
+import { Turns } from "./turns.ts";
 import { type Outlet, Watcher, type WatcherOptions } from "./watcher.ts";
 
 export interface AudienceOptions {
@@ -39,6 +40,8 @@ export class Audience {
   readonly #events: AudienceEvents;
   readonly #flowing: Watcher[] = [];
   readonly #pending = new Set<Watcher>();
+  /** Those who flow and have more to send than their share. */
+  readonly #behind: Turns<Watcher>;
   #stage: Stage = { type: "awaited" };
   #ring: Ring | undefined;
   /** What the cuts were at the last look, to see whether pending watchers may have got a place. */
@@ -53,6 +56,7 @@ export class Audience {
     this.#clock = clock;
     this.#timeline = timeline;
     this.#events = events;
+    this.#behind = new Turns(clock, (watcher) => this.#pump(watcher));
   }
 
   get size(): number {
@@ -155,7 +159,7 @@ export class Audience {
   pass(): void {
     for (let i = this.#flowing.length - 1; i >= 0; i--) {
       const watcher = this.#flowing[i];
-      if (watcher !== undefined && !watcher.blocked) this.#pump(watcher);
+      if (watcher !== undefined && !watcher.blocked && !this.#behind.has(watcher)) this.#pump(watcher);
     }
   }
 
@@ -321,6 +325,9 @@ export class Audience {
       if (isGone(watcher)) return;
       switch (pumped) {
         case "blocked":
+          return;
+        case "behind":
+          this.#behind.add(watcher);
           return;
         case "gone":
           // Its session learns it from the socket, and says `leave`.

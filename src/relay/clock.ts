@@ -3,7 +3,7 @@
 export interface Clock {
   /** Milliseconds that only grow, with fractions. */
   nowMs(): number;
-  /** Calls `call` once, after at least `ms` milliseconds. */
+  /** Calls `call` once, after at least `ms` milliseconds; with 0 as soon as what waits on sockets had its turn. */
   after(ms: number, call: () => void): Timer;
 }
 

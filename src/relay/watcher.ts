@@ -10,6 +10,9 @@ import { FstreamError } from "../errors.ts";
 import type { Broadcast, End } from "./broadcast.ts";
 import type { Ring } from "./ring.ts";
 
+/** A watcher that is behind is sent at most so much before others have their turn; not less than a segment. Bytes. */
+const shareBytes = 256 * 1024;
+
 /** Where a watcher's first byte is to be: see protocol/README.md, "start". */
 export type Start =
   | { readonly type: "join" | "next" | "live" }
@@ -49,6 +52,8 @@ export type Pumped =
   | "blocked"
   /** It has everything there is. */
   | "current"
+  /** There is more for it, and its socket may take more; but it is others' turn. */
+  | "behind"
   /** It has arrived at `leaveAt`. */
   | "left"
   /** The peer is gone. */
@@ -120,51 +125,47 @@ export class Watcher {
     else this.#prefix = next;
   }
 
-  /** Sends what there is for it until its socket is full or it has arrived somewhere. */
+  /** Sends what there is for it until its socket is full, it has arrived somewhere, or it has had its share. */
   pump(ring: Ring): Pumped {
     const { greeting } = this.options;
     if (this.sentBytes < greeting.length) {
-      const length = greeting.length - this.sentBytes;
-      const taken = this.outlet.write(greeting, this.sentBytes, length);
-      if (taken < 0) return "gone";
-      this.sentBytes += taken;
-      if (taken < length) {
-        this.blocked = true;
-        return "blocked";
-      }
+      const stopped = this.#send(greeting, this.sentBytes, greeting.length - this.sentBytes);
+      if (stopped !== undefined) return stopped;
     }
     while (this.#prefix !== undefined) {
-      const length = this.#prefix.length - this.#prefixSent;
-      const taken = this.outlet.write(this.#prefix, this.#prefixSent, length);
-      if (taken < 0) return "gone";
-      this.sentBytes += taken;
-      this.#prefixSent += taken;
-      if (taken < length) {
-        this.blocked = true;
-        return "blocked";
-      }
+      const before = this.sentBytes;
+      const stopped = this.#send(this.#prefix, this.#prefixSent, this.#prefix.length - this.#prefixSent);
+      this.#prefixSent += this.sentBytes - before;
+      if (stopped !== undefined) return stopped;
       this.#prefix = this.#nextPrefix;
       this.#nextPrefix = undefined;
       this.#prefixSent = 0;
     }
     const end = Math.min(ring.head, this.leaveAt);
+    const share = this.cursor + shareBytes;
     while (this.cursor < end) {
+      if (this.cursor >= share) return "behind";
       const segment = ring.segmentOf(this.cursor);
       const buffer = ring.buffer(segment);
       if (buffer === undefined)
         throw new FstreamError("internal", `cursor ${this.cursor} is outside its ring`);
       const at = this.cursor - segment * ring.segmentBytes;
-      const length = Math.min(end - this.cursor, ring.segmentBytes - at);
-      const taken = this.outlet.write(buffer, at, length);
-      // A write can end the connection, and with it everything here, before it comes back.
-      if (taken < 0 || this.state === "gone") return "gone";
-      this.cursor += taken;
-      this.sentBytes += taken;
-      if (taken < length) {
-        this.blocked = true;
-        return "blocked";
-      }
+      const before = this.sentBytes;
+      const stopped = this.#send(buffer, at, Math.min(end - this.cursor, ring.segmentBytes - at));
+      this.cursor += this.sentBytes - before;
+      if (stopped !== undefined) return stopped;
     }
     return this.cursor === this.leaveAt ? "left" : "current";
+  }
+
+  /** Undefined if the socket took it all; else why it did not. */
+  #send(bytes: Uint8Array, from: number, length: number): "blocked" | "gone" | undefined {
+    const taken = this.outlet.write(bytes, from, length);
+    // A write can end the connection, and with it everything here, before it comes back.
+    if (taken < 0 || this.state === "gone") return "gone";
+    this.sentBytes += taken;
+    if (taken === length) return undefined;
+    this.blocked = true;
+    return "blocked";
   }
 }

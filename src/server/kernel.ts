@@ -1,5 +1,5 @@
-// What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, and how many
-// files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined.
+// What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, a bound for
+// those not even sent, and how many files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
 
@@ -8,8 +8,13 @@ const SIOCOUTQ = 0x5411;
 /** getrlimit(2), <asm-generic/resource.h>. */
 const RLIMIT_NOFILE = 7;
 
+/** setsockopt(2) level and option, see tcp(7). */
+const IPPROTO_TCP = 6;
+const TCP_NOTSENT_LOWAT = 25;
+
 const libc = load();
 const answer = new Int32Array(1);
+const option = new Int32Array(1);
 const limits = new BigUint64Array(2);
 
 function load() {
@@ -19,6 +24,10 @@ function load() {
     try {
       return dlopen(name, {
         ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
+        setsockopt: {
+          args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
+          returns: FFIType.i32,
+        },
         getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
       }).symbols;
     } catch {
@@ -33,6 +42,15 @@ export function unacknowledgedBytes(fd: number): number | undefined {
   if (libc === undefined) return undefined;
   if (fd < 0 || libc.ioctl(fd, SIOCOUTQ, ptr(answer)) < 0) return 0;
   return answer[0];
+}
+
+/**
+ * Has the kernel take no more than about `bytes` that it can't send yet. What is on its way does not count, so a long
+ * fast link is not slowed; but the send buffer of a peer that takes nothing no longer grows to megabytes by itself.
+ */
+export function boundUnsent(fd: number, bytes: number): void {
+  option[0] = bytes;
+  libc?.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, ptr(option), 4);
 }
 
 /** How many files, sockets included, this process may have open. */

@@ -28,6 +28,10 @@ export interface Server {
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (ms, call) => {
+    if (ms === 0) {
+      const soon = setImmediate(call);
+      return { cancel: () => clearImmediate(soon) };
+    }
     const timer = setTimeout(call, ms);
     return { cancel: () => clearTimeout(timer) };
   },

@@ -6,11 +6,18 @@ import type { Log } from "../log.ts";
 import type { Connection, Services } from "../session/connection.ts";
 import { Session } from "../session/session.ts";
 import type { Admission } from "./admission.ts";
-import { unacknowledgedBytes } from "./kernel.ts";
+import { boundUnsent, unacknowledgedBytes } from "./kernel.ts";
 import { plainAddress } from "./peer.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
 const keepAliveMs = 5000;
+/** What a socket's send buffer may hold besides what is on its way, bytes. */
+const maxUnsentBytes = 128 * 1024;
+
+/** The descriptor of a socket, which Bun has and its types do not. */
+function descriptorOf(socket: Socket<Peer | undefined>): number {
+  return (socket as unknown as { readonly fd: number }).fd;
+}
 
 /** An accepted socket, as sessions see it. */
 class Peer implements Connection {
@@ -51,7 +58,7 @@ class Peer implements Connection {
   }
 
   unacknowledged(): number | undefined {
-    return unacknowledgedBytes((this.socket as unknown as { fd: number }).fd);
+    return unacknowledgedBytes(descriptorOf(this.socket));
   }
 }
 
@@ -136,6 +143,7 @@ export class Sockets {
       return;
     }
     socket.setKeepAlive(true, keepAliveMs);
+    boundUnsent(descriptorOf(socket), maxUnsentBytes);
     const peer = new Peer(socket, address, secure, this.#services);
     socket.data = peer;
     this.#peers.add(peer);

@@ -98,6 +98,17 @@ describe("bits", () => {
     expect(bits.over).toBe(true);
   });
 
+  test("are passed over in any number, inside of bytes and across them", () => {
+    const text = [...noise(40, 1)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+    for (let from = 0; from < 20; from++)
+      for (const count of [0, 1, 7, 8, 9, 16, 100]) {
+        const bits = new Bits(noise(40, 1), 0, 40);
+        bits.skip(from);
+        bits.skip(count);
+        expect(bits.u(12)).toBe(Number.parseInt(text.slice(from + count, from + count + 12), 2));
+      }
+  });
+
   test("are Exp-Golomb numbers, signed and unsigned", () => {
     // 1 010 011 00100 00101: 0 1 2 3 4
     const unsigned = new Bits(hex("a6 42 80"), 0, 3);

@@ -35,6 +35,9 @@ export function capture(container: Container, bytes: Uint8Array): Capture {
 
 export const hasFfmpeg = Bun.which("ffmpeg") !== null;
 
+/** For tests that run ffmpeg some dozen times, on a machine that may be busy with others. */
+export const decodeTimeoutMs = 120_000;
+
 /**
  * Expects that ffmpeg has not a word to say to what watchers get: who came at any join, and who had all from the first
  * byte up to some unit's end and went on at each later join. The first picture of each is a keyframe; of the

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../src/media/detector.ts";
 import { flv } from "../../src/media/flv.ts";
-import { capture, expectClean, hasFfmpeg } from "./capture.ts";
+import { capture, decodeTimeoutMs, expectClean, hasFfmpeg } from "./capture.ts";
 import { fixture, noise } from "./recorder.ts";
 
 const ascii = (text: string) => [...new TextEncoder().encode(text)];
@@ -194,7 +194,11 @@ describe("FLV", () => {
   test.skipIf(!hasFfmpeg).each([
     ["flv-h264-aac.flv", 10],
     ["flv-aac.flv", 1],
-  ])("%s decodes clean from each join, and across each skip", async (file, least) => {
-    await expectClean(capture(flv, await fixture(file)), least);
-  });
+  ])(
+    "%s decodes clean from each join, and across each skip",
+    async (file, least) => {
+      await expectClean(capture(flv, await fixture(file)), least);
+    },
+    decodeTimeoutMs,
+  );
 });

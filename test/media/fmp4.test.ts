@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../src/media/detector.ts";
 import { fmp4 } from "../../src/media/fmp4.ts";
-import { type Capture, capture, expectClean, hasFfmpeg } from "./capture.ts";
+import { type Capture, capture, decodeTimeoutMs, expectClean, hasFfmpeg } from "./capture.ts";
 import { fixture, noise } from "./recorder.ts";
 
 const join = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
@@ -169,6 +169,15 @@ describe("fragmented MP4", () => {
     expect(resume).toEqual(join(rest(rest(0).length + 8), words(8 + 140), Buffer.from("mdat")));
   });
 
+  test("passes over what else is in a fragment", () => {
+    const free = box("free");
+    const fragment = moof(
+      free,
+      box("traf", tfhd(1, 0x20, sync), free, full("tfdt", 0, 0, words(1)), free, plain),
+    );
+    expect(joinsAt(header(), fragment, mdat()).at).toEqual([0]);
+  });
+
   test("does not cut an encrypted fragment", () => {
     const run = full("trun", 0, 0x701, words(2, 200, 10, 40, nonSync, 10, 40, sync));
     const fragment = moof(traf(tfhd(1), run, full("senc", 0, 0, words(0))));
@@ -266,7 +275,11 @@ describe("fragmented MP4", () => {
     ["fmp4-hevc.mp4", 8],
     ["fmp4-samples.mp4", 10],
     ["fmp4-aac.mp4", 1],
-  ])("%s decodes clean from each join, and across each skip", async (file, least) => {
-    await expectClean(capture(fmp4, await fixture(file)), least);
-  });
+  ])(
+    "%s decodes clean from each join, and across each skip",
+    async (file, least) => {
+      await expectClean(capture(fmp4, await fixture(file)), least);
+    },
+    decodeTimeoutMs,
+  );
 });

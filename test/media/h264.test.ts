@@ -180,9 +180,13 @@ async function sums(stream: Uint8Array): Promise<string[]> {
 }
 
 describe.if(hasFfmpeg)("what watchers of H.264 get decodes without an error", () => {
-  test.each(["h264-closed.h264", "h264-open.h264"])("%s", async (file) => {
-    await expectClean(capture(h264, await fixture(file)), 1);
-  });
+  test.each(["h264-closed.h264", "h264-open.h264"])(
+    "%s",
+    async (file) => {
+      await expectClean(capture(h264, await fixture(file)), 1);
+    },
+    60_000,
+  );
 
   test("h264-refresh.h264, once the refresh has passed", async () => {
     const { bytes, joins } = capture(h264, await fixture("h264-refresh.h264"));
@@ -193,7 +197,7 @@ describe.if(hasFfmpeg)("what watchers of H.264 get decodes without an error", ()
       });
       expect({ offset, errors: await process.stderr.text() }).toEqual({ offset, errors: "" });
     }
-  });
+  }, 60_000);
 
   test("and every picture is the very one that the encoder made", async () => {
     const { bytes, joins } = capture(h264, await fixture("h264-open.h264"));
@@ -203,5 +207,5 @@ describe.if(hasFfmpeg)("what watchers of H.264 get decodes without an error", ()
       expect(got.length).toBeGreaterThan(0);
       expect(got.filter((sum) => !all.includes(sum))).toEqual([]);
     }
-  });
+  }, 60_000);
 });

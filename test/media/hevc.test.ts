@@ -121,7 +121,11 @@ describe("the HEVC sniffer", () => {
 });
 
 describe.if(hasFfmpeg)("what watchers of HEVC get decodes without an error", () => {
-  test.each(["hevc-closed.hevc", "hevc-open.hevc"])("%s", async (file) => {
-    await expectClean(capture(hevc, await fixture(file)), 1);
-  });
+  test.each(["hevc-closed.hevc", "hevc-open.hevc"])(
+    "%s",
+    async (file) => {
+      await expectClean(capture(hevc, await fixture(file)), 1);
+    },
+    60_000,
+  );
 });

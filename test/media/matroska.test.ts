@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../src/media/detector.ts";
 import { matroska } from "../../src/media/matroska.ts";
-import { capture, expectClean, hasFfmpeg } from "./capture.ts";
+import { capture, decodeTimeoutMs, expectClean, hasFfmpeg } from "./capture.ts";
 import { fixture, noise } from "./recorder.ts";
 
 const join = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
@@ -250,7 +250,11 @@ describe("Matroska", () => {
     ["matroska-hevc.mkv", 8],
     ["matroska-vp9-opus.webm", 10],
     ["matroska-opus.webm", 1],
-  ])("%s decodes clean from each join, and across each skip", async (file, least) => {
-    await expectClean(capture(matroska, await fixture(file)), least);
-  });
+  ])(
+    "%s decodes clean from each join, and across each skip",
+    async (file, least) => {
+      await expectClean(capture(matroska, await fixture(file)), least);
+    },
+    decodeTimeoutMs,
+  );
 });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../src/media/detector.ts";
 import { ogg } from "../../src/media/ogg.ts";
-import { capture, expectClean, hasFfmpeg } from "./capture.ts";
+import { capture, decodeTimeoutMs, expectClean, hasFfmpeg } from "./capture.ts";
 import { fixture, noise } from "./recorder.ts";
 
 const join = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
@@ -157,7 +157,11 @@ describe("Ogg", () => {
   test.skipIf(!hasFfmpeg).each([
     ["ogg-theora-vorbis.ogg", 10],
     ["ogg-flac.ogg", 1],
-  ])("%s decodes clean from each join, and across each skip", async (file, least) => {
-    await expectClean(capture(ogg, await fixture(file)), least);
-  });
+  ])(
+    "%s decodes clean from each join, and across each skip",
+    async (file, least) => {
+      await expectClean(capture(ogg, await fixture(file)), least);
+    },
+    decodeTimeoutMs,
+  );
 });

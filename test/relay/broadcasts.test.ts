@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import { concat } from "../../src/media/gather.ts";
+import { fixture } from "../media/recorder.ts";
 import { Rig } from "./rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque, settledBytes, wavHead } from "./streams.ts";
 
@@ -192,13 +193,13 @@ describe("a broadcast that breaks off", () => {
     expect(late.ending).toBe("");
   });
 
-  test("and comes back as another container ends its watchers", () => {
+  test("and comes back as another container ends its watchers", async () => {
     const rig = new Rig();
     const first = rig.broadcast();
     const watcher = rig.watch();
     first.send(concat([flvHead, flvConfig(0), flvFrame(0, true, 3000)]));
     first.break(reset);
-    rig.broadcast().send(concat([wavHead(1000), opaque(2000)]));
+    rig.broadcast().send(await fixture("adts-stereo.aac"));
     expect(watcher.ending).toBe("disconnected");
   });
 

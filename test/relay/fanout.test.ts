@@ -63,6 +63,16 @@ describe("a fan-out", () => {
     expect(passes.length).toBe(3);
   });
 
+  test("that is late sends at once, and not once more when its timer is due", () => {
+    const { fanOut, passes, clock } = fanOutOf(3);
+    fanOut.wake();
+    fanOut.wake();
+    clock.spend(50);
+    fanOut.wake();
+    expect(passes).toEqual([0, 53]);
+    expect(clock.pending).toBe(0);
+  });
+
   test("that is stopped leaves no timer", () => {
     const { fanOut, passes, clock } = fanOutOf(3);
     fanOut.wake();

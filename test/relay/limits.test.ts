@@ -25,6 +25,10 @@ describe("limits", () => {
     const rig = new Rig({ maxChannelsPerUser: 1 });
     rig.broadcast({ channel: "a" }).finish();
     expect(rig.refusal(() => rig.broadcast({ channel: "b" }))).toBeUndefined();
+    // What is only waited for is not the user's doing.
+    rig.watch({ user: "third", channel: "a", waitMs: 1000 });
+    rig.watch({ user: "third", channel: "b", waitMs: 1000 });
+    expect(rig.refusal(() => rig.broadcast({ user: "third", channel: "c" }))).toBeUndefined();
   });
 
   test("max_watchers_per_channel counts those that are there", () => {
@@ -41,6 +45,8 @@ describe("limits", () => {
 
   test("max_waiting counts those that wait for any channel, and nobody else", () => {
     const rig = new Rig({ maxWaiting: 2 });
+    rig.broadcast({ channel: "live", bufsize: 1000 }).send(opaque(10));
+    for (let i = 0; i < 3; i++) rig.watch({ channel: "live", start: { type: "next" } });
     rig.watch({ channel: "a", waitMs: 5000 });
     const second = rig.watch({ channel: "b", waitMs: 5000 });
     expect(rig.refusal(() => rig.watch({ channel: "a", waitMs: 5000 }))).toBe("limit");
@@ -151,6 +157,24 @@ describe("a watcher that goes", () => {
         expect(other.ending).toBe("orderly");
       }
       expect(rig.relay.backlogBytes).toBe(0);
+    }
+  });
+
+  test("in the middle of its greeting is not written to any more", () => {
+    for (const ended of [false, true]) {
+      const rig = new Rig();
+      const sender = rig.broadcast();
+      const watcher = rig.watch({ greeting: "hello", room: 0 });
+      sender.send(opaque(9000));
+      if (ended) sender.finish();
+      let writes = 0;
+      watcher.onWrite = () => {
+        writes++;
+        watcher.watcher.leave();
+      };
+      watcher.give(1e9);
+      expect(writes).toBe(1);
+      expect(watcher.ending).toBe("");
     }
   });
 

@@ -31,7 +31,10 @@ describe("a list of marks", () => {
   });
 
   test("ignores what does not lie behind the newest", () => {
-    const marks = marksAt(10, [10, 20, 20, 15, 21]);
+    const marks = marksAt(10, [10, 20, 20, 15]);
+    expect(marks.newest?.offset).toBe(20);
+    expect(marks.atOrBefore(19)?.offset).toBe(10);
+    marks.push({ offset: 21 });
     expect(marks.atOrAfter(11)?.offset).toBe(20);
     expect(marks.atOrAfter(21)?.offset).toBe(21);
     expect(marks.newest?.offset).toBe(21);

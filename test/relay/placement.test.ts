@@ -65,14 +65,18 @@ describe("a joiner", () => {
   });
 
   test("with start=DURATION begins at the join point at least that far back, as far as the backlog goes", () => {
-    const back = (offset: number) => at(firstPlace({ type: "back", ms: 5 }, ground, 600, () => offset));
-    expect(back(550)).toBe(500);
-    expect(back(500)).toBe(500);
-    expect(back(499)).toBe(300);
-    expect(back(300)).toBe(300);
-    // 100 has left the ring.
-    expect(back(250)).toBe(300);
-    expect(back(0)).toBe(300);
+    const cases = [
+      [550, 500],
+      [500, 500],
+      [499, 300],
+      [300, 300],
+      // 100 has left the ring.
+      [250, 300],
+      [0, 300],
+    ];
+    for (const [ago, offset] of cases) {
+      expect(at(firstPlace({ type: "back", ms: 5 }, ground, 600, () => ago))).toBe(offset);
+    }
   });
 
   test("waits while the newest join point is not in the ring", () => {

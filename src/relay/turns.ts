@@ -1,0 +1,55 @@
+// Those who are behind (a joiner gets a whole group of pictures, say) are served in turns, for a few
+// milliseconds at a time: neither one long burst nor a thousand at once hold up those who are up to date.
+
+import type { Clock } from "./clock.ts";
+
+/** How long turns go on at a stretch, milliseconds. */
+const stretchMs = 2;
+
+export class Turns<T> {
+  readonly #clock: Clock;
+  readonly #serve: (one: T) => void;
+  #queue: T[] = [];
+  readonly #waiting = new Set<T>();
+  #due = false;
+
+  /** `serve` gives one its turn; it may ask for another. */
+  constructor(clock: Clock, serve: (one: T) => void) {
+    this.#clock = clock;
+    this.#serve = serve;
+  }
+
+  /** Whether one waits for its turn. */
+  has(one: T): boolean {
+    return this.#waiting.has(one);
+  }
+
+  /** Has one wait for its turn, once. */
+  add(one: T): void {
+    if (this.#waiting.has(one)) return;
+    this.#waiting.add(one);
+    this.#queue.push(one);
+    this.#soon();
+  }
+
+  #soon(): void {
+    if (this.#due) return;
+    this.#due = true;
+    this.#clock.after(0, () => this.#stretch());
+  }
+
+  #stretch(): void {
+    this.#due = false;
+    const untilMs = this.#clock.nowMs() + stretchMs;
+    const queue = this.#queue;
+    this.#queue = [];
+    let served = 0;
+    while (served < queue.length && (served === 0 || this.#clock.nowMs() < untilMs)) {
+      const one = queue[served++];
+      this.#waiting.delete(one);
+      this.#serve(one);
+    }
+    this.#queue = [...queue.slice(served), ...this.#queue];
+    if (this.#queue.length > 0) this.#soon();
+  }
+}
