@@ -52,14 +52,17 @@ async function fromStream(
     await connection.write(encodeRequest("token", [...fields, ...extra, ["reply", "1"]]));
     const decoder = new ReplyDecoder();
     const bare: Uint8Array[] = [];
+    let size = 0;
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
       const result = decoder.feed(bytes);
       if (result.type === "reply") {
         if (result.reply.type === "error") throw result.reply.error;
         return checked(result.reply.fields.get("token") ?? "");
       }
-      if (result.type === "stream") bare.push(result.bytes);
-      if (bare.length > maxTokenBytes) break;
+      if (result.type !== "stream") continue;
+      bare.push(result.bytes);
+      size += result.bytes.length;
+      if (size > maxTokenBytes) break;
     }
     bare.push(decoder.kept);
     if (connection.ending?.type !== "fin") throw connection.lost();

@@ -5,7 +5,7 @@
 //
 //   bytes ->  [header][unit][unit][unit][unit][unit] ...
 //                     ^join             ^join          offsets are absolute: bytes since the channel began
-//                           ^     ^     ^     ^        unit ends (a join point is a unit's end as well)
+//                           ^     ^     ^     ^        unit ends (most join points are, too)
 //
 // Detectors are pure: bytes in, calls on a `Sink` out. They see each byte once, in order, in pieces of
 // any size; the answers do not depend on the pieces. They keep a small bounded state, never the bytes
@@ -56,9 +56,9 @@ export interface Sink {
   /**
    * A decoder that is given the header and then the bytes from `offset` on shows a picture (or plays)
    * at once and without an error. `offset` may lie behind what was fed: a keyframe is often known as one only
-   * some bytes later. It is also a unit end.
+   * some bytes later. It is also a unit end, unless it lies `within` a unit, as a keyframe in mid-cluster does.
    */
-  join(offset: number): void;
+  join(offset: number, within?: boolean): void;
   /** The stream can be cut before `offset`: what was sent is whole, what follows begins something new. */
   unit(offset: number): void;
 }

@@ -20,8 +20,11 @@ const maxSearchBytes = 1024 * 1024;
 const audioJoinMs = 500;
 /** So many audio tags, and none of video, make a stream audio-only, whatever its head promises. */
 const audioOnlyTags = 200;
-/** The time between the pictures of a bridge (avc.ts), which are given before the join. */
-const bridgeStepMs = 40;
+/**
+ * The time between the pictures of a bridge (avc.ts), which come before the join. In mid-stream they are shown, as
+ * repetitions of the last one before the skip; at the start they are not.
+ */
+const bridgeStepMs = 100;
 /** Of an AVC tag's payload, what comes before the sample (E.4.3.1, E.4.3.2), and the track that is followed. */
 const avcHeadBytes = 5;
 const avcTrack = 256;
@@ -285,17 +288,14 @@ class FlvDetector implements Detector {
     // ffmpeg takes metadata at any other time than 0 for a track of texts
     const metadata = this.#metadata === undefined ? [] : at([this.#metadata], 0);
     const configs = at([...this.#configs.values()], timestampMs);
-    const pictures = bridge.map((sample, i) => {
-      const tag = new Uint8Array(tagHeadBytes + avcHeadBytes + sample.length);
-      const { length } = tag;
-      tag.set([9, 0, (length - tagHeadBytes) >> 8, length - tagHeadBytes]);
-      tag.set([0x27, 1], tagHeadBytes);
-      tag.set(sample, tagHeadBytes + avcHeadBytes);
-      return at([tag], Math.max(0, timestampMs - (bridge.length - i) * bridgeStepMs))[0];
-    });
+    const pictures = (stepMs: number) =>
+      bridge.flatMap((sample, i) => {
+        const time = Math.max(0, timestampMs - (bridge.length - i) * stepMs);
+        return at([avcTag(sample)], time);
+      });
     return {
-      start: concat([this.#head, ...metadata, ...configs, ...pictures]),
-      resume: concat([...configs, ...pictures]),
+      start: concat([this.#head, ...metadata, ...configs, ...pictures(1)]),
+      resume: concat([...configs, ...pictures(bridgeStepMs)]),
       fixed: new Uint8Array(0),
     };
   }
@@ -311,4 +311,13 @@ function at(tags: readonly Uint8Array[], timestampMs: number): Uint8Array[] {
     view.setUint32(tag.length, tag.length);
     return copy;
   });
+}
+
+/** A tag with an H.264 sample that is no keyframe. */
+function avcTag(sample: Uint8Array): Uint8Array {
+  const size = avcHeadBytes + sample.length;
+  return concat([
+    new Uint8Array([9, size >> 16, size >> 8, size, 0, 0, 0, 0, 0, 0, 0, 0x27, 1, 0, 0, 0]),
+    sample,
+  ]);
 }

@@ -9,11 +9,12 @@
 // them. Streams that address their data from the file's first byte (tfhd's base-data-offset), and files
 // that are not fragmented, can't be joined: they are lost, which is to say opaque.
 
+import { AvcTrack } from "./avc.ts";
 import { boxOf, fourCc } from "./boxes.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
 import { concat, Gather, readNumber } from "./gather.ts";
-import { cutFragment, readFragment, sampleFragment } from "./moof.ts";
+import { cutFragment, readFragment, sampleFragment, sampleRanges } from "./moof.ts";
 import { type Movie, readMovie, type Track } from "./moov.ts";
 
 const ftyp = fourCc("ftyp");
@@ -32,6 +33,12 @@ const maxMoofBytes = 1024 * 1024;
 const maxBoxBytes = 2 ** 31;
 /** A search for the next fragment that goes on for longer makes the stream lost. */
 const maxSearchBytes = 16 * 1024 * 1024;
+
+/**
+ * The time between the pictures of a bridge (avc.ts), which come before the join. In mid-stream they are shown, as
+ * repetitions of the last one before the skip; at the start they are not.
+ */
+const bridgeStepSeconds = 0.1;
 
 /** Fragmented MP4: sniffed by ftyp and a whole moov that announces fragments. */
 export const fmp4: Container = {
@@ -86,7 +93,15 @@ class Fmp4Detector implements Detector {
   #moofBytes = 0;
   /** The keyframe in the fragment's middle, from the fragment's start on; 0 if there is none. */
   #cut = 0;
-  #cutTime = 0;
+  /** The video's time at the fragment's start. */
+  #time = 0;
+  /** The video's pictures if it is H.264; the fragment's samples, in turns offset and size; the one that is next. */
+  #avc: AvcTrack | undefined;
+  #samples: readonly number[] = [];
+  #sample = 0;
+  #isSampleOpen = false;
+  /** The join that waits for its keyframe's first bytes: where it is, where these are, what comes before it. */
+  #waiting: { readonly offset: number; readonly keyframe: number; readonly head: Uint8Array } | undefined;
 
   constructor(sink: Sink) {
     this.#sink = sink;
@@ -100,6 +115,7 @@ class Fmp4Detector implements Detector {
         const end = Math.min(bytes.length, at + this.#left);
         this.#kept?.set(bytes.subarray(at, end), this.#keptBytes);
         this.#keptBytes += end - at;
+        if (this.#type === mdat && this.#sample < this.#samples.length) this.#walk(bytes, at, end, offset);
         this.#left -= end - at;
         at = end;
         if (this.#left === 0) this.#body(offset + at);
@@ -179,8 +195,7 @@ class Fmp4Detector implements Detector {
     const kept = this.#kept;
     this.#kept = undefined;
     if (this.#type === mdat) {
-      this.#fragmentOffset = -1;
-      this.#cut = 0;
+      this.#endFragment();
       this.#searched = 0;
       this.#sink.unit(offset);
     } else if (this.#type === ftyp && kept !== undefined) this.#ftyp = kept;
@@ -198,6 +213,8 @@ class Fmp4Detector implements Detector {
       return;
     }
     this.#video = movie.tracks.find((track) => track.isVideo);
+    const avcC = this.#video?.avcC ?? noHeader.start;
+    this.#avc = avcC.length > 6 ? new AvcTrack(avcC) : undefined;
     this.#base = {
       start: concat([this.#ftyp, movie.moov]),
       resume: noHeader.resume,
@@ -216,28 +233,17 @@ class Fmp4Detector implements Detector {
     const fragment = readFragment(this.#moofs, this.#moofBytes, this.#video);
     this.#cut = 0;
     if (fragment.isAbsolute) this.lost = true;
-    else if (this.#movie === undefined) return;
-    else if (this.#video === undefined || fragment.keyframe === 0) {
-      this.#tell(this.#headerAt(fragment.time, noHeader.start));
-      this.#sink.join(this.#fragmentOffset);
-    } else if (fragment.keyframe > 0) {
-      this.#cut = fragment.keyframe;
-      this.#cutTime = fragment.time;
+    if (this.#movie === undefined || fragment.isAbsolute) return;
+    this.#time = fragment.time;
+    this.#samples = [];
+    this.#sample = 0;
+    if (this.#avc !== undefined && this.#video !== undefined && fragment.hasVideo) {
+      this.#samples = sampleRanges(this.#moofs, this.#moofBytes, this.#video);
+      if (this.#samples.length === 0) this.#avc.lose();
     }
-  }
-
-  /** The header of a join at a fragment with the video's `time` whose own `head` comes first. */
-  #headerAt(time: number, head: Uint8Array): Header {
-    const { start, fixed } = this.#base;
-    const video = this.#video;
-    const isTold = video !== undefined && video.ending.length > 0 && time >= 0;
-    if (!isTold && head.length === 0) return this.#base;
-    const ending = isTold ? sampleFragment(video, video.ending, Math.max(0, time - 1)) : noHeader.resume;
-    return {
-      start: head.length === 0 ? start : concat([start, head]),
-      resume: concat([ending, head]),
-      fixed,
-    };
+    const none = noHeader.start;
+    if (this.#video === undefined || fragment.keyframe === 0) this.#join(this.#fragmentOffset, -1, none);
+    else if (fragment.keyframe > 0) this.#cut = fragment.keyframe;
   }
 
   /** Joins at the keyframe in the middle of the `mdat` that begins, if it is there. */
@@ -249,8 +255,72 @@ class Fmp4Detector implements Detector {
     if (box === undefined) return;
     const head = boxOf(mdat, []);
     new DataView(head.buffer).setUint32(0, 8 + mdatEnd - joinOffset);
-    this.#tell(this.#headerAt(this.#cutTime, concat([box, head])));
-    this.#sink.join(joinOffset);
+    this.#join(joinOffset, this.#cut, concat([box, head]));
+  }
+
+  /** A join, at once or when its keyframe, `keyframe` bytes from the fragment's start (-1: its first), is known. */
+  #join(offset: number, keyframe: number, head: Uint8Array): void {
+    this.#waiting = { offset, keyframe: keyframe < 0 ? this.#samples[0] : keyframe, head };
+    if (this.#samples.length === 0) this.#tellJoin();
+  }
+
+  #tellJoin(): void {
+    if (this.#waiting === undefined) return;
+    const { offset, head } = this.#waiting;
+    this.#waiting = undefined;
+    this.#tell(this.#headerAt(head));
+    this.#sink.join(offset, true);
+  }
+
+  /** Passes the fragment's H.264 samples on; `at` to `end` of `bytes` are of its `mdat`. */
+  #walk(bytes: Uint8Array, at: number, end: number, offset: number): void {
+    const avc = this.#avc;
+    if (avc === undefined) return;
+    while (this.#sample < this.#samples.length) {
+      const from = this.#moofOffset + this.#samples[this.#sample] - offset;
+      const to = from + this.#samples[this.#sample + 1];
+      if (from >= end) return;
+      const isKeyframe = this.#waiting?.keyframe === this.#samples[this.#sample];
+      if (!this.#isSampleOpen) avc.begin(isKeyframe);
+      this.#isSampleOpen = true;
+      avc.take(bytes, Math.max(at, from), Math.min(end, to));
+      if (to <= end) avc.end();
+      if (isKeyframe && avc.isDone) this.#tellJoin();
+      if (to > end) return;
+      this.#isSampleOpen = false;
+      this.#sample += 2;
+    }
+  }
+
+  #endFragment(): void {
+    if (this.#sample < this.#samples.length) this.#avc?.lose();
+    this.#tellJoin();
+    this.#samples = [];
+    this.#isSampleOpen = false;
+    this.#fragmentOffset = -1;
+    this.#cut = 0;
+  }
+
+  /** The header of a join in the present fragment, with `head` right before it. */
+  #headerAt(head: Uint8Array): Header {
+    const { start, fixed } = this.#base;
+    const video = this.#video;
+    const time = this.#time;
+    const bridge = this.#avc?.bridge ?? [];
+    const ending = video?.ending ?? noHeader.start;
+    const isPlain = video === undefined || time < 0 || (bridge.length === 0 && ending.length === 0);
+    if (isPlain && head.length === 0) return this.#base;
+    if (isPlain) return { start: concat([start, head]), resume: head, fixed };
+    const fragments = (step: number) =>
+      bridge.map((sample, i) =>
+        sampleFragment(video, sample, Math.max(0, time - (bridge.length - i) * step)),
+      );
+    const told = ending.length === 0 ? [] : [sampleFragment(video, ending, Math.max(0, time - 1))];
+    return {
+      start: concat([start, ...fragments(1), head]),
+      resume: concat([...told, ...fragments(Math.round(video.timescale * bridgeStepSeconds)), head]),
+      fixed,
+    };
   }
 
   #tell(header: Header): void {
@@ -261,8 +331,9 @@ class Fmp4Detector implements Detector {
   /** What is gathered is no box that could be here. */
   #damage(): void {
     this.info.damaged++;
-    this.#fragmentOffset = -1;
-    this.#cut = 0;
+    this.#waiting = undefined;
+    this.#avc?.lose();
+    this.#endFragment();
     this.#stage = "search";
     this.#gather.want = 16;
     this.#shift();

@@ -11,10 +11,12 @@
 // ends where the next begins. The Segment's own size is ignored, and unknown in the header that joiners
 // get. A lost place is found again at a Cluster's id.
 
+import { AvcTrack } from "./avc.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
-import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
-import { readElement, readSize, readUint, vintLength } from "./ebml.ts";
-import { concat, Gather } from "./gather.ts";
+import { maxHeaderBytes, noHeader } from "./detector.ts";
+import { readSize, readUint, vintLength } from "./ebml.ts";
+import { Gather } from "./gather.ts";
+import { fileHeader, joinHeader } from "./matroskaheader.ts";
 import {
   blockGroupId,
   blockId,
@@ -29,10 +31,8 @@ import {
   topIds,
   tracksId,
 } from "./matroskaids.ts";
-import { readDocType, readTracks } from "./matroskatracks.ts";
+import { readDocType, readTracks, sniffMatroska } from "./matroskatracks.ts";
 
-/** Segment of unknown size, which is how every joiner's stream begins. */
-const openSegment = new Uint8Array([0x18, 0x53, 0x80, 0x67, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
 /** Larger blocks, and larger other things to be passed over, are taken for damage. */
 const maxBlockBytes = 64 * 1024 * 1024;
 const maxIdleBytes = 1024 * 1024 * 1024;
@@ -44,28 +44,7 @@ const midJoinMs = 500;
 /** Matroska and WebM: sniffed by the EBML head's document type and the chain of elements up to Tracks. */
 export const matroska: Container = {
   name: "matroska",
-  sniff(start) {
-    const magic = [0x1a, 0x45, 0xdf, 0xa3];
-    if (magic.some((byte, i) => i < start.length && start[i] !== byte)) return "no";
-    const more = start.length < sniffLimit ? "more" : "no";
-    const head = readElement(start, 0, start.length);
-    if (head === undefined) return start.length < 12 ? "more" : "no";
-    if (head.end > 4096) return "no";
-    if (head.end > start.length) return more;
-    const docType = readDocType(start.subarray(0, head.end));
-    if (docType !== "matroska" && docType !== "webm") return "no";
-    const segment = readElement(start, head.end, start.length);
-    if (segment === undefined) return start.length < head.end + 12 ? "more" : "no";
-    if (segment.id !== segmentId) return "no";
-    let at = segment.body;
-    while (at + 12 <= start.length) {
-      const child = readElement(start, at, start.length);
-      if (child === undefined || !topIds.has(child.id)) return "no";
-      if (child.id === tracksId || child.id === clusterId) return "yes";
-      at = child.end;
-    }
-    return more;
-  },
+  sniff: sniffMatroska,
   create: (sink) => new MatroskaDetector(sink),
 };
 
@@ -106,6 +85,9 @@ class MatroskaDetector implements Detector {
   #video = 0;
   #timestampScale = 1_000_000;
   #ending: Uint8Array = new Uint8Array(0);
+  /** The video's pictures if it is H.264, and whether the present block's are still being looked at. */
+  #avc: AvcTrack | undefined;
+  #isPictureOpen = false;
   /** The header of joins at a cluster, and the one that the sink was told last. */
   #base: Header = noHeader;
   #told: Header = noHeader;
@@ -115,11 +97,12 @@ class MatroskaDetector implements Detector {
   #clusterTimestamp = -1;
   /** Whether the first block that decides about the cluster's join has come. */
   #decided = false;
-  #groupOffset = 0;
   #groupEnd = 0;
-  #groupTrack = 0;
-  #groupTimestamp = 0;
-  #groupIsKeyframe = false;
+  /** The present block, or group. */
+  #blockOffset = 0;
+  #blockTrack = 0;
+  #blockTimestamp = 0;
+  #blockIsKeyframe = false;
   #joinedMs = Number.NaN;
 
   constructor(sink: Sink) {
@@ -133,6 +116,7 @@ class MatroskaDetector implements Detector {
       if (this.#stage === "body") {
         const end = Math.min(bytes.length, at + this.#left);
         this.#kept?.set(bytes.subarray(at, end), this.#kept.length - this.#left);
+        if (this.#isPictureOpen) this.#picture(bytes, at, end);
         this.#left -= end - at;
         at = end;
         if (this.#left === 0) this.#body(offset + at);
@@ -174,7 +158,10 @@ class MatroskaDetector implements Detector {
       // the end of a cluster of unknown size; any other has lost some bytes on its way
       if (this.#level === "cluster" && this.#clusterEnd === Number.POSITIVE_INFINITY) {
         this.#sink.unit(this.#elementOffset);
-      } else this.info.damaged++;
+      } else {
+        this.info.damaged++;
+        this.#avc?.lose();
+      }
       this.#level = "top";
     }
     if (this.#level === "top") this.#topElement(offset);
@@ -214,10 +201,10 @@ class MatroskaDetector implements Detector {
     }
     if (this.#id === blockGroupId) {
       this.#level = "group";
-      this.#groupOffset = this.#elementOffset;
       this.#groupEnd = end;
-      this.#groupTrack = 0;
-      this.#groupIsKeyframe = true;
+      this.#blockOffset = this.#elementOffset;
+      this.#blockTrack = 0;
+      this.#blockIsKeyframe = true;
       if (this.#left === 0) this.#close(offset);
       else this.#next();
     } else if (this.#id === simpleBlockId) this.#enterPeek(12, offset);
@@ -227,7 +214,7 @@ class MatroskaDetector implements Detector {
 
   #groupElement(offset: number): void {
     if (!(offset + this.#left <= this.#groupEnd)) return this.#damage();
-    if (this.#id === referenceBlockId) this.#groupIsKeyframe = false;
+    if (this.#id === referenceBlockId) this.#blockIsKeyframe = false;
     if (this.#id === blockId) this.#enterPeek(12, offset);
     else this.#enterBody(offset);
   }
@@ -266,17 +253,37 @@ class MatroskaDetector implements Detector {
     if (flagsAt >= length) return this.#damage();
     const track = readSize(bytes, at, trackLength);
     const timestamp = this.#clusterTimestamp + (((bytes[flagsAt - 2] << 24) >> 16) | bytes[flagsAt - 1]);
+    const isKeyframe = this.#level === "group" || (bytes[flagsAt] & 0x80) !== 0;
+    this.#blockTrack = track;
+    this.#blockTimestamp = timestamp;
     if (this.#level === "cluster") {
-      this.#block(track, timestamp, (bytes[flagsAt] & 0x80) !== 0, this.#elementOffset);
-    } else {
-      this.#groupTrack = track;
-      this.#groupTimestamp = timestamp;
+      this.#blockOffset = this.#elementOffset;
+      this.#blockIsKeyframe = isKeyframe;
     }
+    if (track === this.#video && this.#avc !== undefined) {
+      this.#isPictureOpen = true;
+      this.#avc.begin(isKeyframe);
+      this.#picture(bytes, flagsAt + 1, length);
+    } else if (this.#level === "cluster") this.#block();
     this.#enterBody(offset);
+  }
+
+  /** Some more of an H.264 picture. */
+  #picture(bytes: Uint8Array, at: number, end: number): void {
+    this.#avc?.take(bytes, at, end);
+    if (this.#avc?.isDone === true) this.#endPicture();
+  }
+
+  /** Whether a group is a keyframe is known at its end only. */
+  #endPicture(): void {
+    this.#isPictureOpen = false;
+    this.#avc?.end();
+    if (this.#level === "cluster") this.#block();
   }
 
   /** The element ends before `offset`, and with it perhaps what it is in. */
   #body(offset: number): void {
+    if (this.#isPictureOpen) this.#endPicture();
     const kept = this.#kept;
     this.#kept = undefined;
     if (kept !== undefined) this.#keep(kept);
@@ -286,41 +293,44 @@ class MatroskaDetector implements Detector {
   #close(offset: number): void {
     if (this.#level === "group" && offset >= this.#groupEnd) {
       this.#level = "cluster";
-      this.#block(this.#groupTrack, this.#groupTimestamp, this.#groupIsKeyframe, this.#groupOffset);
+      this.#block();
     }
     if (this.#level === "cluster" && offset >= this.#clusterEnd) this.#level = "top";
     if (this.#level === "top" && this.#base !== noHeader) this.#sink.unit(offset);
     this.#next();
   }
 
-  #block(track: number, timestamp: number, isKeyframe: boolean, offset: number): void {
-    if (this.#base === noHeader || (this.#video !== 0 && this.#video !== track)) return;
+  /** A block of which all is known that decides about a join. */
+  #block(): void {
+    const isKeyframe = this.#blockIsKeyframe;
+    const timestamp = this.#blockTimestamp;
+    if (this.#base === noHeader || (this.#video !== 0 && this.#video !== this.#blockTrack)) return;
     const isFirst = !this.#decided;
     const atMs = (timestamp * this.#timestampScale) / 1e6;
     const isDue = !(Math.abs(atMs - this.#joinedMs) < midJoinMs);
     this.#decided = true;
     if (isFirst && (isKeyframe || this.#video === 0)) {
-      this.#tell(this.#ending.length > 0 ? this.#headerAt(timestamp, false) : this.#base);
-      this.#sink.join(this.#clusterOffset);
+      this.#tell(this.#headerAt(timestamp, false));
+      this.#sink.join(this.#clusterOffset, true);
     } else if (isKeyframe && this.#video !== 0 && isDue && this.#clusterTimestamp >= 0) {
       this.#tell(this.#headerAt(timestamp, true));
-      this.#sink.join(offset);
+      this.#sink.join(this.#blockOffset, true);
     } else return;
     this.#joinedMs = atMs;
   }
 
-  /** The header of a join that has its own: one inside a cluster, or one whose decoder must be told of a skip. */
   #headerAt(timestamp: number, isInside: boolean): Header {
-    const { start, fixed } = this.#base;
-    const none = noHeader.resume;
-    const cluster = isInside ? openCluster(this.#clusterTimestamp) : none;
-    const { length } = this.#ending;
-    if (length === 0) return { start: concat([start, cluster]), resume: cluster, fixed };
-    // a block (section 10.2) at the join's own time, in a cluster that goes on with the join if it is inside one
-    const time = timestamp - this.#clusterTimestamp;
-    const head = [simpleBlockId, 0x80 | (4 + length), 0x80 | this.#video, (time >> 8) & 255, time & 255, 0];
-    const block = [openCluster(this.#clusterTimestamp), new Uint8Array(head), this.#ending];
-    return { start: isInside ? concat([start, cluster]) : start, resume: concat(block), fixed };
+    const bridge = this.#avc?.bridge ?? [];
+    if (!isInside && bridge.length === 0 && this.#ending.length === 0) return this.#base;
+    return joinHeader(this.#base, {
+      cluster: this.#clusterTimestamp,
+      isInside,
+      timestamp,
+      ticksPerMs: 1e6 / this.#timestampScale,
+      track: this.#video,
+      ending: this.#ending,
+      bridge,
+    });
   }
 
   #tell(header: Header): void {
@@ -345,19 +355,21 @@ class MatroskaDetector implements Detector {
     this.#video = tracks.video;
     this.#timestampScale = tracks.timestampScale;
     this.#ending = tracks.ending;
+    this.#avc = tracks.avcC.length > 6 ? new AvcTrack(tracks.avcC) : undefined;
     info.codecs = tracks.codecs;
     info.mediaType = `${tracks.video === 0 ? "audio" : "video"}/${info.container === "webm" ? "webm" : "x-matroska"}`;
     if (tracks.width > 0 && tracks.height > 0) {
       info.width = tracks.width;
       info.height = tracks.height;
     }
-    const parts = [this.#ebml, openSegment, this.#infoElement ?? noHeader.start, this.#tracks];
-    this.#base = { start: concat(parts), resume: noHeader.resume, fixed: tracks.fixed };
+    this.#base = fileHeader(this.#ebml, this.#infoElement, this.#tracks, tracks.fixed);
     this.#tell(this.#base);
   }
 
   #damage(): void {
     this.info.damaged++;
+    this.#avc?.lose();
+    this.#isPictureOpen = false;
     this.#stage = "search";
     this.#level = "top";
     this.#window = 0;
@@ -385,13 +397,4 @@ class MatroskaDetector implements Detector {
     }
     return at;
   }
-}
-
-/** The head of a Cluster of unknown size, with its timestamp. */
-function openCluster(timestamp: number): Uint8Array {
-  const head = [0x1f, 0x43, 0xb6, 0x75, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, timestampId, 0x88];
-  const cluster = new Uint8Array(head.length + 8);
-  cluster.set(head);
-  new DataView(cluster.buffer).setBigUint64(head.length, BigInt(Math.max(0, timestamp)));
-  return cluster;
 }

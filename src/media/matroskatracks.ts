@@ -2,9 +2,35 @@
 // codec specification): the tracks, and the part of them that decides whether a decoder that was set up
 // with one header can go on with another. Ids, names and dates, which differ from run to run, are no part.
 
-import { type Element, elements, readText, readUint } from "./ebml.ts";
+import { sniffLimit } from "./detector.ts";
+import { type Element, elements, readElement, readText, readUint } from "./ebml.ts";
 import { concat } from "./gather.ts";
 import { hevcEnding } from "./hevcending.ts";
+import { clusterId, segmentId, topIds, tracksId } from "./matroskaids.ts";
+
+/** Container.sniff: the EBML head's document type, and a chain of elements that may be there up to Tracks. */
+export function sniffMatroska(start: Uint8Array): "yes" | "no" | "more" {
+  const magic = [0x1a, 0x45, 0xdf, 0xa3];
+  if (magic.some((byte, i) => i < start.length && start[i] !== byte)) return "no";
+  const more = start.length < sniffLimit ? "more" : "no";
+  const head = readElement(start, 0, start.length);
+  if (head === undefined) return start.length < 12 ? "more" : "no";
+  if (head.end > 4096) return "no";
+  if (head.end > start.length) return more;
+  const docType = readDocType(start.subarray(0, head.end));
+  if (docType !== "matroska" && docType !== "webm") return "no";
+  const segment = readElement(start, head.end, start.length);
+  if (segment === undefined) return start.length < head.end + 12 ? "more" : "no";
+  if (segment.id !== segmentId) return "no";
+  let at = segment.body;
+  while (at + 12 <= start.length) {
+    const child = readElement(start, at, start.length);
+    if (child === undefined || !topIds.has(child.id)) return "no";
+    if (child.id === tracksId || child.id === clusterId) return "yes";
+    at = child.end;
+  }
+  return more;
+}
 
 /** What a header tells. */
 export interface Tracks {
@@ -20,6 +46,8 @@ export interface Tracks {
    * HEVC's (ITU-T H.265, 7.3.2.5): without it a keyframe that is no IDR is counted on from what was before.
    */
   readonly ending: Uint8Array;
+  /** The video's decoder configuration if it is H.264, else empty. */
+  readonly avcC: Uint8Array;
   /** The same for every run of the same encoder with the same settings. */
   readonly fixed: Uint8Array;
 }
@@ -90,6 +118,7 @@ export function readTracks(docType: string, info: Uint8Array | undefined, tracks
   const fixed: Uint8Array[] = [new TextEncoder().encode(`${docType} ${timestampScale} `)];
   let video = 0;
   let ending = new Uint8Array(0);
+  let avcC = new Uint8Array(0);
   let width = 0;
   let height = 0;
   for (const entry of inside(tracks)) {
@@ -114,8 +143,9 @@ export function readTracks(docType: string, info: Uint8Array | undefined, tracks
     if (!isVideo || video !== 0) continue;
     video = number;
     if (codec === "hevc") ending = hevcEnding(codecPrivate);
+    if (codec === "h264") avcC = codecPrivate;
   }
-  return { codecs, video, width, height, timestampScale, ending, fixed: concat(fixed) };
+  return { codecs, video, width, height, timestampScale, ending, avcC, fixed: concat(fixed) };
 }
 
 function inside(whole: Uint8Array): Element[] {

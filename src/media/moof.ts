@@ -167,9 +167,43 @@ function firstSync(bytes: Uint8Array, part: Part, run: Run): number {
   return -1;
 }
 
+/** Flags of a sample that depends on others. */
+const nonSync = 0x101_0000;
+
 /** By its flags (8.8.3.1): no sample_is_non_sync_sample, and not sample_depends_on another. */
 function isSync(sampleFlags: number): boolean {
   return (sampleFlags & 0x1_0000) === 0 && (sampleFlags & 0x300_0000) !== 0x100_0000;
+}
+
+/**
+ * Where from the fragment's start the samples of `track` lie: offset and size of each, in turns. Empty if that is not
+ * told, or not in the order of the data.
+ */
+export function sampleRanges(bytes: Uint8Array, length: number, track: Track): number[] {
+  const ranges: number[] = [];
+  let last = 0;
+  for (let at = 8; at < length; at = boxEnd(bytes, at, length)) {
+    const end = boxEnd(bytes, at, length);
+    if (readNumber(bytes, at + 4, 4) !== trafType) continue;
+    let part: Part | undefined;
+    for (let child = at + 8; child < end; child = boxEnd(bytes, child, end)) {
+      const childEnd = boxEnd(bytes, child, end);
+      const type = childEnd - child < 16 ? 0 : readNumber(bytes, child + 4, 4);
+      if (type === tfhdType) part = readTfhd(bytes, child, childEnd, [track]);
+      if (type !== trunType || part === undefined) continue;
+      const run = readTrun(bytes, child, childEnd);
+      if ((part.flags & isAtMoof) === 0 || (run.flags & hasDataOffset) === 0 || run.dataOffset < last)
+        return [];
+      let offset = run.dataOffset;
+      for (let index = 0; index < run.count; index++) {
+        const size = entry(bytes, run, index, hasSize, part.size);
+        ranges.push(offset, size);
+        offset += size;
+      }
+      last = offset;
+    }
+  }
+  return ranges;
 }
 
 /**
@@ -199,12 +233,17 @@ export function cutFragment(
   return moof;
 }
 
-/** A fragment of `sample` alone, at `time`, with its `mdat`. */
+/** A fragment of `sample` alone, no sync sample, at `time`, with its `mdat`. */
 export function sampleFragment(track: Track, sample: Uint8Array, time: number): Uint8Array {
   const high = Math.floor(time / 2 ** 32);
   const run = (offset: number) => {
-    const flags = 0x100_0000 + hasDataOffset + hasDuration + hasSize;
-    return boxOf(trunType, [words(5, [0, flags], [1, 1], [2, offset], [3, 1], [4, sample.length])]);
+    const flags = hasDataOffset + hasDuration + hasSize + hasFlags;
+    const entry: [number, number][] = [
+      [3, 1],
+      [4, sample.length],
+      [5, nonSync],
+    ];
+    return boxOf(trunType, [words(6, [0, flags], [1, 1], [2, offset], ...entry)]);
   };
   const moof = (offset: number) =>
     boxOf(fourCc("moof"), [

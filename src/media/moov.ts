@@ -17,6 +17,10 @@ export interface Track {
   readonly size: number;
   /** A sample that tells its decoder in mid-stream that a sequence has ended; empty where there is none. */
   readonly ending: Uint8Array;
+  /** Its decoder configuration if it is H.264, else empty. */
+  readonly avcC: Uint8Array;
+  /** Ticks a second (`mdhd`, 8.4.2). */
+  readonly timescale: number;
 }
 
 /** What a movie box tells of a fragmented stream. */
@@ -96,9 +100,11 @@ export function readMovie(bytes: Uint8Array): Movie | undefined {
     const isVideo = number(bytes, handler, handler.body + 8) === fourCc("vide");
     let codec = "unknown";
     let ending: Uint8Array = new Uint8Array(0);
+    let avcC: Uint8Array = new Uint8Array(0);
     for (const entry of entries === undefined ? [] : boxes(bytes, entries.body + 8, entries.end)) {
       codec = codecOf(bytes, entry);
-      if (codec === "hevc") ending = endingOf(bytes, entry);
+      if (codec === "hevc") ending = hevcEnding(configuration(bytes, entry, "hvcC"));
+      if (codec === "h264") avcC = configuration(bytes, entry, "avcC");
       if (isVideo && width === 0 && entry.end - entry.body >= 28) {
         width = readNumber(bytes, entry.body + 24, 2);
         height = readNumber(bytes, entry.body + 26, 2);
@@ -106,7 +112,7 @@ export function readMovie(bytes: Uint8Array): Movie | undefined {
       break;
     }
     const defaults = defaultsOf(bytes, extends_, id);
-    tracks.push({ id, isVideo, codec, ending, ...defaults });
+    tracks.push({ id, isVideo, codec, ending, avcC, timescale: timescaleOf(bytes, trak), ...defaults });
   }
   if (tracks.length === 0) return undefined;
   const empty = rewrite(bytes, moov, hasSamples(bytes, moov));
@@ -127,10 +133,15 @@ function defaultsOf(bytes: Uint8Array, mvex: Box, id: number) {
   return { duration: 0, size: 0, flags: 0 };
 }
 
-/** By the decoder configuration, which is behind the 78 bytes that every visual sample entry has (12.1.3). */
-function endingOf(bytes: Uint8Array, entry: Box): Uint8Array {
-  const hvcC = findBox(bytes, { ...entry, body: entry.body + 78 }, "hvcC");
-  return hevcEnding(hvcC === undefined ? new Uint8Array(0) : bytes.slice(hvcC.body, hvcC.end));
+/** The content of the box in a visual sample entry, behind the 78 bytes that all of these have (12.1.3). */
+function configuration(bytes: Uint8Array, entry: Box, type: string): Uint8Array {
+  const box = findBox(bytes, { ...entry, body: entry.body + 78 }, type);
+  return box === undefined ? new Uint8Array(0) : bytes.slice(box.body, box.end);
+}
+
+function timescaleOf(bytes: Uint8Array, trak: Box): number {
+  const box = findBox(bytes, trak, "mdia", "mdhd");
+  return box === undefined ? 0 : number(bytes, box, box.body + (bytes[box.body] === 1 ? 20 : 12));
 }
 
 function codecOf(bytes: Uint8Array, entry: Box): string {

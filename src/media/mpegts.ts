@@ -196,7 +196,7 @@ class MpegtsDetector implements Detector, PacketSink {
         fixed: nothing,
       });
     } else if (!this.#plain) this.#plainHeader();
-    this.#sink.join(offset);
+    this.#sink.join(offset, true);
   }
 
   #plainHeader(): void {

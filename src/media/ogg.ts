@@ -170,14 +170,14 @@ class OggDetector implements Detector {
       this.#left--;
       return;
     }
-    if (isFresh && this.#video === undefined) this.#sink.join(this.#pageOffset);
+    if (isFresh && this.#video === undefined) this.#sink.join(this.#pageOffset, true);
     this.#enterBody(offset);
   }
 
   /** The first byte of a video's page is there. */
   #peek(offset: number): void {
     const { bytes, length } = this.#gather;
-    if (this.#video?.codec.isKeyframe?.(bytes[length - 1]) === true) this.#sink.join(this.#pageOffset);
+    if (this.#video?.codec.isKeyframe?.(bytes[length - 1]) === true) this.#sink.join(this.#pageOffset, true);
     this.#enterBody(offset);
   }
 

@@ -3,7 +3,7 @@
 // at most `maxRequest` bytes are kept. What follows the text belongs to the stream and is handed back.
 
 import { FstreamError } from "../errors.ts";
-import { parseRequest, type Request, wantsReply } from "./request.ts";
+import { type PresentedToken, parseRequest, presentedToken, type Request, wantsReply } from "./request.ts";
 
 export interface HandshakeLimits {
   /** Bytes before and with the empty line that ends the preamble. */
@@ -18,7 +18,13 @@ export type HandshakeResult =
   /** The handshake is done; `rest` are the bytes of the stream that came with it. */
   | { readonly type: "request"; readonly request: Request; readonly rest: Uint8Array }
   /** It broke the rules. `reply` tells whether the client asked for an answer in words, as far as was seen. */
-  | { readonly type: "refused"; readonly error: FstreamError; readonly reply: boolean };
+  | {
+      readonly type: "refused";
+      readonly error: FstreamError;
+      readonly reply: boolean;
+      /** The token that it presented all the same: it counts as used. */
+      readonly token?: PresentedToken;
+    };
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -107,7 +113,8 @@ export class HandshakeDecoder {
       return { type: "request", request: parseRequest(text), rest };
     } catch (error) {
       if (!(error instanceof FstreamError)) throw error;
-      return { type: "refused", error, reply: wantsReply(text) };
+      const token = presentedToken(text);
+      return { type: "refused", error, reply: wantsReply(text), ...(token === undefined ? {} : { token }) };
     }
   }
 

@@ -62,6 +62,20 @@ export function wantsReply(text: string): boolean {
   return parseText(text).fields.get("reply") === "1";
 }
 
+/** A token as a request gives it: with the user whose it should be. */
+export interface PresentedToken {
+  readonly user: string;
+  readonly token: string;
+}
+
+/** The token that a broadcaster's text presents, if it does, whatever else is wrong with the text. */
+export function presentedToken(text: string): PresentedToken | undefined {
+  const { word, fields } = parseText(text);
+  const user = fields.get("user");
+  const token = fields.get("token");
+  return word === "broadcast" && user !== undefined && token !== undefined ? { user, token } : undefined;
+}
+
 /** The request that `text` makes. Throws `bad_request` naming the key that is wrong and what would be right. */
 export function parseRequest(text: string): Request {
   const parsed = parseText(text);

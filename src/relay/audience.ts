@@ -9,7 +9,6 @@ import { FstreamError } from "../errors.ts";
 import type { Header } from "../media/detector.ts";
 import type { Broadcast, End, Stage } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
-import type { Cuts } from "./cuts.ts";
 import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "./placement.ts";
 import type { Ring } from "./ring.ts";
 import type { Timeline } from "./timeline.ts";
@@ -44,8 +43,7 @@ export class Audience {
   readonly #behind: Turns<Watcher>;
   #stage: Stage = { type: "awaited" };
   #ring: Ring | undefined;
-  /** What the cuts were at the last look, to see whether pending watchers may have got a place. */
-  #seenKind: Cuts["kind"] = "sniffing";
+  /** The newest join point at the last look, to see whether pending watchers may have got a place. */
   #seenJoin = -1;
   /** Since the channel began. */
   skips = 0;
@@ -80,7 +78,7 @@ export class Audience {
 
   drained(watcher: Watcher): void {
     watcher.blocked = false;
-    this.#pump(watcher);
+    this.#settle(watcher);
   }
 
   leave(watcher: Watcher): void {
@@ -109,8 +107,7 @@ export class Audience {
   begin(stage: Extract<Stage, { type: "live" }>, ring: Ring, admits: (watcher: Watcher) => boolean): void {
     this.#stage = stage;
     this.#ring = ring;
-    const { start, cuts } = stage.broadcast;
-    this.#seenKind = cuts.kind;
+    const { start } = stage.broadcast;
     this.#seenJoin = -1;
     const error = new FstreamError(
       "forbidden",
@@ -141,18 +138,10 @@ export class Audience {
 
   /** The cuts have seen new bytes: whoever waits for a place may have one now. */
   look(): void {
-    if (this.#stage.type !== "live" || this.#ring === undefined) return;
-    const { broadcast } = this.#stage;
-    const { cuts } = broadcast;
-    const kind = cuts.kind;
-    if (this.#pending.size > 0) {
-      const join = cuts.newestJoin(this.#ring.head)?.offset ?? -1;
-      if (join !== this.#seenJoin || kind !== this.#seenKind) {
-        for (const watcher of this.#pending) this.#settle(watcher);
-      }
-      this.#seenJoin = join;
-    }
-    this.#seenKind = kind;
+    if (this.#pending.size === 0 || this.#stage.type !== "live" || this.#ring === undefined) return;
+    const join = this.#stage.broadcast.cuts.newestJoin(this.#ring.head)?.offset ?? -1;
+    if (join !== this.#seenJoin) for (const watcher of this.#pending) this.#settle(watcher);
+    this.#seenJoin = join;
   }
 
   /** Sends everybody what there is. */
@@ -179,15 +168,18 @@ export class Audience {
       if (watcher.state !== "flowing" || watcher.cursor >= end || !this.#leaveOff(watcher)) continue;
       if (watcher.leaveAt === watcher.cursor) this.#pump(watcher);
       if (!needs(watcher, segment, ring)) continue;
-      if (ring.keptBytes + ring.segmentBytes <= this.#options.backlogBytes) needed = true;
-      else this.#end(watcher, slow("stuck in the middle of a unit that is larger than the backlog"));
+      if (ring.mayKeep) needed = true;
+      else this.#end(watcher, slow("stuck in the middle of a unit for which there is no more room"));
     }
     return needed;
   }
 
   /** Does what has become due. */
   sweep(nowMs: number): void {
-    for (const watcher of this.#pending) this.#sweepPending(watcher, nowMs);
+    for (const watcher of this.#pending) {
+      if (this.#stage.type === "ended") this.#sweepDraining(watcher, nowMs);
+      else this.#sweepPending(watcher, nowMs);
+    }
     for (let i = this.#flowing.length - 1; i >= 0; i--) {
       const watcher = this.#flowing[i];
       if (watcher === undefined) continue;
@@ -201,7 +193,7 @@ export class Audience {
     if (this.#stage.type === "awaited" && waitedMs >= watcher.options.waitMs) {
       const error = new FstreamError("not_live", "nobody began to broadcast on this channel");
       this.#end(watcher, { type: "cut", error });
-    } else if (this.#stage.type === "live" && waitedMs >= this.#options.joinTimeoutMs) {
+    } else if (this.#stage.type === "live" && !stalled(watcher) && waitedMs >= this.#options.joinTimeoutMs) {
       const ground = this.#ground(this.#stage.broadcast);
       const place = latePlace(ground, watcher.course !== undefined && watcher.course.cuts.container !== "");
       if (place.type === "at") this.#enter(watcher, ground, place);
@@ -234,9 +226,10 @@ export class Audience {
 
   // Placing.
 
+  /** What there is of a broadcast. */
   #ground(broadcast: Broadcast): Ground {
     const ring = this.#ring as Ring;
-    return { ...broadcast, broadcast, tail: ring.tail, head: ring.head };
+    return { ...broadcast, broadcast, tail: ring.tail, head: broadcast.next?.start ?? ring.head };
   }
 
   /** Places a pending watcher if that can be, and sends it what there is. */
@@ -247,17 +240,24 @@ export class Audience {
 
   #place(watcher: Watcher): void {
     const stage = this.#stage;
-    if (stage.type === "awaited") return;
-    if (stage.broadcast !== undefined && (watcher.started || stage.type === "live")) {
-      const ground = this.#ground(stage.broadcast);
-      const place = this.#placeFor(watcher, ground);
-      if (place.type === "at") {
-        this.#enter(watcher, ground, place);
-        return;
+    // One whose socket is full goes on from where the stream is when it takes bytes again.
+    if (stage.type === "awaited" || stalled(watcher)) return;
+    const { course } = watcher;
+    // One in mid-stream goes through the broadcasts in their order, as far as they are still there.
+    const first = watcher.started && course !== undefined ? course : stage.broadcast;
+    if (watcher.started || stage.type === "live") {
+      for (let broadcast = first; broadcast !== undefined; broadcast = broadcast.next) {
+        const ground = this.#ground(broadcast);
+        const place = this.#placeFor(watcher, ground);
+        if (place.type === "at" && (place.offset < ground.head || broadcast.next === undefined)) {
+          this.#enter(watcher, ground, place);
+          return;
+        }
+        const newest = ground.cuts.newestJoin(ground.head);
+        if (broadcast.next === undefined && newest !== undefined && newest.offset < ground.tail) {
+          this.#events.backlogShort(Math.max(ground.head - newest.offset, ground.cuts.joinDistance));
+        }
       }
-      const newest = ground.cuts.newestJoin(ground.head);
-      if (newest !== undefined && newest.offset < ground.tail)
-        this.#events.backlogShort(ground.head - newest.offset);
     }
     // Nothing will come any more for whoever has no place in what there is.
     if (stage.type === "ended") this.#end(watcher, watcher.begun ? stage.end : cutShort(stage.end));
@@ -280,23 +280,18 @@ export class Audience {
         this.#end(watcher, { type: "cut", error: new FstreamError("disconnected", message) });
         return;
       }
-      if (watcher.course === broadcast && offset > watcher.cursor)
-        this.#countSkip(watcher, offset - watcher.cursor);
+      if (watcher.course === broadcast && offset > watcher.cursor) {
+        this.skips++;
+        this.#events.skipped(offset - watcher.cursor);
+      }
     }
     watcher.place(offset, watcher.started ? header.resume : header.start);
+    watcher.leaveAt = broadcast.next?.start ?? Number.POSITIVE_INFINITY;
     watcher.course = broadcast;
     watcher.allowedLagMs = this.#timeline.ageOf(offset);
     watcher.state = "flowing";
     this.#pending.delete(watcher);
     this.#flowing.push(watcher);
-  }
-
-  #countSkip(watcher: Watcher, bytes: number): void {
-    // A watcher that is stuck is carried along from join point to join point: that is one skip.
-    if (watcher.skippedBytes === watcher.sentBytes) return;
-    watcher.skippedBytes = watcher.sentBytes;
-    this.skips++;
-    this.#events.skipped(bytes);
   }
 
   /** Has a watcher leave off at the end of the unit it is in, as far as that is known. False if it was closed instead. */
@@ -365,6 +360,11 @@ export class Audience {
 function needs(watcher: Watcher, segment: number, ring: Ring): boolean {
   const start = segment * ring.segmentBytes;
   return watcher.cursor < Math.min(start + ring.segmentBytes, watcher.leaveAt) && watcher.leaveAt > start;
+}
+
+/** Whether it is in mid-stream and its socket is full. */
+function stalled(watcher: Watcher): boolean {
+  return watcher.started && watcher.blocked;
 }
 
 /** Whether it left while it was being sent to. */

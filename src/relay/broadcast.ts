@@ -20,6 +20,8 @@ export interface Broadcast {
   /** The offset of its first byte in the channel's ring. */
   readonly start: number;
   readonly cuts: Cuts;
+  /** The one that came after it; it ends where that starts. */
+  next?: Broadcast;
 }
 
 /** Where a channel stands, for those who watch it. channel.ts draws how one leads to the other. */

@@ -125,6 +125,7 @@ export class Channel {
     if (before.type === "live") this.#audience.settle(before.broadcast);
     const stage: Stage = { type: "live", broadcast: { broadcaster, start, cuts } };
     this.#stage = stage;
+    if (before.type === "live" || before.type === "held") before.broadcast.next = stage.broadcast;
     this.#toldShort = false;
     this.#timeline.note(start, this.#parts.clock.nowMs());
     if (before.type === "live") {
@@ -139,14 +140,19 @@ export class Channel {
   append(broadcast: Broadcast, bytes: Uint8Array): void {
     const ring = this.#ring;
     if (this.#stage.type !== "live" || this.#stage.broadcast !== broadcast || ring === undefined) return;
-    const offset = ring.head;
-    ring.append(bytes);
+    const nowMs = this.#parts.clock.nowMs();
+    // Segment by segment, so that the cuts have seen what is in the ring when some of it has to leave.
+    for (let from = 0; from < bytes.length; from += ring.segmentBytes) {
+      const part = bytes.length <= ring.segmentBytes ? bytes : bytes.subarray(from, from + ring.segmentBytes);
+      const offset = ring.head;
+      ring.append(part);
+      this.#timeline.note(ring.head, nowMs);
+      this.#timeline.forget(ring.tail);
+      broadcast.cuts.feed(part, offset);
+      broadcast.cuts.forget(ring.tail);
+      this.#audience.look();
+    }
     this.#bytesIn = ring.head;
-    this.#timeline.note(ring.head, this.#parts.clock.nowMs());
-    this.#timeline.forget(ring.tail);
-    broadcast.cuts.feed(bytes, offset);
-    broadcast.cuts.forget(ring.tail);
-    this.#audience.look();
     this.#fanOut.wake();
   }
 

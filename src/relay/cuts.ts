@@ -25,12 +25,16 @@ export interface Cuts {
   feed(bytes: Uint8Array, offset: number): void;
   /** The newest join point at or before `head`, whether the ring still has it or not. */
   newestJoin(head: number): Join | undefined;
+  /** How far apart join points lie, as far as is known: the larger of the last two distances. Bytes. */
+  readonly joinDistance: number;
   /** The first join point at or after `offset`, as far as is known. */
   joinAtOrAfter(offset: number): Join | undefined;
   /** The last join point at or before `offset`. */
   joinAtOrBefore(offset: number): Join | undefined;
   /** The first unit end at or after `offset`, as far as is known. */
   unitEnd(offset: number): number | undefined;
+  /** The last unit end at or before `offset`, as far as is known. */
+  unitEndBefore(offset: number): number | undefined;
   /** Bytes before `tail` have left the ring. */
   forget(tail: number): void;
   /** No more bytes will come: what is not known by now is opaque. */
@@ -50,12 +54,14 @@ export class ChunkCuts implements Cuts {
   readonly info = unknownInfo;
   readonly header = noHeader;
   readonly container = "";
+  readonly joinDistance: number;
   readonly #start: number;
   readonly #size: number;
 
   constructor(start: number, size: number) {
     this.#start = start;
     this.#size = size;
+    this.joinDistance = size;
   }
 
   fixedAt(): Uint8Array {
@@ -86,15 +92,21 @@ export class ChunkCuts implements Cuts {
     return this.joinAtOrAfter(offset).offset;
   }
 
+  unitEndBefore(offset: number): number {
+    return this.joinAtOrBefore(offset).offset;
+  }
+
   forget(): void {}
 
   settle(): void {}
 }
 
-/** At most this many are remembered of each; with more, every second one is forgotten. */
-const maxJoins = 4096;
+/** At most this many are remembered of each; with more, those closest together are forgotten. */
+const maxJoins = 2048;
 const maxUnits = 16_384;
 const maxHeaders = 64;
+/** A header larger than that, start and resume together, is kept for the newest join point alone if the next has another. */
+const maxKeptHeaderBytes = 8192;
 
 /** Whatever the sniffer makes of the bytes: a container's marks, or opaque. */
 export class SniffedCuts implements Cuts {
@@ -106,16 +118,22 @@ export class SniffedCuts implements Cuts {
   /** The unrepeatable headers there have been, each with the join point that it came into force at. */
   readonly #fixed = new Marks<Mark & { readonly fixed: Uint8Array }>(maxHeaders);
   #settled = false;
+  #distances: readonly [number, number] = [0, 0];
   readonly #sniffer = new Sniffer({
     header: (header) => {
       this.#header = header;
     },
-    join: (offset) => {
+    join: (offset, within = false) => {
+      const before = this.#newest;
       this.#newest = { offset, header: this.#header };
+      if (before !== undefined) this.#distances = [this.#distances[1], offset - before.offset];
+      // Where each join has a header of its own, only small ones are kept for long.
+      const heavy = this.#header.start.length + this.#header.resume.length > maxKeptHeaderBytes;
+      if (heavy && before?.header !== this.#header) this.#joins.dropBefore(offset);
       this.#joins.push(this.#newest);
       const { fixed } = this.#header;
       if (fixed !== this.#fixed.newest?.fixed) this.#fixed.push({ offset, fixed });
-      this.#units.push({ offset });
+      if (!within) this.#units.push({ offset });
     },
     unit: (offset) => this.#units.push({ offset }),
   });
@@ -143,6 +161,10 @@ export class SniffedCuts implements Cuts {
     return mark?.fixed ?? this.header.fixed;
   }
 
+  get joinDistance(): number {
+    return Math.max(...this.#distances);
+  }
+
   feed(bytes: Uint8Array, offset: number): void {
     if (this.#sniffer.state !== "opaque") this.#sniffer.feed(bytes, offset);
   }
@@ -161,6 +183,10 @@ export class SniffedCuts implements Cuts {
 
   unitEnd(offset: number): number | undefined {
     return this.kind === "opaque" ? offset : this.#units.atOrAfter(offset)?.offset;
+  }
+
+  unitEndBefore(offset: number): number | undefined {
+    return this.kind === "opaque" ? offset : this.#units.atOrBefore(offset)?.offset;
   }
 
   forget(tail: number): void {

@@ -50,7 +50,7 @@ export function firstPlace(
 }
 
 /**
- * Where no join point came in time: the newest byte, with the header. A chunk's beginning will come; and as long as it is
+ * Where no join point came in time: the newest unit's beginning, with the header. A chunk's beginning will come; and as long as it is
  * not known what the stream is, whoever comes from a container (`fromContainer`) has nothing to go on with.
  */
 export function latePlace(ground: Ground, fromContainer: boolean): Place {
@@ -61,7 +61,7 @@ export function latePlace(ground: Ground, fromContainer: boolean): Place {
       return fromContainer ? wait : { type: "at", offset: floorOf(ground), header: noHeader };
     case "marked":
     case "opaque":
-      return { type: "at", offset: ground.head, header: ground.cuts.header };
+      return { type: "at", offset: newestUnit(ground), header: ground.cuts.header };
     default:
       return ground.cuts.kind satisfies never;
   }
@@ -77,6 +77,11 @@ export function nextPlace(ground: Ground, cursor: number, fromEarlier: boolean):
   if (cuts.kind === "sniffing") return wait;
   if (fromEarlier) return placeAt(cuts.joinAtOrAfter(floor), floor, head);
   return placeAt(cuts.newestJoin(head), Math.max(cursor, floor), head);
+}
+
+function newestUnit(ground: Ground): number {
+  const unit = ground.cuts.unitEndBefore(ground.head);
+  return unit !== undefined && unit >= floorOf(ground) ? unit : ground.head;
 }
 
 /** Joins and rewinds never reach before the current broadcast. */

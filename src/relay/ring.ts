@@ -28,9 +28,14 @@ export class Budget {
     return this.#used;
   }
 
+  /** Whether there is room for so many bytes. */
+  has(bytes: number): boolean {
+    return this.#used + bytes <= this.#total;
+  }
+
   /** Takes `bytes` if there is room for them. */
   take(bytes: number): boolean {
-    if (this.#used + bytes > this.#total) return false;
+    if (!this.has(bytes)) return false;
     this.#used += bytes;
     return true;
   }
@@ -46,13 +51,14 @@ export interface RingOptions {
   readonly budget: Budget;
   /**
    * Told of the oldest segment just before it leaves the ring: the last chance to send what is in it. True keeps
-   * it aside, because somebody still reads it.
+   * it aside, because somebody still reads it; to be asked for only while `mayKeep`.
    */
   readonly leaving: (segment: number) => boolean;
 }
 
 const maxSegmentBytes = 256 * 1024;
 const minSegmentBytes = 4 * 1024;
+const noBytes = new Uint8Array(0);
 
 /** The size of the segments of a ring of that capacity: a sixteenth of it, a power of two, 4 to 256 KiB. */
 export function segmentSize(capacityBytes: number): number {
@@ -100,9 +106,14 @@ export class Ring {
     return this.#tail;
   }
 
-  /** Bytes of segments kept aside; they are not in the budget. */
+  /** Bytes of segments kept aside. */
   get keptBytes(): number {
     return this.#kept.size * this.segmentBytes;
+  }
+
+  /** Whether another segment can be kept aside: at most one capacity of them, as far as the budget goes. */
+  get mayKeep(): boolean {
+    return this.#kept.size + 1 < this.#maxSegments && this.#budget.has(this.segmentBytes);
   }
 
   /** Bytes of memory that the ring takes. */
@@ -124,7 +135,11 @@ export class Ring {
 
   /** Lets go of the segments kept aside for which `needed` is false. */
   prune(needed: (segment: number) => boolean): void {
-    for (const segment of this.#kept.keys()) if (!needed(segment)) this.#kept.delete(segment);
+    for (const segment of this.#kept.keys()) {
+      if (needed(segment)) continue;
+      this.#kept.delete(segment);
+      this.#budget.give(this.segmentBytes);
+    }
   }
 
   /** Adds bytes at the head (copying them), and lets go of the oldest where the capacity demands it. */
@@ -144,7 +159,7 @@ export class Ring {
 
   /** Gives all memory back. The ring must not be used afterwards. */
   release(): void {
-    this.#budget.give(this.heldBytes);
+    this.#budget.give(this.heldBytes + this.keptBytes);
     this.#slots.length = 0;
     this.#kept.clear();
     this.#firstSegment = this.#endSegment;
@@ -152,18 +167,23 @@ export class Ring {
   }
 
   #advance(): void {
-    const slot = this.#endSegment % this.#maxSegments;
     const held = this.#endSegment - this.#firstSegment;
     let buffer: Uint8Array | undefined;
     if (held === this.#maxSegments || !this.#budget.take(this.segmentBytes)) {
       const oldest = this.#firstSegment;
-      const oldestBuffer = this.#slots[oldest % this.#maxSegments];
-      if (this.#leaving(oldest)) this.#kept.set(oldest, oldestBuffer);
-      else buffer = oldestBuffer;
+      const slot = oldest % this.#maxSegments;
+      const keep = this.#leaving(oldest);
+      buffer = this.#slots[slot];
+      this.#slots[slot] = noBytes;
       this.#firstSegment++;
       this.#tail = this.#firstSegment * this.segmentBytes;
+      if (keep) {
+        this.#kept.set(oldest, buffer);
+        this.#budget.take(this.segmentBytes);
+        buffer = undefined;
+      }
     }
-    this.#slots[slot] = buffer ?? new Uint8Array(this.segmentBytes);
+    this.#slots[this.#endSegment % this.#maxSegments] = buffer ?? new Uint8Array(this.segmentBytes);
     this.#endSegment++;
   }
 }

@@ -76,9 +76,8 @@ export class Watcher {
   sinceMs = 0;
   /** How far behind it may be for no fault of its own: it asked to start there. Milliseconds. */
   allowedLagMs = 0;
-  /** What it had been sent at the last sweep of an ended stream, and at its last skip. */
+  /** What it had been sent at the last sweep of an ended stream. */
   sweptBytes = -1;
-  skippedBytes = -1;
   blocked = false;
   /** Bytes taken by the socket, all told. */
   sentBytes = 0;

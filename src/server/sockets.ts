@@ -110,7 +110,7 @@ export class Sockets {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#whenEmpty = resolve;
     const timer = setTimeout(() => {
-      this.#log.info(`${this.#peers.size} connections are not done in time and are reset`);
+      this.#log.info(`connections not done in time are reset: ${this.#peers.size}`);
       for (const peer of this.#peers) peer.reset();
       resolve();
     }, graceMs);

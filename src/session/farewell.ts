@@ -61,16 +61,16 @@ export class Farewell implements Stage {
   #write(): void {
     while (this.#sent < this.#words.length) {
       const taken = this.#connection.write(this.#words, this.#sent, this.#words.length - this.#sent);
-      if (taken < 0) return;
-      if (taken === 0) return;
+      if (taken <= 0) return;
       this.#sent += taken;
     }
     this.#timer?.cancel();
     if (this.#way === "reset") {
-      whenAcknowledged(this.#connection, this.#clock, this.#patienceMs, () => this.#reset());
+      this.#timer = whenAcknowledged(this.#connection, this.#clock, this.#patienceMs, () => this.#reset());
       return;
     }
     this.#connection.shutdown();
+    if (this.#over) return;
     if (this.#peerEnded) this.#close();
     else this.#timer = this.#clock.after(lingerMs, () => this.#close());
   }

@@ -2,15 +2,15 @@
 
 import { FstreamError } from "../errors.ts";
 import { HandshakeDecoder } from "../protocol/handshake.ts";
-import type { Request } from "../protocol/request.ts";
+import type { PresentedToken, Request } from "../protocol/request.ts";
 import type { Timer } from "../relay/clock.ts";
 import type { Services, Stage } from "./connection.ts";
 
 export interface HandshakeOutcome {
   /** The request, and the bytes of the stream that came with it. */
   request(request: Request, rest: Uint8Array): void;
-  /** It broke the rules; `reply`: it asked for answers in words. */
-  refused(error: FstreamError, reply: boolean): void;
+  /** It broke the rules; `reply`: it asked for answers in words; `token`: it presented one. */
+  refused(error: FstreamError, reply: boolean, token?: PresentedToken): void;
 }
 
 export class Handshake implements Stage {
@@ -38,7 +38,7 @@ export class Handshake implements Stage {
         return;
       case "refused":
         this.#deadline.cancel();
-        this.#outcome.refused(result.error, result.reply);
+        this.#outcome.refused(result.error, result.reply, result.token);
         return;
       default:
         result satisfies never;

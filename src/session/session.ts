@@ -33,6 +33,7 @@ export class Session {
   readonly #connection: Connection;
   readonly #services: Services;
   #stage: Stage;
+  #peerEnded = false;
   #closed = false;
 
   constructor(connection: Connection, services: Services) {
@@ -40,7 +41,11 @@ export class Session {
     this.#services = services;
     this.#stage = new Handshake(services, {
       request: (request, rest) => this.#begin(request, rest),
-      refused: (error, reply) => this.#refuse(error, reply),
+      refused: (error, reply, token) => {
+        // It has been seen on the wire: nobody may use it any more.
+        if (token !== undefined) void services.tokens.redeem(token.user, token.token).catch(() => {});
+        this.#refuse(error, reply);
+      },
     });
   }
 
@@ -53,6 +58,7 @@ export class Session {
   }
 
   ended(): void {
+    this.#peerEnded = true;
     this.#stage.ended();
   }
 
@@ -63,8 +69,11 @@ export class Session {
 
   /** The server stops. Who is watching or broadcasting hears it from the relay. */
   stop(): void {
-    if (this.#stage instanceof Handshake || this.#stage instanceof LoggingIn) {
-      this.#leave(this.#stage, nothing, "fin", 0);
+    const error = new FstreamError("shutting_down", "the server is shutting down");
+    if (this.#stage instanceof Handshake) this.#farewell(nothing);
+    if (this.#stage instanceof LoggingIn) {
+      this.#connection.resume();
+      this.#farewell(this.#stage.reply ? encodeError(error) : nothing);
     }
   }
 
@@ -83,7 +92,7 @@ export class Session {
           );
           return;
         case "token":
-          this.#login(request, this.#issue(request), (words) => this.#farewell(words, "fin"));
+          this.#login(request, this.#issue(request), (words) => this.#farewell(words));
           return;
         default:
           request satisfies never;
@@ -119,7 +128,7 @@ export class Session {
     pending: Promise<T>,
     then: (result: T, early: readonly Uint8Array[]) => void,
   ): void {
-    const stage = new LoggingIn();
+    const stage = new LoggingIn(request.reply);
     this.#stage = stage;
     this.#connection.pause();
     const goOn = (act: () => void) => {
@@ -131,7 +140,7 @@ export class Session {
       }
       // Only now: a paused socket tells nothing, so no stage has missed anything.
       if (!this.#closed) this.#connection.resume();
-      if (stage.peerEnded) this.#stage.ended();
+      if (this.#peerEnded) this.#stage.ended();
     };
     pending.then(
       (result) => goOn(() => then(result, stage.early)),
@@ -194,11 +203,11 @@ export class Session {
         `${error.code} ${address}`,
         `${what} from ${address} refused: ${error.message} (${error.code})`,
       );
-    this.#farewell(reply ? encodeError(error) : nothing, "fin");
+    this.#farewell(reply ? encodeError(error) : nothing);
   }
 
-  #farewell(words: Uint8Array, way: Way): void {
-    this.#leave(this.#stage, words, way, refusalPatienceMs);
+  #farewell(words: Uint8Array): void {
+    this.#leave(this.#stage, words, "fin", refusalPatienceMs);
   }
 
   #leave(from: Stage, words: Uint8Array, way: Way, patienceMs: number): void {
@@ -207,6 +216,7 @@ export class Session {
     const farewell = new Farewell(this.#connection, this.#services.clock, words, way, patienceMs);
     this.#stage = farewell;
     farewell.begin();
+    if (this.#peerEnded) farewell.ended();
   }
 }
 
@@ -214,7 +224,12 @@ export class Session {
 class LoggingIn implements Stage {
   /** What came although the socket is paused: at most what was on its way already. */
   readonly early: Uint8Array[] = [];
-  peerEnded = false;
+  /** Whether the client asked for answers in words. */
+  readonly reply: boolean;
+
+  constructor(reply: boolean) {
+    this.reply = reply;
+  }
 
   data(bytes: Uint8Array): void {
     this.early.push(bytes);
@@ -222,9 +237,7 @@ class LoggingIn implements Stage {
 
   drained(): void {}
 
-  ended(): void {
-    this.peerEnded = true;
-  }
+  ended(): void {}
 
   closed(): void {}
 }

@@ -16,6 +16,7 @@ export class Watching implements Stage, Outlet {
   readonly #request: WatchRequest;
   readonly #leave: (words: Uint8Array, way: Way, patienceMs: number) => void;
   #watcher: Watcher | undefined;
+  #closed = false;
 
   /** `leave` ends the stage: with last words, in that way, within that time. */
   constructor(
@@ -42,6 +43,8 @@ export class Watching implements Stage, Outlet {
       greeting: reply ? encodeOk() : nothing,
     });
     this.#watcher = watcher;
+    // The first write may have ended the connection.
+    if (this.#closed) watcher.leave();
     log.debug(`${this.#connection.address} watches ${user}/${channel}`);
   }
 
@@ -56,6 +59,7 @@ export class Watching implements Stage, Outlet {
   ended(): void {}
 
   closed(): void {
+    this.#closed = true;
     this.#watcher?.leave();
   }
 

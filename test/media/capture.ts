@@ -52,7 +52,7 @@ export async function expectClean({ bytes, joins, units }: Capture, least: numbe
       frames: least,
       startsWithKey: true,
     });
-    const unit = units.findLast((unit) => unit < offset - 1000);
+    const unit = units.findLast((unit) => unit < offset * 0.6);
     if (unit === undefined) continue;
     const skipped = Buffer.concat([bytes.subarray(0, unit), header.resume, bytes.subarray(offset)]);
     expect({ unit, offset, errors: (await decode(skipped)).errors }).toEqual({ unit, offset, errors: "" });

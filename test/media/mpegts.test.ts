@@ -377,7 +377,7 @@ describe.if(hasFfmpeg)("what watchers of MPEG-TS get decodes without an error", 
     async (file) => {
       const { units, ...rest } = capture(mpegts, await fixture(file));
       // The pictures in front of a recovery point take the time of some that were skipped.
-      const far = file.includes("open") ? units.filter((unit) => unit < 6000) : units;
+      const far = file.includes("open") ? units.filter((unit) => unit < 3000) : units;
       await expectClean({ ...rest, units: far }, 1);
     },
     60_000,

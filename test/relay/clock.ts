@@ -42,7 +42,7 @@ export class FakeClock implements Clock {
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       next.call();
     }
-    this.#nowMs = endMs;
+    this.#nowMs = Math.max(this.#nowMs, endMs);
   }
 
   /** Time passes within whatever is running: no timer fires. */

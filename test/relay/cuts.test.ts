@@ -1,3 +1,5 @@
+// Where each kind of stream can be cut: chunks by arithmetic, opaque ones anywhere, containers at their marks.
+
 import { describe, expect, test } from "bun:test";
 import { noHeader } from "../../src/media/detector.ts";
 import { ChunkCuts, SniffedCuts } from "../../src/relay/cuts.ts";
@@ -121,6 +123,20 @@ describe("a container", () => {
     expect(cuts.header).toBe(noHeader);
     expect(cuts.newestJoin(head)?.offset).toBe(head);
     expect(cuts.unitEnd(before + 5)).toBe(before + 5);
+  });
+
+  test("that repeats a large configuration at each of many keyframes takes bounded memory", () => {
+    const cuts = new SniffedCuts();
+    let head = feed(cuts, 0, flvHead, flvFrame(0, false, 100), flvConfig(0, 1, 100_000));
+    for (let i = 1; i <= 300; i++) head = feed(cuts, head, flvFrame(i * 40, true, 40));
+    const buffers = new Set<Uint8Array>();
+    for (let at = 0; at <= head; at += 40) {
+      const header = cuts.joinAtOrAfter(at)?.header;
+      if (header === undefined) break;
+      buffers.add(header.start).add(header.resume);
+    }
+    expect(buffers.size).toBeGreaterThan(0);
+    expect([...buffers].reduce((sum, buffer) => sum + buffer.length, 0)).toBeLessThan(32 * 2 ** 20);
   });
 
   test("forgets the marks that have left the ring, but for where its newest join point was", () => {

@@ -1,3 +1,5 @@
+// When passes happen, on a clock that stands still.
+
 import { describe, expect, test } from "bun:test";
 import { FanOut } from "../../src/relay/fanout.ts";
 import { FakeClock } from "./clock.ts";

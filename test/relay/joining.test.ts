@@ -163,6 +163,28 @@ describe("a joiner", () => {
     expect(join.spans).toEqual([[20_000 + settledBytes, 20_010 + settledBytes]]);
   });
 
+  test("that rewinds far is served in turns: others get what is new meanwhile, and it gets everything in the end", () => {
+    const length = 3_000_000;
+    const rig = new Rig({ backlogBytes: 4_000_000, maxBacklogTotalBytes: 2 ** 24 });
+    const sender = rig.broadcast();
+    const stream = opaque(length + 1000);
+    sender.send(stream.subarray(0, length));
+    const live = rig.watch();
+    const far = [1, 2, 3].map(() => rig.watch({ start: { type: "back", ms: 60_000 } }));
+    for (const watcher of far) expect(watcher.receivedBytes).toBeLessThan(length / 2);
+    sender.send(stream.subarray(length));
+    expect(live.receivedBytes).toBe(1000);
+    sender.finish();
+    expect(live.ending).toBe("orderly");
+    expect(far[0].ending).toBe("");
+    rig.clock.advance(1000);
+    for (const watcher of far) {
+      expect(watcher.ending).toBe("orderly");
+      expect(Buffer.compare(watcher.received, stream)).toBe(0);
+    }
+    expect([rig.relay.backlogBytes, rig.clock.pending]).toEqual([0, 0]);
+  });
+
   test("that rewinds in a broadcast that is silent is not taken for one that lags", () => {
     const rig = new Rig({ maxLagMs: 60_000 });
     const sender = rig.broadcast();

@@ -1,3 +1,5 @@
+// Marks alone: what is found, what is forgotten, and that a full list stays even.
+
 import { describe, expect, test } from "bun:test";
 import { type Mark, Marks } from "../../src/relay/marks.ts";
 import { random } from "../media/recorder.ts";

@@ -1,3 +1,5 @@
+// Where a watcher begins and goes on, as plain decisions over cuts made up for each case.
+
 import { describe, expect, test } from "bun:test";
 import type { Header } from "../../src/media/detector.ts";
 import type { Cuts, Join } from "../../src/relay/cuts.ts";
@@ -29,6 +31,8 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
     joinAtOrBefore: (offset) =>
       kind === "opaque" ? { offset, header } : join(joins.findLast((at) => at <= offset)),
     unitEnd: () => undefined,
+    unitEndBefore: () => undefined,
+    joinDistance: 0,
   };
 }
 

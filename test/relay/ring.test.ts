@@ -1,3 +1,5 @@
+// The ring alone: offsets, growth within the budget, and segments that are kept for those who still read them.
+
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import { Budget, Ring, segmentSize } from "../../src/relay/ring.ts";

@@ -122,6 +122,7 @@ describe("max_lag", () => {
       sender.send(opaque(100, settledBytes + i * 100));
       rig.clock.advance(100);
     }
+    watcher.give(100);
     expect(rig.skipped.length).toBe(1);
   });
 
@@ -299,6 +300,15 @@ describe("a watcher that keeps up", () => {
       expect(watcher.spans).toEqual([[0, 400_000]]);
       expect(rig.skipped).toEqual([]);
     }
+  });
+
+  test("gets every byte of a return that comes in one piece larger than the ring", () => {
+    const rig = new Rig({ maxBacklogTotalBytes: 3 * 4096 });
+    const first = rig.broadcast();
+    const watcher = rig.watch();
+    first.send(opaque(8192));
+    rig.broadcast().send(opaque(40_000, 8192));
+    expect(watcher.spans).toEqual([[0, 48_192]]);
   });
 
   test("gets every byte of pieces larger than the backlog, though a pass takes long", () => {

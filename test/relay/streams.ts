@@ -63,8 +63,8 @@ function flvTag(type: number, timestampMs: number, payload: Uint8Array): Uint8Ar
 export const flvHead = Uint8Array.of(0x46, 0x4c, 0x56, 1, 1, 0, 0, 0, 9, 0, 0, 0, 0);
 
 /** The configuration of a video decoder; `seed` makes one differ from another. */
-export function flvConfig(timestampMs: number, seed = 1): Uint8Array {
-  return flvTag(9, timestampMs, concat([Uint8Array.of(0x17, 0, 0, 0, 0), opaque(20, seed * 1000)]));
+export function flvConfig(timestampMs: number, seed = 1, length = 20): Uint8Array {
+  return flvTag(9, timestampMs, concat([Uint8Array.of(0x17, 0, 0, 0, 0), opaque(length, seed * 1000)]));
 }
 
 /** A video tag of `length` bytes in all. */

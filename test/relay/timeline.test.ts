@@ -1,3 +1,5 @@
+// Times and offsets of a stream, there and back.
+
 import { describe, expect, test } from "bun:test";
 import { Timeline } from "../../src/relay/timeline.ts";
 

@@ -1,0 +1,212 @@
+// Both ends of a connection, without a socket between them: the session's side as its server would have it, and the
+// client's, which a test speaks for.
+
+import type { Authenticator, Grant } from "../../src/auth/authenticator.ts";
+import { Tokens } from "../../src/auth/tokens.ts";
+import { FstreamError } from "../../src/errors.ts";
+import { createLog } from "../../src/log.ts";
+import { encodeRequest, type Request } from "../../src/protocol/request.ts";
+import type { Connection, Services, SessionOptions } from "../../src/session/connection.ts";
+import { Session } from "../../src/session/session.ts";
+import { Rig } from "../relay/rig.ts";
+
+export class FakePeer implements Connection {
+  readonly address: string;
+  readonly secure: boolean;
+  /** Bytes that the client's kernel still takes. */
+  room = Number.POSITIVE_INFINITY;
+  /** What it has not acknowledged; undefined: the system does not tell. */
+  unread: number | undefined = 0;
+  /** How the server ended it, in order: "fin", "close", "reset". */
+  readonly ends: string[] = [];
+  paused = false;
+  asked = 0;
+  #open = true;
+  #received: Uint8Array[] = [];
+  /** What came while it was paused. */
+  #waiting: (() => void)[] = [];
+  readonly session: Session;
+
+  constructor(services: Services, secure: boolean, address: string) {
+    this.secure = secure;
+    this.address = address;
+    this.session = new Session(this, services);
+  }
+
+  // The server's side.
+
+  write(bytes: Uint8Array, offset: number, length: number): number {
+    if (this.ends.length > 0) throw new Error(`written to after ${this.ends.join()}`);
+    if (!this.#open) return -1;
+    const taken = Math.min(this.room, length);
+    this.room -= taken;
+    this.#received.push(bytes.slice(offset, offset + taken));
+    return taken;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+    for (const tell of this.#waiting.splice(0)) this.#tell(tell);
+  }
+
+  shutdown(): void {
+    if (this.#open) this.ends.push("fin");
+  }
+
+  close(): void {
+    this.#over("close");
+  }
+
+  reset(): void {
+    this.#over("reset");
+  }
+
+  unacknowledged(): number | undefined {
+    this.asked++;
+    return this.unread;
+  }
+
+  #over(how: string): void {
+    if (!this.#open) throw new Error(`${how} of a connection that is over`);
+    this.ends.push(how);
+    this.#open = false;
+    this.session.closed(undefined);
+  }
+
+  // The client's side.
+
+  /** Sends bytes, in one segment. */
+  send(...parts: (Uint8Array | string)[]): void {
+    const bytes = new Uint8Array(Buffer.concat(parts.map((part) => Buffer.from(part as Uint8Array))));
+    this.#tell(() => this.session.data(bytes));
+  }
+
+  request(intent: Request["intent"], fields: Record<string, string>, ...media: Uint8Array[]): void {
+    this.send(encodeRequest(intent, Object.entries(fields)), ...media);
+  }
+
+  fin(): void {
+    this.#tell(() => this.session.ended());
+  }
+
+  /** Its kernel resets the connection. */
+  die(): void {
+    this.#tell(() => {
+      this.#open = false;
+      this.session.closed(new Error("ECONNRESET"));
+    });
+  }
+
+  /** It reads, so that the server's kernel has room again. */
+  read(bytes: number): void {
+    this.room += bytes;
+    if (this.#open) this.session.drained();
+  }
+
+  /** A paused socket tells nothing, neither of bytes nor of ends. */
+  #tell(tell: () => void): void {
+    if (this.paused) this.#waiting.push(tell);
+    else if (this.#open) tell();
+  }
+
+  /** What came since the last look, as it is. */
+  take(): Uint8Array {
+    return new Uint8Array(Buffer.concat(this.#received.splice(0)));
+  }
+
+  /** What came since the last look, with a frame's length and null byte as `|`. */
+  words(): string {
+    const bytes = Buffer.from(this.take());
+    let text = "";
+    for (let at = 0; at < bytes.length; ) {
+      const length = bytes.readUInt32BE(at);
+      text += `|${bytes.toString("utf8", at + 5, at + 5 + length)}`;
+      at += 5 + length;
+    }
+    return text;
+  }
+}
+
+export class House {
+  readonly rig: Rig;
+  readonly tokens: Tokens;
+  readonly lines: string[] = [];
+  readonly services: Services;
+  /** What an admission would throw. */
+  full: FstreamError | undefined;
+  /** Logins are looked up until this is resolved. */
+  lookup: Promise<void> = Promise.resolve();
+  lookups = 0;
+
+  constructor(
+    changes: Partial<SessionOptions> = {},
+    relayChanges: ConstructorParameters<typeof Rig>[0] = {},
+    channels?: readonly string[],
+  ) {
+    const rig = new Rig(relayChanges);
+    this.rig = rig;
+    this.tokens = new Tokens({ lifetimeMs: 120_000, nowMs: () => rig.clock.nowMs() });
+    const authenticator: Authenticator = {
+      authenticate: async ({ user, password }): Promise<Grant> => {
+        this.lookups++;
+        await this.lookup;
+        if (password !== "123") throw new FstreamError("unauthorized", "wrong user or password");
+        return { user, channels };
+      },
+    };
+    this.services = {
+      relay: rig.relay,
+      authenticator,
+      tokens: this.tokens,
+      clock: rig.clock,
+      log: createLog({
+        level: "debug",
+        journal: false,
+        write: (line) => this.lines.push(line),
+        nowMs: () => rig.clock.nowMs(),
+      }),
+      options: {
+        maxPreamble: 8192,
+        maxRequest: 4096,
+        handshakeTimeoutMs: 10_000,
+        plainPasswords: true,
+        backlogBytes: 65_536,
+        slowWatcher: "skip",
+        drainTimeoutMs: 30_000,
+        maxWaitMs: 3_600_000,
+        maxBitrate: 0,
+        ...changes,
+      },
+      admit: () => {
+        if (this.full !== undefined) throw this.full;
+      },
+    };
+  }
+
+  connect(secure = false, address = "192.0.2.1"): FakePeer {
+    return new FakePeer(this.services, secure, address);
+  }
+
+  /** A broadcaster whose login is done. */
+  async broadcast(fields: Record<string, string> = {}, ...media: Uint8Array[]): Promise<FakePeer> {
+    const peer = this.connect();
+    peer.request("broadcast", { user: "fier", user_password: "123", ...fields }, ...media);
+    await settled();
+    return peer;
+  }
+
+  watch(fields: Record<string, string> = {}): FakePeer {
+    const peer = this.connect();
+    peer.request("watch", { user: "fier", ...fields });
+    return peer;
+  }
+}
+
+/** Everything that waits for nothing but promises is done. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}
