@@ -11,8 +11,15 @@ import { plainAddress } from "./peer.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
 const keepAliveMs = 5000;
-/** What a socket's send buffer may hold besides what is on its way, bytes. */
-const maxUnsentBytes = 128 * 1024;
+/**
+ * What a socket's send buffer may hold besides what is on its way, bytes: little, since a peer that takes nothing has
+ * it filled; much for one that has just emptied it within `quickMs`, since it could go faster; and little again
+ * once it has not been full for `calmMs`.
+ */
+const leastUnsentBytes = 128 * 1024;
+const mostUnsentBytes = 2 * 1024 * 1024;
+const quickMs = 20;
+const calmMs = 5000;
 
 /** The descriptor of a socket, which Bun has and its types do not. */
 function descriptorOf(socket: Socket<Peer | undefined>): number {
@@ -26,15 +33,42 @@ class Peer implements Connection {
   readonly socket: Socket<Peer | undefined>;
   readonly session: Session;
 
+  #unsentBytes = leastUnsentBytes;
+  #fullMs = 0;
+
   constructor(socket: Socket<Peer | undefined>, address: string, secure: boolean, services: Services) {
     this.socket = socket;
+    boundUnsent(descriptorOf(socket), leastUnsentBytes);
     this.address = address;
     this.secure = secure;
     this.session = new Session(this, services);
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {
-    return this.socket.write(bytes, offset, length);
+    const taken = this.socket.write(bytes, offset, length);
+    if (taken < length) this.#fullMs = performance.now();
+    return taken;
+  }
+
+  /** The send buffer, which was full, has room. True if the peer is a fast one whose buffer has been made larger. */
+  drained(): boolean {
+    const quick = performance.now() - this.#fullMs < quickMs;
+    const grows = quick && this.#unsentBytes < mostUnsentBytes;
+    if (grows) this.#bound(this.#unsentBytes * 4);
+    this.session.drained();
+    return grows;
+  }
+
+  /** Makes the send buffer small again if it has not been full lately. True if it is small. */
+  calm(): boolean {
+    if (performance.now() - this.#fullMs < calmMs) return false;
+    this.#bound(leastUnsentBytes);
+    return true;
+  }
+
+  #bound(bytes: number): void {
+    this.#unsentBytes = bytes;
+    boundUnsent(descriptorOf(this.socket), bytes);
   }
 
   pause(): void {
@@ -75,6 +109,8 @@ export class Sockets {
   readonly #admission: Admission;
   readonly #log: Log;
   readonly #peers = new Set<Peer>();
+  /** Peers whose send buffers are larger than usual. */
+  readonly #fast = new Set<Peer>();
   readonly #listeners: TCPSocketListener<Peer | undefined>[] = [];
   #whenEmpty: (() => void) | undefined;
 
@@ -82,6 +118,9 @@ export class Sockets {
     this.#services = services;
     this.#admission = admission;
     this.#log = services.log.scope("sockets");
+    setInterval(() => {
+      for (const peer of this.#fast) if (peer.calm()) this.#fast.delete(peer);
+    }, calmMs).unref();
   }
 
   /** Begins to listen; gives the port, which matters where 0 was asked for. Throws what Bun throws. */
@@ -122,7 +161,9 @@ export class Sockets {
     return {
       open: (socket) => this.#open(socket, secure),
       data: (socket, bytes) => socket.data?.session.data(bytes),
-      drain: (socket) => socket.data?.session.drained(),
+      drain: (socket) => {
+        if (socket.data?.drained() === true) this.#fast.add(socket.data);
+      },
       end: (socket) => socket.data?.session.ended(),
       close: (socket, error) => this.#close(socket, error),
       error: (socket, error) => this.#failed(socket, error),
@@ -143,7 +184,6 @@ export class Sockets {
       return;
     }
     socket.setKeepAlive(true, keepAliveMs);
-    boundUnsent(descriptorOf(socket), maxUnsentBytes);
     const peer = new Peer(socket, address, secure, this.#services);
     socket.data = peer;
     this.#peers.add(peer);
@@ -152,6 +192,7 @@ export class Sockets {
   #close(socket: Socket<Peer | undefined>, error: Error | undefined): void {
     const peer = socket.data;
     if (peer === undefined || !this.#peers.delete(peer)) return;
+    this.#fast.delete(peer);
     this.#admission.leave(peer.address);
     peer.session.closed(error);
     if (this.#peers.size === 0) this.#whenEmpty?.();
