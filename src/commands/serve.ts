@@ -35,6 +35,11 @@ export const serve: Command = {
 /** Resolves with the first signal that asks to stop; a second one ends the process as if nobody listened. */
 function signalled(): Promise<NodeJS.Signals> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  const signals = ["SIGTERM", "SIGINT"] as const;
+  const stop = (signal: NodeJS.Signals) => {
+    for (const each of signals) process.off(each, stop);
+    resolve(signal);
+  };
+  for (const signal of signals) process.on(signal, stop);
   return promise;
 }

@@ -10,6 +10,8 @@ import { clientAddress, isLocalRequest } from "./peer.ts";
 
 /** A body larger than that is no form of ours, bytes. */
 const maxBodyBytes = 8 * 1024;
+/** How often a stopping listener looks whether requests are still on, milliseconds. */
+const lookMs = 10;
 
 export interface HttpServices {
   readonly authenticator: Authenticator;
@@ -27,8 +29,8 @@ export interface HttpOptions {
 
 export interface HttpListener {
   readonly port: number;
-  /** Accepts nobody any more, lets the requests that are on finish. */
-  stop(): Promise<void>;
+  /** Accepts nobody any more, and lets the requests that are on finish within `graceMs`. */
+  stop(graceMs: number): Promise<void>;
 }
 
 /** What is known of a request besides itself. */
@@ -58,7 +60,15 @@ export function listenHttp(options: HttpOptions, services: HttpServices): HttpLi
       return new Response("the server failed\n", { status: 500 });
     },
   });
-  return { port: server.port ?? options.port, stop: () => server.stop(false) };
+  const stop = async (graceMs: number) => {
+    const untilMs = performance.now() + graceMs;
+    // This resolves only when idle connections are closed too, which their peers may keep for minutes.
+    const closed = server.stop(false);
+    while (server.pendingRequests > 0 && performance.now() < untilMs) await Bun.sleep(lookMs);
+    await server.stop(true);
+    await closed;
+  };
+  return { port: server.port ?? options.port, stop };
 }
 
 async function respond(request: Request, origin: Origin, services: HttpServices): Promise<Response> {

@@ -98,9 +98,9 @@ export async function startServer(
     https.push(listener);
     return listener.port;
   };
-  const stopListening = async () => {
+  const stopListening = async (graceMs: number) => {
     sockets.stopListening();
-    await Promise.all(https.map((listener) => listener.stop()));
+    await Promise.all(https.map((listener) => listener.stop(graceMs)));
   };
   try {
     for (const { name, at, tls, open } of plans) {
@@ -109,7 +109,7 @@ export async function startServer(
       log.info(`listening on ${name} ${bound}`);
     }
   } catch (error) {
-    await stopListening();
+    await stopListening(0);
     throw error;
   }
   if (tls?.selfSigned === true)
@@ -117,10 +117,9 @@ export async function startServer(
 
   return {
     stop: async () => {
-      const stopping = stopListening();
+      const stopped = stopListening(server.shutdownGraceMs);
       relay.stop();
-      await sockets.drained(server.shutdownGraceMs);
-      await Promise.race([stopping, Bun.sleep(100)]);
+      await Promise.all([stopped, sockets.drained(server.shutdownGraceMs)]);
     },
   };
 }

@@ -14,14 +14,16 @@ export const program: readonly string[] = process.env.FSTREAM_BIN
 /** How long anything may take before a test gives up, milliseconds. */
 export const deadlineMs = 60_000;
 
+type Maybe<T> = T | undefined | false | null;
+
 /** Waits until `holds` gives something, and gives that. Throws when the deadline has passed. */
-export async function until<T>(what: string, holds: () => T | undefined | false | null): Promise<T> {
+export async function until<T>(what: string, holds: () => Maybe<T> | Promise<Maybe<T>>): Promise<T> {
   const endMs = Date.now() + deadlineMs;
   for (;;) {
-    const value = holds();
+    const value = await holds();
     if (value !== undefined && value !== false && value !== null) return value;
     if (Date.now() > endMs) throw new Error(`not in time: ${what}`);
-    await Bun.sleep(10);
+    await Bun.sleep(2);
   }
 }
 

@@ -1,0 +1,243 @@
+// A watcher that takes nothing costs nobody anything: not the broadcaster, not the other watchers, not the server's
+// memory; and it goes on where its player can, or is told.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { deadlineMs, noise, type Peer, program, sha256, TestServer, until } from "./program.ts";
+
+setDefaultTimeout(2 * deadlineMs);
+
+const login = "broadcast,user=fier,user_password=123";
+const mebi = 1024 * 1024;
+
+interface Reader {
+  /** How many bytes have come. */
+  readonly length: number;
+}
+
+/** Sends all of `bytes` no faster than the readers take them, so that none is ever far behind. */
+async function feed(broadcaster: Peer, bytes: Uint8Array, ...readers: Reader[]): Promise<void> {
+  const before = readers.map(({ length }) => length);
+  const came = (count: number) => readers.every(({ length }, index) => length - before[index] >= count);
+  const step = 131_072;
+  for (let from = 0; from < bytes.length; from += step) {
+    broadcaster.send(bytes.subarray(from, from + step));
+    if (!came(from - 2 * step)) await until("the readers keep up", () => came(from - 2 * step));
+  }
+  await until("all of it comes", () => came(bytes.length));
+}
+
+/** A watcher that asks for replies and takes nothing from the first byte on. */
+async function pausedWatcher(server: TestServer, channel: string, more = ""): Promise<Peer> {
+  const peer = await server.dial();
+  peer.request(`watch,user=fier,channel=${channel},reply=1,wait=60${more}`);
+  await server.watched(`fier/${channel}`, 1);
+  peer.pause();
+  return peer;
+}
+
+/** Where in `whole` a watcher left off that got `got`, and where it went on to the end. */
+function skip(got: Uint8Array, whole: Uint8Array): { leftOff: number; wentOn: number } {
+  let leftOff = 0;
+  while (leftOff < got.length && got[leftOff] === whole[leftOff]) leftOff++;
+  const rest = got.subarray(leftOff);
+  const wentOn = whole.length - rest.length;
+  if (Buffer.compare(rest, whole.subarray(wentOn)) !== 0) throw new Error("what came is not of the stream");
+  return { leftOff, wentOn };
+}
+
+describe("a watcher that stops reading", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await TestServer.start({ fstream: 'backlog = "1MiB"' });
+  });
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+    expect(server.run.stderr).not.toContain("fstream: error:");
+  });
+
+  test("costs the others no byte and the server no memory, and goes on with the newest", async () => {
+    const whole = noise(60_000_000, 31);
+    const slow = await pausedWatcher(server, "opaque");
+    const watcher = server.watch({ fserv_arg_channel: "opaque" }, "--wait");
+    const reader = await server.dial();
+    reader.request("watch,user=fier,channel=opaque,wait=60");
+    await server.watched("fier/opaque", 3);
+    const broadcaster = await server.dial();
+    broadcaster.request(`${login},channel=opaque`);
+    await feed(broadcaster, whole.subarray(0, 10_000_000), reader, watcher);
+    const before = await server.memory();
+    await feed(broadcaster, whole.subarray(10_000_000, 50_000_000), reader, watcher);
+    expect((await server.memory()) - before).toBeLessThan(30 * mebi);
+    slow.resume();
+    await server.says(/fier\/opaque: a slow watcher skips \d+ bytes/);
+    await feed(broadcaster, whole.subarray(50_000_000), reader, watcher);
+    broadcaster.finish();
+    expect(await slow.ended()).toBe("fin");
+    expect(await watcher.exit()).toBe(0);
+    expect(sha256(reader.bytes)).toBe(sha256(whole));
+    expect(sha256(watcher.bytes)).toBe(sha256(whole));
+    const { leftOff, wentOn } = skip(slow.bytes.subarray(7), whole);
+    expect(leftOff).toBeGreaterThan(0);
+    expect(wentOn).toBeGreaterThan(leftOff);
+    expect(wentOn).toBeGreaterThan(48_000_000);
+  });
+
+  test("goes on with the first byte of a chunk where there are chunks, and leaves off behind one", async () => {
+    const chunk = 10_007;
+    const whole = noise(25_000_000, 32);
+    const slow = await pausedWatcher(server, "chunks");
+    const reader = await server.dial();
+    reader.request("watch,user=fier,channel=chunks,wait=60");
+    await server.watched("fier/chunks", 2);
+    const broadcaster = await server.dial();
+    broadcaster.request(`${login},channel=chunks,bufsize=${chunk}`);
+    await feed(broadcaster, whole.subarray(0, 20_000_000), reader);
+    slow.resume();
+    await server.says(/fier\/chunks: a slow watcher skips/);
+    await feed(broadcaster, whole.subarray(20_000_000), reader);
+    broadcaster.finish();
+    expect(await slow.ended()).toBe("fin");
+    const { leftOff, wentOn } = skip(slow.bytes.subarray(7), whole);
+    expect(wentOn).toBeGreaterThan(leftOff);
+    expect([leftOff % chunk, wentOn % chunk]).toEqual([0, 0]);
+  });
+
+  test("is closed with a reset if it wants that, and not before", async () => {
+    const whole = noise(20_000_000, 33);
+    const slow = await pausedWatcher(server, "close", ",lag=close");
+    const reader = await server.dial();
+    reader.request("watch,user=fier,channel=close,wait=60,lag=close");
+    await server.watched("fier/close", 2);
+    const broadcaster = await server.dial();
+    broadcaster.request(`${login},channel=close`);
+    await feed(broadcaster, whole, reader);
+    await server.says(/watcher 127.0.0.1 of fier\/close: too far behind the broadcast/);
+    slow.resume();
+    expect(await slow.ended()).toBe("reset");
+    broadcaster.finish();
+    expect(await reader.ended()).toBe("fin");
+    expect(sha256(reader.bytes)).toBe(sha256(whole));
+  });
+
+  test("is not there, and a broadcast without watchers is taken as fast as it comes", async () => {
+    const before = await server.memory();
+    const [binary, ...first] = program;
+    const flood = Bun.spawn(
+      [
+        "bash",
+        "-c",
+        `yes | head -c 100M | "$0" "$@"; exit $?`,
+        binary,
+        ...first,
+        server.address,
+        "broadcast",
+      ],
+      {
+        stdout: "pipe",
+        stderr: "pipe",
+        env: { PATH: process.env.PATH ?? "", fserv_arg_user: "fier", fserv_arg_user_password: "123" },
+      },
+    );
+    const [out, err] = [await new Response(flood.stdout).text(), await new Response(flood.stderr).text()];
+    expect([await flood.exited, out, err]).toEqual([0, "", ""]);
+    await server.says(/the broadcast ends after 104857600 bytes/);
+    expect((await server.memory()) - before).toBeLessThan(30 * mebi);
+  });
+
+  test("since its reader has gone ends quietly, and the broadcast goes on", async () => {
+    const [binary, ...first] = program;
+    const cut = Bun.spawn(
+      [
+        "bash",
+        "-c",
+        `"$0" "$@" | head -c 1000 | wc -c; echo "\${PIPESTATUS[0]}"`,
+        binary,
+        ...first,
+        server.address,
+        "watch",
+        "--wait",
+      ],
+      {
+        stdout: "pipe",
+        stderr: "pipe",
+        env: { PATH: process.env.PATH ?? "", fserv_arg_user: "fier", fserv_arg_channel: "cut" },
+      },
+    );
+    const reader = await server.dial();
+    reader.request("watch,user=fier,channel=cut,wait=60");
+    await server.watched("fier/cut", 2);
+    const broadcaster = await server.dial();
+    broadcaster.request(`${login},channel=cut`);
+    const whole = noise(3_000_000, 34);
+    await feed(broadcaster, whole, reader);
+    broadcaster.finish();
+    expect(await reader.ended()).toBe("fin");
+    expect(sha256(reader.bytes)).toBe(sha256(whole));
+    const [out, err] = [await new Response(cut.stdout).text(), await new Response(cut.stderr).text()];
+    expect([out.split(/\s+/).filter(Boolean), err]).toEqual([["1000", "0"], ""]);
+  });
+});
+
+describe("a watcher that is stuck", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await TestServer.start({
+      fstream: 'backlog = "32MiB"\nmax_lag = "500ms"\ndrain_timeout = "500ms"',
+    });
+  });
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+    expect(server.run.stderr).not.toContain("fstream: error:");
+  });
+
+  test("skips what is older than max_lag, though the backlog still has it", async () => {
+    const whole = noise(16_000_000, 35);
+    const slow = await pausedWatcher(server, "lag");
+    const strict = await pausedWatcher(server, "lag", ",lag=close");
+    await server.watched("fier/lag", 2);
+    const broadcaster = await server.dial();
+    broadcaster.request(`${login},channel=lag`).send(whole.subarray(0, 15_000_000));
+    let sent = 15_000_000;
+    await until("both are too far behind", () => {
+      broadcaster.send(whole.subarray(sent, ++sent));
+      return server.run.stderr.includes("of fier/lag: too far behind the broadcast");
+    });
+    slow.resume();
+    await server.says(/fier\/lag: a slow watcher skips \d+ bytes/);
+    strict.resume();
+    expect(await strict.ended()).toBe("reset");
+    broadcaster.send(whole.subarray(sent)).finish();
+    expect(await slow.ended()).toBe("fin");
+    const { leftOff, wentOn } = skip(slow.bytes.subarray(7), whole);
+    expect(leftOff).toBeLessThan(15_000_000);
+    expect(wentOn).toBeGreaterThan(leftOff);
+  });
+
+  test("holds up neither the next broadcast nor its own end", async () => {
+    const plain = await server.dial();
+    plain.request("watch,user=fier,channel=end,wait=60");
+    await server.watched("fier/end", 1);
+    plain.pause();
+    const slow = await server.dial();
+    slow.request("watch,user=fier,channel=end,wait=60,reply=1");
+    await server.watched("fier/end", 2);
+    slow.pause();
+    const first = server.broadcast({ fserv_arg_channel: "end" });
+    await first.finish(noise(15_000_000, 36));
+    expect(await first.outcome()).toEqual({ status: 0, stdout: "", stderr: "" });
+
+    const watcher = server.watch({ fserv_arg_channel: "end" }, "--wait");
+    await server.watched("fier/end", 3);
+    const second = server.broadcast({ fserv_arg_channel: "end" });
+    await second.finish("the next one");
+    expect(await second.exit()).toBe(0);
+    expect(await watcher.outcome()).toEqual({ status: 0, stdout: "the next one", stderr: "" });
+
+    await server.says(/of fier\/end: took nothing any more after the broadcast's end/);
+    slow.resume();
+    expect(await slow.ended()).toBe("reset");
+    plain.resume();
+    expect(await plain.ended()).toBe("fin");
+    expect(plain.length).toBeLessThan(15_000_000);
+  });
+});
