@@ -3,6 +3,7 @@
 // for one never leaves with another. What fstream does not know is passed on, as the original does.
 
 import { FstreamError } from "../errors.ts";
+import { parseDuration } from "../settings/duration.ts";
 import { nearest } from "../settings/nearest.ts";
 import type { Flag, Invocation } from "./command.ts";
 import { readSecretFile } from "./secret.ts";
@@ -79,7 +80,7 @@ export async function readArguments(verb: Verb, invocation: Invocation): Promise
   const found = new Map<string, string>();
   for (const name of own[verb]) {
     const value = (await fromFlags(name, invocation)) ?? environment[prefix + name] ?? "";
-    if (value !== "") found.set(name, value);
+    if (value !== "") found.set(name, name === "start" ? startOf(value) : value);
   }
   for (const [variable, value = ""] of Object.entries(environment)) {
     if (!variable.startsWith(prefix) || value === "") continue;
@@ -118,6 +119,13 @@ async function fromFlags(name: string, { flags, cwd }: Invocation): Promise<stri
   if (file === "-") throw new FstreamError("usage", `--${flag}-file can't be stdin`);
   if (file !== undefined) return await readSecretFile(String(file), cwd);
   return typeof text === "string" ? text : undefined;
+}
+
+/** Where to begin: a duration that is written as settings write it (`90`, `1m30s`) as the protocol has it. */
+function startOf(value: string): string {
+  if (/^\d+(ms|s|m|h)$/.test(value)) return value;
+  const ms = parseDuration(value);
+  return ms === undefined ? value : `${ms}ms`;
 }
 
 /** The known argument that an unknown one looks like: a typing slip, or a known one behind a prefix. */

@@ -126,3 +126,15 @@ test("each argument but the wait has a flag, and each password a file", () => {
   ]);
   expect(Object.keys(argumentFlags("token"))).toEqual(["user", "user-password", "user-password-file"]);
 });
+
+test("how far back to begin may be written as any duration is", async () => {
+  for (const [given, sent] of [
+    ["10s", "10s"],
+    ["90", "90000ms"],
+    ["1m30s", "90000ms"],
+    ["next", "next"],
+    ["soon", "soon"],
+  ]) {
+    expect((await read("watch", {}, { user: "fier", start: given })).found).toContainEqual(["start", sent]);
+  }
+});
