@@ -25,6 +25,11 @@ export interface Header {
    * there is none. A watcher that got one such header can't go on in a stream with another.
    */
   readonly fixed: Uint8Array;
+  /**
+   * For a watcher in mid-stream that has been given another `fixed`, where the format lets a stream begin anew behind
+   * another; it takes the place of `resume`.
+   */
+  readonly chain?: Uint8Array;
 }
 
 /** The header of streams that need none. */
@@ -75,6 +80,12 @@ export interface Detector {
    * finding the way again: the stream is then treated as opaque.
    */
   readonly lost: boolean;
+  /**
+   * For a stream that was cut off here: what makes the unit at hand as long as it was announced to be, so that another
+   * stream's `resume` and join can follow, and its player is not still inside of this one. The unit itself remains damaged.
+   * Empty where there is nothing to be made up for, or more than `maxClosingBytes`.
+   */
+  closing?(): Uint8Array;
 }
 
 /** One container: how it is recognised and how it is followed. */
@@ -95,3 +106,6 @@ export const sniffLimit = 65_536;
 
 /** A header kept for joiners is at most this large; a larger one makes a detector `lost`. Bytes. */
 export const maxHeaderBytes = 4 * 1024 * 1024;
+
+/** More than this is not made up for where a stream was cut off. Bytes. */
+export const maxClosingBytes = 8 * 1024 * 1024;

@@ -1,6 +1,8 @@
 // EBML (RFC 8794): elements of an id, a size and a body, inside each other. These functions read what is
 // whole in memory, which is only ever a header; matroska.ts follows a stream of them.
 
+import { concat, filler } from "./gather.ts";
+
 /** An element that lies in a buffer: `at` is where its id is, `body` to `end` its content. */
 export interface Element {
   readonly id: number;
@@ -64,4 +66,26 @@ export function readText(bytes: Uint8Array, at: number, end: number): string {
     text += bytes[i] > 0x20 && bytes[i] < 0x7f ? String.fromCharCode(bytes[i]) : "?";
   }
   return text;
+}
+
+/** The rest of an element of which only the first `length` bytes, at least one, of its id and size are there: zeros. */
+export function restOf(bytes: Uint8Array, length: number): Uint8Array {
+  const head = new Uint8Array(12);
+  head.set(bytes.subarray(0, length));
+  const idLength = Math.min(4, vintLength(head[0]));
+  // where nothing of the size is there it may as well be 0
+  if (length <= idLength) head[idLength] = 0x80;
+  const sizeLength = vintLength(head[idLength]);
+  const size = readSize(head, idLength, sizeLength);
+  return concat([head.subarray(length, idLength + sizeLength), filler(size)]);
+}
+
+/** A Void element (RFC 9559, 5.1) of so many bytes in all, none of them if that is too many; one byte alone is a zero. */
+export function voidElement(bytes: number): Uint8Array {
+  const element = filler(bytes);
+  if (element.length < 2) return element;
+  element[0] = 0xec;
+  if (bytes < 0x7f + 2) element[1] = 0x80 | (bytes - 2);
+  else new DataView(element.buffer).setBigUint64(1, BigInt(bytes - 9) | (1n << 56n));
+  return element;
 }

@@ -8,9 +8,9 @@
 
 import { AvcTrack } from "./avc.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
-import { maxHeaderBytes, sniffLimit } from "./detector.ts";
+import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
 import { configSize, isPlausibleTag, metadataSize, peekBytes, Tag, tagHeadBytes } from "./flvtag.ts";
-import { concat, Gather, readNumber, sameBytes } from "./gather.ts";
+import { concat, filler, Gather, readNumber, sameBytes } from "./gather.ts";
 
 /** The head, and the size (zero) of the tag before the first one. */
 const headBytes = 13;
@@ -109,6 +109,20 @@ class FlvDetector implements Detector {
         if (this.#gather.full) this.#gathered(offset + at);
       }
     }
+  }
+
+  closing(): Uint8Array {
+    const { bytes, length } = this.#gather;
+    const stage = this.#stage;
+    if (stage === "head" || stage === "search" || (stage === "tag" && length === 0)) return noHeader.resume;
+    const head = new Uint8Array(tagHeadBytes);
+    if (stage === "tag") head.set(bytes.subarray(0, length));
+    const tagBytes = tagHeadBytes + (stage === "tag" ? readNumber(head, 1, 3) : this.#payloadBytes);
+    const sent = stage === "body" ? tagBytes - this.#left : stage === "tail" ? tagBytes + length : length;
+    const rest = filler(tagBytes + 4 - sent);
+    // the size that follows each tag
+    for (let i = 1; i <= Math.min(4, rest.length); i++) rest[rest.length - i] = tagBytes >>> (8 * (i - 1));
+    return rest;
   }
 
   /** What the stage waits for is there, and ends before `offset`. */

@@ -13,8 +13,8 @@ import { AvcTrack } from "./avc.ts";
 import { boxOf, fourCc } from "./boxes.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
-import { concat, Gather, readNumber } from "./gather.ts";
-import { cutFragment, readFragment, sampleFragment, sampleRanges } from "./moof.ts";
+import { concat, filler, Gather, readNumber } from "./gather.ts";
+import { cutFragment, dataEnd, readFragment, sampleFragment, sampleRanges } from "./moof.ts";
 import { type Movie, readMovie, type Track } from "./moov.ts";
 
 const ftyp = fourCc("ftyp");
@@ -22,6 +22,7 @@ const moov = fourCc("moov");
 const moof = fourCc("moof");
 const mdat = fourCc("mdat");
 const mfhd = fourCc("mfhd");
+const free = fourCc("free");
 /** What belongs to the fragment that follows it. */
 const prefixes = new Set(["styp", "sidx", "ssix", "prft", "emsg"].map(fourCc));
 /** What is passed over. */
@@ -126,6 +127,27 @@ class Fmp4Detector implements Detector {
         else this.#search(offset + at);
       }
     }
+  }
+
+  closing(): Uint8Array {
+    const { bytes, length } = this.#gather;
+    const isInBox = this.#stage === "body";
+    const sent = isInBox ? 0 : length;
+    const none = noHeader.resume;
+    if (this.#movie === undefined || this.#stage === "search" || sent > 8) return none;
+    const rest = isInBox ? filler(this.#left) : none;
+    const isWaiting = this.#fragmentOffset >= 0 && this.#moofOffset >= this.#fragmentOffset;
+    if ((isInBox && this.#type === mdat) || (!isWaiting && sent === 0)) return rest;
+    // samples that the fragment has announced, in a box whose head may be half there
+    if (this.#kept === this.#moofs) this.#moofs.fill(0, this.#keptBytes, this.#moofBytes);
+    const dataBytes = isWaiting
+      ? dataEnd(this.#moofs, this.#moofBytes, this.#movie.tracks) - this.#moofBytes
+      : 0;
+    const head = boxOf(isWaiting ? mdat : free, []);
+    new DataView(head.buffer).setUint32(0, Math.max(8, dataBytes));
+    head.set(bytes.subarray(0, sent));
+    const size = readNumber(head, 0, 4);
+    return size < 8 ? none : concat([rest, head.subarray(sent), filler(size - 8)]);
   }
 
   #expect(stage: Stage, want: number): void {

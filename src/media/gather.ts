@@ -1,6 +1,8 @@
 // Collects the next N bytes of a stream that comes in pieces: what the detectors read their fixed-size
 // fields from. One small buffer, used again and again; what is skipped or kept whole never passes here.
 
+import { maxClosingBytes } from "./detector.ts";
+
 /** A buffer that fills up to `want` bytes, from pieces of any size. `capacity` bounds `want`, in bytes. */
 export class Gather {
   readonly bytes: Uint8Array;
@@ -64,4 +66,9 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
+}
+
+/** So many bytes to make up for what did not come (see `Detector.closing`): zeros, or none if that is too many. */
+export function filler(bytes: number): Uint8Array {
+  return new Uint8Array(bytes > maxClosingBytes ? 0 : bytes);
 }

@@ -8,7 +8,7 @@
 // There is no sync word: after damage the next bytes that make a credible frame header are taken for one.
 
 import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { concat, Gather, readNumber } from "./gather.ts";
+import { concat, filler, Gather, readNumber } from "./gather.ts";
 import { little } from "./little.ts";
 
 const headerBytes = 32;
@@ -119,6 +119,16 @@ class IvfDetector implements Detector {
         if (this.#gather.full) this.#gathered(offset + at);
       }
     }
+  }
+
+  closing(): Uint8Array {
+    const { bytes, length } = this.#gather;
+    if (this.#state === "body") return filler(this.#left);
+    if (this.#state === "peek") return filler(this.#gather.want - length + this.#left);
+    if (this.#state !== "frame" || length === 0) return filler(0);
+    const head = new Uint8Array(frameHeaderBytes);
+    head.set(bytes.subarray(0, length));
+    return filler(frameHeaderBytes - length + little(head, 0, 4));
   }
 
   #nextFrame(): void {

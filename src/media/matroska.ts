@@ -14,8 +14,8 @@
 import { AvcTrack } from "./avc.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader } from "./detector.ts";
-import { readSize, readUint, vintLength } from "./ebml.ts";
-import { Gather } from "./gather.ts";
+import { readSize, readUint, restOf, vintLength, voidElement } from "./ebml.ts";
+import { concat, filler, Gather } from "./gather.ts";
 import { fileHeader, joinHeader } from "./matroskaheader.ts";
 import {
   blockGroupId,
@@ -92,6 +92,7 @@ class MatroskaDetector implements Detector {
   #base: Header = noHeader;
   #told: Header = noHeader;
 
+  #fedTo = 0;
   #clusterOffset = 0;
   #clusterEnd = 0;
   #clusterTimestamp = -1;
@@ -111,6 +112,7 @@ class MatroskaDetector implements Detector {
   }
 
   feed(bytes: Uint8Array, offset: number): void {
+    this.#fedTo = offset + bytes.length;
     let at = 0;
     while (at < bytes.length && !this.lost) {
       if (this.#stage === "body") {
@@ -129,6 +131,24 @@ class MatroskaDetector implements Detector {
         else this.#head(offset + at);
       }
     }
+  }
+
+  closing(): Uint8Array {
+    const { bytes, length, want } = this.#gather;
+    if (this.#base === noHeader || this.#stage === "search") return noHeader.resume;
+    let element = filler(this.#left + (this.#stage === "peek" ? want - length : 0));
+    if (this.#stage === "element") element = length === 0 ? noHeader.resume : restOf(bytes, length);
+    const rest = [element];
+    let at = this.#fedTo + element.length;
+    for (const end of [
+      this.#level === "group" ? this.#groupEnd : at,
+      this.#level === "top" ? at : this.#clusterEnd,
+    ]) {
+      if (end <= at || end === Number.POSITIVE_INFINITY) continue;
+      rest.push(voidElement(end - at));
+      at = end;
+    }
+    return concat(rest);
   }
 
   /** Some more of an element's id and size is there. */

@@ -206,6 +206,16 @@ export function sampleRanges(bytes: Uint8Array, length: number, track: Track): n
   return ranges;
 }
 
+/** Where from the fragment's start the data end that it announces; its own length if it announces none. */
+export function dataEnd(bytes: Uint8Array, length: number, tracks: readonly Track[]): number {
+  let end = length;
+  for (const track of tracks) {
+    const ranges = sampleRanges(bytes, length, track);
+    for (let i = 0; i < ranges.length; i += 2) end = Math.max(end, ranges[i] + ranges[i + 1]);
+  }
+  return end;
+}
+
 /**
  * The `moof` in `bytes` again, for those samples only whose data begin at `cut` bytes from its start or later, with
  * those data right behind a `mdat` head of 8 bytes behind it. Undefined if that can't be done.

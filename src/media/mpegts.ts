@@ -107,6 +107,10 @@ class MpegtsDetector implements Detector, PacketSink {
     this.#packets.feed(bytes, offset);
   }
 
+  closing(): Uint8Array {
+    return new Uint8Array(this.#packets.missing).fill(0xff);
+  }
+
   damaged(): void {
     this.info.damaged++;
     for (const stream of this.#streams.values()) stream.damaged();

@@ -244,7 +244,10 @@ class OggDetector implements Detector {
     this.#isComplete = true;
     const start = concat(this.#pages);
     this.#pages = [];
-    this.#sink.header({ start, resume: noHeader.resume, fixed: start });
+    // Only of a single stream of sound do players take another one behind it.
+    const isSound = this.#streams.length === 1 && this.#video === undefined;
+    const chain = isSound ? start : undefined;
+    this.#sink.header({ start, resume: noHeader.resume, fixed: start, chain });
   }
 
   #describe(stream: Logical): void {

@@ -10,7 +10,14 @@
 // all before it have said no.
 
 import { containers } from "./containers.ts";
-import { type Container, type Detector, type Sink, type StreamInfo, sniffLimit } from "./detector.ts";
+import {
+  type Container,
+  type Detector,
+  noHeader,
+  type Sink,
+  type StreamInfo,
+  sniffLimit,
+} from "./detector.ts";
 
 /** Kept bytes at which the containers are asked first. */
 const firstLook = 16;
@@ -55,6 +62,10 @@ export class Sniffer implements Detector {
 
   get lost(): boolean {
     return this.#state === "opaque";
+  }
+
+  closing(): Uint8Array {
+    return this.#detector?.closing?.() ?? noHeader.resume;
   }
 
   feed(bytes: Uint8Array, offset: number): void {

@@ -34,6 +34,11 @@ export class PacketReader {
     this.#sink = sink;
   }
 
+  /** Bytes that the packet at hand still lacks. */
+  get missing(): number {
+    return this.#hunting || this.#carried === 0 ? 0 : packetBytes - this.#carried;
+  }
+
   /** Takes the next bytes; `offset` is the absolute offset of the first. */
   feed(bytes: Uint8Array, offset: number): void {
     let at = 0;

@@ -8,7 +8,7 @@
 // each channel) would do as a join point; one is reported each fiftieth of a second.
 
 import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { concat, Gather } from "./gather.ts";
+import { concat, filler, Gather } from "./gather.ts";
 import { little } from "./little.ts";
 
 const riffBytes = 12;
@@ -80,6 +80,8 @@ class WavDetector implements Detector {
   #left = 0;
   #step = 0;
   #nextJoin = 0;
+  /** Of the data that have come. */
+  #end = 0;
 
   constructor(sink: Sink) {
     this.#sink = sink;
@@ -102,6 +104,10 @@ class WavDetector implements Detector {
     }
   }
 
+  closing(): Uint8Array {
+    return filler(this.#state === "data" ? Math.min(this.#left, this.#nextJoin - this.#end) : 0);
+  }
+
   #enter(state: "riff" | "chunk" | "format", bytes: number): void {
     this.#state = state;
     this.#gather.start(bytes);
@@ -109,6 +115,7 @@ class WavDetector implements Detector {
 
   /** Reports the join points before `end`: a block is there when it has begun. */
   #data(end: number): void {
+    this.#end = end;
     for (; this.#nextJoin < end; this.#nextJoin += this.#step) this.#sink.join(this.#nextJoin);
   }
 
@@ -138,6 +145,7 @@ class WavDetector implements Detector {
       if (size === 0 || size >= unknownSize) this.#left = Number.POSITIVE_INFINITY;
       this.#state = "data";
       this.#nextJoin = end;
+      this.#end = end;
     } else if (!isChunkName(bytes, 0) || name === "data") {
       this.lost = true;
     } else {

@@ -6,7 +6,7 @@
 // After damage the next "FRAME" is looked for. Another header line between frames replaces the first.
 
 import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { Gather } from "./gather.ts";
+import { concat, filler, Gather } from "./gather.ts";
 
 const magic = "YUV4MPEG2 ";
 const frameMagic = "FRAME";
@@ -88,6 +88,14 @@ class Y4mDetector implements Detector {
         if (this.#left === 0) this.#nextLine();
       }
     }
+  }
+
+  closing(): Uint8Array {
+    if (this.#state === "pixels") return filler(this.#left);
+    const line = text(this.#line.bytes.subarray(0, this.#line.length));
+    if (this.#state !== "line" || this.#frameBytes === 0 || line === "") return filler(0);
+    const rest = new TextEncoder().encode(`${frameMagic}\n`.slice(line.length));
+    return concat([rest, filler(this.#frameBytes)]);
   }
 
   #nextLine(): void {

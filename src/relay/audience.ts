@@ -6,7 +6,8 @@
 // to where the cuts allow.
 
 import { FstreamError } from "../errors.ts";
-import type { Header } from "../media/detector.ts";
+import { type Header, noHeader } from "../media/detector.ts";
+import { concat, sameBytes } from "../media/gather.ts";
 import type { Broadcast, End, Stage } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "./placement.ts";
@@ -272,20 +273,19 @@ export class Audience {
 
   /** Lets a watcher flow from a place on, if its player can take that. */
   #enter(watcher: Watcher, ground: Ground, place: Extract<Place, { type: "at" }>): void {
-    const { cuts, broadcast } = ground;
+    const { broadcast } = ground;
     const { header, offset } = place;
-    if (watcher.started) {
-      if (!goesOn(watcher, cuts.container, header)) {
-        const message = "the stream goes on with a header that no player takes in its middle";
-        this.#end(watcher, { type: "cut", error: new FstreamError("disconnected", message) });
-        return;
-      }
-      if (watcher.course === broadcast && offset > watcher.cursor) {
-        this.skips++;
-        this.#events.skipped(offset - watcher.cursor);
-      }
+    const prefix = watcher.started ? passage(watcher, broadcast, header) : header.start;
+    if (prefix === undefined) {
+      const message = "the stream goes on with a header that no player takes in its middle";
+      this.#end(watcher, { type: "cut", error: new FstreamError("disconnected", message) });
+      return;
     }
-    watcher.place(offset, watcher.started ? header.resume : header.start);
+    if (watcher.started && watcher.course === broadcast && offset > watcher.cursor) {
+      this.skips++;
+      this.#events.skipped(offset - watcher.cursor);
+    }
+    watcher.place(offset, prefix);
     watcher.leaveAt = broadcast.next?.start ?? Number.POSITIVE_INFINITY;
     watcher.course = broadcast;
     watcher.allowedLagMs = this.#timeline.ageOf(offset);
@@ -372,12 +372,17 @@ function isGone(watcher: Watcher): boolean {
   return watcher.state === "gone";
 }
 
-/** Whether the player of a watcher in mid-stream can take what such a header is for. */
-function goesOn(watcher: Watcher, container: string, header: Header): boolean {
-  const before = watcher.course?.cuts;
-  if (before === undefined) return true;
-  if (before.container !== "" && container !== "" && before.container !== container) return false;
-  return sameBytes(before.fixedAt(watcher.cursor), header.fixed);
+/** What leads a watcher from where it left off to a place with such a header; undefined if its player can't go there. */
+function passage(watcher: Watcher, to: Broadcast, header: Header): Uint8Array | undefined {
+  const { course, cursor } = watcher;
+  if (course === undefined) return header.resume;
+  const { container, info } = course.cuts;
+  if (container !== "" && to.cuts.container !== "" && container !== to.cuts.container) return undefined;
+  const closing = course === to ? noHeader.resume : course.cuts.closing(cursor);
+  const isSame = sameBytes(course.cuts.fixedAt(cursor), header.fixed);
+  const isAlike = info.codecs.join() === to.cuts.info.codecs.join();
+  const opening = isSame ? header.resume : isAlike ? header.chain : undefined;
+  return opening === undefined ? undefined : concat([closing, opening]);
 }
 
 function slow(message: string): End {
@@ -389,8 +394,4 @@ function cutShort(end: End): End {
   if (end.type === "cut" && end.error.code === "shutting_down") return end;
   const error = new FstreamError("not_live", "the broadcast ended before there was anything to start with");
   return { type: "cut", error };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a === b || (a.length === b.length && a.every((byte, index) => byte === b[index]));
 }

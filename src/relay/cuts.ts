@@ -35,6 +35,11 @@ export interface Cuts {
   unitEnd(offset: number): number | undefined;
   /** The last unit end at or before `offset`, as far as is known. */
   unitEndBefore(offset: number): number | undefined;
+  /**
+   * What has to follow for a watcher at `offset` whose stream goes on with another broadcast: see `Detector.closing`. Empty
+   * for one who left off before the end.
+   */
+  closing(offset: number): Uint8Array;
   /** Bytes before `tail` have left the ring. */
   forget(tail: number): void;
   /** No more bytes will come: what is not known by now is opaque. */
@@ -96,6 +101,10 @@ export class ChunkCuts implements Cuts {
     return this.joinAtOrBefore(offset).offset;
   }
 
+  closing(): Uint8Array {
+    return noHeader.resume;
+  }
+
   forget(): void {}
 
   settle(): void {}
@@ -118,6 +127,7 @@ export class SniffedCuts implements Cuts {
   /** The unrepeatable headers there have been, each with the join point that it came into force at. */
   readonly #fixed = new Marks<Mark & { readonly fixed: Uint8Array }>(maxHeaders);
   #settled = false;
+  #end = 0;
   #distances: readonly [number, number] = [0, 0];
   readonly #sniffer = new Sniffer({
     header: (header) => {
@@ -166,6 +176,7 @@ export class SniffedCuts implements Cuts {
   }
 
   feed(bytes: Uint8Array, offset: number): void {
+    this.#end = offset + bytes.length;
     if (this.#sniffer.state !== "opaque") this.#sniffer.feed(bytes, offset);
   }
 
@@ -187,6 +198,10 @@ export class SniffedCuts implements Cuts {
 
   unitEndBefore(offset: number): number | undefined {
     return this.kind === "opaque" ? offset : this.#units.atOrBefore(offset)?.offset;
+  }
+
+  closing(offset: number): Uint8Array {
+    return offset === this.#end ? this.#sniffer.closing() : noHeader.resume;
   }
 
   forget(tail: number): void {

@@ -1,0 +1,59 @@
+// What a detector owes a stream that was cut off: wherever that was, what is there and its closing together end where one
+// of its units does, so that the first byte of another stream is not taken for a part of this one.
+
+import { describe, expect, test } from "bun:test";
+import { containers } from "../../src/media/containers.ts";
+import { fixture, Recorder, random } from "../media/recorder.ts";
+
+const cuts = 300;
+const tsPacketBytes = 188;
+/** The share of cuts that fall where a size has been announced, and not inside of an announcement. */
+const enough = 0.5;
+
+const files = [
+  "flv-aac.flv",
+  "flv-h264-aac.flv",
+  "fmp4-aac.mp4",
+  "fmp4-cmaf.mp4",
+  "fmp4-frames.mp4",
+  "fmp4-h264-aac.mp4",
+  "ivf-vp8.ivf",
+  "matroska-h264-aac.mkv",
+  "matroska-hevc.mkv",
+  "matroska-opus.webm",
+  "matroska-vp9-opus.webm",
+  "mpegts-aac.mpegts",
+  "mpegts-h264-aac.mpegts",
+  "wav-stereo.wav",
+  "y4m-420.y4m",
+];
+
+function detectorOf(file: string, recorder: Recorder) {
+  const container = containers.find(({ name }) => file.startsWith(`${name}-`));
+  if (container === undefined) throw new Error(`no container for the fixture ${file}`);
+  return container.create(recorder);
+}
+
+describe.each(files)("%s", (file) => {
+  test("cut off anywhere is made up to where one of its units ends", async () => {
+    const bytes = await fixture(file);
+    const whole = new Recorder();
+    detectorOf(file, whole).feed(bytes, 0);
+    const ends = new Set([...whole.units, ...whole.joins, bytes.length]);
+    const isEnd = (offset: number) =>
+      file.startsWith("mpegts-") ? offset % tsPacketBytes === 0 : ends.has(offset);
+    const from = whole.joins[1];
+    const next = random(5);
+    let hits = 0;
+    for (let count = 0; count < cuts; count++) {
+      const cut = from + next(bytes.length - from);
+      const detector = detectorOf(file, new Recorder());
+      detector.feed(bytes.subarray(0, cut), 0);
+      const closing = detector.closing?.() ?? new Uint8Array(0);
+      if (isEnd(cut + closing.length)) hits++;
+      detector.feed(closing, cut);
+      expect({ cut, left: detector.closing?.().length }).toEqual({ cut, left: 0 });
+    }
+    expect(hits / cuts).toBeGreaterThan(enough);
+  });
+});
