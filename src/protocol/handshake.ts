@@ -51,10 +51,11 @@ export class HandshakeDecoder {
     while (at < bytes.length) {
       switch (this.#phase) {
         case "preamble":
-          if (this.#preambleBytes++ >= this.#limits.maxPreamble) {
+          this.#preamble(bytes[at++]);
+          this.#preambleBytes++;
+          if (this.#phase === "preamble" && this.#preambleBytes >= this.#limits.maxPreamble) {
             return this.#refuse(`no empty line within the first ${this.#limits.maxPreamble} bytes`);
           }
-          this.#preamble(bytes[at++]);
           break;
         case "length":
           this.#length = this.#length * 256 + bytes[at++];

@@ -13,7 +13,7 @@ export type Handshake =
 /** What becomes of a connection that has sent `bytes`. */
 export function modelHandshake(bytes: Buffer, { maxPreamble, maxRequest }: Limits): Handshake {
   const preamble = /^[^]*?\n\r?\n/.exec(bytes.toString("latin1"))?.[0].length ?? Number.POSITIVE_INFINITY;
-  if (preamble > maxPreamble) return { type: bytes.length > maxPreamble ? "refused" : "more" };
+  if (preamble > maxPreamble) return { type: bytes.length >= maxPreamble ? "refused" : "more" };
   if (bytes.length < preamble + 4) return { type: "more" };
   const length = bytes.readUInt32BE(preamble);
   if (length > maxRequest) return { type: "refused" };
