@@ -47,6 +47,8 @@ function withTime(tag: Tag, ms: number): Uint8Array {
   return bytes;
 }
 
+// Each process is in a group of its own (`detached`): Ctrl-C is for the demonstration, which then ends them in order.
+
 /** A watcher's process, and what it has received. */
 class Watcher {
   readonly process: Subprocess<"ignore", "pipe", "inherit">;
@@ -61,6 +63,7 @@ class Watcher {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "inherit",
+      detached: true,
     });
     this.done = this.#read();
   }
@@ -124,6 +127,7 @@ async function startServer(folder: string): Promise<{ server: Subprocess; addres
     stdin: "ignore",
     stdout: "inherit",
     stderr: "pipe",
+    detached: true,
   });
   const port = Promise.withResolvers<string>();
   const read = async () => {
@@ -150,6 +154,7 @@ async function demonstrate(seconds: number | undefined, folder: string): Promise
     stdin: "pipe",
     stdout: "inherit",
     stderr: "inherit",
+    detached: true,
   });
   say("A broadcaster sends it a film in a loop. Watch it yourself:\n");
   say(`    ${program} ${address} watch --user demo | ffplay -i -\n`);

@@ -56,6 +56,24 @@ export class FstreamError extends Error {
   }
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file or folder",
+  ENOTDIR: "part of its path is no folder",
+  EISDIR: "it is a folder",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space is left there",
+  EADDRINUSE: "the address is in use",
+  EADDRNOTAVAIL: "this machine has no such address",
+};
+
+/** What the system said, in words, where `error` is the system's (errno(3)); undefined where it is not. */
+export function systemReason(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
+  return reasons[error.code] ?? (/^E[A-Z0-9]+$/.test(error.code) ? error.message : undefined);
+}
+
 /** Any thrown value as an FstreamError; what is not one already is a bug or the system's: `internal`. */
 export function asFstreamError(error: unknown): FstreamError {
   if (error instanceof FstreamError) return error;

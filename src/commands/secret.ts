@@ -3,7 +3,7 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, systemReason } from "../errors.ts";
 
 /** The text of a secret file (`-`: all of stdin) without one trailing newline; rejects with `failed`. */
 export async function readSecretFile(file: string, cwd: string): Promise<string> {
@@ -12,7 +12,9 @@ export async function readSecretFile(file: string, cwd: string): Promise<string>
   try {
     bytes = file === "-" ? await Bun.stdin.bytes() : await readFile(resolve(cwd, file));
   } catch (cause) {
-    throw new FstreamError("failed", `${name} can't be read: ${(cause as Error).message}`, { cause });
+    throw new FstreamError("failed", `${name} can't be read: ${systemReason(cause) ?? String(cause)}`, {
+      cause,
+    });
   }
   return decode(bytes, name).replace(/\r?\n$/, "");
 }
@@ -86,6 +88,7 @@ class TypedLines {
       } else if (key === "\r" || key === "\n") {
         return line.join("");
       } else if (key === "\x03" || key === "\x04") {
+        process.stderr.write("\n");
         throw new FstreamError("failed", "no password was given");
       } else if (key === "\x7f" || key === "\b") {
         line.pop();

@@ -1,8 +1,10 @@
-// `fstream serve`: the server, until SIGTERM or SIGINT.
+// `fstream serve`: the server, until SIGTERM, SIGINT or SIGHUP (a terminal that closes).
 
+import { readUsers } from "../auth/folder.ts";
 import { throttled } from "../auth/throttle.ts";
 import { UsersFolder } from "../auth/users.ts";
-import { stderrLog } from "../log.ts";
+import { FstreamError } from "../errors.ts";
+import { type Log, stderrLog } from "../log.ts";
 import { startServer } from "../server/server.ts";
 import { settingFlags } from "../settings/flags.ts";
 import { loadSettings } from "../settings/load.ts";
@@ -16,7 +18,12 @@ export const serve: Command = {
     config: { type: "string", value: "FILE", help: "settings file (default: ./fstream.toml if it is there)" },
     ...settingFlags,
   },
-  run: async ({ flags, environment, cwd }) => {
+  run: async ({ flags, operands, environment, cwd }) => {
+    if (operands.length > 0) {
+      throw new FstreamError("usage", `serve takes no ${operands[0]}`, {
+        hint: "--listen HOST:PORT is where it listens",
+      });
+    }
     const { config, ...overrides } = flags;
     const file = typeof config === "string" ? config : undefined;
     const settings = await loadSettings({ file, cwd, environment, overrides });
@@ -25,6 +32,7 @@ export const serve: Command = {
     const authenticator = throttled(users, { nowMs: () => performance.now(), sleep: Bun.sleep });
     const stopped = signalled();
     const server = await startServer(settings, authenticator, log);
+    await tellOfUsers(settings.fstream.usersDir, log);
     log.info("ready");
     log.info(`${await stopped}: stopping`);
     await server.stop();
@@ -32,10 +40,23 @@ export const serve: Command = {
   },
 };
 
+/** Who starts a server for the first time has no users yet, and should know it before the first broadcast fails. */
+async function tellOfUsers(folder: string, log: Log): Promise<void> {
+  try {
+    const { users, problems } = await readUsers(folder);
+    if (users.length === 0)
+      log.warn(`no users in ${folder}: nobody can broadcast yet (\`fstream user add NAME\`)`);
+    for (const problem of problems) log.warn(problem);
+  } catch (error) {
+    if (!(error instanceof FstreamError)) throw error;
+    log.warn(`${error.message}: nobody can broadcast yet (\`fstream user add NAME\` makes it)`);
+  }
+}
+
 /** Resolves with the first signal that asks to stop; a second one ends the process as if nobody listened. */
 function signalled(): Promise<NodeJS.Signals> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  const signals = ["SIGTERM", "SIGINT"] as const;
+  const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
   const stop = (signal: NodeJS.Signals) => {
     for (const each of signals) process.off(each, stop);
     resolve(signal);

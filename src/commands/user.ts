@@ -7,7 +7,7 @@ import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } fro
 import { userNameProblem } from "../auth/name.ts";
 import { hashPassword, type Secret } from "../auth/password.ts";
 import type { User } from "../auth/userfile.ts";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, systemReason } from "../errors.ts";
 import { loadSettings } from "../settings/load.ts";
 import type { Command, Invocation } from "./command.ts";
 import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
@@ -32,7 +32,19 @@ export const user: Command = {
     },
     json: { type: "boolean", help: "list as JSON" },
   },
-  run,
+  run: async (invocation) => {
+    try {
+      return await run(invocation);
+    } catch (error) {
+      const reason = systemReason(error);
+      if (reason === undefined) throw error;
+      const { path = "the users folder" } = error as NodeJS.ErrnoException;
+      throw new FstreamError("failed", `${path}: ${reason}`, {
+        hint: "--users-dir DIR names another users folder",
+        cause: error,
+      });
+    }
+  },
 };
 
 async function run(invocation: Invocation): Promise<number> {
@@ -50,7 +62,10 @@ async function run(invocation: Invocation): Promise<number> {
     throw new FstreamError("usage", "user needs one of add, passwd, remove or list", {
       hint: "`fstream help user` shows how",
     });
-  if (name === undefined || more.length > 0) throw new FstreamError("usage", `user ${action} takes one name`);
+  if (name === undefined) {
+    throw new FstreamError("usage", `user ${action} needs a name`, { hint: `fstream user ${action} NAME` });
+  }
+  if (more.length > 0) throw new FstreamError("usage", `user ${action} takes one name`);
   const problem = userNameProblem(name);
   if (problem !== undefined) throw new FstreamError("usage", `a user's name ${problem}`);
   return await actions[action](await usersFolder(invocation), name);
@@ -116,7 +131,7 @@ async function list({ flags, terminal }: Invocation, folder: string): Promise<nu
     terminal.print(table(users));
   }
   if (problems.length > 0)
-    terminal.hint(`${problems.length} more have something wrong: run \`fstream check\``);
+    terminal.hint(`there is something wrong with ${problems.length} more: run \`fstream check\``);
   return 0;
 }
 
@@ -156,7 +171,11 @@ async function newSecret({ flags, cwd }: Invocation, name: string): Promise<Secr
   } else {
     password = await readSecretLine();
   }
-  if (password === "") throw new FstreamError("failed", "the password is empty");
+  if (password === "") {
+    throw new FstreamError("failed", "the password is empty", {
+      hint: "type one, pipe one in, or name a file with --password-file",
+    });
+  }
   if (flags.plain === true) return { kind: "plain", password };
   return { kind: "hash", hash: await hashPassword(password) };
 }

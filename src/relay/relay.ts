@@ -20,6 +20,7 @@ export interface RelayOptions extends ChannelOptions {
   readonly takeover: boolean;
 }
 
+/** As the channels' own; `closed` comes when the last watcher of a closed channel has gone too. */
 export type RelayEvents = ChannelEvents;
 
 /** A broadcast that is on: what its session holds of it. */
@@ -34,6 +35,7 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #clock: Clock;
   readonly #parts;
+  readonly #events: RelayEvents;
   readonly #channels = new Map<string, Channel>();
   /** Channels that are over, and still have watchers that are owed bytes. */
   readonly #draining = new Set<Channel>();
@@ -50,10 +52,8 @@ export class Relay {
     this.#options = options;
     this.#clock = clock;
     const budget = new Budget(options.maxBacklogTotalBytes);
-    const closed = (channel: Channel) => {
-      this.#closed(channel);
-      events.closed(channel);
-    };
+    this.#events = events;
+    const closed = (channel: Channel) => this.#closed(channel);
     this.#parts = { options, clock, budget, samePassword, events: { ...events, closed } };
   }
 
@@ -130,7 +130,8 @@ export class Relay {
   #closed(channel: Channel): void {
     const key = keyOf(channel.user, channel.name);
     if (this.#channels.get(key) === channel) this.#channels.delete(key);
-    if (!channel.idle) this.#draining.add(channel);
+    if (channel.idle) this.#events.closed(channel);
+    else this.#draining.add(channel);
   }
 
   #sweep(): void {
@@ -138,7 +139,9 @@ export class Relay {
     for (const channel of this.#channels.values()) channel.sweep(nowMs);
     for (const channel of this.#draining) {
       channel.sweep(nowMs);
-      if (channel.idle) this.#draining.delete(channel);
+      if (!channel.idle) continue;
+      this.#draining.delete(channel);
+      this.#events.closed(channel);
     }
     if (this.#channels.size > 0 || this.#draining.size > 0) this.#sweepLater();
     else this.#sweeping = false;

@@ -3,7 +3,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { Tokens } from "../auth/tokens.ts";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
@@ -88,10 +88,10 @@ export async function startServer(
   const tls = tlsListen !== undefined || httpsListen !== undefined ? await certificateOf(server) : undefined;
   const http = { authenticator, tokens, log: log.scope("http"), trusted };
   const plans = [
-    { name: "tcp", at: listen, tls: undefined, open: (at: At) => sockets.listen(at) },
-    { name: "tls", at: tlsListen, tls, open: (at: At) => sockets.listen(at) },
-    { name: "https", at: httpsListen, tls, open: (at: At) => openHttp(at) },
-    { name: "http", at: httpListen, tls: undefined, open: (at: At) => openHttp(at) },
+    { name: "tcp", setting: "listen", at: listen, tls: undefined, open: (at: At) => sockets.listen(at) },
+    { name: "tls", setting: "tls_listen", at: tlsListen, tls, open: (at: At) => sockets.listen(at) },
+    { name: "https", setting: "https_listen", at: httpsListen, tls, open: (at: At) => openHttp(at) },
+    { name: "http", setting: "http_listen", at: httpListen, tls: undefined, open: (at: At) => openHttp(at) },
   ];
   const openHttp = (at: At) => {
     const listener = listenHttp(at, http);
@@ -103,9 +103,9 @@ export async function startServer(
     await Promise.all(https.map((listener) => listener.stop(graceMs)));
   };
   try {
-    for (const { name, at, tls, open } of plans) {
+    for (const { name, setting, at, tls, open } of plans) {
       if (at === undefined) continue;
-      const bound = bind({ ...at, tls }, open);
+      const bound = bind({ ...at, setting, tls }, open);
       log.info(`listening on ${name} ${bound}`);
     }
   } catch (error) {
@@ -125,6 +125,8 @@ export async function startServer(
 }
 
 interface At {
+  /** The setting that says so. */
+  readonly setting: string;
   readonly host: string;
   readonly port: number;
   readonly tls: Certificate | undefined;
@@ -145,9 +147,9 @@ function bind(at: At, open: (at: At) => number): string {
   }
   const where = `${at.host}:${at.port}`;
   const taken = (failure as NodeJS.ErrnoException).code === "EADDRINUSE";
-  const reason = taken ? "the address is in use" : (failure as Error).message;
-  throw new FstreamError("failed", `can't listen on ${where}: ${reason}`, {
-    hint: "each listener's address is a setting: `fstream help serve` lists them",
+  const reason = systemReason(failure) ?? (failure as Error).message;
+  throw new FstreamError("failed", `can't listen on ${where} (${at.setting}): ${reason}`, {
+    hint: `${taken ? "another fstream may be running; " : ""}--${at.setting.replaceAll("_", "-")} ADDRESS chooses another`,
     cause: failure,
   });
 }

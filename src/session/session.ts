@@ -10,7 +10,7 @@
 
 import { type Grant, mayBroadcast } from "../auth/authenticator.ts";
 import { userNameProblem } from "../auth/name.ts";
-import { asFstreamError, FstreamError } from "../errors.ts";
+import { asFstreamError, FstreamError, systemReason } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type {
   BroadcastRequest,
@@ -197,7 +197,7 @@ export class Session {
     const { log } = this.#services;
     const { address } = this.#connection;
     const what = request === undefined ? "request" : `${request.intent} of ${request.user}`;
-    if (error.code === "internal") log.error(`${what} from ${address}: ${error.stack ?? error.message}`);
+    if (error.code === "internal") log.error(`${what} from ${address}: ${detailOf(error)}`);
     else
       log.repeated(
         `${error.code} ${address}`,
@@ -218,6 +218,15 @@ export class Session {
     farewell.begin();
     if (this.#peerEnded) farewell.ended();
   }
+}
+
+/** For the log: what failed and why, or where a bug is. */
+function detailOf(error: FstreamError): string {
+  const { cause, message } = error;
+  const reason = systemReason(cause);
+  if (reason !== undefined) return `${message}: ${reason}`;
+  const { stack } = cause instanceof Error ? cause : error;
+  return (stack ?? message).replaceAll(/\n\s*/g, " | ");
 }
 
 /** While somebody else looks up who the peer is. */

@@ -52,12 +52,7 @@ export const table = {
   server: {
     listen: setting("listen", listenAddress(), ":61920", "plain TCP"),
     tlsListen: setting("tls_listen", listenAddress(), "", "the same protocol over TLS"),
-    httpsListen: setting(
-      "https_listen",
-      listenAddress(),
-      ":61921",
-      "HTTPS: the token endpoint, watching over HTTP, pages, metrics",
-    ),
+    httpsListen: setting("https_listen", listenAddress(), ":61921", "HTTPS: the token endpoint"),
     httpListen: setting(
       "http_listen",
       listenAddress(),
@@ -131,7 +126,7 @@ export const table = {
       "admin_token_file",
       optionalPath(),
       "",
-      "file with the token that opens /metrics and /api to others than loopback",
+      "file with the token that opens what is not for everybody over HTTP (so far there is no such thing)",
     ),
     logLevel: setting(
       "log_level",
@@ -260,7 +255,7 @@ export const table = {
       "list_channels",
       boolean(),
       true,
-      "whether channels without a password appear in /api and on the page",
+      "whether channels without a password are shown to everybody where channels are listed (so far nowhere)",
     ),
   },
   auth: {

@@ -109,7 +109,7 @@ test("the list is one name a line for scripts, and JSON where asked for", async 
   await put("users/broken.ini", "");
   const { status, stdout, stderr } = await run(cwd, ["user", "list"]);
   expect({ status, stdout }).toEqual({ status: 0, stdout: "adam\nzoe\n" });
-  expect(stderr).toBe("fstream: hint: 1 more have something wrong: run `fstream check`\n");
+  expect(stderr).toBe("fstream: hint: there is something wrong with 1 more: run `fstream check`\n");
   expect(JSON.parse((await run(cwd, ["user", "list", "--json"])).stdout)).toEqual([
     { user: "adam", password: "plain", channels: null, enabled: true },
     { user: "zoe", password: "plain", channels: ["a", "b*"], enabled: false },
