@@ -1,0 +1,171 @@
+// What fstream is to reach, most of it as ratios within one run; and for `--check` the same with margins so wide that only a
+// change for the worse misses them, not a busy machine.
+
+import type { Measured } from "./load.ts";
+import { flowingName, silentName, silentOtherName, waitingName } from "./memory.ts";
+import type { PeerName } from "./peers.ts";
+import { pipesName } from "./pipes.ts";
+import { allDelivered, figureOf, plainFigure, type Results, ratioOf } from "./results.ts";
+import { serveName, versionName } from "./starts.ts";
+
+interface Target {
+  readonly work: string;
+  readonly what: string;
+  readonly atMost?: number;
+  readonly atLeast?: number;
+  /** The bound that `--check` holds; without one it is not checked. */
+  readonly checked?: number;
+  readonly unit?: string;
+  readonly value: (results: Results) => number | undefined;
+}
+
+export interface Verdict {
+  readonly work: string;
+  readonly what: string;
+  readonly bound: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly met: boolean;
+}
+
+const cpu = (measured: Measured) => measured.cpuPerGb;
+const delay = (measured: Measured) => measured.delayMedianMs;
+const gigabits = (measured: Measured) => measured.gigabits;
+
+function ratio(
+  work: string,
+  of: (measured: Measured) => number,
+  to: PeerName,
+): (results: Results) => number | undefined {
+  return (results) => ratioOf(results, work, ["fstream", to], of);
+}
+
+/** 1 if every watcher got every byte of every round. */
+function delivered(work: string): (results: Results) => number | undefined {
+  return (results) => {
+    const rounds = results.fanOuts[work]?.fstream;
+    return rounds === undefined ? undefined : Number(allDelivered(rounds));
+  };
+}
+
+function pipeRatio(way: string): (results: Results) => number | undefined {
+  return (results) => {
+    const ours = plainFigure(results, pipesName, way);
+    const theirs = plainFigure(results, pipesName, "socat");
+    return ours === undefined || theirs === undefined ? undefined : ours / theirs;
+  };
+}
+
+/** To Icecast where it keeps up: where its watchers get what is sent. */
+function keepingUp(work: string): (results: Results) => number | undefined {
+  return (results) => {
+    const kept = figureOf(results, work, "icecast", (measured) => measured.delivered) ?? 0;
+    return kept < 0.98 ? undefined : ratioOf(results, work, ["fstream", "icecast"], cpu);
+  };
+}
+
+const everyByte = { what: "every byte delivered (1: yes)", atLeast: 1 };
+
+const targets: readonly Target[] = [
+  { work: "500x4", what: "CPU/GB to Icecast's", atMost: 0.4, value: ratio("500x4", cpu, "icecast") },
+  { work: "500x4", what: "CPU/GB to C's", atMost: 0.4, checked: 0.65, value: ratio("500x4", cpu, "C") },
+  {
+    work: "500x4",
+    what: "99th percentile of delay",
+    atMost: 40,
+    checked: 80,
+    unit: "ms",
+    value: (results) => figureOf(results, "500x4", "fstream", (measured) => measured.delay99Ms),
+  },
+  { work: "1000x4", what: "CPU/GB to C's", atMost: 0.45, checked: 0.7, value: ratio("1000x4", cpu, "C") },
+  { work: "1000x4", ...everyByte, checked: 1, value: delivered("1000x4") },
+  { work: "10x400", what: "CPU/GB to C's", atMost: 1.3, checked: 1.8, value: ratio("10x400", cpu, "C") },
+  {
+    work: "10x400",
+    what: "median delay to C's",
+    atMost: 1.3,
+    checked: 3,
+    value: ratio("10x400", delay, "C"),
+  },
+  {
+    work: "1000x30",
+    what: "throughput to C's",
+    atLeast: 0.97,
+    checked: 0.8,
+    value: ratio("1000x30", gigabits, "C"),
+  },
+  { work: "flv1000", what: "CPU/GB to C's", atMost: 1.1, checked: 1.5, value: ratio("flv1000", cpu, "C") },
+  {
+    work: "flv1000",
+    what: "CPU/GB to Icecast's, if that keeps up",
+    atMost: 0.45,
+    value: keepingUp("flv1000"),
+  },
+  { work: "one", what: "throughput to C's", atLeast: 0.8, checked: 0.5, value: ratio("one", gigabits, "C") },
+  {
+    work: "memory",
+    what: "process, 1000 × 4, without the backlog",
+    atMost: 67.1,
+    unit: "MB",
+    value: (results) => plainFigure(results, flowingName, "fstream"),
+  },
+  {
+    work: "silent",
+    what: "process and kernel for each of 500",
+    atMost: 256,
+    unit: "KiB",
+    value: (results) => plainFigure(results, silentName, "fstream"),
+  },
+  {
+    work: "silent",
+    what: "the one who reads gets every byte (1: yes)",
+    atLeast: 1,
+    value: (results) => plainFigure(results, silentOtherName, "fstream"),
+  },
+  { work: "10000x0.128", ...everyByte, value: delivered("10000x0.128") },
+  {
+    work: "waiting",
+    what: "process for each of 10,000",
+    atMost: 4.096,
+    unit: "KB",
+    value: (results) => plainFigure(results, waitingName, "fstream"),
+  },
+  {
+    work: "pipes",
+    what: "clients through a socat relay, to socat's",
+    atLeast: 0.8,
+    value: pipeRatio("clients"),
+  },
+  { work: "pipes", what: "all of fstream, to socat's", atLeast: 0.8, value: pipeRatio("fstream") },
+  {
+    work: "start",
+    what: "--version",
+    atMost: 25,
+    unit: "ms",
+    value: (results) => plainFigure(results, versionName, "fstream"),
+  },
+  {
+    work: "start",
+    what: "until serve listens",
+    atMost: 150,
+    unit: "ms",
+    value: (results) => plainFigure(results, serveName, "fstream"),
+  },
+];
+
+/** What can be judged of what was measured; with `margins` only what `--check` holds, to its bounds. */
+export function judge(results: Results, margins: boolean): Verdict[] {
+  return targets.flatMap(({ work, what, atMost, atLeast, checked, unit = "", value }) => {
+    const measured = value(results);
+    const wanted = margins ? checked : (atMost ?? atLeast);
+    if (measured === undefined || wanted === undefined) return [];
+    const met = atMost === undefined ? measured >= wanted : measured <= wanted;
+    const bound = `${atMost === undefined ? "≥" : "≤"} ${wanted}`;
+    return [{ work, what, bound, value: measured, unit, met }];
+  });
+}
+
+/** The works that `--check` needs. */
+export const checkedWorks = new Set(
+  targets.filter(({ checked }) => checked !== undefined).map(({ work }) => work),
+);

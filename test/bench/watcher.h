@@ -1,0 +1,74 @@
+// One watcher's connection: it connects, asks (in fstream's protocol or by HTTP, plain or over TLS, or by RTMP), and takes
+// what comes; of RTMP that is only counted.
+// Everything is non-blocking; the owner calls `watcher_ready` when its socket has something to say.
+
+#ifndef WATCHER_H
+#define WATCHER_H
+
+#include "stream.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+/** What it speaks; over TLS or not. */
+enum kind { KIND_FSTREAM, KIND_HTTP, KIND_RTMP };
+
+enum state {
+  /** Not asked yet. */
+  CONNECTING,
+  SECURING,
+  /** Of RTMP: the server's half of the handshake is not all there. */
+  GREETING,
+  /** Asked; of HTTP the response's headers are not all there. */
+  ASKED,
+  FLOWING,
+  CLOSED,
+};
+
+struct watcher {
+  int fd;
+  enum state state;
+  /** Every byte is checked; otherwise only where it starts, and then they are counted. */
+  bool checked;
+  /** Takes nothing once it has asked. */
+  bool silent;
+  /** Comes when the stream flows already: it is timed, and starts anywhere. */
+  bool joiner;
+  /** When it began to connect, and when the stream's first byte came; 0: it did not yet. */
+  uint64_t connect_ns;
+  uint64_t first_ns;
+  uint64_t bytes;
+  struct reader reader;
+  /** Of the response's headers: how much of the empty line was seen; how many bytes came; whether it is a refusal. */
+  unsigned line;
+  unsigned header_bytes;
+  bool refused;
+  void *tls;
+};
+
+/** What all watchers have in common. */
+struct venue {
+  struct sockaddr_in address;
+  enum kind kind;
+  bool tls;
+  const struct stream *stream;
+  /** Delays are added to it while `measuring`. */
+  struct histogram delays;
+  bool measuring;
+  /** Bytes of the stream that all watchers got. */
+  uint64_t bytes;
+};
+
+/** Begins to connect; false with a message if not even that can be done (no descriptor, no port). */
+bool watcher_open(struct watcher *watcher, const struct venue *venue);
+
+/** Goes on with whatever its state is, as far as the socket lets it. */
+void watcher_ready(struct watcher *watcher, struct venue *venue);
+
+/** What a watcher or, for `broadcast`, a broadcaster asks for; gives the length. At most 512 bytes. */
+size_t request_of(enum kind kind, bool broadcast, char *bytes);
+
+/** Whether watchers over TLS were compiled in. */
+bool watcher_has_tls(void);
+
+#endif
