@@ -51,7 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return meaning("usage").exit;
   }
   if (first === "--help" || first === "-h" || first === "help") {
-    terminal.print(second === undefined ? await overview() : await helpFor(second));
+    terminal.print(second === undefined || second === "help" ? await overview() : await helpFor(second));
     return 0;
   }
   const early = [first, second].find((word) => word?.startsWith("-"));

@@ -8,14 +8,14 @@ type Verb = Request["intent"];
 
 type Hint = (verb: Verb) => string;
 
+const newToken = "get a new token: each serves once, and not for long";
+
 const later: Hint = (verb) =>
   verb === "token" ? "try again later" : "try again later, or let --retry do it";
 
 const hints: Partial<Record<Code, Hint>> = {
-  unauthorized: (verb) =>
-    `check --user and --user-password (or the variables fserv_arg_user and fserv_arg_user_password)${
-      verb === "broadcast" ? "; a token serves once, and not for long" : ""
-    }`,
+  unauthorized: () =>
+    "check --user and --user-password (or the variables fserv_arg_user and fserv_arg_user_password)",
   forbidden: (verb) =>
     verb === "watch"
       ? "a channel's password is given with --channel-password or fserv_arg_channel_password"
@@ -28,9 +28,26 @@ const hints: Partial<Record<Code, Hint>> = {
   shutting_down: later,
 };
 
+/** What the code `unauthorized` leaves open only our server's words tell; others' just get the code's hint. */
+const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
+  [/wrong user or token/, () => `check --user, or ${newToken}`],
+  [/^the token /, () => newToken],
+  [
+    /on a plain connection/,
+    (verb) =>
+      verb === "broadcast"
+        ? "use --token-from https://HOST:61921, or the address fstreams://HOST:61922"
+        : "use the address https://HOST:61921 or fstreams://HOST:61922",
+  ],
+];
+
 /** `error` from the server, with a hint for who called `verb`. */
 export function advised(error: FstreamError, verb: Verb): FstreamError {
-  const hint = hints[error.code]?.(verb);
+  const told =
+    error.code === "unauthorized"
+      ? unauthorizedHints.find(([words]) => words.test(error.message))?.[1]
+      : undefined;
+  const hint = (told ?? hints[error.code])?.(verb);
   if (hint === undefined || error.hint !== undefined) return error;
   return new FstreamError(error.code, error.message, { hint, cause: error.cause });
 }

@@ -35,6 +35,11 @@ export interface BroadcastOptions {
 
 /** A connection that lived so long was a success, even where the server never answers. Milliseconds. */
 const livedMs = 5000;
+/**
+ * Who is turned away without a word (an original server's way) sees the server close by then. The FIN of a short
+ * broadcast waits so long for a first word, or that close would pass for the answer to it. Milliseconds.
+ */
+const silentMs = 500;
 /** How long to go on trying once the input is over. */
 const lastChanceMs = 10_000;
 /** How long a stream may keep us waiting for a join point, before it goes on anywhere. */
@@ -43,6 +48,14 @@ const joinTimeoutMs = 15_000;
 const tokenTries = 5;
 /** What a server has not accepted yet is kept, to be sent again with another token, up to so many bytes. */
 const unacceptedBytes = 16 * 1024 * 1024;
+
+/** How a broadcast ended that did. */
+export interface Delivery {
+  /** Bytes of the stream that went out on the last connection. */
+  readonly sent: number;
+  /** Whether the server said that it has them all; one of the original protocol never does. */
+  readonly confirmed: boolean;
+}
 
 interface Link {
   readonly connection: Connection;
@@ -86,25 +99,24 @@ export class Broadcaster {
   }
 
   /** Resolves when the server took everything (of the last connection); rejects with what stood in the way. */
-  async run(): Promise<void> {
+  async run(): Promise<Delivery> {
     const { input } = this.#options;
     input.start(() => this.#bell.ring());
     try {
-      await this.#attempts();
+      return await this.#attempts();
     } finally {
       input.finish();
     }
   }
 
-  async #attempts(): Promise<void> {
+  async #attempts(): Promise<Delivery> {
     for (;;) {
       try {
         // Where it is known what to send next, as at the very first, the input waits and nothing is lost.
         const link = await this.#meanwhile(this.#resend === undefined, () => this.#connect());
         this.#link = link;
         this.#options.meter?.state("");
-        await this.#stream(link);
-        return;
+        return await this.#stream(link);
       } catch (error) {
         if (!(error instanceof FstreamError)) throw error;
         const link = this.#link;
@@ -123,8 +135,8 @@ export class Broadcaster {
     return { connection, replies, token, sinceMs: clock.nowMs(), sent: 0 };
   }
 
-  /** Resolves when the server has confirmed the end; rejects if it has not. */
-  async #stream(link: Link): Promise<void> {
+  /** Resolves when the server has ended in order after our end; rejects if it has not. */
+  async #stream(link: Link): Promise<Delivery> {
     try {
       await this.#send(link);
     } catch (error) {
@@ -133,10 +145,24 @@ export class Broadcaster {
     }
     const { failure } = this.#options.input;
     if (failure !== undefined) throw failure;
+    await this.#answered(link);
     const orderly = !link.replies.over;
     if (orderly) link.connection.shutdown();
     while (!link.replies.over) await this.#bell.rung();
-    conclude(link, orderly);
+    return { sent: link.sent, confirmed: conclude(link, orderly) };
+  }
+
+  /** Returns when the server has said something, has closed, or had the time for it since the beginning. */
+  async #answered({ replies, sinceMs }: Link): Promise<void> {
+    const { clock } = this.#options;
+    const leftMs = sinceMs + silentMs - clock.nowMs();
+    if (leftMs <= 0 || replies.over || replies.accepted) return;
+    const state = { due: false };
+    void clock.sleep(leftMs).then(() => {
+      state.due = true;
+      this.#bell.ring();
+    });
+    while (!state.due && !replies.over && !replies.accepted) await this.#bell.rung();
   }
 
   /** Returns when the input is over or the server's mind is made up. */
@@ -246,14 +272,17 @@ export class Broadcaster {
   }
 }
 
-/** Returns if the server took everything; `orderly` says whether our FIN came before its end. */
-function conclude({ connection, replies, sent }: Link, orderly: boolean): void {
+/**
+ * Whether the server has confirmed everything, if nothing speaks against that it took everything. `orderly`
+ * says whether our FIN came before its end.
+ */
+function conclude({ connection, replies, sent }: Link, orderly: boolean): boolean {
   if (replies.error !== undefined) throw advised(replies.error, "broadcast");
-  if (replies.bytes === sent) return;
+  if (replies.bytes === sent) return true;
   if (replies.bytes !== undefined) {
     throw new FstreamError("disconnected", `the server took ${replies.bytes} of ${sent} bytes`);
   }
   // A server of the original protocol never says a word; that it closes after our FIN is all there is.
-  if (orderly && !replies.accepted && connection.ending?.type === "fin") return;
+  if (orderly && !replies.accepted && connection.ending?.type === "fin") return false;
   throw connection.lost();
 }

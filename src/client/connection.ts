@@ -39,7 +39,8 @@ const stallMs = 15_000;
 
 export class Connection {
   readonly #wire: Wire;
-  readonly #place: string;
+  /** `host:port`, for people. */
+  readonly place: string;
   readonly #readable = new Bell();
   readonly #writable = new Bell();
   #chunks: Uint8Array[] = [];
@@ -50,7 +51,7 @@ export class Connection {
 
   constructor(wire: Wire, place: string) {
     this.#wire = wire;
-    this.#place = place;
+    this.place = place;
   }
 
   /** Received, but not yet read, bytes. */
@@ -113,7 +114,7 @@ export class Connection {
         : ending?.type === "error"
           ? `broke: ${ending.message}`
           : "was closed by the server";
-    return new FstreamError("disconnected", `the connection to ${this.#place} ${how}`);
+    return new FstreamError("disconnected", `the connection to ${this.place} ${how}`);
   }
 
   /** From the socket: bytes, in a buffer that is now ours. */

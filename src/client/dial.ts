@@ -6,6 +6,7 @@ import type { Socket } from "bun";
 import { FstreamError } from "../errors.ts";
 import { type Address, formatPlace, isSecure } from "./address.ts";
 import { Connection } from "./connection.ts";
+import { usualPorts } from "./opening.ts";
 import { objection, type Trust, tlsOptions } from "./trust.ts";
 
 /** Time for the TCP and TLS handshakes together, milliseconds. */
@@ -20,6 +21,7 @@ const keepAliveMs = 5000;
 export async function dial(address: Address, trust: Trust): Promise<Connection> {
   const place = formatPlace(address);
   const secure = isSecure(address);
+  const hint = secure ? `it may not speak TLS: ${usualPorts}` : undefined;
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   let connection: Connection | undefined;
   let given = false;
@@ -34,7 +36,7 @@ export async function dial(address: Address, trust: Trust): Promise<Connection> 
   };
   const timer = setTimeout(() => {
     refuse(
-      new FstreamError("disconnected", `no answer from ${place} for ${connectTimeoutMs / 1000} s`),
+      new FstreamError("disconnected", `no answer from ${place} for ${connectTimeoutMs / 1000} s`, { hint }),
       undefined,
     );
     connection?.close();
@@ -74,12 +76,18 @@ export async function dial(address: Address, trust: Trust): Promise<Connection> 
       close(_, error) {
         connection?.closed(endingOf(error));
         if (!given)
-          refuse(new FstreamError("disconnected", `${place} closed the connection at once`), undefined);
+          refuse(
+            new FstreamError("disconnected", `${place} closed the connection at once`, { hint }),
+            undefined,
+          );
       },
     },
   }).catch((error: unknown) => {
-    if (!given)
-      refuse(new FstreamError("disconnected", failureWords(error, address), { cause: error }), undefined);
+    if (given) return;
+    const refused = codeOf(error) === "ECONNREFUSED";
+    const question = refused ? `is the server running, and is ${address.port} its port?` : undefined;
+    const options = { hint: question, cause: error };
+    refuse(new FstreamError("disconnected", failureWords(error, address), options), undefined);
   });
 
   try {

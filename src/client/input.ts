@@ -15,6 +15,7 @@ export class Input {
   readonly #reader: Reader;
   #chunks: Uint8Array[] = [];
   #ahead = 0;
+  #total = 0;
   #pumping = false;
   #over = false;
   #failure: FstreamError | undefined;
@@ -44,6 +45,11 @@ export class Input {
     return this.#over && this.#chunks.length === 0;
   }
 
+  /** All that was read so far, bytes. */
+  get total(): number {
+    return this.#total;
+  }
+
   /** Why it ended, if reading failed. */
   get failure(): FstreamError | undefined {
     return this.#failure;
@@ -64,6 +70,7 @@ export class Input {
         else if (value !== undefined && value.length > 0) {
           this.#chunks.push(value);
           this.#ahead += value.length;
+          this.#total += value.length;
         }
         this.#change();
       }

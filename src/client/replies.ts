@@ -2,9 +2,9 @@
 // `ok,bytes=N` after the FIN. A server of the original protocol says nothing at all. Reads until the server
 // has no more to say.
 
-import type { FstreamError } from "../errors.ts";
-import { ReplyDecoder } from "../protocol/reply.ts";
+import { FstreamError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
+import { Opening } from "./opening.ts";
 
 export class Replies {
   readonly #change: () => void;
@@ -39,7 +39,18 @@ export class Replies {
   }
 
   async #listen(connection: Connection): Promise<void> {
-    const decoder = new ReplyDecoder();
+    try {
+      await this.#decode(connection);
+    } catch (error) {
+      if (!(error instanceof FstreamError)) throw error;
+      this.#error ??= error;
+    }
+    this.#ended = true;
+    this.#change();
+  }
+
+  async #decode(connection: Connection): Promise<void> {
+    const decoder = new Opening(connection.place, "broadcast");
     // Bytes that are no frame come from a server that we do not know; they mean nothing to a broadcaster.
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
       let result = decoder.feed(bytes);
@@ -51,8 +62,6 @@ export class Replies {
         result = decoder.feed(rest);
       }
     }
-    this.#ended = true;
-    this.#change();
   }
 
   #heard(fields: ReadonlyMap<string, string>): void {

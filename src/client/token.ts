@@ -2,12 +2,12 @@
 // server sends the bare token and closes.
 
 import { FstreamError, isWireCode } from "../errors.ts";
-import { ReplyDecoder } from "../protocol/reply.ts";
 import { encodeRequest } from "../protocol/request.ts";
 import type { Address } from "./address.ts";
 import { advised } from "./advice.ts";
 import { dial } from "./dial.ts";
 import { exchange, type HttpResponse } from "./http.ts";
+import { Opening } from "./opening.ts";
 import type { Trust } from "./trust.ts";
 
 export interface TokenLogin {
@@ -50,7 +50,7 @@ async function fromStream(
       ["user_password", password],
     ];
     await connection.write(encodeRequest("token", [...fields, ...extra, ["reply", "1"]]));
-    const decoder = new ReplyDecoder();
+    const decoder = new Opening(connection.place, "token");
     const bare: Uint8Array[] = [];
     let size = 0;
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {

@@ -4,6 +4,7 @@
 
 import type { PeerCertificate } from "node:tls";
 import { FstreamError } from "../errors.ts";
+import { usualPorts } from "./opening.ts";
 
 export type Trust =
   | { readonly type: "system" }
@@ -36,6 +37,11 @@ export function parseFingerprint(text: string): string {
   );
 }
 
+/** Hex digits as servers print a fingerprint: upper case, a colon between the bytes. */
+function formatFingerprint(sha256: string): string {
+  return sha256.toUpperCase().replace(/..(?=.)/g, "$&:");
+}
+
 /** The options for the TLS library. Where it is told to reject nothing, `objection` is what decides. */
 export function tlsOptions(trust: Trust): { ca?: string; rejectUnauthorized: boolean } {
   switch (trust.type) {
@@ -55,7 +61,8 @@ export function tlsOptions(trust: Trust): { ca?: string; rejectUnauthorized: boo
 export function objection(trust: Trust, presented: Presented, place: string): FstreamError | undefined {
   const der = presented.certificate?.raw;
   if (der === undefined || der.length === 0) {
-    return new FstreamError("disconnected", `no TLS with ${place}: ${presented.reason || "no certificate"}`);
+    const message = `no TLS with ${place}: ${presented.reason || "no certificate"}`;
+    return new FstreamError("disconnected", message, { hint: usualPorts });
   }
   const sha256 = new Bun.CryptoHasher("sha256").update(der).digest("hex");
   switch (trust.type) {
@@ -63,14 +70,18 @@ export function objection(trust: Trust, presented: Presented, place: string): Fs
       return undefined;
     case "fingerprint":
       if (sha256 === trust.sha256) return undefined;
-      return new FstreamError("failed", `the certificate of ${place} has another fingerprint: ${sha256}`, {
-        hint: "the server has a new certificate, or somebody stands in between: ask whoever runs it",
-      });
+      return new FstreamError(
+        "failed",
+        `the certificate of ${place} has another fingerprint: ${formatFingerprint(sha256)}`,
+        {
+          hint: "the server has a new certificate, or somebody stands in between: ask whoever runs it",
+        },
+      );
     case "system":
     case "authorities":
       if (presented.authorized) return undefined;
       return new FstreamError("failed", `the certificate of ${place} is not trusted: ${presented.reason}`, {
-        hint: `if the server printed this fingerprint, trust it with --fingerprint ${sha256}`,
+        hint: `if the server printed this fingerprint, trust it with --fingerprint ${formatFingerprint(sha256)}`,
       });
     default:
       return trust satisfies never;

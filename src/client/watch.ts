@@ -5,14 +5,16 @@
 // the first byte has come, `retry` every end at all times, each for so long as nothing comes of it.
 
 import { FstreamError } from "../errors.ts";
-import { ReplyDecoder } from "../protocol/reply.ts";
 import { advised } from "./advice.ts";
 import type { Connection } from "./connection.ts";
 import type { Meter } from "./meter.ts";
+import { Opening } from "./opening.ts";
 import type { Output } from "./output.ts";
 import { type Clock, mayPass, Patience } from "./patience.ts";
 
 export interface WatchOptions {
+  /** `user/channel`, for people. */
+  readonly channel: string;
   readonly dial: () => Promise<Connection>;
   /** The bytes of a request that asks the server to wait so long for the channel; whole seconds. */
   readonly request: (waitSeconds: number) => Uint8Array;
@@ -78,7 +80,7 @@ export class Watcher {
       const current = this.#began ? this.#retrying : this.#waiting;
       if (!(await current.pause())) {
         if (trouble === undefined) return;
-        throw this.#patient ? withoutHint(trouble) : trouble;
+        throw this.#patient ? this.#inVain(trouble) : trouble;
       }
       const words = trouble?.message ?? "the stream ended";
       if (words !== told) this.#options.say(`${words}; trying again`);
@@ -99,8 +101,10 @@ export class Watcher {
     this.#options.meter?.behind(() => connection.unread);
     const timer = this.#timeLimit(connection, patience);
     try {
-      await connection.write(this.#options.request(this.#waitSeconds(patience)));
-      const decoder = new ReplyDecoder();
+      const waitSeconds = this.#waitSeconds(patience);
+      await connection.write(this.#options.request(waitSeconds));
+      if (waitSeconds > 0) this.#options.meter?.state(`waiting for ${this.#options.channel} to begin`);
+      const decoder = new Opening(connection.place, "watch");
       let streaming = false;
       for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
         if (!streaming) {
@@ -111,6 +115,7 @@ export class Watcher {
             throw advised(result.reply.error, "watch");
           }
           streaming = true;
+          this.#options.meter?.state("");
           bytes = result.type === "reply" ? result.rest : result.bytes;
         }
         await this.#pass(bytes, connection);
@@ -130,7 +135,6 @@ export class Watcher {
     this.#began = true;
     this.#waiting.succeeded();
     this.#retrying.succeeded();
-    this.#options.meter?.state("");
     await this.#options.output.write(bytes, connection.unread === 0);
     this.#options.meter?.add(bytes.length);
   }
@@ -144,10 +148,14 @@ export class Watcher {
   #waitSeconds(patience: Patience): number {
     return Math.ceil(Math.min(patience.leftMs, longestWaitMs) / 1000);
   }
-}
 
-function withoutHint({ code, message, cause }: FstreamError): FstreamError {
-  return new FstreamError(code, message, { cause });
+  /** `trouble` for somebody who has been patient, and needs no advice to be. */
+  #inVain({ code, message, cause }: FstreamError): FstreamError {
+    if (code !== "not_live" || this.#began) return new FstreamError(code, message, { cause });
+    const { channel, waitMs, retryMs } = this.#options;
+    const hint = `${channel} did not begin within ${Math.max(waitMs, retryMs) / 1000} s`;
+    return new FstreamError(code, message, { hint, cause });
+  }
 }
 
 function nothingCame(): FstreamError {

@@ -3,8 +3,10 @@
 // for one never leaves with another. What fstream does not know is passed on, as the original does.
 
 import { FstreamError } from "../errors.ts";
+import { parseDurationMs } from "../protocol/request.ts";
 import { parseDuration } from "../settings/duration.ts";
 import { nearest } from "../settings/nearest.ts";
+import { parseSize } from "../settings/size.ts";
 import type { Flag, Invocation } from "./command.ts";
 import { readSecretFile } from "./secret.ts";
 
@@ -28,11 +30,11 @@ const prefix = "fserv_arg_";
 const plainName = /^[A-Za-z0-9_.-]+$/;
 
 const help: Readonly<Record<string, Flag>> = {
-  user: { type: "string", value: "NAME", help: "the user: whose channel it is (or fserv_arg_user)" },
+  user: { type: "string", value: "NAME", help: "the user: whose channel it is" },
   user_password: {
     type: "string",
     value: "TEXT",
-    help: "the user's password (or fserv_arg_user_password); other processes can see it here: better a file",
+    help: "the user's password; other processes can see it here: better a file",
   },
   token: { type: "string", value: "TEXT", help: "a one-time token, in place of the password" },
   channel: { type: "string", value: "NAME", help: "the user's channel (default: default)" },
@@ -49,8 +51,8 @@ const help: Readonly<Record<string, Flag>> = {
   },
   bufsize: {
     type: "string",
-    value: "N",
-    help: "the stream is chunks of N bytes, and watchers begin with the first byte of one (default: 0, none)",
+    value: "SIZE",
+    help: "the stream is chunks of so many bytes (188, 64KiB), and watchers begin with the first byte of one (default: 0, none)",
   },
 };
 
@@ -59,7 +61,7 @@ export function argumentFlags(verb: Verb): Record<string, Flag> {
   const flags: Record<string, Flag> = {};
   for (const name of own[verb]) {
     if (!Object.hasOwn(help, name)) continue;
-    flags[dashed(name)] = help[name];
+    flags[dashed(name)] = { ...help[name], help: `${help[name].help}; variable: ${prefix}${name}` };
     if (secrets.has(name)) {
       flags[`${dashed(name)}-file`] = {
         type: "string",
@@ -79,17 +81,24 @@ export async function readArguments(verb: Verb, invocation: Invocation): Promise
   const { environment, terminal } = invocation;
   const found = new Map<string, string>();
   for (const name of own[verb]) {
-    const value = (await fromFlags(name, invocation)) ?? environment[prefix + name] ?? "";
-    if (value !== "") found.set(name, name === "start" ? startOf(value) : value);
+    const given = await fromFlags(name, invocation);
+    const value = given ?? environment[prefix + name] ?? "";
+    if (value === "") continue;
+    const source = given === undefined ? prefix + name : `--${dashed(name)}`;
+    found.set(name, readings[name]?.(value, source) ?? value);
   }
   for (const [variable, value = ""] of Object.entries(environment)) {
-    if (!variable.startsWith(prefix) || value === "") continue;
+    if (value === "") continue;
     const name = variable.slice(prefix.length);
-    if (known.has(name)) continue;
-    const meant = likelyMeant(name);
-    if (meant !== undefined) terminal.hint(`${variable} is unknown: did you mean ${prefix}${meant}?`);
-    // A slip of the name of something that this verb keeps to itself is kept as well.
-    if (plainName.test(name) && (meant === undefined || own[verb].includes(meant))) found.set(name, value);
+    if (variable.startsWith(prefix)) {
+      if (known.has(name)) continue;
+      const { hint, meant } = slipOf(name);
+      if (hint !== undefined) terminal.hint(`${variable} is unknown: ${hint}`);
+      // A slip of the name of something that this verb keeps to itself is kept as well.
+      if (plainName.test(name) && meant.every((one) => own[verb].includes(one))) found.set(name, value);
+    } else if (variable.toLowerCase().startsWith(prefix)) {
+      terminal.hint(`${variable} is unknown: variables are lower case, ${variable.toLowerCase()}`);
+    }
   }
   if (!found.has("user")) {
     throw new FstreamError("usage", `${verb} needs a user`, {
@@ -121,17 +130,52 @@ async function fromFlags(name: string, { flags, cwd }: Invocation): Promise<stri
   return typeof text === "string" ? text : undefined;
 }
 
-/** Where to begin: a duration that is written as settings write it (`90`, `1m30s`) as the protocol has it. */
-function startOf(value: string): string {
-  if (/^\d+(ms|s|m|h)$/.test(value)) return value;
-  const ms = parseDuration(value);
-  return ms === undefined ? value : `${ms}ms`;
+/** From a value as people write it, and where it comes from, to the protocol's; throws `usage` if it is bad. */
+const readings: Readonly<Record<string, (value: string, source: string) => string>> = {
+  start(value, source) {
+    if (["join", "next", "live"].includes(value) || parseDurationMs(value) !== undefined) return value;
+    const ms = parseDuration(value);
+    if (ms !== undefined) return `${ms}ms`;
+    throw bad(source, "join, next, live, or a duration such as 10s", value);
+  },
+  lag(value, source) {
+    if (value === "skip" || value === "close") return value;
+    throw bad(source, "skip or close", value);
+  },
+  bufsize(value, source) {
+    const bytes = parseSize(value);
+    if (bytes !== undefined) return String(bytes);
+    throw bad(source, "a size such as 188 or 64KiB", value);
+  },
+};
+
+function bad(source: string, right: string, value: string): FstreamError {
+  return new FstreamError("usage", `${source} is ${right}, not "${value}"`);
 }
 
-/** The known argument that an unknown one looks like: a typing slip, or a known one behind a prefix. */
-function likelyMeant(name: string): string | undefined {
+/** Flags that are no arguments of the protocol, by the variables somebody may set for them. */
+const flagsAlone: ReadonlySet<string> = new Set([
+  "retry",
+  "quiet",
+  "token_from",
+  "cafile",
+  "fingerprint",
+  "insecure",
+  ...Array.from(secrets, (name) => `${name}_file`),
+]);
+
+/** What an unknown name looks like: words for people, and the arguments that may be meant, if any. */
+function slipOf(name: string): { readonly hint?: string; readonly meant: readonly string[] } {
+  if (flagsAlone.has(name)) {
+    const meant = [...secrets].filter((secret) => name.startsWith(secret));
+    return { hint: `${name} is a flag: --${dashed(name)}`, meant };
+  }
   const tails = [...known].filter((one) => name.endsWith(`_${one}`));
-  return tails.sort((a, b) => b.length - a.length).at(0) ?? nearest(name, known);
+  const near = tails.sort((a, b) => b.length - a.length).at(0) ?? nearest(name, known);
+  if (near !== undefined) return { hint: `did you mean ${prefix}${near}?`, meant: [near] };
+  if (nearest(name, ["password"]) === undefined) return { meant: [] };
+  const [user, channel] = [...secrets].map((secret) => prefix + secret);
+  return { hint: `did you mean ${user} (or ${channel})?`, meant: [...secrets] };
 }
 
 function dashed(name: string): string {

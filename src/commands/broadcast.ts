@@ -44,9 +44,12 @@ export const broadcast: Command = {
   run,
 };
 
+/** A feeder that got the same Ctrl-C has usually ended after so long, and nothing needs to be said. Milliseconds. */
+const trailerMs = 500;
+
 async function run(invocation: Invocation): Promise<number> {
-  const { flags, operands, terminal } = invocation;
-  const address = addressOperand("broadcast", operands, ["fstream", "fstreams"]);
+  const { flags, terminal } = invocation;
+  const address = addressOperand("broadcast", invocation, ["fstream", "fstreams"]);
   const tokenAddress =
     typeof flags["token-from"] === "string"
       ? addressOf("--token-from", flags["token-from"], ["https", "http", "fstreams"])
@@ -57,6 +60,7 @@ async function run(invocation: Invocation): Promise<number> {
   const login = { user: found.get("user") ?? "", password: found.get("user_password") ?? "" };
   const chunkBytes = Number(found.get("bufsize") ?? 0);
   const meter = meterFor(invocation);
+  const say = sayer(terminal, meter, flags.quiet === true);
   const input = stdinInput();
   const interrupt = processInterrupt();
   const broadcaster = new Broadcaster({
@@ -68,16 +72,30 @@ async function run(invocation: Invocation): Promise<number> {
     input,
     clock: systemClock,
     meter,
-    say: sayer(terminal, meter, flags.quiet === true),
+    say,
   });
   meter?.start();
   try {
-    const sending = broadcaster.run().then(() => interrupt.status ?? 0);
+    const sending = broadcaster.run().then((delivery) => {
+      meter?.stop();
+      if (interrupt.status !== undefined) return interrupt.status;
+      if (input.total === 0) terminal.say("warning: stdin was empty: nothing was broadcast");
+      else if (!delivery.confirmed) {
+        terminal.say(`warning: the server did not confirm the ${delivery.sent} bytes`);
+        terminal.hint("an fstream server does: it may be one of the original protocol, or none at all");
+      }
+      return 0;
+    });
     const interrupted = interrupt.first.then(async (status) => {
       broadcaster.stop();
       if (!broadcaster.connected) return status;
       // What feeds us got the same signal, and may still have a trailer to write.
       setTimeout(() => input.finish(), graceMs);
+      if (meter !== undefined) {
+        setTimeout(() => {
+          if (!input.ended) say("reading the input to its end; Ctrl-C again stops at once");
+        }, trailerMs);
+      }
       return await Promise.race([sending, Bun.sleep(2 * graceMs).then(() => status)]);
     });
     return await Promise.race([sending, interrupted, interrupt.second]);

@@ -18,8 +18,9 @@ ${usages.join("")}  fstream --version | --help | help COMMAND
 
 ${lines.join("")}
 ADDRESS is host, host:port or [IPv6]:port (61920 if left out),
-fstreams://host:port for the same over TLS (61922), or https://host:port where
-HTTP serves too (443). The command may also come first: fstream watch ADDRESS.
+fstreams://host:port for the same over TLS (61922); token and --token-from take
+https://host:port too (443 if left out, where servers usually have 61921).
+The command may also come first: fstream watch ADDRESS.
 Arguments of the protocol can be variables: --user is fserv_arg_user as well.
 `;
 }

@@ -29,18 +29,44 @@ export const quietFlag: Flag = {
 
 /** The one operand of `verb`, as an address of one of `schemes`. Throws `usage`. */
 export function addressOperand(
-  verb: string,
-  operands: readonly string[],
+  verb: "watch" | "broadcast" | "token",
+  invocation: Pick<Invocation, "operands" | "flags">,
   schemes: readonly Address["scheme"][],
-) {
+): Address {
+  const { operands } = invocation;
   const [text, more] = operands;
   if (text === undefined) {
     throw new FstreamError("usage", `${verb} needs the server's address`, {
       hint: `e.g. fstream relay.example:61920 ${verb}`,
     });
   }
-  if (more !== undefined) throw new FstreamError("usage", `${verb} takes one address: ${more} is too much`);
+  if (more !== undefined) {
+    throw new FstreamError("usage", `${verb} takes one address: ${more} is too much`, {
+      hint: surplusHint(verb, invocation),
+    });
+  }
   return addressOf(verb, text, schemes);
+}
+
+/** How shells say where a stream comes from, or goes to. */
+const redirections = { watch: ["writes to stdout", ">"], broadcast: ["reads stdin", "<"] } as const;
+
+/** What an operand besides the address is likely to be: a flag's value, a file, or the user. */
+function surplusHint(
+  verb: "watch" | "broadcast" | "token",
+  { operands, flags }: Pick<Invocation, "operands" | "flags">,
+): string | undefined {
+  const patient = (["wait", "retry"] as const).find((name) => flags[name] === true);
+  const duration = operands.find((word) => parseDuration(word) !== undefined);
+  if (patient !== undefined && duration !== undefined) {
+    return `--${patient}=${duration}, with an equals sign`;
+  }
+  const [, more] = operands;
+  if (verb !== "token" && (/[./\\]/.test(more) || flags.user !== undefined)) {
+    const [does, sign] = redirections[verb];
+    return `${verb} ${does}: fstream ADDRESS ${verb} ${sign} ${more}`;
+  }
+  return flags.user === undefined ? `did you mean --user ${more}?` : undefined;
 }
 
 /** `text` as an address of one of `schemes`. Throws `usage`. */

@@ -61,7 +61,17 @@ function flagValue(flag: Flag, name: string, value: string | undefined, inline: 
   return value;
 }
 
+/** Flags of other verbs that people give to one that must not have them, with the way out. */
+const misplaced: Readonly<Record<string, string>> = {
+  "watch --user-password": "watching needs no user password; did you mean --channel-password?",
+  "watch --user-password-file": "watching needs no user password; did you mean --channel-password-file?",
+};
+
 function unknownFlag(command: string, name: string, known: Readonly<Record<string, Flag>>): FstreamError {
+  const elsewhere = misplaced[`${command} ${name}`];
+  if (elsewhere !== undefined) {
+    return new FstreamError("usage", `unknown flag ${name} of ${command}`, { hint: elsewhere });
+  }
   const near = nearest(name.replace(/^-+/, ""), Object.keys(known));
   return new FstreamError("usage", `unknown flag ${name} of ${command}`, {
     hint: near === undefined ? `\`fstream help ${command}\` lists its flags` : `did you mean --${near}`,

@@ -14,8 +14,8 @@ export const token: Command = {
 };
 
 async function run(invocation: Invocation): Promise<number> {
-  const { operands, terminal } = invocation;
-  const address = addressOperand("token", operands, ["fstream", "fstreams", "https", "http"]);
+  const { terminal } = invocation;
+  const address = addressOperand("token", invocation, ["fstream", "fstreams", "https", "http"]);
   const trust = trustOf(invocation, [address]);
   const found = await readArguments("token", invocation);
   const login = { user: found.get("user") ?? "", password: requirePassword("token", found) };

@@ -6,7 +6,8 @@ import { graceMs, processInterrupt } from "../client/interrupt.ts";
 import { stdoutOutput } from "../client/output.ts";
 import { systemClock } from "../client/patience.ts";
 import { Watcher } from "../client/watch.ts";
-import { encodeRequest } from "../protocol/request.ts";
+import { FstreamError } from "../errors.ts";
+import { defaultChannel, encodeRequest } from "../protocol/request.ts";
 import { type Arguments, argumentFlags, readArguments } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
 import { addressOperand, meterFor, patienceOf, quietFlag, sayer, trustFlags, trustOf } from "./link.ts";
@@ -21,7 +22,7 @@ export const watch: Command = {
       type: "string",
       optionalValue: true,
       value: "DURATION",
-      help: "wait for a channel that is not live yet, or for a server that is not there; for ever, if no duration is given",
+      help: "wait for a channel that is not live yet, or for a server that is not there; for ever, if no duration is given; variable: fserv_arg_wait",
     },
     retry: {
       type: "string",
@@ -36,8 +37,8 @@ export const watch: Command = {
 };
 
 async function run(invocation: Invocation): Promise<number> {
-  const { flags, operands, terminal } = invocation;
-  const address = addressOperand("watch", operands, ["fstream", "fstreams"]);
+  const { flags, terminal } = invocation;
+  const address = addressOperand("watch", invocation, ["fstream", "fstreams"]);
   const trust = trustOf(invocation, [address]);
   const found = await readArguments("watch", invocation);
   const waitMs =
@@ -45,9 +46,15 @@ async function run(invocation: Invocation): Promise<number> {
       ? patienceOf("fserv_arg_wait", found.get("wait"))
       : patienceOf("--wait", flags.wait);
   const retryMs = patienceOf("--retry", flags.retry);
-  const meter = process.stdout.isTTY ? undefined : meterFor(invocation);
+  if (process.stdout.isTTY) {
+    throw new FstreamError("usage", "watch writes bytes, and stdout is a terminal", {
+      hint: "pipe it: fstream ADDRESS watch | ffplay -i -",
+    });
+  }
+  const meter = meterFor(invocation);
   const interrupt = processInterrupt();
   const watcher = new Watcher({
+    channel: `${found.get("user")}/${found.get("channel") ?? defaultChannel}`,
     dial: () => dial(address, trust),
     request: (waitSeconds) => request(found, waitSeconds),
     waitMs,

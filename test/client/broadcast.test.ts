@@ -1,13 +1,13 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { parseAddress } from "../../src/client/address.ts";
 import { Bell } from "../../src/client/bell.ts";
-import { Broadcaster } from "../../src/client/broadcast.ts";
+import { Broadcaster, type Delivery } from "../../src/client/broadcast.ts";
 import { dial } from "../../src/client/dial.ts";
 import { Input } from "../../src/client/input.ts";
 import { ChunkRejoin, JoinRejoin, type Rejoin } from "../../src/client/rejoin.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
-import { testClock } from "./clock.ts";
+import { type TestClock, testClock } from "./clock.ts";
 import { type Peer, standIn } from "./standin.ts";
 
 setDefaultTimeout(60_000);
@@ -47,11 +47,14 @@ interface Options {
   retryMs?: number;
   rejoin?: Rejoin;
   fetchToken?: () => Promise<string>;
+  clock?: TestClock;
 }
 
-function broadcasting(address: string, { retryMs = 0, rejoin = new JoinRejoin(), fetchToken }: Options = {}) {
+function broadcasting(
+  address: string,
+  { retryMs = 0, rejoin = new JoinRejoin(), fetchToken, clock = testClock() }: Options = {},
+) {
   const source = feed();
-  const clock = testClock();
   const said: string[] = [];
   const broadcaster = new Broadcaster({
     dial: () => dial(parseAddress(address), { type: "system" }),
@@ -73,9 +76,9 @@ function broadcasting(address: string, { retryMs = 0, rejoin = new JoinRejoin(),
 }
 
 /** The code that `promise` fails with, or "done". */
-async function settled(promise: Promise<void>): Promise<string> {
+async function settled(promise: Promise<Delivery>): Promise<string> {
   return await promise.then(
-    () => "done",
+    ({ confirmed, sent }) => (confirmed ? "done" : `${sent} bytes, unconfirmed`),
     (error: unknown) => {
       if (error instanceof FstreamError) return error.code;
       throw error;
@@ -116,7 +119,7 @@ test("the request leaves although the input has nothing yet, and media although 
   source.end();
   await peer.finished;
   peer.fin();
-  expect(await run).toBe("done");
+  expect(await run).toBe("5 bytes, unconfirmed");
 });
 
 test("a confirmation of fewer bytes is a broken connection", async () => {
@@ -152,6 +155,40 @@ test("a server that closes before the input's end has broken the connection, and
   const { source, run } = broadcasting(server.address);
   source.give("media");
   expect(await run).toBe("disconnected");
+});
+
+test("a server that hangs up at once is not taken for one that answers the end of a short broadcast", async () => {
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (socket) => void socket.end() },
+  });
+  const { source, run, clock } = broadcasting(`127.0.0.1:${listener.port}`, {
+    clock: { ...testClock(), sleep: (ms) => Bun.sleep(ms) },
+  });
+  source.give("media");
+  source.end();
+  expect(await run).toBe("disconnected");
+  expect(clock.slept).toEqual([]);
+  listener.stop(true);
+});
+
+test("a server that complains in TLS or HTTP is none, however it ends, and is not tried again", async () => {
+  for (const complaint of ["\x15\x03\x01\0\x02\x02\x46", "HTTP/1.1 400 Bad Request\r\n\r\n"]) {
+    for (const end of ["fin", "reset", "none"] as const) {
+      await using server = standIn(async (peer) => {
+        await peer.send(Buffer.from(complaint, "latin1"));
+        await Bun.sleep(20);
+        if (end === "fin") peer.fin();
+        if (end === "reset") peer.reset();
+      });
+      const { source, run } = broadcasting(server.address, { retryMs: 60_000 });
+      source.give("media");
+      if (end === "fin") source.end();
+      expect(await run).toBe("failed");
+      expect(server.requests.length).toBe(1);
+    }
+  }
 });
 
 test("an error frame in mid-stream ends it with the server's code, and the input is read no further", async () => {
@@ -248,7 +285,8 @@ test("opaque data go on at the next byte, and a retry's patience is renewed by e
   expect(parts.map((part) => part.length)).toEqual([noise.length, 4, 4]);
   expect(parts[1].toString()).toBe("more");
   expect(parts[2].toString()).toBe("last");
-  expect(clock.slept).toEqual([100, 100]);
+  // The last connection may sleep for its server's first word as well.
+  expect(clock.slept.slice(0, 2)).toEqual([100, 100]);
 });
 
 test("a retry that is in vain for its duration ends with what stood in the way", async () => {

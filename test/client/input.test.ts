@@ -37,6 +37,7 @@ test("bytes come in order, and the end after the last of them", async () => {
   expect(input.take()).toEqual(Buffer.from("b"));
   expect(input.ended).toBe(true);
   expect(input.take()).toBeUndefined();
+  expect(input.total).toBe(2);
 });
 
 test("no more than 1 MiB is read ahead, and taking it reads on", async () => {

@@ -51,6 +51,14 @@ test("a refusal keeps its code and gets a hint", async () => {
   });
 });
 
+test("a server that answers in TLS is told from one that sends a token, and may be the HTTPS one", async () => {
+  const { result } = await overTcp(async (peer) => {
+    await peer.send(new Uint8Array([0x15, 3, 1, 0, 2, 2, 0x46]));
+    peer.fin();
+  });
+  expect(result).toMatchObject({ code: "failed", hint: expect.stringContaining("write https://127.0.0.1:") });
+});
+
 test("a connection closed without a word is a refusal", async () => {
   const { result } = await overTcp((peer) => peer.fin());
   expect(result).toMatchObject({ code: "unauthorized" });

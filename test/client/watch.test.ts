@@ -1,6 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { parseAddress } from "../../src/client/address.ts";
 import { dial } from "../../src/client/dial.ts";
+import { Meter } from "../../src/client/meter.ts";
 import { Output } from "../../src/client/output.ts";
 import { Watcher } from "../../src/client/watch.ts";
 import type { FstreamError } from "../../src/errors.ts";
@@ -13,9 +14,10 @@ setDefaultTimeout(60_000);
 interface Patiences {
   waitMs?: number;
   retryMs?: number;
+  meter?: Meter;
 }
 
-function watching(server: { address: string }, { waitMs = 0, retryMs = 0 }: Patiences = {}) {
+function watching(server: { address: string }, { waitMs = 0, retryMs = 0, meter }: Patiences = {}) {
   const seen = { text: "", flushed: "", said: [] as string[], waits: [] as number[] };
   const clock = testClock();
   const output = new Output({
@@ -29,6 +31,7 @@ function watching(server: { address: string }, { waitMs = 0, retryMs = 0 }: Pati
     },
   });
   const watcher = new Watcher({
+    channel: "fier/default",
     dial: () => dial(parseAddress(server.address), { type: "system" }),
     request: (wait) => {
       seen.waits.push(wait);
@@ -42,7 +45,7 @@ function watching(server: { address: string }, { waitMs = 0, retryMs = 0 }: Pati
     retryMs,
     output,
     clock,
-    meter: undefined,
+    meter,
     say: (text) => seen.said.push(text),
   });
   return { watcher, seen, clock };
@@ -118,6 +121,25 @@ test("the stream of a server that knows no replies is passed on from its first b
   }
 });
 
+test("what a TLS or HTTP server complains is no stream, and is not tried again", async () => {
+  for (const complaint of ["\x15\x03\x03\0\x02\x02\x46", "HTTP/1.1 400 Bad Request\r\n\r\n"]) {
+    await against(
+      async (peer) => {
+        await peer.send(Buffer.from(complaint, "latin1"));
+        peer.fin();
+      },
+      async (server) => {
+        const { watcher, seen } = watching(server, { waitMs: 60_000, retryMs: 60_000 });
+        expect(await rejection(watcher.run())).toMatchObject({
+          code: "failed",
+          hint: expect.stringContaining("61920"),
+        });
+        expect([seen.text, server.requests.length]).toEqual(["", 1]);
+      },
+    );
+  }
+});
+
 test("a stream that ends with a reset was cut short, and every byte before it is there", async () => {
   await against(
     async (peer) => {
@@ -177,6 +199,32 @@ test("with a wait the server is asked to wait, and asked again for what is left 
   );
 });
 
+test("the status line tells whom a watcher waits for, and no more once the stream begins", async () => {
+  let line = "";
+  const meter = new Meter({ write: (text) => void (line = text), columns: () => 80, nowMs: () => 0 });
+  const begin = Promise.withResolvers<void>();
+  await against(
+    async (peer) => {
+      await begin.promise;
+      await stream(peer, "media");
+      peer.fin();
+    },
+    async (server) => {
+      const { watcher } = watching(server, { waitMs: 60_000, meter });
+      const run = watcher.run();
+      meter.show();
+      expect(line).toContain("connecting");
+      while (server.requests.length === 0) await Bun.sleep(1);
+      meter.show();
+      expect(line).toContain("waiting for fier/default to begin");
+      begin.resolve();
+      await run;
+      meter.show();
+      expect(line).toContain("0 B/s  5 B");
+    },
+  );
+});
+
 test("a wait that is over ends with what stood in the way", async () => {
   await against(
     async (peer) => {
@@ -185,7 +233,11 @@ test("a wait that is over ends with what stood in the way", async () => {
     },
     async (server) => {
       const { watcher, seen, clock } = watching(server, { waitMs: 1000 });
-      expect(await rejection(watcher.run())).toMatchObject({ code: "not_live", hint: undefined });
+      expect(await rejection(watcher.run())).toMatchObject({
+        code: "not_live",
+        message: "not live",
+        hint: "fier/default did not begin within 1 s",
+      });
       expect(clock.slept).toEqual([100, 200, 400, 300]);
       expect(seen.waits).toEqual([1, 1, 1, 1, 0]);
     },
@@ -287,6 +339,7 @@ test("an output whose reader has gone ends it quietly, with a retry too", async 
         flush: () => 0,
       });
       const watcher = new Watcher({
+        channel: "fier/default",
         dial: () => dial(parseAddress(server.address), { type: "system" }),
         request: () => encodeRequest("watch", [["user", "fier"]]),
         waitMs: 0,

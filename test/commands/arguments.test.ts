@@ -133,8 +133,79 @@ test("how far back to begin may be written as any duration is", async () => {
     ["90", "90000ms"],
     ["1m30s", "90000ms"],
     ["next", "next"],
-    ["soon", "soon"],
   ]) {
     expect((await read("watch", {}, { user: "fier", start: given })).found).toContainEqual(["start", sent]);
+  }
+});
+
+test("a chunk's size may be written as any size is, and leaves as bytes", async () => {
+  for (const [given, sent] of [
+    ["188", "188"],
+    ["64KiB", "65536"],
+    ["1.5 kB", "1500"],
+    ["0", "0"],
+  ]) {
+    expect((await read("broadcast", {}, { user: "fier", bufsize: given })).found).toContainEqual([
+      "bufsize",
+      sent,
+    ]);
+  }
+});
+
+test("a value that no server would take is a usage error that names where it came from", async () => {
+  for (const [verb, name, right] of [
+    ["watch", "start", "join, next, live, or a duration such as 10s"],
+    ["watch", "lag", "skip or close"],
+    ["broadcast", "bufsize", "a size such as 188 or 64KiB"],
+  ] as const) {
+    const user = { fserv_arg_user: "fier" };
+    const flag = read(verb, user, { [name]: "x" });
+    expect(await flag.catch((error: unknown) => error)).toMatchObject({
+      code: "usage",
+      message: `--${name} is ${right}, not "x"`,
+    });
+    const variable = read(verb, { ...user, [`fserv_arg_${name}`]: "x" });
+    expect(await variable.catch((error: unknown) => error)).toMatchObject({
+      code: "usage",
+      message: `fserv_arg_${name} is ${right}, not "x"`,
+    });
+  }
+});
+
+test("a password of neither kind is hinted at, and leaves only with a verb that would send both", async () => {
+  for (const name of ["password", "pasword", "passwd"]) {
+    const slip = { fserv_arg_user: "fier", [`fserv_arg_${name}`]: "123" };
+    const hint = `fserv_arg_${name} is unknown: did you mean fserv_arg_user_password (or fserv_arg_channel_password)?`;
+    expect(await read("watch", slip)).toEqual({ found: [["user", "fier"]], hints: [hint] });
+    expect((await read("token", slip)).found).toEqual([["user", "fier"]]);
+    expect((await read("broadcast", slip)).found).toContainEqual([name, "123"]);
+  }
+});
+
+test("a variable for what is only a flag, or one in upper case, is told the right way", async () => {
+  const { found, hints } = await read("watch", {
+    fserv_arg_user: "fier",
+    fserv_arg_retry: "1h",
+    fserv_arg_user_password_file: "/secret",
+    FSERV_ARG_USER: "ann",
+    FSERV_ARG_CHANNEL: "",
+  });
+  expect(found).toEqual([
+    ["user", "fier"],
+    ["retry", "1h"],
+  ]);
+  expect(hints).toEqual([
+    "fserv_arg_retry is unknown: retry is a flag: --retry",
+    "fserv_arg_user_password_file is unknown: user_password_file is a flag: --user-password-file",
+    "FSERV_ARG_USER is unknown: variables are lower case, fserv_arg_user",
+  ]);
+});
+
+test("the help of each argument names its variable", () => {
+  for (const verb of ["watch", "broadcast", "token"] as const) {
+    for (const [flag, { help }] of Object.entries(argumentFlags(verb))) {
+      if (!flag.endsWith("-file"))
+        expect(help).toEndWith(`; variable: fserv_arg_${flag.replaceAll("-", "_")}`);
+    }
   }
 });

@@ -52,9 +52,40 @@ test("patience is nothing without the flag, for ever with the flag alone, and el
   expect(() => patienceOf("--wait", "soon")).toThrow("--wait is a duration");
 });
 
+type Verb = Parameters<typeof addressOperand>[0];
+
+function address(verb: Verb, operands: readonly string[], flags: Invocation["flags"] = {}) {
+  return addressOperand(verb, { operands, flags }, ["fstream"]);
+}
+
 test("a verb takes exactly one address, of a scheme it can speak", () => {
-  expect(addressOperand("watch", ["relay.example:7"], ["fstream"]).port).toBe(7);
-  expect(() => addressOperand("watch", [], ["fstream"])).toThrow("needs the server's address");
-  expect(() => addressOperand("watch", ["a", "b"], ["fstream"])).toThrow("b is too much");
-  expect(() => addressOperand("watch", ["https://a"], ["fstream"])).toThrow("takes no https address");
+  expect(address("watch", ["relay.example:7"]).port).toBe(7);
+  expect(() => address("watch", [])).toThrow("needs the server's address");
+  expect(() => address("watch", ["a", "b"])).toThrow("b is too much");
+  expect(() => address("watch", ["https://a"])).toThrow("takes no https address");
 });
+
+const surpluses: [verb: Verb, operands: string[], flags: Invocation["flags"], hint: string | undefined][] = [
+  ["watch", ["a", "5m"], { wait: true }, "--wait=5m, with an equals sign"],
+  ["watch", ["1h", "a"], { retry: true, user: "fier" }, "--retry=1h, with an equals sign"],
+  ["watch", ["a", "5m"], { wait: "3s" }, "did you mean --user 5m?"],
+  ["watch", ["a", "fier"], { wait: true }, "did you mean --user fier?"],
+  ["token", ["a", "fi.er"], {}, "did you mean --user fi.er?"],
+  ["token", ["a", "b"], { user: "fier" }, undefined],
+  ["broadcast", ["a", "x.ts"], {}, "broadcast reads stdin: fstream ADDRESS broadcast < x.ts"],
+  ["broadcast", ["a", "x"], { user: "fier" }, "broadcast reads stdin: fstream ADDRESS broadcast < x"],
+  ["watch", ["a", "/x"], {}, "watch writes to stdout: fstream ADDRESS watch > /x"],
+];
+
+test.each(surpluses)(
+  "%s with the operands %p is told what the second may be",
+  (verb, operands, flags, hint) => {
+    let thrown: unknown;
+    try {
+      address(verb, operands, flags);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: "usage", hint });
+  },
+);

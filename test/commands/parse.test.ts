@@ -70,6 +70,16 @@ test("an unknown flag is a usage error with the nearest right one", () => {
     expect(failure(flag)).toMatchObject({ code: "usage", hint: "`fstream help watch` lists its flags" });
 });
 
+test("a user's password that watching would not need is a usage error that says what may be meant", () => {
+  for (const file of ["", "-file"]) {
+    expect(failure(`--user-password${file}`, "x")).toEqual({
+      code: "usage",
+      message: `unknown flag --user-password${file} of watch`,
+      hint: `watching needs no user password; did you mean --channel-password${file}?`,
+    });
+  }
+});
+
 test("a value that is missing or too many is a usage error that names the flag, and never the value", () => {
   expect(failure("--channel")).toMatchObject({
     code: "usage",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { version } from "../../package.json";
 import { type Peer, standIn } from "../client/standin.ts";
 import { originalServer } from "./original.ts";
-import { deadlineMs, Run, until } from "./program.ts";
+import { deadlineMs, program, Run, until } from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -68,7 +68,10 @@ test("the printed example works with a server of the original protocol", async (
   expect(await result(broadcast)).toMatchObject({
     status: 0,
     stdout: "",
-    stderr: "fstream: hint: fserv_arg_user_channel is unknown: did you mean fserv_arg_channel?\n",
+    stderr:
+      "fstream: hint: fserv_arg_user_channel is unknown: did you mean fserv_arg_channel?\n" +
+      "fstream: warning: the server did not confirm the 12 bytes\n" +
+      "fstream: hint: an fstream server does: it may be one of the original protocol, or none at all\n",
   });
   expect((await whole).toString()).toBe("first second");
   expect(await result(watch)).toMatchObject({ status: 0, stderr: "" });
@@ -192,6 +195,10 @@ const usage: [args: string[], says: RegExp][] = [
   [["brodcast"], /unknown command brodcast\n.*did you mean broadcast/],
   [["127.0.0.1:1", "whatch"], /unknown command whatch\n.*did you mean watch/],
   [["127.0.0.1:1"], /what is to be done at 127.0.0.1:1/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--wait", "5m"], /5m is too much\n.*--wait=5m/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--start", "soon"], /--start is join, next, live/],
+  [["127.0.0.1:1", "watch", "--user-password", "x"], /--channel-password\?/],
+  [["127.0.0.1:1", "broadcast", "x.ts"], /broadcast reads stdin: fstream ADDRESS broadcast < x\.ts/],
   [["--user", "x"], /no command before --user/],
   [["127.0.0.1:1", "--user", "x", "watch"], /no command before --user\n.*flags come after/],
   [["127.0.0.1:1", "watch"], /watch needs a user\n.*--user NAME.*fserv_arg_user/],
@@ -218,8 +225,69 @@ test("a server that is not there is a failed connection, in words", async () => 
   expect(await run([gone.address, "watch"], fier)).toEqual({
     status: 5,
     stdout: "",
-    stderr: `fstream: error: connection refused by ${gone.address}\n`,
+    stderr:
+      `fstream: error: connection refused by ${gone.address}\n` +
+      `fstream: hint: is the server running, and is ${gone.port} its port?\n`,
   });
+});
+
+test("an HTTP port is no fstream server: watching writes nothing, broadcasting fails, and both say so", async () => {
+  using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("page") });
+  for (const verb of ["watch", "broadcast"]) {
+    const ran = await run([`127.0.0.1:${server.port}`, verb], fier, "media");
+    expect([ran.status, ran.stdout]).toEqual([1, ""]);
+    expect(ran.stderr).toMatch(/^fstream: error: .* speaks HTTP, not fstream\nfstream: hint: .*61920.*\n$/);
+  }
+});
+
+test("an empty stdin is no error, but is said", async () => {
+  await using server = standIn(takeAll);
+  expect(await run([server.address, "broadcast"], fier)).toEqual({
+    status: 0,
+    stdout: "",
+    stderr: "fstream: warning: stdin was empty: nothing was broadcast\n",
+  });
+});
+
+test("help of help is the overview", async () => {
+  const overview = await run(["--help"]);
+  expect(overview).toMatchObject({ status: 0, stderr: "" });
+  expect(await run(["help", "help"])).toEqual(overview);
+});
+
+/** Runs the program on a terminal. */
+function onTerminal(args: readonly string[]) {
+  const seen = { text: "" };
+  const decoder = new TextDecoder();
+  const child = Bun.spawn([...program, ...args], {
+    env: { PATH: process.env.PATH ?? "", ...fier },
+    terminal: {
+      cols: 200,
+      rows: 24,
+      data: (_, bytes) => void (seen.text += decoder.decode(bytes, { stream: true })),
+    },
+  });
+  return { child, seen };
+}
+
+const posix = test.skipIf(process.platform === "win32");
+
+posix("bytes are not written to a terminal", async () => {
+  await using server = standIn((peer) => peer.fin());
+  const { child, seen } = onTerminal([server.address, "watch"]);
+  expect(await child.exited).toBe(2);
+  await until("it says so", () => /stdout is a terminal\r\n.*watch \| ffplay/.test(seen.text));
+  expect(server.requests).toEqual([]);
+});
+
+posix("on a terminal the first Ctrl-C is answered in words while the input goes on", async () => {
+  await using server = standIn(takeAll);
+  const { child, seen } = onTerminal([server.address, "broadcast"]);
+  await until("the request is there", () => server.requests.length > 0);
+  child.kill("SIGINT");
+  await until("it says so", () => seen.text.includes("Ctrl-C again stops at once"));
+  child.kill("SIGINT");
+  expect(await child.exited).toBe(130);
 });
 
 test("stdin arrives whole, and the status is 0 only if the server took all of it", async () => {

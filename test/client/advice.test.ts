@@ -1,0 +1,35 @@
+// Hints for who was refused: by the code, and where the code leaves it open by our servers' words.
+
+import { expect, test } from "bun:test";
+import { advised } from "../../src/client/advice.ts";
+import { FstreamError } from "../../src/errors.ts";
+
+function hintFor(message: string, verb: "watch" | "broadcast" | "token"): string {
+  return advised(new FstreamError("unauthorized", message), verb).hint ?? "";
+}
+
+test("who is refused for a password is told to check it", () => {
+  for (const verb of ["broadcast", "token"] as const)
+    expect(hintFor("wrong user or password", verb)).toStartWith("check --user and --user-password");
+});
+
+test("who is refused for a token is told to get a new one, and not to check a password", () => {
+  for (const message of ["the token was used already", "the token has expired", "wrong user or token"]) {
+    const hint = hintFor(message, "broadcast");
+    expect(hint).toContain("get a new token: each serves once");
+    expect(hint).not.toContain("password");
+  }
+});
+
+test("where passwords may not travel in the open, the ways around are told", () => {
+  const message = "this server takes no passwords on a plain connection";
+  expect(hintFor(message, "broadcast")).toBe(
+    "use --token-from https://HOST:61921, or the address fstreams://HOST:61922",
+  );
+  expect(hintFor(message, "token")).toBe("use the address https://HOST:61921 or fstreams://HOST:61922");
+});
+
+test("a hint that is there is kept", () => {
+  const error = new FstreamError("unauthorized", "no", { hint: "ask me" });
+  expect(advised(error, "broadcast")).toBe(error);
+});
