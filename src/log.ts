@@ -14,6 +14,9 @@ const repeatWindowMs = 10_000;
 /** Distinct messages remembered for that at a time; beyond it the oldest are summed up early. */
 const maxRemembered = 256;
 
+/** Lines are dropped while so much waits for a reader of stderr that does not read. Bytes. */
+const maxUnreadBytes = 1024 * 1024;
+
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
@@ -51,7 +54,10 @@ export function stderrLog(level: Level): Log {
   return createLog({
     level,
     journal: process.env.JOURNAL_STREAM !== undefined,
-    write: (line) => void process.stderr.write(line),
+    write: (line) => {
+      // A reader that has stopped reading must not make us keep everything for it.
+      if (process.stderr.writableLength < maxUnreadBytes) process.stderr.write(line);
+    },
     nowMs: () => Date.now(),
   });
 }
@@ -101,10 +107,13 @@ export function createLog(options: LogOptions): Log {
   return at("");
 }
 
-/** `text` with control characters and line separators as visible escapes: safe for a terminal or a log. */
+/** `text` with control characters, line separators and bidirectional controls as visible escapes: safe for a terminal or a log. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`;
-  });
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => {
+      const code = character.charCodeAt(0);
+      return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`;
+    },
+  );
 }

@@ -61,8 +61,15 @@ export function findBox(bytes: Uint8Array, parent: Box, ...path: string[]): Box 
 /** A box of `type` with the content of `parts`. */
 export function boxOf(type: number, parts: readonly Uint8Array[]): Uint8Array {
   const box = concat([new Uint8Array(8), ...parts]);
-  const view = new DataView(box.buffer);
-  view.setUint32(0, box.length);
-  view.setUint32(4, type);
+  box.set(headOf(type, box.length));
   return box;
+}
+
+/** The head of a box of `type` that has so many bytes in all, itself included. */
+export function headOf(type: number, bytes: number): Uint8Array {
+  const head = new Uint8Array(8);
+  const view = new DataView(head.buffer);
+  view.setUint32(0, bytes);
+  view.setUint32(4, type);
+  return head;
 }

@@ -66,6 +66,11 @@ export interface Sink {
   join(offset: number, within?: boolean): void;
   /** The stream can be cut before `offset`: what was sent is whole, what follows begins something new. */
   unit(offset: number): void;
+  /**
+   * For watchers that did not get the stream from its first byte, `bytes` stand in place of as many at `offset`: what is
+   * there tells places by their distance from the first byte. `bytes` are never changed once handed out.
+   */
+  patch?(offset: number, bytes: Uint8Array): void;
 }
 
 export interface Detector {
@@ -80,6 +85,11 @@ export interface Detector {
    * finding the way again: the stream is then treated as opaque.
    */
   readonly lost: boolean;
+  /**
+   * From this offset on a patch may still be told for bytes that were fed; none can be if it is left out or infinite. What is
+   * before it ends with a whole unit, or whatever else can be left off behind.
+   */
+  readonly unpatchedFrom?: number;
   /**
    * For a stream that was cut off here: what makes the unit at hand as long as it was announced to be, so that another
    * stream's `resume` and join can follow, and its player is not still inside of this one. The unit itself remains damaged.

@@ -68,8 +68,9 @@ export function readText(bytes: Uint8Array, at: number, end: number): string {
   return text;
 }
 
-/** The rest of an element of which only the first `length` bytes, at least one, of its id and size are there: zeros. */
+/** The rest of an element of which only the first `length` bytes of its id and size are there: zeros. */
 export function restOf(bytes: Uint8Array, length: number): Uint8Array {
+  if (length === 0) return filler(0);
   const head = new Uint8Array(12);
   head.set(bytes.subarray(0, length));
   const idLength = Math.min(4, vintLength(head[0]));
@@ -80,8 +81,19 @@ export function restOf(bytes: Uint8Array, length: number): Uint8Array {
   return concat([head.subarray(length, idLength + sizeLength), filler(size)]);
 }
 
-/** A Void element (RFC 9559, 5.1) of so many bytes in all, none of them if that is too many; one byte alone is a zero. */
-export function voidElement(bytes: number): Uint8Array {
+/** Void elements (RFC 9559, 5.1) from `at` up to each of `ends` that lies ahead: elements inside of each other. */
+export function voids(at: number, ends: readonly number[]): Uint8Array[] {
+  const elements: Uint8Array[] = [];
+  for (const end of ends) {
+    if (end <= at || end === Number.POSITIVE_INFINITY) continue;
+    elements.push(voidElement(end - at));
+    at = end;
+  }
+  return elements;
+}
+
+/** A Void element of so many bytes in all, none if that is too many; one byte alone can only be a zero. */
+function voidElement(bytes: number): Uint8Array {
   const element = filler(bytes);
   if (element.length < 2) return element;
   element[0] = 0xec;

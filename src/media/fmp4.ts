@@ -6,15 +6,16 @@
 // Audio alone: every fragment is a join. If a keyframe is in the middle of a fragment, which encoders that
 // cut by time alone make, the join is there: the joiner gets a `moof` of its own for the rest of the
 // fragment first. Such a join is no unit's end. A moov that describes samples is given to joiners without
-// them. Streams that address their data from the file's first byte (tfhd's base-data-offset), and files
-// that are not fragmented, can't be joined: they are lost, which is to say opaque.
+// them. Streams that address their data from the file's first byte (tfhd's base-data-offset) are patched for
+// joiners to address them from the `moof`. Those that can't be, and files that are not fragmented, can't be
+// joined: they are lost, which is to say opaque.
 
 import { AvcTrack } from "./avc.ts";
-import { boxOf, fourCc } from "./boxes.ts";
+import { fourCc, headOf } from "./boxes.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
 import { concat, filler, Gather, readNumber } from "./gather.ts";
-import { cutFragment, dataEnd, readFragment, sampleFragment, sampleRanges } from "./moof.ts";
+import { anchorFragment, cutFragment, dataEnd, readFragment, sampleFragment, sampleRanges } from "./moof.ts";
 import { type Movie, readMovie, type Track } from "./moov.ts";
 
 const ftyp = fourCc("ftyp");
@@ -92,6 +93,8 @@ class Fmp4Detector implements Detector {
   #fragmentOffset = -1;
   #moofOffset = 0;
   #moofBytes = 0;
+  /** Whether a fragment's addresses have been patched. */
+  #isAnchored = false;
   /** The keyframe in the fragment's middle, from the fragment's start on; 0 if there is none. */
   #cut = 0;
   /** The video's time at the fragment's start. */
@@ -122,11 +125,18 @@ class Fmp4Detector implements Detector {
         if (this.#left === 0) this.#body(offset + at);
       } else {
         at = this.#gather.take(bytes, at);
+        this.#boxOffset = offset + at - this.#gather.length;
         if (!this.#gather.full) break;
         if (this.#stage === "head") this.#head(offset + at);
         else this.#search(offset + at);
       }
     }
+  }
+
+  /** Nothing of a `moof` is known before all of it is there; and a box whose head is half there may be one. */
+  get unpatchedFrom(): number {
+    const isUnknown = this.#stage === "head" ? this.#gather.length > 0 : this.#kept === this.#moofs;
+    return isUnknown ? this.#boxOffset : Number.POSITIVE_INFINITY;
   }
 
   closing(): Uint8Array {
@@ -143,8 +153,7 @@ class Fmp4Detector implements Detector {
     const dataBytes = isWaiting
       ? dataEnd(this.#moofs, this.#moofBytes, this.#movie.tracks) - this.#moofBytes
       : 0;
-    const head = boxOf(isWaiting ? mdat : free, []);
-    new DataView(head.buffer).setUint32(0, Math.max(8, dataBytes));
+    const head = headOf(isWaiting ? mdat : free, Math.max(8, dataBytes));
     head.set(bytes.subarray(0, sent));
     const size = readNumber(head, 0, 4);
     return size < 8 ? none : concat([rest, head.subarray(sent), filler(size - 8)]);
@@ -166,7 +175,6 @@ class Fmp4Detector implements Detector {
       size = this.#gather.number(8, 4) * 2 ** 32 + this.#gather.number(12, 4);
     }
     this.#type = this.#gather.number(4, 4);
-    this.#boxOffset = offset - length;
     this.#left = size - length;
     this.#kept = undefined;
     if (this.#left >= 0 && this.#left <= maxBoxBytes && this.#box()) {
@@ -252,12 +260,11 @@ class Fmp4Detector implements Detector {
   }
 
   #readFragment(): void {
-    const fragment = readFragment(this.#moofs, this.#moofBytes, this.#video);
     this.#cut = 0;
-    if (fragment.isAbsolute) this.lost = true;
-    if (this.#movie === undefined || fragment.isAbsolute) return;
-    this.#time = fragment.time;
     this.#samples = [];
+    if (this.#movie === undefined || !this.#anchor()) return;
+    const fragment = readFragment(this.#moofs, this.#moofBytes, this.#video);
+    this.#time = fragment.time;
     this.#sample = 0;
     if (this.#avc !== undefined && this.#video !== undefined && fragment.hasVideo) {
       this.#samples = sampleRanges(this.#moofs, this.#moofBytes, this.#video);
@@ -268,6 +275,19 @@ class Fmp4Detector implements Detector {
     else if (fragment.keyframe > 0) this.#cut = fragment.keyframe;
   }
 
+  /** Patches a `moof` that addresses its data from the file's first byte. False if that can't be done. */
+  #anchor(): boolean {
+    const [from, to] = anchorFragment(this.#moofs, this.#moofBytes) ?? [0, -1];
+    if (to > 0) this.#sink.patch?.(this.#moofOffset + from, this.#moofs.slice(from, to));
+    this.#isAnchored ||= to > 0;
+    if (to >= 0) return true;
+    // after others that could be, it is damage
+    if (this.#isAnchored) this.info.damaged++;
+    else this.lost = true;
+    this.#avc?.lose();
+    return false;
+  }
+
   /** Joins at the keyframe in the middle of the `mdat` that begins, if it is there. */
   #joinInside(mdatEnd: number): void {
     const joinOffset = this.#moofOffset + this.#cut;
@@ -275,9 +295,7 @@ class Fmp4Detector implements Detector {
     if (!isInside || this.#movie === undefined) return;
     const box = cutFragment(this.#moofs, this.#moofBytes, this.#movie.tracks, this.#cut);
     if (box === undefined) return;
-    const head = boxOf(mdat, []);
-    new DataView(head.buffer).setUint32(0, 8 + mdatEnd - joinOffset);
-    this.#join(joinOffset, this.#cut, concat([box, head]));
+    this.#join(joinOffset, this.#cut, concat([box, headOf(mdat, 8 + mdatEnd - joinOffset)]));
   }
 
   /** A join, at once or when its keyframe, `keyframe` bytes from the fragment's start (-1: its first), is known. */

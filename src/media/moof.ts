@@ -1,6 +1,7 @@
 // What a movie fragment box says (ISO/IEC 14496-12, 8.8.4 to 8.8.12): where its samples lie, and which of the
 // video's a decoder can start with. That is mostly the first. Where an encoder cuts fragments by time alone
 // the keyframe is in a fragment's middle: `cutFragment` makes the box over again for the samples from there on.
+// A box that addresses its data from the file's first byte is made to address them from its own by `anchorFragment`.
 
 import { boxOf, fourCc } from "./boxes.ts";
 import { concat, readNumber } from "./gather.ts";
@@ -8,8 +9,6 @@ import type { Track } from "./moov.ts";
 
 /** What a fragment is to a joiner. */
 export interface Fragment {
-  /** Its data are addressed from the file's first byte: nobody who joins late can find them. */
-  readonly isAbsolute: boolean;
   /** Whether it has samples of the video track. */
   readonly hasVideo: boolean;
   /** Where, from the fragment's start, the first keyframe's data are; 0 if it is the first sample; -1 if none. */
@@ -60,9 +59,49 @@ const hasShift = 0x800;
 /** Runs have a few hundred samples at most; an absurd count (damage) is not believed. */
 const maxSamples = 65_536;
 
+/**
+ * Makes the `moof` that the first `length` of `bytes` are address its data from its own first byte, if it does so from
+ * the file's, and stay as long as it is: in each `tfhd` the base_data_offset (8.8.7) makes way for an empty `free` box behind
+ * it. Returns where the changes begin and end, both 0 if there are none. Undefined, with nothing changed, if the data do
+ * not begin right behind the head of a `mdat` behind it, as far as the runs tell: then it can't be done.
+ */
+export function anchorFragment(bytes: Uint8Array, length: number): readonly [number, number] | undefined {
+  const heads: [at: number, end: number][] = [];
+  const bases = new Set<number>();
+  let data = Number.POSITIVE_INFINITY;
+  for (let at = 8; at < length; at = boxEnd(bytes, at, length)) {
+    const end = boxEnd(bytes, at, length);
+    if (readNumber(bytes, at + 4, 4) !== trafType) continue;
+    let isBased = false;
+    for (let child = at + 8; child < end; child = boxEnd(bytes, child, end)) {
+      const childEnd = boxEnd(bytes, child, end);
+      const type = childEnd - child < 16 ? 0 : readNumber(bytes, child + 4, 4);
+      if (type === tfhdType && (readNumber(bytes, child + 9, 3) & isAddressed) !== 0) {
+        if (childEnd - child < 24) return undefined;
+        isBased = true;
+        heads.push([child, childEnd]);
+        bases.add(readNumber(bytes, child + 16, 4) * 2 ** 32 + readNumber(bytes, child + 20, 4));
+      } else if (type === trunType && isBased) {
+        const run = readTrun(bytes, child, childEnd);
+        data = Math.min(data, (run.flags & hasDataOffset) === 0 ? 0 : run.dataOffset);
+      }
+    }
+  }
+  if (heads.length === 0) return [0, 0];
+  if (bases.size > 1 || (data !== length + 8 && data !== length + 16)) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+  for (const [at, end] of heads) {
+    view.setUint32(at, end - at - 8);
+    view.setUint32(at + 8, (view.getUint32(at + 8) & ~isAddressed) | isAtMoof);
+    bytes.copyWithin(at + 16, at + 24, end);
+    view.setUint32(end - 8, 8);
+    view.setUint32(end - 4, freeType);
+  }
+  return [heads[0][0], heads[heads.length - 1][1]];
+}
+
 /** Reads the whole `moof` that the first `length` of `bytes` are; `video` is the track whose keyframes count. */
 export function readFragment(bytes: Uint8Array, length: number, video: Track | undefined): Fragment {
-  let isAbsolute = false;
   let hasVideo = false;
   let keyframe = -1;
   let time = -1;
@@ -75,7 +114,6 @@ export function readFragment(bytes: Uint8Array, length: number, video: Track | u
         // what is too short for the fields that are read is passed over
         const type = childEnd - child < 16 ? 0 : readNumber(bytes, child + 4, 4);
         if (type === tfhdType) {
-          if ((readNumber(bytes, child + 9, 3) & isAddressed) !== 0) isAbsolute = true;
           part = video === undefined ? undefined : readTfhd(bytes, child, childEnd, [video]);
         } else if (type === tfdtType && part !== undefined) {
           const isWide = bytes[child + 8] === 1 && child + 20 <= childEnd;
@@ -93,7 +131,7 @@ export function readFragment(bytes: Uint8Array, length: number, video: Track | u
     }
     at = end;
   }
-  return { isAbsolute, hasVideo, keyframe, time };
+  return { hasVideo, keyframe, time };
 }
 
 /** The end of the box at `at`, or `end` if it is broken: what is broken is the last that is looked at. */
@@ -192,8 +230,9 @@ export function sampleRanges(bytes: Uint8Array, length: number, track: Track): n
       if (type === tfhdType) part = readTfhd(bytes, child, childEnd, [track]);
       if (type !== trunType || part === undefined) continue;
       const run = readTrun(bytes, child, childEnd);
-      if ((part.flags & isAtMoof) === 0 || (run.flags & hasDataOffset) === 0 || run.dataOffset < last)
-        return [];
+      // an address in the file, in a fragment that is not whole, is taken for the fragment's
+      const isKnown = (part.flags & (isAtMoof | isAddressed)) !== 0 && (run.flags & hasDataOffset) !== 0;
+      if (!isKnown || run.dataOffset < last) return [];
       let offset = run.dataOffset;
       for (let index = 0; index < run.count; index++) {
         const size = entry(bytes, run, index, hasSize, part.size);

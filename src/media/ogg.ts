@@ -7,7 +7,8 @@
 //
 // Nothing of the headers may be repeated in mid-stream (decoders take a first page for a new stream), and data
 // of another serial number mean nothing to them: so the header as a whole is what has to be the same
-// for a watcher to go on. Pages' checksums are checked when sniffing only.
+// for a watcher to go on. Behind a single stream of sound another one can begin, chained, with its own header.
+// Pages' checksums are checked when sniffing only.
 
 import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";

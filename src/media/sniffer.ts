@@ -64,6 +64,10 @@ export class Sniffer implements Detector {
     return this.#state === "opaque";
   }
 
+  get unpatchedFrom(): number {
+    return this.#detector?.unpatchedFrom ?? Number.POSITIVE_INFINITY;
+  }
+
   closing(): Uint8Array {
     return this.#detector?.closing?.() ?? noHeader.resume;
   }
@@ -78,6 +82,13 @@ export class Sniffer implements Detector {
       if (this.#keptBytes === this.#nextLook) this.#look();
     }
     if (this.#state === "known" && from < bytes.length) this.#pass(bytes.subarray(from), offset + from);
+  }
+
+  /** No more bytes will come: what is not known by those that did is opaque. */
+  settle(): void {
+    if (this.#state !== "sniffing") return;
+    this.#look();
+    if (this.#state === "sniffing") this.#giveUp();
   }
 
   #keep(bytes: Uint8Array): void {

@@ -103,11 +103,14 @@ export class HandshakeDecoder {
     try {
       text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.#text);
     } catch (cause) {
-      const reply = wantsReply(new TextDecoder("latin1").decode(this.#text));
+      const readable = new TextDecoder("utf-8").decode(this.#text);
+      const token = presentedToken(readable);
+      const reply = wantsReply(readable);
       return {
         type: "refused",
         error: new FstreamError("bad_request", "the request is not UTF-8", { cause }),
         reply,
+        ...(token === undefined ? {} : { token }),
       };
     }
     try {

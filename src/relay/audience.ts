@@ -6,11 +6,9 @@
 // to where the cuts allow.
 
 import { FstreamError } from "../errors.ts";
-import { type Header, noHeader } from "../media/detector.ts";
-import { concat, sameBytes } from "../media/gather.ts";
-import type { Broadcast, End, Stage } from "./broadcast.ts";
+import { type Broadcast, cutShort, type End, isFarBehind, type Stage, slow } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
-import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "./placement.ts";
+import { firstPlace, type Ground, latePlace, nextPlace, type Place, passage } from "./placement.ts";
 import type { Ring } from "./ring.ts";
 import type { Timeline } from "./timeline.ts";
 import { Turns } from "./turns.ts";
@@ -117,6 +115,7 @@ export class Audience {
     for (const watcher of [...this.#pending, ...this.#flowing]) {
       watcher.sinceMs = this.#clock.nowMs();
       if (!admits(watcher)) this.#end(watcher, { type: "cut", error });
+      else if (isFarBehind(watcher.course)) this.#end(watcher, slow("several broadcasts behind"));
       else if (watcher.state === "flowing") watcher.leaveAt = Math.min(watcher.leaveAt, start);
       this.#settle(watcher);
     }
@@ -145,6 +144,13 @@ export class Audience {
     this.#seenJoin = join;
   }
 
+  /** Ends everybody who is still there. */
+  abandon(): void {
+    for (const watcher of [...this.#pending, ...this.#flowing]) {
+      this.#end(watcher, slow("others of this user's streams have ended since, and need the room"));
+    }
+  }
+
   /** Sends everybody what there is. */
   pass(): void {
     for (let i = this.#flowing.length - 1; i >= 0; i--) {
@@ -169,6 +175,7 @@ export class Audience {
       if (watcher.state !== "flowing" || watcher.cursor >= end || !this.#leaveOff(watcher)) continue;
       if (watcher.leaveAt === watcher.cursor) this.#pump(watcher);
       if (!needs(watcher, segment, ring)) continue;
+      watcher.holdPatch();
       if (ring.mayKeep) needed = true;
       else this.#end(watcher, slow("stuck in the middle of a unit for which there is no more room"));
     }
@@ -230,7 +237,8 @@ export class Audience {
   /** What there is of a broadcast. */
   #ground(broadcast: Broadcast): Ground {
     const ring = this.#ring as Ring;
-    return { ...broadcast, broadcast, tail: ring.tail, head: broadcast.next?.start ?? ring.head };
+    const tail = Math.max(ring.tail, broadcast.cuts.patches.completeFrom);
+    return { ...broadcast, broadcast, tail, head: broadcast.next?.start ?? ring.head };
   }
 
   /** Places a pending watcher if that can be, and sends it what there is. */
@@ -275,7 +283,9 @@ export class Audience {
   #enter(watcher: Watcher, ground: Ground, place: Extract<Place, { type: "at" }>): void {
     const { broadcast } = ground;
     const { header, offset } = place;
-    const prefix = watcher.started ? passage(watcher, broadcast, header) : header.start;
+    const prefix = watcher.started
+      ? passage(watcher.course, watcher.cursor, broadcast, header)
+      : header.start;
     if (prefix === undefined) {
       const message = "the stream goes on with a header that no player takes in its middle";
       this.#end(watcher, { type: "cut", error: new FstreamError("disconnected", message) });
@@ -285,6 +295,7 @@ export class Audience {
       this.skips++;
       this.#events.skipped(offset - watcher.cursor);
     }
+    watcher.isPatched = offset > broadcast.start;
     watcher.place(offset, prefix);
     watcher.leaveAt = broadcast.next?.start ?? Number.POSITIVE_INFINITY;
     watcher.course = broadcast;
@@ -331,6 +342,9 @@ export class Audience {
         case "current":
           if (this.#stage.type === "ended") this.#end(watcher, this.#stage.end);
           return;
+        case "lapped":
+          this.#end(watcher, slow("too far behind the broadcast"));
+          return;
         case "left":
           break;
         default:
@@ -370,28 +384,4 @@ function stalled(watcher: Watcher): boolean {
 /** Whether it left while it was being sent to. */
 function isGone(watcher: Watcher): boolean {
   return watcher.state === "gone";
-}
-
-/** What leads a watcher from where it left off to a place with such a header; undefined if its player can't go there. */
-function passage(watcher: Watcher, to: Broadcast, header: Header): Uint8Array | undefined {
-  const { course, cursor } = watcher;
-  if (course === undefined) return header.resume;
-  const { container, info } = course.cuts;
-  if (container !== "" && to.cuts.container !== "" && container !== to.cuts.container) return undefined;
-  const closing = course === to ? noHeader.resume : course.cuts.closing(cursor);
-  const isSame = sameBytes(course.cuts.fixedAt(cursor), header.fixed);
-  const isAlike = info.codecs.join() === to.cuts.info.codecs.join();
-  const opening = isSame ? header.resume : isAlike ? header.chain : undefined;
-  return opening === undefined ? undefined : concat([closing, opening]);
-}
-
-function slow(message: string): End {
-  return { type: "cut", error: new FstreamError("slow", message) };
-}
-
-/** What a watcher is told whose channel ended before there was anything for it. */
-function cutShort(end: End): End {
-  if (end.type === "cut" && end.error.code === "shutting_down") return end;
-  const error = new FstreamError("not_live", "the broadcast ended before there was anything to start with");
-  return { type: "cut", error };
 }

@@ -1,10 +1,22 @@
 // One broadcast: what one broadcaster sends to one channel, from its first byte to its last.
 
-import type { FstreamError } from "../errors.ts";
+import { FstreamError } from "../errors.ts";
 import type { Cuts } from "./cuts.ts";
 
 /** How a stream ended: everything was sent, or it was cut short for a reason. */
 export type End = { readonly type: "orderly" } | { readonly type: "cut"; readonly error: FstreamError };
+
+/** The end for a watcher that can't follow. */
+export function slow(message: string): End {
+  return { type: "cut", error: new FstreamError("slow", message) };
+}
+
+/** What a watcher is told whose channel ended before there was anything for it. */
+export function cutShort(end: End): End {
+  if (end.type === "cut" && end.error.code === "shutting_down") return end;
+  const error = new FstreamError("not_live", "the broadcast ended before there was anything to start with");
+  return { type: "cut", error };
+}
 
 /** Who broadcasts, as far as the relay cares. */
 export interface Broadcaster {
@@ -31,3 +43,13 @@ export type Stage =
   /** The broadcaster is gone and may come back until `untilMs`; else it ends as `end` says. */
   | { readonly type: "held"; readonly broadcast: Broadcast; readonly untilMs: number; readonly end: End }
   | { readonly type: "ended"; readonly broadcast: Broadcast | undefined; readonly end: End };
+
+/** A watcher that has not come to the end of its broadcast when so many more have begun is closed. */
+const maxBroadcastsBehind = 8;
+
+/** Whether so many broadcasts have begun since `broadcast` that what is kept of them for its watchers would add up. */
+export function isFarBehind(broadcast: Broadcast | undefined): boolean {
+  let behind = 0;
+  for (let next = broadcast?.next; next !== undefined; next = next.next) behind++;
+  return behind > maxBroadcastsBehind;
+}

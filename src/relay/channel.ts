@@ -184,6 +184,11 @@ export class Channel {
     this.#close({ type: "cut", error });
   }
 
+  /** Ends the watchers of an ended channel that are still owed bytes. */
+  abandon(): void {
+    this.#audience.abandon();
+  }
+
   /** A watcher comes. Throws `forbidden` for a wrong channel password. */
   watch(outlet: Outlet, options: WatcherOptions): Watcher {
     if ("broadcast" in this.#stage && this.#stage.broadcast !== undefined) {

@@ -3,8 +3,10 @@
 // (`bufsize`: computed), and opaque ones (anywhere). While the sniffer still looks, a stream is of no kind yet.
 
 import { type Header, noHeader, type StreamInfo } from "../media/detector.ts";
+import { sameBytes } from "../media/gather.ts";
 import { Sniffer } from "../media/sniffer.ts";
 import { type Mark, Marks } from "./marks.ts";
+import { Patches } from "./patches.ts";
 
 /** A place where a watcher can start, and what it needs before it. */
 export interface Join extends Mark {
@@ -21,6 +23,10 @@ export interface Cuts {
   readonly container: string;
   /** `Header.fixed` of the header that a watcher at `offset` has been given, by a joiner's header or in the stream. */
   fixedAt(offset: number): Uint8Array;
+  /** For watchers that did not get the stream from its first byte; none ever where it is opaque or cut into chunks. */
+  readonly patches: Patches;
+  /** How far such watchers can be sent what was fed: from there on it is not known yet what is patched. */
+  readonly unpatchedFrom: number;
   /** Takes the bytes that were just added to the ring at `offset`. */
   feed(bytes: Uint8Array, offset: number): void;
   /** The newest join point at or before `head`, whether the ring still has it or not. */
@@ -59,6 +65,8 @@ export class ChunkCuts implements Cuts {
   readonly info = unknownInfo;
   readonly header = noHeader;
   readonly container = "";
+  readonly patches = new Patches();
+  readonly unpatchedFrom = Number.POSITIVE_INFINITY;
   readonly joinDistance: number;
   readonly #start: number;
   readonly #size: number;
@@ -113,20 +121,21 @@ export class ChunkCuts implements Cuts {
 /** At most this many are remembered of each; with more, those closest together are forgotten. */
 const maxJoins = 2048;
 const maxUnits = 16_384;
-const maxHeaders = 64;
+/** Unrepeatable headers are remembered up to so many bytes, and the newest in any case. */
+const maxFixedBytes = 1024 * 1024;
 /** A header larger than that, start and resume together, is kept for the newest join point alone if the next has another. */
 const maxKeptHeaderBytes = 8192;
 
 /** Whatever the sniffer makes of the bytes: a container's marks, or opaque. */
 export class SniffedCuts implements Cuts {
+  readonly patches = new Patches();
   readonly #joins = new Marks<Join>(maxJoins);
   readonly #units = new Marks<Mark>(maxUnits);
   /** Stays even when it has left the ring, to tell how far back it lies. */
   #newest: Join | undefined;
   #header: Header = noHeader;
   /** The unrepeatable headers there have been, each with the join point that it came into force at. */
-  readonly #fixed = new Marks<Mark & { readonly fixed: Uint8Array }>(maxHeaders);
-  #settled = false;
+  #fixed: (Mark & { readonly fixed: Uint8Array })[] = [];
   #end = 0;
   #distances: readonly [number, number] = [0, 0];
   readonly #sniffer = new Sniffer({
@@ -142,16 +151,16 @@ export class SniffedCuts implements Cuts {
       if (heavy && before?.header !== this.#header) this.#joins.dropBefore(offset);
       this.#joins.push(this.#newest);
       const { fixed } = this.#header;
-      if (fixed !== this.#fixed.newest?.fixed) this.#fixed.push({ offset, fixed });
+      if (!sameBytes(fixed, this.#fixed.at(-1)?.fixed ?? noHeader.fixed)) this.#pushFixed(offset, fixed);
       if (!within) this.#units.push({ offset });
     },
     unit: (offset) => this.#units.push({ offset }),
+    patch: (offset, bytes) => this.patches.add(offset, bytes),
   });
 
   get kind(): "sniffing" | "marked" | "opaque" {
-    const state = this.#sniffer.state;
-    if (state === "known") return "marked";
-    return this.#settled ? "opaque" : state;
+    const { state } = this.#sniffer;
+    return state === "known" ? "marked" : state;
   }
 
   get info(): StreamInfo {
@@ -167,8 +176,12 @@ export class SniffedCuts implements Cuts {
   }
 
   fixedAt(offset: number): Uint8Array {
-    const mark = this.#fixed.atOrBefore(offset) ?? this.#fixed.oldest;
+    const mark = this.#fixed.findLast((mark) => mark.offset <= offset) ?? this.#fixed.at(0);
     return mark?.fixed ?? this.header.fixed;
+  }
+
+  get unpatchedFrom(): number {
+    return this.#sniffer.unpatchedFrom;
   }
 
   get joinDistance(): number {
@@ -207,9 +220,16 @@ export class SniffedCuts implements Cuts {
   forget(tail: number): void {
     this.#joins.dropBefore(tail);
     this.#units.dropBefore(tail);
+    this.patches.forget(tail);
+  }
+
+  #pushFixed(offset: number, fixed: Uint8Array): void {
+    this.#fixed.push({ offset, fixed });
+    const bytes = () => this.#fixed.reduce((sum, mark) => sum + mark.fixed.length, 0);
+    while (this.#fixed.length > 1 && bytes() > maxFixedBytes) this.#fixed.shift();
   }
 
   settle(): void {
-    this.#settled = true;
+    this.#sniffer.settle();
   }
 }

@@ -2,6 +2,7 @@
 // cuts; who waits, and for how long, is the audience's business.
 
 import { type Header, noHeader } from "../media/detector.ts";
+import { concat, sameBytes } from "../media/gather.ts";
 import type { Broadcast } from "./broadcast.ts";
 import type { Join } from "./cuts.ts";
 import type { Start } from "./watcher.ts";
@@ -82,6 +83,23 @@ export function nextPlace(ground: Ground, cursor: number, fromEarlier: boolean):
 function newestUnit(ground: Ground): number {
   const unit = ground.cuts.unitEndBefore(ground.head);
   return unit !== undefined && unit >= floorOf(ground) ? unit : ground.head;
+}
+
+/** What leads a watcher from `cursor`, where it left off, to a place with such a header; undefined if its player can't go there. */
+export function passage(
+  course: Broadcast | undefined,
+  cursor: number,
+  to: Broadcast,
+  header: Header,
+): Uint8Array | undefined {
+  if (course === undefined) return header.resume;
+  const { container, info } = course.cuts;
+  if (container !== "" && to.cuts.container !== "" && container !== to.cuts.container) return undefined;
+  const closing = course === to ? noHeader.resume : course.cuts.closing(cursor);
+  const isSame = sameBytes(course.cuts.fixedAt(cursor), header.fixed);
+  const isAlike = info.codecs.join() === to.cuts.info.codecs.join();
+  const opening = isSame ? header.resume : isAlike ? header.chain : undefined;
+  return opening === undefined ? undefined : concat([closing, opening]);
 }
 
 /** Joins and rewinds never reach before the current broadcast. */

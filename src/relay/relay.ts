@@ -131,7 +131,14 @@ export class Relay {
     const key = keyOf(channel.user, channel.name);
     if (this.#channels.get(key) === channel) this.#channels.delete(key);
     if (channel.idle) this.#events.closed(channel);
-    else this.#draining.add(channel);
+    else this.#drain(channel);
+  }
+
+  /** A channel is over but for watchers that are owed bytes. A user has as many of those as of live ones at the most. */
+  #drain(channel: Channel): void {
+    this.#draining.add(channel);
+    const ofUser = [...this.#draining].filter(({ user }) => user === channel.user);
+    if (ofUser.length > this.#options.maxChannelsPerUser) ofUser[0].abandon();
   }
 
   #sweep(): void {

@@ -1,6 +1,7 @@
 // A watcher is a way out and a cursor. Nothing is queued for it: it sends straight from the ring, and the
 // cursor moves by what its socket took. Where it must not simply go on (a skip, the boundary to another
-// broadcast), `leaveAt` stops it, and its channel finds it another place.
+// broadcast), `leaveAt` stops it, and its channel finds it another place. If it did not get the stream from its first
+// byte, patches go out in place of some of the ring's bytes; each is as long as what it stands for.
 //
 //   pending --placed--> flowing --arrived at leaveAt--> pending or flowing again --> gone
 //
@@ -8,6 +9,7 @@
 
 import { FstreamError } from "../errors.ts";
 import type { Broadcast, End } from "./broadcast.ts";
+import type { Patch } from "./patches.ts";
 import type { Ring } from "./ring.ts";
 
 /** A watcher that is behind is sent at most so much before others have their turn; not less than a segment. Bytes. */
@@ -56,6 +58,8 @@ export type Pumped =
   | "behind"
   /** It has arrived at `leaveAt`. */
   | "left"
+  /** It is so far behind that patches it needs are forgotten. */
+  | "lapped"
   /** The peer is gone. */
   | "gone";
 
@@ -70,6 +74,10 @@ export class Watcher {
   leaveAt = Number.POSITIVE_INFINITY;
   /** The broadcast that the bytes at its cursor are part of; undefined before its first. */
   course: Broadcast | undefined;
+  /** Whether it did not get the broadcast at its cursor from the first byte, and so needs patches. */
+  isPatched = false;
+  /** The patch that its cursor is in or comes to next; not for sure while there is none. */
+  #patch: Patch | undefined;
   /** Where the head was when it came, for `start=next`. */
   arrivedAt = 0;
   /** Since when it has been pending, or, flowing in an ended stream, has taken nothing. Milliseconds. */
@@ -124,6 +132,12 @@ export class Watcher {
     else this.#prefix = next;
   }
 
+  /** Its next patch may be forgotten from now on: it keeps that. */
+  holdPatch(): void {
+    if (!this.isPatched || (this.#patch !== undefined && this.#patch.end > this.cursor)) return;
+    this.#patch = this.course?.cuts.patches.next(this.cursor);
+  }
+
   /** Sends what there is for it until its socket is full, it has arrived somewhere, or it has had its share. */
   pump(ring: Ring): Pumped {
     const { greeting } = this.options;
@@ -140,21 +154,40 @@ export class Watcher {
       this.#nextPrefix = undefined;
       this.#prefixSent = 0;
     }
-    const end = Math.min(ring.head, this.leaveAt);
+    const cuts = this.isPatched ? this.course?.cuts : undefined;
+    if (cuts !== undefined && this.cursor < cuts.patches.completeFrom) return "lapped";
+    const unpatchedFrom = cuts?.unpatchedFrom ?? Number.POSITIVE_INFINITY;
+    const end = Math.min(ring.head, this.leaveAt, unpatchedFrom);
     const share = this.cursor + shareBytes;
     while (this.cursor < end) {
       if (this.cursor >= share) return "behind";
-      const segment = ring.segmentOf(this.cursor);
-      const buffer = ring.buffer(segment);
-      if (buffer === undefined)
-        throw new FstreamError("internal", `cursor ${this.cursor} is outside its ring`);
-      const at = this.cursor - segment * ring.segmentBytes;
+      this.holdPatch();
       const before = this.sentBytes;
-      const stopped = this.#send(buffer, at, Math.min(end - this.cursor, ring.segmentBytes - at));
+      const stopped = this.#sendFrom(ring, end);
       this.cursor += this.sentBytes - before;
       if (stopped !== undefined) return stopped;
     }
+    // What is not known of a broadcast that is over never will be.
+    if (end === unpatchedFrom && this.course?.next !== undefined) this.leaveAt = this.cursor;
     return this.cursor === this.leaveAt ? "left" : "current";
+  }
+
+  /** Sends from the cursor what lies in a row up to `end`, in the ring or in a patch. */
+  #sendFrom(ring: Ring, end: number): "blocked" | "gone" | undefined {
+    const { cursor } = this;
+    const patch = this.#patch;
+    let to = end;
+    if (patch !== undefined && patch.end > cursor) {
+      if (patch.offset <= cursor) {
+        return this.#send(patch.bytes, cursor - patch.offset, Math.min(end, patch.end) - cursor);
+      }
+      to = Math.min(end, patch.offset);
+    }
+    const segment = ring.segmentOf(cursor);
+    const buffer = ring.buffer(segment);
+    if (buffer === undefined) throw new FstreamError("internal", `cursor ${cursor} is outside its ring`);
+    const at = cursor - segment * ring.segmentBytes;
+    return this.#send(buffer, at, Math.min(to - cursor, ring.segmentBytes - at));
   }
 
   /** Undefined if the socket took it all; else why it did not. */

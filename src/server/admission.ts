@@ -12,7 +12,7 @@ export interface AdmissionOptions {
 }
 
 /** Connections over a limit that are there for their refusal alone. */
-const grace = 64;
+export const refusalPlaces = 64;
 /** This part of all connections is kept for broadcasters and tokens. */
 const keptShare = 0.05;
 
@@ -34,8 +34,8 @@ export class Admission {
     const network = networkOf(address);
     const fromThere = this.#byNetwork.get(network) ?? 0;
     const { maxConnections, maxConnectionsPerIp } = this.#options;
-    if (this.#count >= maxConnections + grace) return false;
-    if (fromThere >= maxConnectionsPerIp + grace && !this.#options.exempt(address)) return false;
+    if (this.#count >= maxConnections + refusalPlaces) return false;
+    if (fromThere >= maxConnectionsPerIp + refusalPlaces && !this.#options.exempt(address)) return false;
     this.#count++;
     this.#byNetwork.set(network, fromThere + 1);
     return true;

@@ -72,8 +72,9 @@ export function listenHttp(options: HttpOptions, services: HttpServices): HttpLi
 }
 
 async function respond(request: Request, origin: Origin, services: HttpServices): Promise<Response> {
-  const { pathname } = new URL(request.url);
-  switch (pathname) {
+  const url = URL.parse(request.url, "http://localhost");
+  if (url === null) throw new FstreamError("bad_request", "the URL or the Host header makes no sense");
+  switch (url.pathname) {
     case "/healthz":
       return allowing(request, ["GET", "HEAD"], () => text("ok\n"));
     case "/token":
@@ -139,7 +140,7 @@ async function formOf(request: Request): Promise<FormData> {
 }
 
 function refusal(request: Request, error: FstreamError, log: Log): Response {
-  if (error.code === "internal") log.error(error.stack ?? error.message);
+  if (error.code === "internal") log.repeated("internal", error.stack ?? error.message);
   const message = error.code === "internal" ? "the server failed" : error.message;
   const { http: status } = meaning(error.code);
   const headers: Record<string, string> = { "X-Fstream-Code": error.code, "Cache-Control": "no-store" };

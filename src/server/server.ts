@@ -9,7 +9,7 @@ import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import type { Services } from "../session/connection.ts";
 import type { Settings } from "../settings/load.ts";
-import { Admission } from "./admission.ts";
+import { Admission, refusalPlaces } from "./admission.ts";
 import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
 import { type HttpListener, listenHttp } from "./http.ts";
 import { openFileLimit } from "./kernel.ts";
@@ -18,6 +18,8 @@ import { Sockets } from "./sockets.ts";
 
 /** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */
 const reservedFiles = 128;
+/** With fewer there is no room for connections and for those that are only refused. */
+const leastFiles = 256;
 
 export interface Server {
   /** Stops in order: nobody new, everybody gets what they are owed, within shutdown_grace. */
@@ -172,8 +174,13 @@ function handshakeOptions(server: Settings["server"]) {
 /** No more connections than files that can be open: at that limit a process only spins. */
 function connectionLimit(wanted: number, log: Log): number {
   const files = openFileLimit();
+  if (files !== undefined && files < leastFiles) {
+    throw new FstreamError("failed", `only ${files} files may be open, which leaves none for connections`, {
+      hint: `raise the limit to ${leastFiles} at the least (ulimit -n, or LimitNOFILE= of systemd)`,
+    });
+  }
   if (files === undefined || wanted + reservedFiles <= files) return wanted;
-  const possible = Math.max(1, files - reservedFiles);
+  const possible = files - reservedFiles - refusalPlaces;
   log.warn(
     `max_connections is ${wanted}, but only ${files} files may be open (ulimit -n): ${possible} connections it is`,
   );

@@ -85,7 +85,9 @@ describe.each(files)("%s", (file) => {
     feed(detector, bytes, sizes("whole", 0), 1000);
     expect(rises(recorder.joins)).toBe(true);
     expect(rises(recorder.units)).toBe(true);
-    for (const offset of [...recorder.joins, ...recorder.units]) {
+    const ends = recorder.patches.map(({ offset, bytes: patch }) => offset + patch.length);
+    expect(recorder.patches.every(({ offset }, i) => i === 0 || offset >= ends[i - 1])).toBe(true);
+    for (const offset of [...recorder.joins, ...recorder.units, ...ends]) {
       expect(offset).toBeGreaterThanOrEqual(1000);
       expect(offset).toBeLessThanOrEqual(1000 + bytes.length);
     }

@@ -4,8 +4,8 @@
 import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../src/media/detector.ts";
 import { fmp4 } from "../../src/media/fmp4.ts";
-import { type Capture, capture, decodeTimeoutMs, expectClean, hasFfmpeg } from "./capture.ts";
-import { fixture, noise } from "./recorder.ts";
+import { type Capture, capture, decodeTimeoutMs, expectClean, hasFfmpeg, patched } from "./capture.ts";
+import { fixture, noise, Recorder } from "./recorder.ts";
 
 const join = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
 const words = (...values: number[]) => {
@@ -45,6 +45,8 @@ const header = (videoFlags = nonSync) =>
     ),
   );
 const moof = (...trafs: Uint8Array[]) => box("moof", full("mfhd", 0, 0, words(1)), ...trafs);
+/** What `make` makes of its own length. */
+const sized = (make: (length: number) => Uint8Array) => make(make(0).length);
 const traf = (tfhd: Uint8Array, ...runs: Uint8Array[]) =>
   box("traf", tfhd, full("tfdt", 0, 0, words(500)), ...runs);
 const tfhd = (id: number, flags = 0, ...fields: number[]) =>
@@ -53,12 +55,36 @@ const mdat = (length = 300) => box("mdat", noise(length, length));
 /** Two samples with the track's defaults. */
 const plain = full("trun", 0, 1, words(2, 108));
 
+/** With an address in the file. */
+const based = (id: number, flags: number, fields: number[] = []) =>
+  full("tfhd", 0, 1 | flags, words(id, 0, 4711, ...fields));
+const times = full("tfdt", 0, 0, words(500));
+/** Two samples whose data begin so many bytes from the address that counts. */
+const run = (offset: number) => full("trun", 0, 1, words(2, offset));
+
 /** Which of these boxes the joins are at, behind the header. */
 function joinsAt(before: Uint8Array, ...boxes: Uint8Array[]) {
   const starts = boxes.map((_, i) => before.length + join(...boxes.slice(0, i)).length);
   const followed = capture(fmp4, join(before, ...boxes));
   return { ...followed, at: followed.joins.map(({ offset }) => starts.indexOf(offset)), starts };
 }
+
+/** A `traf` as patched. */
+const late = (head: Uint8Array, at: number) => box("traf", head, box("free"), times, run(at));
+
+/** Of each join, whether a unit ends there, and how long its header is in mid-stream. */
+const shapes = ({ joins, units }: Capture) =>
+  joins.map(({ offset, header }) => [units.includes(offset), header.resume.length]);
+
+/** What has to follow where a stream is cut off. */
+function closingOf(bytes: Uint8Array): Uint8Array {
+  const detector = fmp4.create(new Recorder());
+  detector.feed(bytes, 0);
+  return detector.closing?.() ?? new Uint8Array(0);
+}
+
+/** Whether a stream of one such fragment is lost. */
+const lost = (make: (length: number) => Uint8Array) => joinsAt(header(), sized(make), mdat()).lost;
 
 /** The first `tfdt`'s time. */
 const timeAt = (from: Buffer) => from.readBigUInt64BE(from.indexOf("tfdt") + 8);
@@ -229,10 +255,88 @@ describe("fragmented MP4", () => {
     expect(headers.map(({ start }) => start)).toEqual([header(), header(sync)]);
   });
 
-  test("is lost where data are addressed from the file's start, and in a file that is not fragmented", async () => {
-    const absolute = await fixture("unjoinable/absolute.mp4");
-    expect(fmp4.sniff(absolute)).toBe("yes");
-    expect(capture(fmp4, absolute)).toMatchObject({ lost: true, joins: [], units: [] });
+  test("patches tfhds with an address in the file, and nothing else, for who joins late", () => {
+    const one = sized((length) => moof(traf(based(1, 0x20, [sync]), run(length + 8)), traf(tfhd(2), plain)));
+    const two = sized((length) =>
+      moof(traf(based(1, 0x38, [7, 90, sync]), run(length + 16)), traf(based(2, 0), run(length + 80))),
+    );
+    const stream = joinsAt(header(), one, mdat(), two, mdat());
+    expect(stream).toMatchObject({ at: [0, 2], lost: false, info: { damaged: 0 } });
+    expect(patched(stream)).toEqual(
+      join(
+        header(),
+        moof(late(tfhd(1, 0x20, sync), one.length + 8), traf(tfhd(2), plain)),
+        mdat(),
+        moof(late(tfhd(1, 0x38, 7, 90, sync), two.length + 16), late(tfhd(2), two.length + 80)),
+        mdat(),
+      ),
+    );
+    expect(stream.patches.map(({ offset }) => offset)).toEqual([
+      stream.starts[0] + 32,
+      stream.starts[2] + 32,
+    ]);
+    expect(joinsAt(header(), moof(traf(tfhd(1, 0x20, sync), plain)), mdat()).patches).toEqual([]);
+  });
+
+  test("tells how far a stream is free of patches that are not known yet", () => {
+    const fragment = sized((length) => moof(traf(based(1, 0x20, [sync]), run(length + 8))));
+    const recorder = new Recorder();
+    const detector = fmp4.create(recorder);
+    const from = header().length;
+    const known: number[] = [];
+    join(header(), fragment, mdat()).forEach((byte, at) => {
+      detector.feed(Uint8Array.of(byte), at);
+      if (at >= from) known.push(detector.unpatchedFrom ?? 0);
+    });
+    const [all, data] = [Number.POSITIVE_INFINITY, from + fragment.length];
+    const inMoof = Array.from({ length: fragment.length - 1 }, () => from);
+    const inHead = Array.from({ length: 7 }, () => data);
+    expect(known).toEqual([...inMoof, all, ...inHead, ...Array.from({ length: 301 }, () => all)]);
+    expect(recorder.patches.length).toBe(1);
+  });
+
+  test("gives who joins in the middle of a fragment with addresses in the file the same as without", async () => {
+    const absolute = capture(fmp4, await fixture("fmp4-absolute-timed.mp4"));
+    const relative = capture(fmp4, await fixture("fmp4-timed.mp4"));
+    expect(absolute.patches.length).toBe(absolute.units.length);
+    expect(shapes(absolute)).toEqual(shapes(relative));
+  });
+
+  test("makes a fragment with addresses in the file as long as one without, where it is cut off", async () => {
+    const stream = capture(fmp4, await fixture("fmp4-absolute.mp4"));
+    const relative = patched(stream);
+    const { offset } = stream.joins[1];
+    const lengths = new Set<number>();
+    for (let cut = offset + 8; cut < stream.units[1]; cut += 37) {
+      const closing = closingOf(stream.bytes.subarray(0, cut));
+      expect(closing).toEqual(closingOf(relative.subarray(0, cut)));
+      lengths.add(cut + closing.length);
+    }
+    expect(Math.max(...lengths)).toBe(stream.units[1]);
+  });
+
+  test("is lost where the data are not right behind the fragment that has their address", () => {
+    const one = (offset: number) => lost((length) => moof(traf(based(1, 0), run(length + offset))));
+    expect([8, 9, 16, 7, -100].map(one)).toEqual([false, true, false, true, true]);
+    expect(lost(() => moof(traf(based(1, 0), full("trun", 0, 0, words(2)))))).toBe(true);
+    expect(lost(() => moof(traf(based(1, 0))))).toBe(true);
+    const elsewhere = full("tfhd", 0, 1, words(2, 0, 7));
+    const two = (length: number) =>
+      moof(traf(based(1, 0), run(length + 8)), traf(elsewhere, run(length + 80)));
+    expect(lost(two)).toBe(true);
+    const short = full("tfhd", 0, 1, words(1, 0));
+    expect(lost((length) => moof(box("traf", short, run(length + 8))))).toBe(true);
+  });
+
+  test("takes such a fragment for damage behind others that were right", () => {
+    const [good, bad] = [8, 9].map((offset) =>
+      sized((length) => moof(traf(based(1, 0x20, [sync]), run(length + offset)))),
+    );
+    const { at, lost, info } = joinsAt(header(), good, mdat(), bad, mdat(), good, mdat());
+    expect({ at, lost, damaged: info.damaged }).toEqual({ at: [0, 4], lost: false, damaged: 1 });
+  });
+
+  test("is lost in a file that is not fragmented", async () => {
     const whole = await fixture("unjoinable/whole.mp4");
     expect(fmp4.sniff(whole)).toBe("no");
     expect(capture(fmp4, whole)).toMatchObject({ lost: true, joins: [], headers: [] });
@@ -282,6 +386,8 @@ describe("fragmented MP4", () => {
   test.skipIf(!hasFfmpeg).each([
     ["fmp4-h264-open.mp4", 17],
     ["fmp4-h264-aac.mp4", 10],
+    ["fmp4-absolute.mp4", 10],
+    ["fmp4-absolute-timed.mp4", 10],
     ["fmp4-frames.mp4", 10],
     ["fmp4-timed.mp4", 10],
     ["fmp4-cmaf.mp4", 10],

@@ -9,6 +9,7 @@ export class Recorder implements Sink {
   readonly headers: Header[] = [];
   readonly joins: number[] = [];
   readonly units: number[] = [];
+  readonly patches: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
 
   header(header: Header): void {
     this.headers.push(header);
@@ -24,6 +25,11 @@ export class Recorder implements Sink {
   unit(offset: number): void {
     this.units.push(offset);
     this.calls.push(`unit ${offset}`);
+  }
+
+  patch(offset: number, bytes: Uint8Array): void {
+    this.patches.push({ offset, bytes });
+    this.calls.push(`patch ${offset} ${bytes.toHex()}`);
   }
 
   /** The header that the newest join needs. */

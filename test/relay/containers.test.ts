@@ -12,6 +12,7 @@ const names = [
   "adts-stereo.aac",
   "flac-stereo.flac",
   "flv-h264-aac.flv",
+  "fmp4-absolute.mp4",
   "fmp4-h264-aac.mp4",
   "h264-closed.h264",
   "hevc-closed.hevc",
@@ -23,6 +24,8 @@ const names = [
 
 interface Marked {
   readonly bytes: Uint8Array;
+  /** As those get it who did not get it from its first byte. */
+  readonly late: Uint8Array;
   readonly joins: Map<number, Header>;
   readonly units: Set<number>;
 }
@@ -31,6 +34,7 @@ interface Marked {
 function marked(bytes: Uint8Array): Marked {
   const joins = new Map<number, Header>();
   const units = new Set<number>();
+  const late = bytes.slice();
   let header: Header | undefined;
   const sniffer = new Sniffer({
     header: (newer) => {
@@ -41,10 +45,11 @@ function marked(bytes: Uint8Array): Marked {
       units.add(offset);
     },
     unit: (offset) => units.add(offset),
+    patch: (offset, patch) => late.set(patch, offset),
   });
   sniffer.feed(bytes, 0);
   expect(sniffer.state).toBe("known");
-  return { bytes, joins, units };
+  return { bytes, late, joins, units };
 }
 
 /** Sends the bytes from `from` up to `to` in pieces of up to 3000. */
@@ -64,14 +69,14 @@ function pour(
 
 /** Where a watcher began or went on: the join point after which it has all the rest. `before`: what was sent to it before. */
 function joinOf(
-  { bytes, joins }: Marked,
+  { late, joins }: Marked,
   received: Uint8Array,
   before: (header: Header) => Uint8Array,
 ): number {
   for (const [offset, header] of joins) {
     const start = before(header);
-    if (received.length !== start.length + bytes.length - offset) continue;
-    if (Buffer.compare(received, concat([start, bytes.subarray(offset)])) === 0) return offset;
+    if (received.length !== start.length + late.length - offset) continue;
+    if (Buffer.compare(received, concat([start, late.subarray(offset)])) === 0) return offset;
   }
   return -1;
 }
@@ -90,10 +95,7 @@ for (const name of names) {
         const watcher = rig.watch();
         const waited = watcher.receivedBytes === 0;
         pour(sender, stream, at, stream.bytes.length, next);
-        if (watcher.receivedBytes === stream.bytes.length) {
-          expect(watcher.received).toEqual(stream.bytes);
-          continue;
-        }
+        if (Buffer.compare(watcher.received, stream.bytes) === 0) continue;
         const join = joinOf(stream, watcher.received, (header) => header.start);
         if (watcher.receivedBytes > 0) expect(join).toBeGreaterThanOrEqual(0);
         // A keyframe may be known as one only some bytes later; but none that begins well before may be passed over.
@@ -132,14 +134,14 @@ for (const name of names) {
 }
 
 /** Whether `received` is `before`, what may be repeated, and the stream from a join point on to where the sender stopped. */
-function joinOfRest({ bytes, joins }: Marked, received: Uint8Array, before: Uint8Array): boolean {
+function joinOfRest({ late, joins }: Marked, received: Uint8Array, before: Uint8Array): boolean {
   for (const [offset, header] of joins) {
     if (offset < before.length) continue;
     const skipped = before.length + header.resume.length;
     const rest = received.subarray(skipped);
     if (Buffer.compare(received.subarray(0, before.length), before) !== 0) return false;
     if (Buffer.compare(received.subarray(before.length, skipped), header.resume) !== 0) continue;
-    if (Buffer.compare(rest, bytes.subarray(offset, offset + rest.length)) === 0) return true;
+    if (Buffer.compare(rest, late.subarray(offset, offset + rest.length)) === 0) return true;
   }
   return false;
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import type { Header } from "../../src/media/detector.ts";
 import type { Cuts, Join } from "../../src/relay/cuts.ts";
 import { ChunkCuts } from "../../src/relay/cuts.ts";
+import { Patches } from "../../src/relay/patches.ts";
 import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "../../src/relay/placement.ts";
 
 const header: Header = {
@@ -34,6 +35,8 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
     unitEndBefore: () => undefined,
     closing: () => header.resume,
     joinDistance: 0,
+    patches: new Patches(),
+    unpatchedFrom: Number.POSITIVE_INFINITY,
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
+import { fmp4 } from "../../src/media/fmp4.ts";
 import { concat } from "../../src/media/gather.ts";
 import { ogg } from "../../src/media/ogg.ts";
 import { fixture, Recorder } from "../media/recorder.ts";
@@ -59,6 +60,19 @@ describe("a broadcaster's return", () => {
     rig.broadcast().send(fresh);
     watcher.give(1_000_000);
     expect(watcher.received).toEqual(concat([started, freshInside]));
+  });
+
+  test("finds those who have got nothing but a header that can't be repeated", async () => {
+    const bytes = await fixture("fmp4-h264-aac.mp4");
+    const recorder = new Recorder();
+    fmp4.create(recorder).feed(bytes, 0);
+    const rig = new Rig();
+    const old = rig.broadcast();
+    const watcher = rig.watch();
+    old.send(bytes.subarray(0, recorder.joins[0]));
+    old.break(reset);
+    rig.broadcast().send(bytes);
+    expect(watcher.received).toEqual(bytes);
   });
 
   test("to sound of blocks keeps them in step", () => {
