@@ -200,7 +200,7 @@ export class Sockets {
 
   /** A throw in a handler is a bug: it costs the one connection, and is told. */
   #failed(socket: Socket<Peer | undefined>, error: Error): void {
-    this.#log.error(error.stack ?? error.message);
+    this.#log.repeated("failed", error.stack ?? error.message);
     socket.terminate();
   }
 }
