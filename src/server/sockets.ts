@@ -130,8 +130,7 @@ export class Sockets {
       port: options.port,
       // A peer that half-closes goes on being served: `... | nc -N` is a watcher too.
       allowHalfOpen: true,
-      ...(options.tls === undefined ? {} : { tls: { cert: options.tls.cert, key: options.tls.key } }),
-      socket: this.#handler(options.tls !== undefined),
+      socket: options.tls === undefined ? this.#plain() : this.#secure(options.tls),
     });
     this.#listeners.push(listener);
     return listener.port;
@@ -157,9 +156,41 @@ export class Sockets {
     clearTimeout(timer);
   }
 
-  #handler(secure: boolean): SocketHandler<Peer | undefined> {
+  #plain(): SocketHandler<Peer | undefined> {
     return {
-      open: (socket) => this.#open(socket, secure),
+      ...this.#events(),
+      open: (socket) => {
+        const address = this.#enter(socket);
+        if (address !== undefined) this.#begin(socket, address, false);
+      },
+    };
+  }
+
+  /**
+   * Accepts as for plain TCP and then begins TLS, since a listener of Bun's with `tls` tells of nobody before the
+   * handshake is done: a peer that is silent would be counted nowhere and could stay for ever.
+   */
+  #secure(tls: { readonly cert: string; readonly key: string }): SocketHandler<Peer | undefined> {
+    // Without a handler for it, Bun takes a client that shows no certificate for one that is refused.
+    const socket: SocketHandler<Peer | undefined> = { ...this.#events(), handshake: () => {} };
+    return {
+      open: (raw) => {
+        // First of all: after the upgrade the address is not there any more.
+        const address = this.#enter(raw);
+        if (address === undefined) return;
+        const options = { isServer: true, data: undefined, tls: { cert: tls.cert, key: tls.key }, socket };
+        const [, secure] = raw.upgradeTLS<Peer | undefined>(options);
+        raw.data = this.#begin(secure, address, true);
+      },
+      // What is encrypted comes here too.
+      data: () => {},
+      close: (raw, error) => this.#close(raw, error),
+      error: (raw, error) => this.#failed(raw, error),
+    };
+  }
+
+  #events(): SocketHandler<Peer | undefined> {
+    return {
       data: (socket, bytes) => socket.data?.session.data(bytes),
       drain: (socket) => {
         if (socket.data?.drained() === true) this.#fast.add(socket.data);
@@ -170,23 +201,29 @@ export class Sockets {
     };
   }
 
-  #open(socket: Socket<Peer | undefined>, secure: boolean): void {
+  /** Counts an accepted socket; gives its peer's address, or nothing if there is no room and it is gone. */
+  #enter(socket: Socket<Peer | undefined>): string | undefined {
     // A peer that has reset the connection already has no address any more, whatever the types say.
     const remote = socket.remoteAddress as string | undefined;
     if (remote === undefined) {
       socket.terminate();
-      return;
+      return undefined;
     }
     const address = plainAddress(remote);
     if (!this.#admission.enter(address)) {
       this.#log.repeated("full", `no room even to refuse ${address}`);
       socket.terminate();
-      return;
+      return undefined;
     }
     socket.setKeepAlive(true, keepAliveMs);
+    return address;
+  }
+
+  #begin(socket: Socket<Peer | undefined>, address: string, secure: boolean): Peer {
     const peer = new Peer(socket, address, secure, this.#services);
     socket.data = peer;
     this.#peers.add(peer);
+    return peer;
   }
 
   #close(socket: Socket<Peer | undefined>, error: Error | undefined): void {
