@@ -246,6 +246,15 @@ describe("what is no request", () => {
     expect(plain.text).not.toContain("ok");
   });
 
+  test("is waited for on the TLS port no longer than elsewhere: silence and half a handshake end", async () => {
+    for (const sent of [new Uint8Array(0), hello.subarray(0, 100)]) {
+      const peer = await Peer.dial(server.port("tls"));
+      peer.send(sent);
+      await peer.ended();
+      expect(peer.length).toBe(0);
+    }
+  });
+
   test("dawdles in vain, however it is begun", async () => {
     const dawdler = await server.dial();
     const request = head(23, "watch,user=fier,wait=60");
