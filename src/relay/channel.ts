@@ -29,6 +29,8 @@ export interface ChannelOptions extends AudienceOptions {
 
 /** What happens in a channel that somebody may want to log or count. */
 export interface ChannelEvents {
+  /** It is known what the broadcast is, or that it is nothing known: `info` says it. Once a broadcast. */
+  recognised(channel: Channel): void;
   /** A watcher jumped over `bytes` that it was too slow for. */
   skipped(channel: Channel, bytes: number): void;
   /** The newest join point has left the ring: a backlog of `neededBytes` would hold it. Once a broadcast. */
@@ -47,6 +49,9 @@ export interface ChannelParts {
   readonly samePassword: (a: string, b: string) => boolean;
 }
 
+/** What `bitrate` is an average of, milliseconds. */
+const bitrateMs = 5000;
+
 export class Channel {
   readonly user: string;
   readonly name: string;
@@ -57,6 +62,7 @@ export class Channel {
   #stage: Stage = { type: "awaited" };
   #ring: Ring | undefined;
   #toldShort = false;
+  #recognised = false;
   #bytesIn = 0;
 
   constructor(user: string, name: string, parts: ChannelParts) {
@@ -104,6 +110,24 @@ export class Channel {
     return this.#stage.type === "awaited" ? undefined : this.#stage.broadcast?.cuts.info;
   }
 
+  /** Bits a second that came in, on the average of the last few seconds of the stream; 0 while there are none. */
+  get bitrate(): number {
+    const { newestMs } = this.#timeline;
+    const before = this.#timeline.offsetAt(newestMs - bitrateMs);
+    const ms = this.#timeline.ageOf(before);
+    return ms === 0 ? 0 : Math.round(((this.#bytesIn - before) * 8000) / ms);
+  }
+
+  /** How far apart the last two join points came, milliseconds; undefined where there are none. */
+  get joinIntervalMs(): number | undefined {
+    if (this.#stage.type === "awaited" || this.#stage.broadcast === undefined) return undefined;
+    const { cuts, start } = this.#stage.broadcast;
+    const newest = cuts.kind === "marked" ? cuts.newestJoin(this.#bytesIn) : undefined;
+    const before = newest === undefined ? undefined : cuts.joinAtOrBefore(newest.offset - 1);
+    if (newest === undefined || before === undefined || before.offset < start) return undefined;
+    return this.#timeline.ageOf(before.offset) - this.#timeline.ageOf(newest.offset);
+  }
+
   /** Whether nobody is left who needs it. */
   get idle(): boolean {
     return this.watchers === 0 && (this.state === "awaited" || this.state === "ended");
@@ -127,6 +151,7 @@ export class Channel {
     this.#stage = stage;
     if (before.type === "live" || before.type === "held") before.broadcast.next = stage.broadcast;
     this.#toldShort = false;
+    this.#recognised = false;
     this.#timeline.note(start, this.#parts.clock.nowMs());
     if (before.type === "live") {
       const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
@@ -153,6 +178,10 @@ export class Channel {
       this.#audience.look();
     }
     this.#bytesIn = ring.head;
+    if (!this.#recognised && broadcast.cuts.kind !== "sniffing") {
+      this.#recognised = true;
+      this.#parts.events.recognised(this);
+    }
     this.#fanOut.wake();
   }
 

@@ -5,6 +5,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { Tokens } from "../auth/tokens.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import type { Services } from "../session/connection.ts";
@@ -50,6 +51,7 @@ export async function startServer(
   const trusted = addressMatcher(server.trustedProxies);
   const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
   const relay = new Relay({ ...fstream, maxWaiting: server.maxWaiting }, clock, samePassword(), {
+    recognised: (channel) => log.info(`${channel.user}/${channel.name}: ${describe(channel.info)}`),
     skipped: (channel, bytes) =>
       log.repeated(
         `skip ${channel.user}/${channel.name}`,
@@ -185,6 +187,14 @@ function connectionLimit(wanted: number, log: Log): number {
     `max_connections is ${wanted}, but only ${files} files may be open (ulimit -n): ${possible} connections it is`,
   );
   return possible;
+}
+
+/** What a stream is, for people: "mpegts, h264 + aac, 1280x720". */
+function describe(info: Channel["info"]): string {
+  if (info === undefined || info.container === "unknown")
+    return "no container that is known: passed on as it comes";
+  const size = info.width === undefined || info.height === undefined ? "" : `${info.width}x${info.height}`;
+  return [info.container, info.codecs.join(" + "), size].filter((part) => part !== "").join(", ");
 }
 
 /** Compares passwords in a time that tells nothing of either: their keyed digests are compared. */

@@ -68,10 +68,13 @@ export class Rig {
   /** Bytes of each skip that was told, and of each backlog that would do. */
   readonly skipped: number[] = [];
   readonly short: number[] = [];
+  /** The container of each broadcast that was recognised. */
+  readonly recognised: string[] = [];
 
   constructor(changes: Partial<RelayOptions> = {}) {
     this.relay = new Relay({ ...options, ...changes }, this.clock, (a, b) => a === b, {
       closed: () => {},
+      recognised: (channel) => this.recognised.push(channel.info?.container ?? ""),
       skipped: (_channel, bytes) => this.skipped.push(bytes),
       backlogShort: (_channel, neededBytes) => this.short.push(neededBytes),
     });
