@@ -1,7 +1,7 @@
 // The server put together: settings in, listeners out. What it is made of knows nothing of it.
 
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { constantTimeEquals } from "../auth/password.ts";
 import { Tokens } from "../auth/tokens.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -50,7 +50,7 @@ export async function startServer(
   const clock = systemClock;
   const trusted = addressMatcher(server.trustedProxies);
   const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
-  const relay = new Relay({ ...fstream, maxWaiting: server.maxWaiting }, clock, samePassword(), {
+  const relay = new Relay({ ...fstream, maxWaiting: server.maxWaiting }, clock, constantTimeEquals(), {
     recognised: (channel) => log.info(`${channel.user}/${channel.name}: ${describe(channel.info)}`),
     skipped: (channel, bytes) =>
       log.repeated(
@@ -195,11 +195,4 @@ function describe(info: Channel["info"]): string {
     return "no container that is known: passed on as it comes";
   const size = info.width === undefined || info.height === undefined ? "" : `${info.width}x${info.height}`;
   return [info.container, info.codecs.join(" + "), size].filter((part) => part !== "").join(", ");
-}
-
-/** Compares passwords in a time that tells nothing of either: their keyed digests are compared. */
-function samePassword(): (a: string, b: string) => boolean {
-  const key = randomBytes(32);
-  const digest = (text: string) => createHmac("sha256", key).update(text).digest();
-  return (a, b) => timingSafeEqual(digest(a), digest(b));
 }
