@@ -178,7 +178,7 @@ test("a server that complains in TLS or HTTP is none, however it ends, and is no
     for (const end of ["fin", "reset", "none"] as const) {
       await using server = standIn(async (peer) => {
         await peer.send(Buffer.from(complaint, "latin1"));
-        await Bun.sleep(20);
+        await peer.delivered();
         if (end === "fin") peer.fin();
         if (end === "reset") peer.reset();
       });

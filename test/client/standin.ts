@@ -2,6 +2,7 @@
 // decoder, and hands the connection to the test's script. Port 0, loopback, optionally TLS.
 
 import type { Socket, TLSOptions } from "bun";
+import { unacknowledgedBytes } from "../../src/server/kernel.ts";
 
 export interface Peer {
   /** The text of the request. */
@@ -23,6 +24,8 @@ export interface Peer {
   /** Resolves when the kernel took it all. */
   send(bytes: Uint8Array | string): Promise<void>;
   frame(text: string): Promise<void>;
+  /** Resolves when the client's kernel has all that was sent: a reset then takes none of it back. */
+  delivered(): Promise<void>;
   fin(): void;
   reset(): void;
   /** Stops reading, so that the client is held up; `resume` goes on. */
@@ -192,6 +195,10 @@ function peerOf(socket: Socket<State>, text: string, number: number): Peer {
     gone: state.gone.promise,
     send,
     frame: (content) => send(frameBytes(content)),
+    delivered: async () => {
+      const { fd } = socket as unknown as { readonly fd: number };
+      while ((unacknowledgedBytes(fd) ?? 0) > 0) await Bun.sleep(1);
+    },
     fin: () => {
       socket.shutdown();
     },

@@ -26,7 +26,7 @@ test("a token comes in an ok frame, and the password with a comma is escaped", a
 test("a bare token of a server that knows no replies is taken when it closes", async () => {
   const { result } = await overTcp(async (peer) => {
     await peer.send("ab");
-    await Bun.sleep(5);
+    await peer.delivered();
     await peer.send("cd\n");
     peer.fin();
   });
@@ -36,7 +36,7 @@ test("a bare token of a server that knows no replies is taken when it closes", a
 test("a token that is cut off by a reset is none", async () => {
   const { result } = await overTcp(async (peer) => {
     await peer.send("ab");
-    await Bun.sleep(5);
+    await peer.delivered();
     peer.reset();
   });
   expect(result).toMatchObject({ code: "disconnected" });

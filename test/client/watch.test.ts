@@ -144,7 +144,7 @@ test("a stream that ends with a reset was cut short, and every byte before it is
   await against(
     async (peer) => {
       await stream(peer, "x".repeat(100_000));
-      await Bun.sleep(20);
+      await peer.delivered();
       peer.reset();
     },
     async (server) => {
@@ -298,7 +298,7 @@ test("a wait does not outlast the stream: once bytes have come, a reset is the e
   await against(
     async (peer) => {
       await stream(peer, "media");
-      await Bun.sleep(20);
+      await peer.delivered();
       peer.reset();
     },
     async (server) => {
@@ -313,7 +313,7 @@ test("with a retry every end is a reason to come back, and a success renews the 
     async (peer) => {
       if (peer.number <= 3) await stream(peer, `part ${peer.number};`);
       if (peer.number === 2) {
-        await Bun.sleep(20);
+        await peer.delivered();
         peer.reset();
       } else peer.fin();
     },

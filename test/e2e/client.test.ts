@@ -125,7 +125,7 @@ test("the statuses of watching tell an end, a cut, nothing there and a refusal a
       async (peer) => {
         await peer.frame("ok");
         await peer.send("media");
-        await Bun.sleep(50);
+        await peer.delivered();
         peer.reset();
       },
       5,
@@ -357,8 +357,10 @@ test("a second signal ends a broadcast while one with a single signal still wait
   await until("both requests are there", () => server.requests.length === 2);
   once.process.kill("SIGINT");
   twice.process.kill("SIGINT");
-  await Bun.sleep(100);
-  twice.process.kill("SIGINT");
+  await until("the second signal ends it", () => {
+    twice.process.kill("SIGINT");
+    return twice.process.exitCode !== null;
+  });
   expect(await twice.exit()).toBe(130);
   expect(once.process.exitCode).toBeNull();
   expect(await once.exit()).toBe(130);
@@ -435,7 +437,7 @@ test("with --retry a broadcast and a watch go on after the server was away", asy
     if (peer.text.startsWith("watch")) {
       await peer.frame("ok");
       await peer.send(`part ${peer.number};`);
-      await Bun.sleep(30);
+      await peer.delivered();
       if (peer.number === 1) return peer.reset();
       await peer.gone;
       return;
