@@ -5,7 +5,7 @@ import { FstreamError } from "../errors.ts";
 import type { Broadcast, Broadcaster, End } from "./broadcast.ts";
 import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
 import type { Clock } from "./clock.ts";
-import { Budget } from "./ring.ts";
+import { Budget, type Receive } from "./ring.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
 
 export interface RelayOptions extends ChannelOptions {
@@ -26,6 +26,8 @@ export type RelayEvents = ChannelEvents;
 /** A broadcast that is on: what its session holds of it. */
 export interface OnAir {
   append(bytes: Uint8Array): void;
+  /** Adds what `receive` writes, without a copy in between; gives how many bytes. `receive` is not called if nobody wants any. */
+  fill(receive: Receive): number;
   end(end: End): void;
 }
 
@@ -88,6 +90,7 @@ export class Relay {
     }
     return {
       append: (bytes) => channel.append(broadcast, bytes),
+      fill: (receive) => channel.fill(broadcast, receive),
       end: (end) => channel.end(broadcast, end),
     };
   }

@@ -45,6 +45,9 @@ export class Budget {
   }
 }
 
+/** Writes at most `length` bytes into `into` from `offset` on; gives how many. */
+export type Receive = (into: Uint8Array, offset: number, length: number) => number;
+
 export interface RingOptions {
   /** How far back the ring reaches, bytes; whole segments make it up to one segment more. */
   readonly capacityBytes: number;
@@ -155,6 +158,20 @@ export class Ring {
       from += count;
       this.#head += count;
     }
+  }
+
+  /**
+   * Adds bytes at the head that `receive` writes into the ring itself, at most to the end of a segment. Gives them as they
+   * lie there.
+   */
+  fill(receive: Receive): Uint8Array {
+    const segment = this.segmentOf(this.#head);
+    if (segment === this.#endSegment) this.#advance();
+    const buffer = this.#slots[segment % this.#maxSegments];
+    const at = this.#head - segment * this.segmentBytes;
+    const count = receive(buffer, at, this.segmentBytes - at);
+    this.#head += count;
+    return buffer.subarray(at, at + count);
   }
 
   /** Gives all memory back. The ring must not be used afterwards. */

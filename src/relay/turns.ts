@@ -39,17 +39,15 @@ export class Turns<T> {
   }
 
   #stretch(): void {
-    this.#due = false;
     const untilMs = this.#clock.nowMs() + stretchMs;
-    const queue = this.#queue;
-    this.#queue = [];
     let served = 0;
-    while (served < queue.length && (served === 0 || this.#clock.nowMs() < untilMs)) {
-      const one = queue[served++];
+    while (served < this.#queue.length && (served === 0 || this.#clock.nowMs() < untilMs)) {
+      const one = this.#queue[served++];
       this.#waiting.delete(one);
       this.#serve(one);
     }
-    this.#queue = [...queue.slice(served), ...this.#queue];
+    this.#queue = this.#queue.slice(served);
+    this.#due = false;
     if (this.#queue.length > 0) this.#soon();
   }
 }

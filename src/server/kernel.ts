@@ -1,10 +1,15 @@
 // What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, a bound for
-// those not even sent, and how many files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined.
+// those not even sent, what has come and is not read, reading it to a place of one's own, and how many files this process
+// may open. Elsewhere, or where libc can't be loaded, the answers are undefined, and nothing has come.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
 
 /** ioctl(2) SIOCOUTQ, see tcp(7). */
 const SIOCOUTQ = 0x5411;
+/** ioctl(2) FIONREAD (SIOCINQ), see tcp(7). */
+const FIONREAD = 0x541b;
+/** recv(2), <bits/socket.h>. */
+const MSG_DONTWAIT = 0x40;
 /** getrlimit(2), <asm-generic/resource.h>. */
 const RLIMIT_NOFILE = 7;
 
@@ -28,6 +33,10 @@ function load() {
           args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
           returns: FFIType.i32,
         },
+        recv: {
+          args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32],
+          returns: FFIType.i64_fast,
+        },
         getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
       }).symbols;
     } catch {
@@ -42,6 +51,21 @@ export function unacknowledgedBytes(fd: number): number | undefined {
   if (libc === undefined) return undefined;
   if (fd < 0 || libc.ioctl(fd, SIOCOUTQ, ptr(answer)) < 0) return 0;
   return answer[0];
+}
+
+/** Bytes that have come and were not read; 0 too where that can't be told, and if the socket is gone. */
+export function unreadBytes(fd: number): number {
+  if (libc === undefined || fd < 0 || libc.ioctl(fd, FIONREAD, ptr(answer)) < 0) return 0;
+  return answer[0];
+}
+
+/**
+ * Reads at most `length` bytes into `into` from `offset` on; gives how many they were. To be called only while there are
+ * `unreadBytes`: of a connection that is broken, a read beyond them would take away the error that tells so.
+ */
+export function receive(fd: number, into: Uint8Array, offset: number, length: number): number {
+  if (libc === undefined || fd < 0) return 0;
+  return Math.max(0, Number(libc.recv(fd, ptr(into, offset), length, MSG_DONTWAIT)));
 }
 
 /**

@@ -9,8 +9,10 @@ import type { BroadcastRequest } from "../protocol/request.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
 import type { Timer } from "../relay/clock.ts";
 import type { OnAir } from "../relay/relay.ts";
+import type { Receive } from "../relay/ring.ts";
 import type { Connection, Services, Stage } from "./connection.ts";
 import { type Way, whenAcknowledged } from "./farewell.ts";
+import { floodBytes, Intake } from "./intake.ts";
 
 const nothing = new Uint8Array(0);
 /** How long a broadcaster that sent its FIN may take to acknowledge the answer, milliseconds. */
@@ -32,6 +34,7 @@ export class Broadcasting implements Stage, Broadcaster {
   #allowance = 0;
   #allowanceMs = 0;
   #acknowledging: Timer | undefined;
+  readonly #intake: Intake;
 
   /** `leave` ends the stage: with last words, in that way. */
   constructor(
@@ -47,6 +50,7 @@ export class Broadcasting implements Stage, Broadcaster {
     this.#request = request;
     this.#leave = leave;
     this.#name = `${request.user}/${request.channel}`;
+    this.#intake = new Intake(connection, services.clock, (receive) => this.#fill(receive));
   }
 
   /** Throws FstreamError if the channel can't be had. */
@@ -60,9 +64,20 @@ export class Broadcasting implements Stage, Broadcaster {
   }
 
   data(bytes: Uint8Array): void {
-    this.#bytes += bytes.length;
     this.#onAir?.append(bytes);
-    if (this.#services.options.maxBitrate > 0) this.#meter(bytes.length * 8);
+    this.#count(bytes.length);
+    if (bytes.length >= floodBytes && this.#onAir !== undefined) this.#intake.look();
+  }
+
+  #fill(receive: Receive): number {
+    const bytes = this.#onAir?.fill(receive) ?? 0;
+    this.#count(bytes);
+    return bytes;
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#services.options.maxBitrate > 0) this.#meter(bytes * 8);
   }
 
   drained(): void {}
@@ -80,6 +95,7 @@ export class Broadcasting implements Stage, Broadcaster {
   }
 
   closed(error: Error | undefined): void {
+    this.#intake.stop();
     this.#acknowledging?.cancel();
     if (this.#onAir === undefined) return;
     const reason = error?.message ?? "the connection was reset";

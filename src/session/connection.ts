@@ -15,6 +15,13 @@ export interface Connection {
   readonly secure: boolean;
   /** Takes what the kernel takes: 0 when it is full (then `drained` follows), negative when the peer is gone. */
   write(bytes: Uint8Array, offset: number, length: number): number;
+  /** Bytes that have come and that `data` was not told of; 0 too where `receive` can't have them. */
+  available(): number;
+  /**
+   * Takes at most `length` of the `available` bytes, of which there are some, right into `into` from `offset` on, and gives
+   * how many they were. To be called while paused, or `data` gets its bytes out of order.
+   */
+  receive(into: Uint8Array, offset: number, length: number): number;
   /** Stops and goes on reading. While paused nothing is learnt of the peer's end either. */
   pause(): void;
   resume(): void;
@@ -59,7 +66,7 @@ export interface Services {
  * through `Steps`; what a watcher can't do, its stage doesn't have.
  */
 export interface Stage {
-  /** Bytes came; they may be kept. */
+  /** Bytes came. The buffer is used for others afterwards. */
   data(bytes: Uint8Array): void;
   /** The socket has room again. */
   drained(): void;

@@ -87,9 +87,7 @@ export class Session {
           this.#watch(request);
           return;
         case "broadcast":
-          this.#login(request, this.#logIn(request, request.credential), (grant, early) =>
-            this.#broadcast(request, grant, rest, early),
-          );
+          this.#broadcastAfterLogin(request, rest.slice());
           return;
         case "token":
           this.#login(request, this.#issue(request), (words) => this.#farewell(words));
@@ -108,6 +106,13 @@ export class Session {
     );
     this.#stage = watching;
     watching.begin();
+  }
+
+  /** `rest`: the bytes of the stream that came with the request. */
+  #broadcastAfterLogin(request: BroadcastRequest, rest: Uint8Array): void {
+    this.#login(request, this.#logIn(request, request.credential), (grant, early) =>
+      this.#broadcast(request, grant, rest, early),
+    );
   }
 
   #broadcast(request: BroadcastRequest, grant: Grant, rest: Uint8Array, early: readonly Uint8Array[]): void {
@@ -241,7 +246,7 @@ class LoggingIn implements Stage {
   }
 
   data(bytes: Uint8Array): void {
-    this.early.push(bytes);
+    this.early.push(bytes.slice());
   }
 
   drained(): void {}

@@ -48,6 +48,25 @@ describe("a broadcast", () => {
     expect(sha256(late.bytes)).toBe(sha256(bytes.subarray(200_000)));
   });
 
+  test("that is reset while it sends as fast as it can keeps them too", async () => {
+    const channel = { fserv_arg_channel: "flood" };
+    const bytes = noise(100_000_000, 14);
+    const watcher = server.watch(channel, "--wait");
+    await server.watched("fier/flood", 1);
+    const broken = await server.dial();
+    broken.request(`${login},channel=flood,reply=1`, "\n\n", bytes);
+    await received(watcher, 10_000_000);
+    broken.reset();
+    const [, count] = await server.says(/fier\/flood: the broadcast breaks off after (\d+) bytes/);
+    await received(watcher, Number(count));
+    const back = server.broadcast(channel);
+    await back.finish(bytes.subarray(0, 1000));
+    expect(await back.exit()).toBe(0);
+    expect(await watcher.exit()).toBe(0);
+    const whole = Buffer.concat([bytes.subarray(0, Number(count)), bytes.subarray(0, 1000)]);
+    expect(sha256(watcher.bytes)).toBe(sha256(whole));
+  });
+
   test("whose process is killed keeps its watchers, again and again", async () => {
     const channel = { fserv_arg_channel: "killed" };
     const bytes = noise(400_000, 12);

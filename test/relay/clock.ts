@@ -35,14 +35,18 @@ export class FakeClock implements Clock {
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     for (;;) {
-      const due = this.#timers.filter((entry) => entry.atMs <= endMs);
-      if (due.length === 0) break;
-      const next = due.reduce((first, entry) => (entry.atMs < first.atMs ? entry : first));
-      this.#timers = this.#timers.filter((entry) => entry !== next);
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      next.call();
+      if (!this.#timers.some(({ atMs }) => atMs <= endMs)) break;
+      this.fireNext();
     }
     this.#nowMs = Math.max(this.#nowMs, endMs);
+  }
+
+  /** Fires the timer that is due next, and none that it sets. */
+  fireNext(): void {
+    const next = this.#timers.reduce((first, entry) => (entry.atMs < first.atMs ? entry : first));
+    this.#timers = this.#timers.filter((entry) => entry !== next);
+    this.#nowMs = Math.max(this.#nowMs, next.atMs);
+    next.call();
   }
 
   /** Time passes within whatever is running: no timer fires. */

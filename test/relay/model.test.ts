@@ -139,7 +139,9 @@ class Model {
     this.#epoch.head += length;
     (broadcasts.at(-1) as Past).to = this.#epoch.head;
     if (this.#epoch.head > history.length) throw new Error("the history is too short for this play");
-    this.#sender.send(history.subarray(head, head + length));
+    const bytes = history.subarray(head, head + length);
+    if (this.#next(3) === 0) this.#sender.pour(bytes);
+    else this.#sender.send(bytes);
   }
 
   #end(): void {

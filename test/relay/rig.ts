@@ -46,6 +46,17 @@ export class Sender {
     this.#onAir.append(bytes);
   }
 
+  /** Has the ring filled with `bytes`, without an append. */
+  pour(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      at += this.#onAir.fill((into, offset, length) => {
+        const piece = bytes.subarray(at, at + length);
+        into.set(piece, offset);
+        return piece.length;
+      });
+    }
+  }
+
   /** Ends in order. */
   finish(): void {
     this.#onAir.end(orderly);

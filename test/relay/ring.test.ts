@@ -77,6 +77,31 @@ describe("bytes", () => {
     }
   });
 
+  test("can be written into it, up to a segment's end at a time, among those that are added", () => {
+    const next = random(12);
+    const ring = ringOf(64 * 1024);
+    const rooms: number[] = [];
+    while (ring.head < 250_000) {
+      const head = ring.head;
+      if (next(2) === 0) {
+        ring.append(opaque(next(6000), head));
+        continue;
+      }
+      const count = next(3) === 0 ? 0 : next(6000);
+      const bytes = ring.fill((into, offset, length) => {
+        rooms.push(length);
+        const some = opaque(Math.min(count, length), head);
+        into.set(some, offset);
+        return some.length;
+      });
+      expect(bytes).toEqual(opaque(bytes.length, head));
+      expect(ring.head).toBe(head + bytes.length);
+    }
+    expect(read(ring, ring.tail, ring.head)).toEqual(opaque(ring.head - ring.tail, ring.tail));
+    expect(Math.min(...rooms)).toBeGreaterThan(0);
+    expect(Math.max(...rooms)).toBe(segment);
+  });
+
   test("of a whole capacity are there at any time, once they have come", () => {
     const ring = ringOf(10_000);
     for (let at = 0; at < 100_000; at += 700) {

@@ -42,6 +42,14 @@ describe("turns", () => {
     expect(served.join("")).toBe("abcaba");
   });
 
+  test("go on at one stretch while there is time", () => {
+    const { turns, served, clock } = turnsOf(0.1, { a: 5 });
+    turns.add("a");
+    clock.fireNext();
+    expect(served.length).toBe(5);
+    expect(clock.pending).toBe(0);
+  });
+
   test("leave others the time between stretches, and are all served in the end", () => {
     const { turns, served, clock } = turnsOf(1.5);
     for (const one of ["a", "b", "c", "d", "e"]) turns.add(one);

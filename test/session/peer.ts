@@ -20,6 +20,8 @@ export class FakePeer implements Connection {
   /** How the server ended it, in order: "fin", "close", "reset". */
   readonly ends: string[] = [];
   paused = false;
+  /** What has come and can be had without an event. */
+  flood = new Uint8Array(0);
   asked = 0;
   #open = true;
   #received: Uint8Array[] = [];
@@ -42,6 +44,17 @@ export class FakePeer implements Connection {
     this.room -= taken;
     this.#received.push(bytes.slice(offset, offset + taken));
     return taken;
+  }
+
+  available(): number {
+    return this.flood.length;
+  }
+
+  receive(into: Uint8Array, offset: number, length: number): number {
+    const bytes = this.flood.subarray(0, length);
+    this.flood = this.flood.subarray(bytes.length);
+    into.set(bytes, offset);
+    return bytes.length;
   }
 
   pause(): void {

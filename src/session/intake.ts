@@ -1,0 +1,59 @@
+// How bytes are read of a broadcaster who sends them faster than they are read. The usual way, each read is told of by an
+// event, in a buffer of its own, and copied to where it is to be. Who has much more lying ready is instead read
+// right into that place, some of it a turn, so that others have theirs; once there is not much left, events
+// have it again. A connection that has nothing `available` to say (TLS) is never read this way.
+//
+//   events --a flood--> turns --little left--> events
+
+import type { Clock, Timer } from "../relay/clock.ts";
+import type { Receive } from "../relay/ring.ts";
+import type { Connection } from "./connection.ts";
+
+/** So many bytes ready to be read are a flood. */
+export const floodBytes = 128 * 1024;
+/** A turn is at most so many reads, each of which ends with a segment of the ring at the latest. */
+const readsATurn = 4;
+
+export class Intake {
+  readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #fill: (receive: Receive) => number;
+  readonly #receive: Receive;
+  #next: Timer | undefined;
+
+  /** `fill` has `receive` write where the bytes are to be; gives how many they were, 0 if nobody wants any. */
+  constructor(connection: Connection, clock: Clock, fill: (receive: Receive) => number) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#fill = fill;
+    this.#receive = (into, offset, length) => connection.receive(into, offset, length);
+  }
+
+  /** Much has come by an event: looks whether there is a flood behind it. */
+  look(): void {
+    if (this.#next !== undefined || this.#connection.available() < floodBytes) return;
+    this.#connection.pause();
+    this.#soon();
+  }
+
+  /** What still comes is told of by events. */
+  stop(): void {
+    if (this.#next === undefined) return;
+    this.#next.cancel();
+    this.#next = undefined;
+    this.#connection.resume();
+  }
+
+  #soon(): void {
+    this.#next = this.#clock.after(0, () => this.#turn());
+  }
+
+  #turn(): void {
+    for (let reads = 0; reads < readsATurn; reads++) {
+      if (this.#connection.available() < floodBytes || this.#fill(this.#receive) === 0) return this.stop();
+      // To fill can also be the end of it all.
+      if (this.#next === undefined) return;
+    }
+    this.#soon();
+  }
+}

@@ -1,0 +1,119 @@
+// Broadcasters who send faster than they are read: no event tells of most of their bytes.
+
+import { describe, expect, test } from "bun:test";
+import { floodBytes } from "../../src/session/intake.ts";
+import { opaque } from "../relay/streams.ts";
+import { type FakePeer, House } from "./peer.ts";
+
+const house = (changes: ConstructorParameters<typeof House>[0] = {}) =>
+  new House(changes, { backlogBytes: 8 * 2 ** 20, maxBacklogTotalBytes: 2 ** 26 });
+
+/** Sends the next bytes: some by an event, and behind them so many that can be had without one. */
+function flood(peer: FakePeer, from: number, event: number, behind: number): void {
+  const bytes = opaque(event + behind, from);
+  peer.flood = bytes.slice(event);
+  peer.send(bytes.subarray(0, event));
+}
+
+describe("a flood", () => {
+  test("is read past events, all of it in order, and then events have the rest", async () => {
+    const at = house();
+    const peer = await at.broadcast({ reply: "1" });
+    const watcher = at.rig.watch();
+    flood(peer, 0, 200_000, 3_000_000);
+    expect(peer.paused).toBe(true);
+    at.rig.clock.advance(0);
+    expect(peer.paused).toBe(false);
+    expect(peer.flood.length).toBeLessThan(floodBytes);
+    const left = peer.flood;
+    peer.flood = new Uint8Array(0);
+    peer.send(left);
+    peer.send(opaque(1000, 3_200_000));
+    expect(watcher.receivedBytes).toBe(3_201_000);
+    expect(Buffer.from(watcher.received).equals(opaque(3_201_000))).toBe(true);
+    peer.fin();
+    at.rig.clock.advance(0);
+    expect(peer.words()).toBe("|ok|ok,bytes=3201000");
+    expect(watcher.ending).toBe("orderly");
+  });
+
+  test("leaves others their turns", async () => {
+    const at = house();
+    const names = ["one", "other"];
+    const peers = await Promise.all(names.map((channel) => at.broadcast({ channel })));
+    const watchers = names.map((channel) => at.rig.watch({ channel }));
+    const order: string[] = [];
+    watchers.forEach((watcher, i) => {
+      watcher.onWrite = () => order.push(names[i]);
+    });
+    for (const peer of peers) flood(peer, 0, 200_000, 6_000_000);
+    order.length = 0;
+    at.rig.clock.advance(0);
+    for (const watcher of watchers) expect(watcher.receivedBytes).toBeGreaterThan(6_000_000);
+    const changes = order.filter((name, i) => name !== order[i - 1]).length;
+    expect(changes).toBeGreaterThanOrEqual(10);
+  });
+
+  test("is none where little lies ready, or little came", async () => {
+    const at = house();
+    const peer = await at.broadcast();
+    const { pending } = at.rig.clock;
+    flood(peer, 0, 200_000, floodBytes - 1);
+    expect(peer.paused).toBe(false);
+    flood(peer, 200_000, 1000, 3_000_000);
+    expect(peer.paused).toBe(false);
+    expect(at.rig.clock.pending).toBe(pending);
+  });
+
+  test("of one who is replaced stops, and what it still sends is dropped", async () => {
+    const at = house();
+    const peer = await at.broadcast({ reply: "1" });
+    const watcher = at.rig.watch();
+    flood(peer, 0, 200_000, 6_000_000);
+    at.rig.clock.advance(0);
+    const read = watcher.receivedBytes;
+    await at.broadcast({ reply: "1" });
+    expect(peer.words()).toStartWith("|ok|error,code=replaced");
+    expect([peer.paused, peer.ends]).toEqual([false, ["fin"]]);
+    peer.send(opaque(300_000));
+    at.rig.clock.advance(2000);
+    expect(peer.ends).toEqual(["fin", "close"]);
+    expect(watcher.receivedBytes).toBe(read);
+  });
+
+  test("whose connection breaks stops, and its watchers are held", async () => {
+    const at = house();
+    const peer = await at.broadcast();
+    const watcher = at.rig.watch();
+    flood(peer, 0, 200_000, 6_000_000);
+    at.rig.clock.advance(0);
+    peer.flood = new Uint8Array(0);
+    peer.die();
+    at.rig.clock.advance(0);
+    expect([peer.paused, watcher.ending]).toEqual([false, ""]);
+    at.rig.clock.advance(20_000);
+    expect(watcher.ending).toBe("disconnected");
+    expect(at.rig.clock.pending).toBe(0);
+  });
+
+  test("of more than max_bitrate is refused", async () => {
+    const at = house({ maxBitrate: 1_000_000 });
+    const peer = await at.broadcast({ reply: "1" });
+    at.rig.watch();
+    flood(peer, 0, 200_000, 6_000_000);
+    at.rig.clock.advance(0);
+    expect(peer.words()).toStartWith("|ok|error,code=limit");
+    expect([peer.paused, peer.ends]).toEqual([false, ["fin"]]);
+  });
+
+  test("can end in order", async () => {
+    const at = house();
+    const peer = await at.broadcast({ reply: "1" });
+    const watcher = at.rig.watch();
+    flood(peer, 0, 200_000, 1_000_000);
+    peer.fin();
+    expect(watcher.ending).toBe("");
+    at.rig.clock.advance(0);
+    expect(watcher.ending).toBe("orderly");
+  });
+});
