@@ -41,13 +41,16 @@ export class Turns<T> {
   #stretch(): void {
     const untilMs = this.#clock.nowMs() + stretchMs;
     let served = 0;
-    while (served < this.#queue.length && (served === 0 || this.#clock.nowMs() < untilMs)) {
-      const one = this.#queue[served++];
-      this.#waiting.delete(one);
-      this.#serve(one);
+    try {
+      while (served < this.#queue.length && (served === 0 || this.#clock.nowMs() < untilMs)) {
+        const one = this.#queue[served++];
+        this.#waiting.delete(one);
+        this.#serve(one);
+      }
+    } finally {
+      this.#queue = this.#queue.slice(served);
+      this.#due = false;
+      if (this.#queue.length > 0) this.#soon();
     }
-    this.#queue = this.#queue.slice(served);
-    this.#due = false;
-    if (this.#queue.length > 0) this.#soon();
   }
 }

@@ -14,6 +14,9 @@ export interface FanOutOptions {
   readonly quick: boolean;
 }
 
+/** What comes before that is not measured: a stream goes on for hours, and by then code is compiled and windows are open. */
+const warmSeconds = 4;
+
 /** One round of one peer. A run that fails for whatever reason is tried once more, and then left out. */
 export async function fanOut(
   work: Work,
@@ -28,7 +31,7 @@ export async function fanOut(
         measure(tools.load, server, {
           watchers: work.watchers,
           stream: work.stream === "flv" ? flv : work.stream,
-          warm: 1,
+          warm: quick ? 1 : warmSeconds,
           seconds: work.seconds ?? (quick ? 1.5 : 2.5),
           check: checkOneIn(work),
           joiners: work.joiners ?? 0,
