@@ -183,6 +183,7 @@ export class Channel {
     const ring = this.#ring;
     if (this.#stage.type !== "live" || this.#stage.broadcast !== broadcast || ring === undefined) return 0;
     const bytes = ring.fill(receive);
+    if (bytes.length === 0) return 0;
     this.#follow(broadcast, ring, bytes, this.#parts.clock.nowMs());
     this.#fanOut.wake();
     return bytes.length;

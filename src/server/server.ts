@@ -27,18 +27,27 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Time as it passes. */
-export const systemClock: Clock = {
-  nowMs: () => performance.now(),
-  after: (ms, call) => {
-    if (ms === 0) {
-      const soon = setImmediate(call);
-      return { cancel: () => clearImmediate(soon) };
+/** Time as it passes. A throw of what is called is a bug: it is told, and does not end the server. */
+function systemClock(log: Log): Clock {
+  const guarded = (call: () => void) => () => {
+    try {
+      call();
+    } catch (error) {
+      log.repeated("failed", error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
-    const timer = setTimeout(call, ms);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
+  };
+  return {
+    nowMs: () => performance.now(),
+    after: (ms, call) => {
+      if (ms === 0) {
+        const soon = setImmediate(guarded(call));
+        return { cancel: () => clearImmediate(soon) };
+      }
+      const timer = setTimeout(guarded(call), ms);
+      return { cancel: () => clearTimeout(timer) };
+    },
+  };
+}
 
 /** Starts a server. Rejects with FstreamError `failed` for an address or a certificate that can't be used. */
 export async function startServer(
@@ -47,7 +56,7 @@ export async function startServer(
   log: Log,
 ): Promise<Server> {
   const { server, fstream } = settings;
-  const clock = systemClock;
+  const clock = systemClock(log);
   const trusted = addressMatcher(server.trustedProxies);
   const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
   const relay = new Relay({ ...fstream, maxWaiting: server.maxWaiting }, clock, constantTimeEquals(), {

@@ -53,20 +53,26 @@ export class Broadcasting implements Stage, Broadcaster {
     this.#intake = new Intake(connection, services.clock, (receive) => this.#fill(receive));
   }
 
-  /** Throws FstreamError if the channel can't be had. */
-  begin(): void {
+  /** `early`: what came of the stream before. Throws FstreamError if the channel can't be had. */
+  begin(early: readonly Uint8Array[]): void {
     const { relay, clock, log, options } = this.#services;
     this.#onAir = relay.broadcast(this.#request.user, this.#request.channel, this);
     this.#allowance = options.maxBitrate * bitrateSeconds;
     this.#allowanceMs = clock.nowMs();
     log.info(`${this.#name}: a broadcast from ${this.#connection.address} begins`);
     if (this.#request.reply) this.#say(encodeOk());
+    for (const bytes of early) this.#take(bytes);
   }
 
   data(bytes: Uint8Array): void {
+    this.#take(bytes);
+    if (bytes.length >= floodBytes && this.#onAir !== undefined) this.#intake.look();
+  }
+
+  #take(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
     this.#onAir?.append(bytes);
     this.#count(bytes.length);
-    if (bytes.length >= floodBytes && this.#onAir !== undefined) this.#intake.look();
   }
 
   #fill(receive: Receive): number {

@@ -49,6 +49,17 @@ export class Intake {
   }
 
   #turn(): void {
+    try {
+      this.#read();
+    } catch (error) {
+      // A bug costs the one connection, here as where events tell of its bytes.
+      this.#next = undefined;
+      this.#connection.reset();
+      throw error;
+    }
+  }
+
+  #read(): void {
     for (let reads = 0; reads < readsATurn; reads++) {
       if (this.#connection.available() < floodBytes || this.#fill(this.#receive) === 0) return this.stop();
       // To fill can also be the end of it all.

@@ -123,8 +123,7 @@ export class Session {
       this.#leave(broadcasting, words, way, refusalPatienceMs),
     );
     this.#stage = broadcasting;
-    broadcasting.begin();
-    for (const bytes of [rest, ...early]) if (bytes.length > 0) broadcasting.data(bytes);
+    broadcasting.begin([rest, ...early]);
   }
 
   /** Waits for what the login gives with the socket paused, and goes on with it. */

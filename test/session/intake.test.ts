@@ -1,9 +1,10 @@
 // Broadcasters who send faster than they are read: no event tells of most of their bytes.
 
 import { describe, expect, test } from "bun:test";
-import { floodBytes } from "../../src/session/intake.ts";
+import { floodBytes, Intake } from "../../src/session/intake.ts";
+import { FakeClock } from "../relay/clock.ts";
 import { opaque } from "../relay/streams.ts";
-import { type FakePeer, House } from "./peer.ts";
+import { type FakePeer, House, settled } from "./peer.ts";
 
 const house = (changes: ConstructorParameters<typeof House>[0] = {}) =>
   new House(changes, { backlogBytes: 8 * 2 ** 20, maxBacklogTotalBytes: 2 ** 26 });
@@ -104,6 +105,33 @@ describe("a flood", () => {
     at.rig.clock.advance(0);
     expect(peer.words()).toStartWith("|ok|error,code=limit");
     expect([peer.paused, peer.ends]).toEqual([false, ["fin"]]);
+  });
+
+  test("in which something throws costs the connection, and leaves no turn behind", () => {
+    const peer = new House().connect();
+    const clock = new FakeClock();
+    peer.flood = opaque(1_000_000);
+    const intake = new Intake(peer, clock, () => {
+      throw new Error("a bug");
+    });
+    intake.look();
+    expect(() => clock.advance(0)).toThrow("a bug");
+    expect([peer.ends, clock.pending]).toEqual([["reset"], 0]);
+  });
+
+  test("that came during the login has no turns before the socket is read again", async () => {
+    const at = house();
+    const wait = Promise.withResolvers<void>();
+    at.lookup = wait.promise;
+    const peer = at.connect();
+    const watcher = at.rig.watch({ waitMs: 60_000 });
+    peer.flood = opaque(1_000_000, 300_000);
+    peer.request("broadcast", { user: "fier", user_password: "123" }, opaque(300_000));
+    wait.resolve();
+    await settled();
+    expect(peer.paused).toBe(false);
+    at.rig.clock.advance(0);
+    expect(watcher.received).toEqual(opaque(300_000));
   });
 
   test("can end in order", async () => {

@@ -21,7 +21,7 @@ export class FakePeer implements Connection {
   readonly ends: string[] = [];
   paused = false;
   /** What has come and can be had without an event. */
-  flood = new Uint8Array(0);
+  flood: Uint8Array = new Uint8Array(0);
   asked = 0;
   #open = true;
   #received: Uint8Array[] = [];
