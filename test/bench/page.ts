@@ -2,6 +2,7 @@
 
 import { fanOutTable, figureTable, verdictTable } from "./report.ts";
 import type { Results } from "./results.ts";
+import { warmSeconds } from "./rounds.ts";
 import type { Verdict } from "./targets.ts";
 
 export function page(results: Results, verdicts: readonly Verdict[], picture: boolean): string {
@@ -12,10 +13,10 @@ Written by \`scripts/bench --docs\`. Measured on ${results.date}: ${results.mach
 
 One CPU for the server, another for the load, over the loopback interface. "CPU s/GB" is the server process's user and system
 time for each GB (10⁹ bytes) that watchers got. A delay is counted from the broadcaster's write of a block (1316 bytes) or an
-FLV tag to its last byte's arrival at a watcher, over all watchers that are checked, start-up excluded. Every watcher's bytes
-are compared with what was sent up to 4 Gbit/s, beyond that one watcher's in 50. Servers are started afresh for each
-measurement and take turns within a round; each figure is the median of the rounds, a ratio is made within each. Compare
-ratios: the absolute figures are this machine's.
+FLV tag to its last byte's arrival at a watcher, over all watchers that are checked. The first ${warmSeconds} s
+of a stream, in which windows open and code is compiled, are not measured. Every watcher's bytes are compared with what was sent up to 4 Gbit/s, beyond that one watcher's in 50. Servers are started afresh for each measurement and take
+turns within a round; each figure is the median of the rounds, a ratio is made within each. Compare ratios: the absolute
+figures are this machine's.
 
 - \`fstream\` has its default settings, so bytes may wait up to 20 ms (\`max_delay\`) to go out in larger writes.
 - \`C\` is [an epoll fan-out](../test/bench/fanout.c) of the same design, and nothing else: one ring, a cursor for each watcher,

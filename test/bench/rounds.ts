@@ -15,7 +15,7 @@ export interface FanOutOptions {
 }
 
 /** What comes before that is not measured: a stream goes on for hours, and by then code is compiled and windows are open. */
-const warmSeconds = 4;
+export const warmSeconds = 4;
 
 /** One round of one peer. A run that fails for whatever reason is tried once more, and then left out. */
 export async function fanOut(
