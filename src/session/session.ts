@@ -86,9 +86,13 @@ export class Session {
           this.#services.admit(request.intent, this.#connection);
           this.#watch(request);
           return;
-        case "broadcast":
-          this.#broadcastAfterLogin(request, rest.slice());
+        case "broadcast": {
+          const first = rest.slice();
+          this.#login(request, this.#logIn(request, request.credential), (grant, early) =>
+            this.#broadcast(request, grant, [first, ...early]),
+          );
           return;
+        }
         case "token":
           this.#login(request, this.#issue(request), (words) => this.#farewell(words));
           return;
@@ -108,14 +112,8 @@ export class Session {
     watching.begin();
   }
 
-  /** `rest`: the bytes of the stream that came with the request. */
-  #broadcastAfterLogin(request: BroadcastRequest, rest: Uint8Array): void {
-    this.#login(request, this.#logIn(request, request.credential), (grant, early) =>
-      this.#broadcast(request, grant, rest, early),
-    );
-  }
-
-  #broadcast(request: BroadcastRequest, grant: Grant, rest: Uint8Array, early: readonly Uint8Array[]): void {
+  /** `early`: what came of the stream with the request and since. */
+  #broadcast(request: BroadcastRequest, grant: Grant, early: readonly Uint8Array[]): void {
     if (!mayBroadcast(grant, request.channel)) {
       throw new FstreamError("forbidden", `${request.user} may not broadcast on channel ${request.channel}`);
     }
@@ -123,7 +121,7 @@ export class Session {
       this.#leave(broadcasting, words, way, refusalPatienceMs),
     );
     this.#stage = broadcasting;
-    broadcasting.begin([rest, ...early]);
+    broadcasting.begin(early);
   }
 
   /** Waits for what the login gives with the socket paused, and goes on with it. */
