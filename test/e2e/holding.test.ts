@@ -15,7 +15,8 @@ async function received(run: Run, length: number): Promise<void> {
 describe("a broadcast", () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await TestServer.start({ fstream: 'hold = "1h"\nbacklog = "32MiB"' });
+    // So much that no watcher here is ever lapped.
+    server = await TestServer.start({ fstream: 'hold = "1h"\nbacklog = "128MiB"' });
   });
   afterAll(async () => {
     expect(await server.stop()).toBe(0);
