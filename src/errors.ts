@@ -56,6 +56,14 @@ export class FstreamError extends Error {
   }
 }
 
+/** A name in a message has at most so many characters. */
+const maxNameLength = 64;
+
+/** A name as messages have it: of a long one the beginning. */
+export function named(name: string): string {
+  return name.length <= maxNameLength ? name : `${name.slice(0, maxNameLength - 1).toWellFormed()}…`;
+}
+
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
   ENOTDIR: "part of its path is no folder",

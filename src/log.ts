@@ -1,7 +1,10 @@
 // Words for people, on stderr: one line each, `fstream: [scope: ]message`. Under systemd (its journal
 // sets JOURNAL_STREAM) each line carries the syslog priority that sd-daemon(3) defines, so that
-// `journalctl -p warning` works. A message that repeats is counted and summed up, never a flood.
-// Control characters in what peers send us are escaped: a name can't forge a line.
+// `journalctl -p warning` works. Control characters in what peers send are escaped: a name can't forge a line.
+//
+// How much is written is for the log to say, not for peers: a line has a longest, a message that repeats is counted and
+// summed up, and each kind of message has a rate of its own. There are only so many kinds, so that all of them
+// together have a rate too; and the first message of a kind is never left out because others flood.
 
 export type Level = "debug" | "info" | "warn" | "error";
 
@@ -11,8 +14,23 @@ const label: Record<Level, string> = { debug: "debug: ", info: "", warn: "warnin
 
 /** How long repeats of one message are gathered before they are summed up in a line, milliseconds. */
 const repeatWindowMs = 10_000;
-/** Distinct messages remembered for that at a time; beyond it the oldest are summed up early. */
-const maxRemembered = 256;
+/** Lines of one kind that may come at once, and how many more a second, besides those that sum up. */
+const linesOfKind: Rate = { burst: 100, aSecond: 2 };
+/** The same for lines without a key, for each level. Debugging may be verbose. */
+const linesOfLevel: Record<Level, Rate> = {
+  debug: { burst: 10_000, aSecond: 1000 },
+  info: { burst: 1000, aSecond: 10 },
+  warn: { burst: 1000, aSecond: 10 },
+  error: { burst: 1000, aSecond: 10 },
+};
+/** Kinds are words of the code; if there are more all the same, those beyond share a rate. */
+const maxKinds = 64;
+/** A line's longest, with its end, bytes. */
+const maxLineBytes = 1024;
+/** A key's longest, characters. */
+const maxKeyLength = 128;
+/** A user may have so many lines of one kind in a window: fewer than the kind has, so that others have theirs too. */
+const eventsInWindow = 16;
 
 /** Lines are dropped while so much waits for a reader of stderr that does not read. Bytes. */
 const maxUnreadBytes = 1024 * 1024;
@@ -25,10 +43,13 @@ export interface Log {
   /** The same log, with `name: ` before each message. */
   scope(name: string): Log;
   /**
-   * Warns once for `key`, then counts for 10 s; the count is told with the next line after that. For what a
-   * peer can cause at will.
+   * For what a peer can cause at will: says it once for `key`, at `level` ("warn" if left out), then counts for 10 s and
+   * sums up. The key's first word is the kind of the message, a word of the caller's; the rest says which peer, channel or
+   * user it is about.
    */
-  repeated(key: string, message: string): void;
+  repeated(key: string, message: string, level?: Level): void;
+  /** The same at "info" for what users do as a matter of course: only the seventeenth in 10 s is counted. */
+  event(key: string, message: string): void;
 }
 
 export interface LogOptions {
@@ -36,15 +57,49 @@ export interface LogOptions {
   /** Whether lines carry `<N>` priorities for the journal. */
   journal: boolean;
   write(line: string): void;
+  /** Milliseconds that only grow: a wall clock may be set back. */
   nowMs(): number;
+  /** Calls `call` after so many milliseconds. Left out: what was counted is summed up only when something else is said. */
+  after?(ms: number, call: () => void): void;
 }
 
-/** A message that was told once, and how often it has come since. */
+interface Rate {
+  readonly burst: number;
+  readonly aSecond: number;
+}
+
+/** What one key has said in its window. */
 interface Repeats {
+  readonly level: Level;
   readonly scope: string;
   readonly sinceMs: number;
+  said: number;
+  /** Not said, but counted; the last of them. */
   count: number;
   last: string;
+}
+
+/** The lines that may come now, of those of a rate. */
+class Allowance {
+  readonly #rate: Rate;
+  #left: number;
+  #asOfMs: number;
+
+  constructor(rate: Rate, nowMs: number) {
+    this.#rate = rate;
+    this.#left = rate.burst;
+    this.#asOfMs = nowMs;
+  }
+
+  /** Whether a line may come. */
+  take(nowMs: number): boolean {
+    const earned = (Math.max(0, nowMs - this.#asOfMs) / 1000) * this.#rate.aSecond;
+    this.#left = Math.min(this.#rate.burst, this.#left + earned);
+    this.#asOfMs = nowMs;
+    if (this.#left < 1) return false;
+    this.#left--;
+    return true;
+  }
 }
 
 /** The process's log: stderr, journal priorities where the journal listens. */
@@ -58,53 +113,112 @@ export function stderrLog(level: Level): Log {
       // A reader that has stopped reading must not make us keep everything for it.
       if (process.stderr.writableLength < maxUnreadBytes) process.stderr.write(line);
     },
-    nowMs: () => Date.now(),
+    nowMs: () => performance.now(),
+    after: (ms, call) => void setTimeout(call, ms).unref(),
   });
 }
 
 /** A log that writes whole lines through `options.write`. */
 export function createLog(options: LogOptions): Log {
-  /** In the order of their times. */
+  /** In the order of their times. As many at the most as the kinds may have lines in a window. */
   const remembered = new Map<string, Repeats>();
+  const allowances = new Map<string, Allowance>();
+  let summingUp = false;
 
-  const emit = (level: Level, scope: string, message: string) => {
-    if (order[level] < order[options.level]) return;
-    sumUpElapsed();
+  const write = (level: Level, scope: string, message: string) => {
     const prefix = options.journal ? `<${priority[level]}>` : "";
-    options.write(`${prefix}fstream: ${label[level]}${scope}${printable(message)}\n`);
+    const line = `${prefix}fstream: ${label[level]}${scope}${printable(message.slice(0, maxLineBytes))}`;
+    options.write(`${cut(line, maxLineBytes - 1)}\n`);
   };
 
-  const sumUp = (key: string, entry: Repeats) => {
-    remembered.delete(key);
-    if (entry.count > 0) emit("warn", entry.scope, `${entry.count} more like: ${entry.last}`);
-  };
-
-  const sumUpElapsed = () => {
-    const nowMs = options.nowMs();
-    for (const [key, entry] of remembered) {
-      if (nowMs - entry.sinceMs < repeatWindowMs && remembered.size <= maxRemembered) break;
-      sumUp(key, entry);
+  const sumUpElapsed = (nowMs: number) => {
+    for (const [key, { level, scope, sinceMs, count, last }] of remembered) {
+      if (nowMs - sinceMs < repeatWindowMs) break;
+      remembered.delete(key);
+      if (count > 0) write(level, scope, `${count} more like: ${last}`);
     }
   };
 
-  const at = (scope: string): Log => ({
-    debug: (message) => emit("debug", scope, message),
-    info: (message) => emit("info", scope, message),
-    warn: (message) => emit("warn", scope, message),
-    error: (message) => emit("error", scope, message),
-    scope: (name) => at(`${scope}${name}: `),
-    repeated: (key, message) => {
-      const entry = remembered.get(key);
-      if (entry !== undefined && options.nowMs() - entry.sinceMs < repeatWindowMs) {
-        entry.count++;
-        entry.last = message;
-        return;
-      }
-      emit("warn", scope, message);
-      remembered.set(key, { scope, sinceMs: options.nowMs(), count: 0, last: message });
-    },
-  });
+  /** Nothing else may be said for long. */
+  const sumUpLater = () => {
+    if (summingUp || options.after === undefined) return;
+    summingUp = true;
+    options.after(repeatWindowMs, () => {
+      summingUp = false;
+      sumUpElapsed(options.nowMs());
+      if (remembered.size > 0) sumUpLater();
+    });
+  };
+
+  const allowanceOf = (kind: string, rate: Rate, nowMs: number): Allowance => {
+    const name = allowances.has(kind) || allowances.size < maxKinds ? kind : "";
+    const allowance = allowances.get(name) ?? new Allowance(rate, nowMs);
+    allowances.set(name, allowance);
+    return allowance;
+  };
+
+  const count = (key: string, level: Level, scope: string, message: string, nowMs: number) => {
+    const entry = remembered.get(key) ?? { level, scope, sinceMs: nowMs, said: 0, count: 0, last: "" };
+    entry.count++;
+    entry.last = message.slice(0, maxLineBytes);
+    remembered.set(key, entry);
+    sumUpLater();
+  };
+
+  /** Says `message`, or counts it: for its `key` once that has been said `most` times, else for its `kind`. */
+  const say = (
+    kind: string,
+    rate: Rate,
+    keyed: { readonly key: string; readonly most: number } | undefined,
+    [level, scope, message]: [Level, string, string],
+  ) => {
+    if (order[level] < order[options.level]) return;
+    const nowMs = options.nowMs();
+    sumUpElapsed(nowMs);
+    const entry = keyed === undefined ? undefined : remembered.get(keyed.key);
+    if (keyed !== undefined && entry !== undefined && entry.said >= keyed.most) {
+      count(keyed.key, level, scope, message, nowMs);
+      return;
+    }
+    if (!allowanceOf(kind, rate, nowMs).take(nowMs)) {
+      count(kind, level, scope, message, nowMs);
+      return;
+    }
+    write(level, scope, message);
+    if (entry !== undefined) entry.said++;
+    else if (keyed !== undefined)
+      remembered.set(keyed.key, { level, scope, sinceMs: nowMs, said: 1, count: 0, last: "" });
+  };
+
+  const at = (scope: string): Log => {
+    const plain = (level: Level) => (message: string) =>
+      say(`<${level}>`, linesOfLevel[level], undefined, [level, scope, message]);
+    const keyed = (key: string, most: number, level: Level, message: string) => {
+      const kind = `${scope}${key.split(" ", 1)[0].slice(0, maxKeyLength)}`;
+      // A key is never a kind's own, which has no space at its end.
+      const of = { key: `${scope}${key.slice(0, maxKeyLength)} `, most };
+      say(kind, linesOfKind, of, [level, scope, message]);
+    };
+    return {
+      debug: plain("debug"),
+      info: plain("info"),
+      warn: plain("warn"),
+      error: plain("error"),
+      scope: (name) => at(`${scope}${name}: `),
+      repeated: (key, message, level = "warn") => keyed(key, 1, level, message),
+      event: (key, message) => keyed(key, eventsInWindow, "info", message),
+    };
+  };
   return at("");
+}
+
+/** The beginning of `text` that takes at most so many bytes of UTF-8. */
+function cut(text: string, bytes: number): string {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  const end = "…";
+  const kept = new Uint8Array(bytes - Buffer.byteLength(end));
+  const { read } = new TextEncoder().encodeInto(text, kept);
+  return text.slice(0, read) + end;
 }
 
 /** `text` with control characters, line separators and bidirectional controls as visible escapes: safe for a terminal or a log. */

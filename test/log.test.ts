@@ -1,7 +1,8 @@
 // Lines for people and for the journal: whole, harmless, and never a flood.
 
-import { describe, expect, test } from "bun:test";
-import { createLog, type Level, printable } from "../src/log.ts";
+import { describe, expect, setSystemTime, spyOn, test } from "bun:test";
+import { named } from "../src/errors.ts";
+import { createLog, type Level, type Log, printable, stderrLog } from "../src/log.ts";
 
 function capture(level: Level = "info", journal = false) {
   const lines: string[] = [];
@@ -70,10 +71,152 @@ describe("a message that repeats", () => {
     expect(lines.length).toBe(2);
   });
 
-  test("is remembered in bounded memory however many kinds there are", () => {
-    const { log, lines } = capture();
-    for (let i = 0; i < 1000; i++) for (let j = 0; j < 2; j++) log.repeated(`key ${i}`, `message ${i}`);
-    const summed = lines.filter((line) => line.includes("1 more like"));
-    expect(summed.length).toBeGreaterThan(700);
+  test("is said up to sixteen times in 10 s where users do it as a matter of course", () => {
+    const { log, lines, time } = capture();
+    for (let i = 0; i < 50; i++) log.event("begin fier", `fier/${i} begins`);
+    log.event("begin ann", "ann/0 begins");
+    expect(lines).toHaveLength(17);
+    expect(lines.at(-1)).toBe("fstream: ann/0 begins\n");
+    time.ms = 10_000;
+    log.event("begin fier", "fier/50 begins");
+    expect(lines.slice(17)).toEqual(["fstream: 34 more like: fier/49 begins\n", "fstream: fier/50 begins\n"]);
+  });
+
+  test("has the level it is given, and its sum too", () => {
+    const { log, lines, time } = capture();
+    log.repeated("internal a", "it failed", "error");
+    log.repeated("internal a", "it failed again", "error");
+    time.ms = 10_000;
+    log.info("later");
+    expect(lines.slice(0, 2)).toEqual([
+      "fstream: error: it failed\n",
+      "fstream: error: 1 more like: it failed again\n",
+    ]);
+  });
+
+  test("is summed up although nothing else is said", () => {
+    const timers: (() => void)[] = [];
+    const lines: string[] = [];
+    const time = { ms: 0 };
+    const log = createLog({
+      level: "info",
+      journal: false,
+      write: (line) => void lines.push(line),
+      nowMs: () => time.ms,
+      after: (_ms, call) => void timers.push(call),
+    });
+    log.repeated("a", "first");
+    log.repeated("a", "second");
+    time.ms = 10_000;
+    for (const call of timers.splice(0)) call();
+    expect(lines).toEqual(["fstream: warning: first\n", "fstream: warning: 1 more like: second\n"]);
+    expect(timers).toEqual([]);
+  });
+
+  test("is summed up in time when the wall clock has been set back", () => {
+    const lines: string[] = [];
+    const write = spyOn(process.stderr, "write").mockImplementation((line) => {
+      lines.push(String(line));
+      return true;
+    });
+    const clock = spyOn(performance, "now");
+    try {
+      const log = stderrLog("info");
+      clock.mockReturnValue(1000);
+      log.repeated("a", "first");
+      log.repeated("a", "second");
+      setSystemTime(new Date(Date.now() - 3_600_000));
+      clock.mockReturnValue(11_000);
+      log.repeated("a", "third");
+      expect(lines.map((line) => line.replace(/^<\d>/, ""))).toEqual([
+        "fstream: warning: first\n",
+        "fstream: warning: 1 more like: second\n",
+        "fstream: warning: third\n",
+      ]);
+    } finally {
+      setSystemTime();
+      write.mockRestore();
+      clock.mockRestore();
+    }
   });
 });
+
+describe("what peers can have written", () => {
+  test("is a rate for each kind of message, however many the peers, and says how many were left out", () => {
+    const { log, lines, time } = capture();
+    flood(log, time, 100, (i) => log.repeated(`unauthorized 198.51.${i}`, `login of ${i} refused`));
+    log.repeated("unauthorized 203.0.113.1", "login of fier refused");
+    const bytes = lines.reduce((sum, line) => sum + line.length, 0);
+    expect(lines.length).toBeLessThan(500);
+    expect(bytes).toBeLessThan(30_000);
+    const summed = lines.map((line) => Number(/: (\d+) more like/.exec(line)?.[1] ?? 1));
+    expect(summed.reduce((sum, count) => sum + count, 0)).toBe(100_001);
+  });
+
+  test("hides neither the first message of another kind nor the server's own", () => {
+    const { log, lines, time } = capture();
+    flood(log, time, 10, (i) => log.repeated(`unauthorized 198.51.${i}`, `login of ${i} refused`));
+    log.repeated("slow fier", "fier/default: a watcher is slow");
+    log.event("begin fier", "fier/default begins");
+    log.info("SIGTERM: stopping");
+    expect(lines.slice(-3)).toEqual([
+      "fstream: warning: fier/default: a watcher is slow\n",
+      "fstream: fier/default begins\n",
+      "fstream: SIGTERM: stopping\n",
+    ]);
+  });
+
+  test("has a rate without a key too", () => {
+    const { log, lines, time } = capture();
+    flood(log, time, 100, (i) => log.info(`line ${i}`));
+    expect(lines.length).toBeLessThan(2100);
+    expect(lines.join("")).toContain(" more like: line ");
+  });
+
+  test("is a line of at most 1 KiB, whatever it escapes to", () => {
+    const { log, lines } = capture("info", true);
+    for (const text of ["x", "\u2028", "\x07", "é", "🎥"]) log.warn(text.repeat(50_000));
+    for (const line of lines) {
+      expect(Buffer.byteLength(line)).toBeLessThanOrEqual(1024);
+      expect(Buffer.byteLength(line)).toBeGreaterThan(1000);
+      expect(line).toEndWith("…\n");
+      expect(line.isWellFormed()).toBe(true);
+    }
+    log.warn("x".repeat(1000));
+    expect(lines.at(-1)).toBe(`<4>fstream: warning: ${"x".repeat(1000)}\n`);
+  });
+
+  test("is names of at most 64 characters", () => {
+    expect(named("x".repeat(64))).toBe("x".repeat(64));
+    expect(named("x".repeat(65))).toBe(`${"x".repeat(63)}…`);
+    expect(named("🎥".repeat(40)).length).toBeLessThanOrEqual(64);
+    expect(named("🎥".repeat(40)).isWellFormed()).toBe(true);
+  });
+
+  test("is remembered in bounded memory, at a level that says nothing of it as well", () => {
+    for (const level of ["info", "error"] as const) {
+      const { log, time } = capture(level);
+      const before = memory();
+      for (let i = 0; i < 200_000; i++) {
+        time.ms += 0.01;
+        log.repeated(`kind ${i} ${"x".repeat(100)}`, `message ${i} ${"y".repeat(100)}`);
+      }
+      expect(memory() - before).toBeLessThan(20 * 2 ** 20);
+    }
+  });
+});
+
+function memory(): number {
+  Bun.gc(true);
+  return process.memoryUsage().heapUsed;
+}
+
+/** So many messages at a time, for so many seconds. */
+function flood(log: Log, time: { ms: number }, seconds: number, say: (i: number) => void) {
+  for (let i = 0; i < seconds * 1000; i++) {
+    time.ms += 1;
+    say(i);
+  }
+  time.ms += 10_000;
+  log.debug("below the level");
+}

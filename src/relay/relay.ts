@@ -1,7 +1,7 @@
 // All channels: found by user and name, begun by a broadcaster or by watchers that wait, counted against the
 // limits, and swept a few times a second.
 
-import { FstreamError } from "../errors.ts";
+import { FstreamError, named } from "../errors.ts";
 import type { Broadcast, Broadcaster, End } from "./broadcast.ts";
 import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
 import type { Clock } from "./clock.ts";
@@ -104,7 +104,7 @@ export class Relay {
     const found = this.#channels.get(keyOf(user, name));
     const live = found !== undefined && found.state !== "awaited";
     if (!live && options.waitMs === 0) {
-      throw new FstreamError("not_live", `${user} is not broadcasting on channel ${name}`);
+      throw new FstreamError("not_live", `${named(user)} is not broadcasting on channel ${named(name)}`);
     }
     if (!live && this.#waiting() >= this.#options.maxWaiting) {
       throw new FstreamError("limit", "too many are waiting for channels already");

@@ -3,8 +3,9 @@
 // why in its body, and its code stands in `X-Fstream-Code`.
 
 import type { Authenticator } from "../auth/authenticator.ts";
+import { networkOf } from "../auth/network.ts";
 import type { Tokens } from "../auth/tokens.ts";
-import { asFstreamError, FstreamError, meaning } from "../errors.ts";
+import { asFstreamError, FstreamError, meaning, named } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { clientAddress, isLocalRequest } from "./peer.ts";
 
@@ -38,6 +39,8 @@ interface Origin {
   /** The address that the socket has. */
   readonly peer: string;
   readonly secure: boolean;
+  /** Whose token it asks for, once that is known. */
+  user?: string;
 }
 
 /** Begins to listen. Throws what Bun throws. */
@@ -49,14 +52,17 @@ export function listenHttp(options: HttpOptions, services: HttpServices): HttpLi
     ...(options.tls === undefined ? {} : { tls: { cert: options.tls.cert, key: options.tls.key } }),
     fetch: async (request, server) => {
       const peer = server.requestIP(request)?.address ?? "";
+      const origin: Origin = { peer, secure: options.tls !== undefined };
       try {
-        return await respond(request, { peer, secure: options.tls !== undefined }, services);
-      } catch (error) {
-        return refusal(request, asFstreamError(error), services.log);
+        return await respond(request, origin, services);
+      } catch (thrown) {
+        const error = asFstreamError(thrown);
+        logRefusal(request, error, origin, services);
+        return refusal(request, error);
       }
     },
     error: (error) => {
-      services.log.error(error.stack ?? error.message);
+      services.log.repeated("failed", error.stack ?? error.message, "error");
       return new Response("the server failed\n", { status: 500 });
     },
   });
@@ -94,6 +100,7 @@ function allowing(request: Request, methods: readonly string[], answer: () => Re
 async function giveToken(request: Request, origin: Origin, services: HttpServices): Promise<Response> {
   refuseInTheClear(request, origin, services);
   const { user, password } = await credentialsOf(request);
+  origin.user = user;
   const address = clientAddress(origin.peer, request.headers, services.trusted);
   const grant = await services.authenticator.authenticate({ user, password, address });
   const { token, expiresInSeconds } = await services.tokens.issue(grant);
@@ -139,8 +146,18 @@ async function formOf(request: Request): Promise<FormData> {
   }
 }
 
-function refusal(request: Request, error: FstreamError, log: Log): Response {
-  if (error.code === "internal") log.repeated("internal", error.stack ?? error.message);
+/** In the words of a refusal over TCP (session.ts). */
+function logRefusal(request: Request, error: FstreamError, origin: Origin, services: HttpServices): void {
+  const { log, trusted } = services;
+  const address = clientAddress(origin.peer, request.headers, trusted);
+  const what = origin.user === undefined ? "request" : `token of ${named(origin.user)}`;
+  const key = `${error.code} ${networkOf(address)}`;
+  if (error.code === "internal")
+    log.repeated(key, `${what} from ${address}: ${error.stack ?? error.message}`, "error");
+  else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
+}
+
+function refusal(request: Request, error: FstreamError): Response {
   const message = error.code === "internal" ? "the server failed" : error.message;
   const { http: status } = meaning(error.code);
   const headers: Record<string, string> = { "X-Fstream-Code": error.code, "Cache-Control": "no-store" };

@@ -5,13 +5,13 @@ import { constantTimeEquals } from "../auth/password.ts";
 import { Tokens } from "../auth/tokens.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import type { Services } from "../session/connection.ts";
 import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
 import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
+import { describe, titleOf } from "./description.ts";
 import { type HttpListener, listenHttp } from "./http.ts";
 import { openFileLimit } from "./kernel.ts";
 import { addressMatcher, isLoopback } from "./peer.ts";
@@ -60,23 +60,23 @@ export async function startServer(
   const trusted = addressMatcher(server.trustedProxies);
   const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
   const relay = new Relay({ ...fstream, maxWaiting: server.maxWaiting }, clock, constantTimeEquals(), {
-    recognised: (channel) => log.info(`${channel.user}/${channel.name}: ${describe(channel.info)}`),
+    recognised: (channel) =>
+      log.event(`stream ${channel.user}`, `${titleOf(channel)}: ${describe(channel.info)}`),
     skipped: (channel, bytes) =>
-      log.repeated(
-        `skip ${channel.user}/${channel.name}`,
-        `${channel.user}/${channel.name}: a slow watcher skips ${bytes} bytes`,
-      ),
+      log.repeated(`skip ${channel.user}`, `${titleOf(channel)}: a slow watcher skips ${bytes} bytes`),
     closed: (channel) => {
       const { bytesIn, bytesOut, skips } = channel;
       if (bytesIn > 0) {
-        log.info(
-          `${channel.user}/${channel.name}: closed; ${bytesIn} bytes in, ${bytesOut} out, ${skips} skips`,
+        log.event(
+          `close ${channel.user}`,
+          `${titleOf(channel)}: closed; ${bytesIn} bytes in, ${bytesOut} out, ${skips} skips`,
         );
       }
     },
     backlogShort: (channel, neededBytes) =>
-      log.warn(
-        `${channel.user}/${channel.name}: the backlog is smaller than the distance between join points, so joiners have to ` +
+      log.repeated(
+        `backlog ${channel.user}`,
+        `${titleOf(channel)}: the backlog is smaller than the distance between join points, so joiners have to ` +
           `wait for the next one; a backlog of ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB would do`,
       ),
   });
@@ -196,12 +196,4 @@ function connectionLimit(wanted: number, log: Log): number {
     `max_connections is ${wanted}, but only ${files} files may be open (ulimit -n): ${possible} connections it is`,
   );
   return possible;
-}
-
-/** What a stream is, for people: "mpegts, h264 + aac, 1280x720". */
-function describe(info: Channel["info"]): string {
-  if (info === undefined || info.container === "unknown")
-    return "no container that is known: passed on as it comes";
-  const size = info.width === undefined || info.height === undefined ? "" : `${info.width}x${info.height}`;
-  return [info.container, info.codecs.join(" + "), size].filter((part) => part !== "").join(", ");
 }

@@ -3,7 +3,7 @@
 // Its end: a FIN is an orderly one, if somebody is still there. A killed process leaves a FIN as well, so a client that
 // asked for replies is answered `ok,bytes=N`: acknowledged means orderly, a reset in return that nobody was there.
 
-import { FstreamError } from "../errors.ts";
+import { FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest } from "../protocol/request.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
@@ -49,7 +49,7 @@ export class Broadcasting implements Stage, Broadcaster {
     this.#services = services;
     this.#request = request;
     this.#leave = leave;
-    this.#name = `${request.user}/${request.channel}`;
+    this.#name = `${named(request.user)}/${named(request.channel)}`;
     this.#intake = new Intake(connection, services.clock, (receive) => this.#fill(receive));
   }
 
@@ -59,7 +59,10 @@ export class Broadcasting implements Stage, Broadcaster {
     this.#onAir = relay.broadcast(this.#request.user, this.#request.channel, this);
     this.#allowance = options.maxBitrate * bitrateSeconds;
     this.#allowanceMs = clock.nowMs();
-    log.info(`${this.#name}: a broadcast from ${this.#connection.address} begins`);
+    log.event(
+      `begin ${this.#request.user}`,
+      `${this.#name}: a broadcast from ${this.#connection.address} begins`,
+    );
     if (this.#request.reply) this.#say(encodeOk());
     for (const bytes of early) this.#take(bytes);
   }
@@ -110,16 +113,14 @@ export class Broadcasting implements Stage, Broadcaster {
 
   dismissed(error: FstreamError): void {
     this.#onAir = undefined;
-    this.#services.log.info(
-      `${this.#name}: the broadcast from ${this.#connection.address} ends: ${error.message}`,
-    );
+    this.#log(`the broadcast from ${this.#connection.address} ends: ${error.message}`);
     if (error.code === "disconnected") this.#leave(nothing, "reset");
     else this.#leave(this.#request.reply ? encodeError(error) : nothing, "fin");
   }
 
   #over(way: Way): void {
     if (way === "fin") {
-      this.#services.log.info(`${this.#name}: the broadcast ends after ${this.#bytes} bytes`);
+      this.#log(`the broadcast ends after ${this.#bytes} bytes`);
       this.#onAir?.end({ type: "orderly" });
       this.#onAir = undefined;
     } else {
@@ -129,11 +130,13 @@ export class Broadcasting implements Stage, Broadcaster {
   }
 
   #end(error: FstreamError): void {
-    this.#services.log.info(
-      `${this.#name}: the broadcast breaks off after ${this.#bytes} bytes: ${error.message}`,
-    );
+    this.#log(`the broadcast breaks off after ${this.#bytes} bytes: ${error.message}`);
     this.#onAir?.end({ type: "cut", error });
     this.#onAir = undefined;
+  }
+
+  #log(end: string): void {
+    this.#services.log.event(`end ${this.#request.user}`, `${this.#name}: ${end}`);
   }
 
   #meter(bits: number): void {

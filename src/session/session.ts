@@ -10,7 +10,8 @@
 
 import { type Grant, mayBroadcast } from "../auth/authenticator.ts";
 import { userNameProblem } from "../auth/name.ts";
-import { asFstreamError, FstreamError, systemReason } from "../errors.ts";
+import { networkOf } from "../auth/network.ts";
+import { asFstreamError, FstreamError, named, systemReason } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type {
   BroadcastRequest,
@@ -115,7 +116,8 @@ export class Session {
   /** `early`: what came of the stream with the request and since. */
   #broadcast(request: BroadcastRequest, grant: Grant, early: readonly Uint8Array[]): void {
     if (!mayBroadcast(grant, request.channel)) {
-      throw new FstreamError("forbidden", `${request.user} may not broadcast on channel ${request.channel}`);
+      const channel = `channel ${named(request.channel)}`;
+      throw new FstreamError("forbidden", `${named(request.user)} may not broadcast on ${channel}`);
     }
     const broadcasting = new Broadcasting(this.#connection, this.#services, request, (words, way) =>
       this.#leave(broadcasting, words, way, refusalPatienceMs),
@@ -198,13 +200,10 @@ export class Session {
   #refuse(error: FstreamError, reply: boolean, request?: Request): void {
     const { log } = this.#services;
     const { address } = this.#connection;
-    const what = request === undefined ? "request" : `${request.intent} of ${request.user}`;
-    if (error.code === "internal") log.error(`${what} from ${address}: ${detailOf(error)}`);
-    else
-      log.repeated(
-        `${error.code} ${address}`,
-        `${what} from ${address} refused: ${error.message} (${error.code})`,
-      );
+    const what = request === undefined ? "request" : `${request.intent} of ${named(request.user)}`;
+    const key = `${error.code} ${networkOf(address)}`;
+    if (error.code === "internal") log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error");
+    else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
     this.#farewell(reply ? encodeError(error) : nothing);
   }
 

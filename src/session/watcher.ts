@@ -1,6 +1,7 @@
 // A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
 // has no more to say.
 
+import { named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { WatchRequest } from "../protocol/request.ts";
 import type { End } from "../relay/broadcast.ts";
@@ -45,7 +46,7 @@ export class Watching implements Stage, Outlet {
     this.#watcher = watcher;
     // The first write may have ended the connection.
     if (this.#closed) watcher.leave();
-    log.debug(`${this.#connection.address} watches ${user}/${channel}`);
+    log.debug(`${this.#connection.address} watches ${named(user)}/${named(channel)}`);
   }
 
   // The socket's side.
@@ -79,8 +80,8 @@ export class Watching implements Stage, Outlet {
     const { error } = end;
     if (error.code === "slow") {
       log.repeated(
-        `slow ${user}/${channel}`,
-        `watcher ${this.#connection.address} of ${user}/${channel}: ${error.message}`,
+        `slow ${user}`,
+        `watcher ${this.#connection.address} of ${named(user)}/${named(channel)}: ${error.message}`,
       );
     }
     if (!reply) this.#leave(nothing, "fin", options.drainTimeoutMs);

@@ -137,6 +137,35 @@ describe("a token", () => {
   });
 });
 
+describe("a wrong login", () => {
+  test("is logged in the same words however it came", async () => {
+    const server = await TestServer.start({ users });
+    const wrong = { ...fier, fserv_arg_user_password: "1234" };
+    expect((await server.call("token", wrong).outcome()).status).toBe(3);
+    const place = `https://127.0.0.1:${server.port("https")}`;
+    const secure = new Run([place, "token", "--fingerprint", server.fingerprint], wrong);
+    expect((await secure.outcome()).status).toBe(3);
+    const said = "token of fier from 127.0.0.1 refused: wrong user or password (unauthorized)\n";
+    expect(server.run.stderr).toContain(`fstream: warning: ${said}`);
+    expect(server.run.stderr).toContain(`fstream: warning: http: ${said}`);
+    expect(await server.stop()).toBe(0);
+  });
+
+  test("of a very long name is a short line", async () => {
+    const server = await TestServer.start({ users });
+    const peer = await server.dial();
+    peer.request(`token,user=${"\u200f".repeat(60)},user_password=1`);
+    await peer.ended();
+    const url = `https://127.0.0.1:${server.port("https")}/token`;
+    const body = new URLSearchParams({ user: "x".repeat(7000), user_password: "1" });
+    const answer = await fetch(url, { method: "POST", body, tls: { rejectUnauthorized: false } });
+    expect(answer.status).toBe(401);
+    await server.says(/token of x{63}… from/);
+    for (const line of server.run.stderr.split("\n")) expect(Buffer.byteLength(line)).toBeLessThan(1024);
+    expect(await server.stop()).toBe(0);
+  });
+});
+
 describe("a token of a short life", () => {
   let server: TestServer;
   beforeAll(async () => {
