@@ -1,30 +1,48 @@
 // A bounded queue for dear work, fair to those who ask: each key (a peer's network) has a lane of its own, the
-// lanes are served in turn, one piece of work each. Whoever asks a thousand times waits behind himself;
-// everybody else waits for at most one of his. When no more may wait, the newest of the longest lane goes.
+// lanes are served in turn, one piece of work each. A thousand pieces from one lane wait behind each other;
+// those of other lanes wait for at most one of them. When no more may wait, the newest of the lane with the most
+// pressure goes, which is never one whose only wish this is and has been: for such there is more room.
 
 import { FstreamError } from "../errors.ts";
+
+export interface LanesOptions {
+  /** Pieces of work at a time. */
+  readonly atOnce: number;
+  /** Pieces that may wait, in all lanes together; eight times that, while there is no lane with a pressure above 1. */
+  readonly maxWaiting: number;
+  /**
+   * What tells the pressure of a key's lane for as long as something waits in it: 1 where there is one wish only. Left out:
+   * how many wait there.
+   */
+  readonly pressureOf?: (key: string) => () => number;
+}
 
 interface Waiting {
   start(): void;
   refuse(error: FstreamError): void;
 }
 
-/** Runs work, `atOnce` at a time, with at most `maxWaiting` waiting in all lanes together. */
+interface Lane {
+  readonly waiting: Waiting[];
+  readonly pressure: () => number;
+}
+
+const roomForFirst = 8;
+
+/** Runs work, `atOnce` at a time, with a bound to how much waits. */
 export class Lanes {
-  readonly #atOnce: number;
-  readonly #maxWaiting: number;
-  readonly #lanes = new Map<string, Waiting[]>(); // none is empty; the first is served next
+  readonly #options: LanesOptions;
+  readonly #lanes = new Map<string, Lane>(); // none is empty; the first is served next
   #running = 0;
   #waiting = 0;
 
-  constructor(options: { atOnce: number; maxWaiting: number }) {
-    this.#atOnce = options.atOnce;
-    this.#maxWaiting = options.maxWaiting;
+  constructor(options: LanesOptions) {
+    this.#options = options;
   }
 
   /** What `work` gives, once it was this lane's turn; rejects with FstreamError `busy` if too many wait. */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#atOnce) await this.#turn(key);
+    if (this.#running >= this.#options.atOnce) await this.#turn(key);
     else this.#running++;
     try {
       return await work();
@@ -36,22 +54,31 @@ export class Lanes {
   /** Resolves when a place has been handed over: `#running` already counts it. */
   #turn(key: string): Promise<void> {
     return new Promise((start, refuse) => {
-      const lane = this.#lanes.get(key) ?? [];
-      lane.push({ start, refuse });
-      this.#lanes.set(key, lane);
+      const lane = this.#lanes.get(key) ?? this.#open(key);
+      lane.waiting.push({ start, refuse });
       this.#waiting++;
-      if (this.#waiting > this.#maxWaiting) this.#dropOne();
+      if (this.#waiting > this.#options.maxWaiting) this.#dropOne();
     });
   }
 
+  #open(key: string): Lane {
+    const waiting: Waiting[] = [];
+    const lane = { waiting, pressure: this.#options.pressureOf?.(key) ?? (() => waiting.length) };
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
   #dropOne(): void {
-    let longest: [string, Waiting[]] | undefined;
-    for (const lane of this.#lanes)
-      if (longest === undefined || lane[1].length >= longest[1].length) longest = lane;
-    if (longest === undefined) return;
+    let worst: { key: string; lane: Lane; pressure: number } | undefined;
+    for (const [key, lane] of this.#lanes) {
+      const pressure = lane.pressure();
+      if (worst === undefined || pressure >= worst.pressure) worst = { key, lane, pressure };
+    }
+    if (worst === undefined) return;
+    if (worst.pressure <= 1 && this.#waiting <= this.#options.maxWaiting * roomForFirst) return;
     this.#waiting--;
-    longest[1].pop()?.refuse(new FstreamError("busy", "too many logins at once"));
-    if (longest[1].length === 0) this.#lanes.delete(longest[0]);
+    worst.lane.waiting.pop()?.refuse(new FstreamError("busy", "too many logins at once"));
+    if (worst.lane.waiting.length === 0) this.#lanes.delete(worst.key);
   }
 
   #next(): void {
@@ -62,8 +89,8 @@ export class Lanes {
     }
     const [key, lane] = first;
     this.#lanes.delete(key);
-    const waiting = lane.shift();
-    if (lane.length > 0) this.#lanes.set(key, lane); // to the back
+    const waiting = lane.waiting.shift();
+    if (lane.waiting.length > 0) this.#lanes.set(key, lane); // to the back
     this.#waiting--;
     waiting?.start();
   }

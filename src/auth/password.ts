@@ -30,7 +30,13 @@ export function constantTimeEquals(): (a: string, b: string) => boolean {
 /** Compares passwords with secrets; one for a process, since it bounds what it spends. */
 export class Passwords {
   readonly #equals = constantTimeEquals();
-  readonly #lanes = new Lanes({ atOnce: hashesAtOnce, maxWaiting });
+  readonly #lanes: Lanes;
+
+  /** `pressureOf` a lane is for when too many hashes are asked for (see lanes.ts). */
+  constructor(pressureOf?: (lane: string) => () => number) {
+    const pressure = pressureOf === undefined ? {} : { pressureOf };
+    this.#lanes = new Lanes({ atOnce: hashesAtOnce, maxWaiting, ...pressure });
+  }
 
   /**
    * Whether `password` is the one of `secret`; an empty one never is. `lane` tells askers apart (see

@@ -1,91 +1,241 @@
-// Slows down whoever guesses passwords, and nobody else. Each network (an IPv4 address, an IPv6 /64) may fail
-// a few times for free; a failure beyond that is a debt, and every attempt from there is answered after a delay
-// that doubles with the debt. Time alone pays it back: a right login does not, or somebody with one account
-// could guess at the others' for ever.
+// Slows down guessing at passwords, of users and of channels, and nothing else. Each network (an IPv4 address, an IPv6 /64,
+// and with more patience the /56 and the /48 around it) may fail a few times for free; a failure beyond that is a debt,
+// and every attempt from there is answered after a delay that doubles with the debt. Time alone pays it back: a right
+// password does not, or an account would be a licence to guess at others.
 //
-// Each attempt waits on a timer of its own. There is no queue: nobody waits for anybody else's delay.
+// An attempt counts as a failure until it has succeeded, so that guessing in parallel gains nothing. Where only attempts
+// that are under way are in the way, and not failures, one that succeeds lets the next go on at once: a network without
+// failures waits for nothing but its own attempts.
+//
+// What is guessed at (a user, a channel) counts its failures too, from wherever they come: while there are many, a network
+// has none there for free. Its first attempt is never delayed, so that guessing elsewhere locks no user out.
 
 import { FstreamError } from "../errors.ts";
-import type { Authenticator, Grant, Login } from "./authenticator.ts";
-import { networkOf } from "./network.ts";
+import type { Authenticator } from "./authenticator.ts";
+import { type Allowance, Failures } from "./failures.ts";
+import { networksOf } from "./network.ts";
 
 export interface ThrottleOptions {
   /** A clock that only goes forward. */
   readonly nowMs: () => number;
   /** Resolves after so many milliseconds. */
   readonly sleep: (ms: number) => Promise<void>;
-  /** Failures before there is any delay. */
-  readonly free?: number;
-  /** After how long one failure is forgotten, milliseconds. */
-  readonly forgetMs?: number;
-  /** The first delay, and the longest, milliseconds. */
-  readonly firstDelayMs?: number;
-  readonly longestDelayMs?: number;
-  /** Attempts from one network that may be in their delay at once: what parallel guessing gains. */
-  readonly maxDelayed?: number;
-  /** Networks remembered at a time; beyond it the one that failed longest ago is forgotten. */
-  readonly maxNetworks?: number;
+  /** Networks of each width remembered at a time, and subjects; beyond it the one that failed longest ago is forgotten. */
+  readonly maxRemembered?: number;
 }
 
-interface Failures {
-  /** How many failures are remembered, as of `sinceMs`. */
-  count: number;
-  sinceMs: number;
-  delayed: number;
+/** The first delay, and the longest, milliseconds. */
+const firstDelayMs = 250;
+const longestDelayMs = 5000;
+/** More failures beyond the free ones than that would only take longer to pay back. */
+const mostDebt = 1 + Math.ceil(Math.log2(longestDelayMs / firstDelayMs));
+
+interface NetworkAllowance extends Allowance {
+  /** Attempts that may be in their delay at once when there are more failures than that: what parallel guessing gains. */
+  readonly maxDelayed: number;
+  /** Attempts that may wait for others under way. */
+  readonly maxWaiting: number;
 }
 
-/** `inner`, with failed logins slowed down. Rejects with `limit` if too many attempts wait already. */
-export function throttled(inner: Authenticator, options: ThrottleOptions): Authenticator {
-  const { nowMs, sleep } = options;
-  const { free = 10, forgetMs = 10_000, maxDelayed = 16, maxNetworks = 10_000 } = options;
-  const { firstDelayMs = 250, longestDelayMs = 5000 } = options;
-  const most = free + 1 + Math.ceil(Math.log2(longestDelayMs / firstDelayMs)); // more would only take longer to pay
-  const networks = new Map<string, Failures>(); // the one that failed last is last
+/**
+ * For the networks of an address, the narrowest first. One network alone can't use up what the one around it has: it adds to
+ * that only what it remembers itself.
+ */
+const allowances: readonly NetworkAllowance[] = [
+  { mostDebt, free: 10, forgetMs: 10_000, maxDelayed: 16, maxWaiting: 64 },
+  { mostDebt, free: 40, forgetMs: 2500, maxDelayed: 32, maxWaiting: 128 },
+  { mostDebt, free: 160, forgetMs: 625, maxDelayed: 64, maxWaiting: 256 },
+];
+/** For a subject: beyond these failures no network has any there for free. */
+const subjectAllowance: Allowance = { mostDebt, free: 100, forgetMs: 1000 };
+/** Attempts that wait, of all networks together. */
+const maxWaitingInAll = 4096;
 
-  const current = (network: string): Failures | undefined => {
-    const failures = networks.get(network);
-    if (failures === undefined) return undefined;
-    const forgotten = Math.floor((nowMs() - failures.sinceMs) / forgetMs);
-    failures.count = Math.max(0, failures.count - forgotten);
-    failures.sinceMs += forgotten * forgetMs;
-    if (failures.count > 0 || failures.delayed > 0) return failures;
-    networks.delete(network);
-    return undefined;
-  };
+/** What is known of one network. */
+interface Tally {
+  readonly network: string;
+  readonly failures: Failures;
+  /** Attempts that are looked at. */
+  running: number;
+  /** Attempts that are to be looked at after their delay, or when there is room before. */
+  readonly waiting: Set<Attempt>;
+}
 
-  const delay = async (network: string) => {
-    const failures = current(network);
-    if (failures === undefined || failures.count <= free) return;
-    if (failures.delayed >= maxDelayed)
-      throw new FstreamError("limit", "too many failed logins from this address");
-    failures.delayed++;
+interface Attempt {
+  readonly subject: string;
+  /** Of its networks, in the order of `allowances`. */
+  readonly tallies: readonly Tally[];
+  /** Ends its wait. */
+  start?: () => void;
+}
+
+export class Throttle {
+  readonly #options: ThrottleOptions;
+  readonly #maxRemembered: number;
+  /** For each width of networks those that have failed or have attempts under way; the one that failed last is last. */
+  readonly #networks = allowances.map(() => new Map<string, Tally>());
+  readonly #subjects = new Map<string, Failures>();
+  #waiting = 0;
+
+  constructor(options: ThrottleOptions) {
+    this.#options = options;
+    this.#maxRemembered = options.maxRemembered ?? 10_000;
+  }
+
+  /**
+   * What `work` gives, which is an attempt from `address` at `subject`: begun after a delay if there is a debt. It has failed
+   * if it ends with FstreamError `unauthorized` or `forbidden`. Rejects with `limit` or `busy` if too many wait.
+   */
+  async run<T>(address: string, subject: string, work: () => T | Promise<T>): Promise<T> {
+    const attempt = { subject, tallies: this.#talliesOf(address) };
+    if (this.#mayStart(attempt)) for (const tally of attempt.tallies) tally.running++;
+    else await this.#wait(attempt);
+    let failed = false;
     try {
-      await sleep(Math.min(longestDelayMs, firstDelayMs * 2 ** (failures.count - free - 1)));
-    } finally {
-      failures.delayed--;
-    }
-  };
-
-  const failed = (network: string) => {
-    const failures = current(network) ?? { count: 0, sinceMs: nowMs(), delayed: 0 };
-    failures.count = Math.min(most, failures.count + 1);
-    networks.delete(network);
-    networks.set(network, failures);
-    for (const oldest of networks.keys()) {
-      if (networks.size <= maxNetworks) break;
-      networks.delete(oldest);
-    }
-  };
-
-  const authenticate = async (login: Login): Promise<Grant> => {
-    const network = networkOf(login.address);
-    await delay(network);
-    try {
-      return await inner.authenticate(login);
+      const result = work();
+      // What is known at once is counted at once.
+      return result instanceof Promise ? await result : result;
     } catch (error) {
-      if (error instanceof FstreamError && error.code === "unauthorized") failed(network);
+      failed = isFailure(error);
       throw error;
+    } finally {
+      this.#end(attempt, failed);
     }
+  }
+
+  /** An attempt that has failed without a `run`. */
+  failed(address: string, subject: string): void {
+    const attempt = { subject, tallies: this.#talliesOf(address) };
+    this.#count(attempt);
+    this.#forgetIdle(attempt.tallies);
+  }
+
+  /**
+   * Tells how much the networks of `address` have under way and have failed at: 1 for the only attempt of one that has not
+   * failed, more for others. For as long as it has attempts under way.
+   */
+  pressureOf(address: string): () => number {
+    const tallies = this.#talliesOf(address);
+    return () => {
+      const nowMs = this.#options.nowMs();
+      const each = tallies.map(
+        (tally, width) => (debtOf(tally, nowMs) * allowances[0].free) / allowances[width].free,
+      );
+      return Math.max(...each);
+    };
+  }
+
+  #talliesOf(address: string): Tally[] {
+    const nowMs = this.#options.nowMs();
+    return networksOf(address).map((network, width) => {
+      const known = this.#networks[width].get(network);
+      if (known !== undefined) return known;
+      const failures = new Failures(allowances[width], nowMs);
+      const tally: Tally = { network, failures, running: 0, waiting: new Set() };
+      this.#networks[width].set(network, tally);
+      return tally;
+    });
+  }
+
+  /** What an attempt's network of that width may fail at for free. */
+  #freeOf({ subject }: Attempt, width: number, nowMs: number): number {
+    const { free } = allowances[width];
+    if (width > 0) return free;
+    return (this.#subjects.get(subject)?.count(nowMs) ?? 0) > subjectAllowance.free ? 0 : free;
+  }
+
+  #mayStart(attempt: Attempt): boolean {
+    const nowMs = this.#options.nowMs();
+    return attempt.tallies.every(
+      ({ failures, running }, width) =>
+        failures.count(nowMs) + running <= this.#freeOf(attempt, width, nowMs),
+    );
+  }
+
+  async #wait(attempt: Attempt): Promise<void> {
+    const nowMs = this.#options.nowMs();
+    let debt = 0;
+    for (const [width, tally] of attempt.tallies.entries()) {
+      const free = this.#freeOf(attempt, width, nowMs);
+      debt = Math.max(debt, debtOf(tally, nowMs) - free);
+      const indebted = tally.failures.count(nowMs) > free;
+      const { maxDelayed, maxWaiting } = allowances[width];
+      if (tally.waiting.size < (indebted ? maxDelayed : maxWaiting)) continue;
+      this.#forgetIdle(attempt.tallies);
+      if (indebted) throw new FstreamError("limit", "too many wrong passwords from this address");
+      throw new FstreamError("busy", "too many logins at once from this address");
+    }
+    if (this.#waiting >= maxWaitingInAll) {
+      this.#forgetIdle(attempt.tallies);
+      throw new FstreamError("busy", "too many logins at once");
+    }
+    this.#waiting++;
+    for (const { waiting } of attempt.tallies) waiting.add(attempt);
+    await new Promise<void>((resolve) => {
+      attempt.start = () => {
+        if (attempt.start === undefined) return;
+        delete attempt.start;
+        this.#waiting--;
+        for (const tally of attempt.tallies) {
+          tally.waiting.delete(attempt);
+          tally.running++;
+        }
+        resolve();
+      };
+      const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (debt - 1));
+      void this.#options.sleep(delayMs).then(attempt.start);
+    });
+  }
+
+  #end(attempt: Attempt, failed: boolean): void {
+    for (const tally of attempt.tallies) tally.running--;
+    if (failed) this.#count(attempt);
+    for (const { waiting } of attempt.tallies)
+      for (const next of waiting) if (this.#mayStart(next)) next.start?.();
+    this.#forgetIdle(attempt.tallies);
+  }
+
+  #count({ subject, tallies }: Attempt): void {
+    const nowMs = this.#options.nowMs();
+    const failures = this.#subjects.get(subject) ?? new Failures(subjectAllowance, nowMs);
+    failures.add(nowMs);
+    this.#remember(this.#subjects, subject, failures);
+    for (const [width, tally] of tallies.entries()) {
+      const added = tally.failures.add(nowMs);
+      this.#remember(this.#networks[width], tally.network, tally);
+      if (!added) break;
+    }
+  }
+
+  #remember<T>(among: Map<string, T>, key: string, value: T): void {
+    among.delete(key);
+    among.set(key, value);
+    for (const oldest of among.keys()) {
+      if (among.size <= this.#maxRemembered) break;
+      among.delete(oldest);
+    }
+  }
+
+  #forgetIdle(tallies: readonly Tally[]): void {
+    const nowMs = this.#options.nowMs();
+    for (const [width, tally] of tallies.entries())
+      if (debtOf(tally, nowMs) === 0 && this.#networks[width].get(tally.network) === tally)
+        this.#networks[width].delete(tally.network);
+  }
+}
+
+/** Failures, and attempts that may yet be some. */
+function debtOf({ failures, running, waiting }: Tally, nowMs: number): number {
+  return failures.count(nowMs) + running + waiting.size;
+}
+
+function isFailure(error: unknown): boolean {
+  return error instanceof FstreamError && (error.code === "unauthorized" || error.code === "forbidden");
+}
+
+/** `inner`, with logins as attempts at their users. */
+export function throttled(inner: Authenticator, throttle: Throttle): Authenticator {
+  return {
+    authenticate: (login) => throttle.run(login.address, login.user, () => inner.authenticate(login)),
   };
-  return { authenticate };
 }

@@ -7,7 +7,7 @@
 // password compared, always the same one for the same name.
 
 import { createHmac, randomBytes } from "node:crypto";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, named } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Authenticator, Grant, Login } from "./authenticator.ts";
 import { findEntry, listFiles, nameOf, readEntry } from "./folder.ts";
@@ -19,12 +19,14 @@ import type { User } from "./userfile.ts";
 export class UsersFolder implements Authenticator {
   readonly #folder: string;
   readonly #log: Log;
-  readonly #passwords = new Passwords();
+  readonly #passwords: Passwords;
   readonly #key = randomBytes(32);
 
-  constructor(options: { folder: string; log: Log }) {
+  /** `pressureOf` an address decides which logins are dropped when there are too many (throttle.ts). */
+  constructor(options: { folder: string; log: Log; pressureOf?: (address: string) => () => number }) {
     this.#folder = options.folder;
     this.#log = options.log;
+    this.#passwords = new Passwords(options.pressureOf);
   }
 
   async authenticate(login: Login): Promise<Grant> {
@@ -53,7 +55,7 @@ export class UsersFolder implements Authenticator {
     if (entry === undefined) return undefined;
     const file = await readEntry(entry);
     if ("user" in file) return file.user;
-    this.#log.repeated(`user ${name}`, `nobody can log in as ${name}: ${file.problem}`);
+    this.#log.repeated(`user ${name}`, `nobody can log in as ${named(name)}: ${file.problem}`);
     return undefined;
   }
 

@@ -1,7 +1,7 @@
 // `fstream serve`: the server, until SIGTERM, SIGINT or SIGHUP (a terminal that closes).
 
 import { readUsers } from "../auth/folder.ts";
-import { throttled } from "../auth/throttle.ts";
+import { Throttle, throttled } from "../auth/throttle.ts";
 import { UsersFolder } from "../auth/users.ts";
 import { FstreamError } from "../errors.ts";
 import { type Log, stderrLog } from "../log.ts";
@@ -28,8 +28,13 @@ export const serve: Command = {
     const file = typeof config === "string" ? config : undefined;
     const settings = await loadSettings({ file, cwd, environment, overrides });
     const log = stderrLog(settings.server.logLevel);
-    const users = new UsersFolder({ folder: settings.fstream.usersDir, log: log.scope("users") });
-    const authenticator = throttled(users, { nowMs: () => performance.now(), sleep: Bun.sleep });
+    const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
+    const users = new UsersFolder({
+      folder: settings.fstream.usersDir,
+      log: log.scope("users"),
+      pressureOf: (address) => throttle.pressureOf(address),
+    });
+    const authenticator = throttled(users, throttle);
     const stopped = signalled();
     const server = await startServer(settings, authenticator, log);
     await tellOfUsers(settings.fstream.usersDir, log);

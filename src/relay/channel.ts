@@ -157,7 +157,7 @@ export class Channel {
       const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
       before.broadcast.broadcaster.dismissed(error);
     }
-    this.#audience.begin(stage, this.#ring, (watcher) => this.#admits(broadcaster, watcher.options));
+    this.#audience.begin(stage, this.#ring, (watcher) => this.#admits(broadcaster, watcher.options.password));
     return stage.broadcast;
   }
 
@@ -236,13 +236,21 @@ export class Channel {
     this.#audience.abandon();
   }
 
+  /** Whether watchers need a password. */
+  get guarded(): boolean {
+    const { broadcast } = "broadcast" in this.#stage ? this.#stage : {};
+    return broadcast !== undefined && broadcast.broadcaster.channelPassword !== "";
+  }
+
+  /** Whether a watcher with that password may watch. */
+  admits(password: string): boolean {
+    const { broadcast } = "broadcast" in this.#stage ? this.#stage : {};
+    return broadcast === undefined || this.#admits(broadcast.broadcaster, password);
+  }
+
   /** A watcher comes. Throws `forbidden` for a wrong channel password. */
   watch(outlet: Outlet, options: WatcherOptions): Watcher {
-    if ("broadcast" in this.#stage && this.#stage.broadcast !== undefined) {
-      if (!this.#admits(this.#stage.broadcast.broadcaster, options)) {
-        throw new FstreamError("forbidden", "wrong channel password");
-      }
-    }
+    if (!this.admits(options.password)) throw new FstreamError("forbidden", "wrong channel password");
     return this.#audience.add(outlet, options);
   }
 
@@ -290,8 +298,7 @@ export class Channel {
     this.#parts.events.backlogShort(this, neededBytes);
   }
 
-  #admits(broadcaster: Broadcaster, options: WatcherOptions): boolean {
-    const { channelPassword } = broadcaster;
-    return channelPassword === "" || this.#parts.samePassword(channelPassword, options.password);
+  #admits({ channelPassword }: Broadcaster, password: string): boolean {
+    return channelPassword === "" || this.#parts.samePassword(channelPassword, password);
   }
 }

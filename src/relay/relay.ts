@@ -64,6 +64,11 @@ export class Relay {
     return this.#channels.values();
   }
 
+  /** A channel that is live, held or awaited. */
+  find(user: string, name: string): Channel | undefined {
+    return this.#channels.get(keyOf(user, name));
+  }
+
   /** Bytes that all rings hold. */
   get backlogBytes(): number {
     return this.#parts.budget.usedBytes;
@@ -75,7 +80,7 @@ export class Relay {
    */
   broadcast(user: string, name: string, broadcaster: Broadcaster): OnAir {
     this.#refuseIfStopped();
-    const found = this.#channels.get(keyOf(user, name));
+    const found = this.find(user, name);
     if (found?.state === "live" && !this.#options.takeover) {
       throw new FstreamError("busy", "this channel has a broadcaster already");
     }
@@ -101,7 +106,7 @@ export class Relay {
    */
   watch(user: string, name: string, outlet: Outlet, options: WatcherOptions): Watcher {
     this.#refuseIfStopped();
-    const found = this.#channels.get(keyOf(user, name));
+    const found = this.find(user, name);
     const live = found !== undefined && found.state !== "awaited";
     if (!live && options.waitMs === 0) {
       throw new FstreamError("not_live", `${named(user)} is not broadcasting on channel ${named(name)}`);

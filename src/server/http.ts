@@ -3,6 +3,7 @@
 // why in its body, and its code stands in `X-Fstream-Code`.
 
 import type { Authenticator } from "../auth/authenticator.ts";
+import { userNameProblem } from "../auth/name.ts";
 import { networkOf } from "../auth/network.ts";
 import type { Tokens } from "../auth/tokens.ts";
 import { asFstreamError, FstreamError, meaning, named } from "../errors.ts";
@@ -101,6 +102,8 @@ async function giveToken(request: Request, origin: Origin, services: HttpService
   refuseInTheClear(request, origin, services);
   const { user, password } = await credentialsOf(request);
   origin.user = user;
+  const problem = userNameProblem(user);
+  if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
   const address = clientAddress(origin.peer, request.headers, services.trusted);
   const grant = await services.authenticator.authenticate({ user, password, address });
   const { token, expiresInSeconds } = await services.tokens.issue(grant);

@@ -2,6 +2,7 @@
 
 import type { Authenticator } from "../auth/authenticator.ts";
 import { constantTimeEquals } from "../auth/password.ts";
+import { Throttle } from "../auth/throttle.ts";
 import { Tokens } from "../auth/tokens.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -89,6 +90,7 @@ export async function startServer(
     relay,
     authenticator,
     tokens,
+    guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
     clock,
     log,
     options: { ...fstream, ...handshakeOptions(server) },

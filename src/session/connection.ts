@@ -2,6 +2,7 @@
 // the relay are handed in, so that a session can be tested without either.
 
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { Throttle } from "../auth/throttle.ts";
 import type { Tokens } from "../auth/tokens.ts";
 import type { Log } from "../log.ts";
 import type { HandshakeLimits } from "../protocol/handshake.ts";
@@ -54,6 +55,8 @@ export interface Services {
   readonly relay: Relay;
   readonly authenticator: Authenticator;
   readonly tokens: Tokens;
+  /** Slows down guessing at channel passwords. */
+  readonly guesses: Throttle;
   readonly clock: Clock;
   readonly log: Log;
   readonly options: SessionOptions;

@@ -2,7 +2,7 @@
 // events to it, and steps from one to the next:
 //
 //   handshake --> login --> broadcaster --> farewell          (broadcast)
-//             '-> watcher ----------------> farewell          (watch)
+//             '-> watcher ----------------> farewell          (watch; a login first where a password is asked for)
 //             '-> login --> farewell with the token           (token)
 //             '-> farewell with an error                      (whatever breaks the rules)
 //
@@ -83,10 +83,13 @@ export class Session {
       const problem = userNameProblem(request.user);
       if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
       switch (request.intent) {
-        case "watch":
+        case "watch": {
           this.#services.admit(request.intent, this.#connection);
-          this.#watch(request);
+          if (this.#services.relay.find(request.user, request.channel)?.guarded !== true)
+            this.#watch(request);
+          else this.#login(request, this.#guess(request), () => this.#watch(request));
           return;
+        }
         case "broadcast": {
           const first = rest.slice();
           this.#login(request, this.#logIn(request, request.credential), (grant, early) =>
@@ -105,10 +108,24 @@ export class Session {
     }
   }
 
+  /** Whether the channel's password was given, as slowly as guessing may go. */
+  #guess({ user, channel, channelPassword }: WatchRequest): Promise<void> {
+    const { guesses, relay } = this.#services;
+    return guesses.run(this.#connection.address, subjectOf(user, channel), () => {
+      if (relay.find(user, channel)?.admits(channelPassword) !== false) return;
+      throw new FstreamError("forbidden", "wrong channel password");
+    });
+  }
+
   #watch(request: WatchRequest): void {
-    const watching = new Watching(this.#connection, this.#services, request, (words, way, patienceMs) =>
-      this.#leave(watching, words, way, patienceMs),
-    );
+    const watching = new Watching(this.#connection, this.#services, request, {
+      leave: (words, way, patienceMs) => this.#leave(watching, words, way, patienceMs),
+      forbidden: (error) => {
+        const { guesses } = this.#services;
+        guesses.failed(this.#connection.address, subjectOf(request.user, request.channel));
+        this.#logRefusal(error, request);
+      },
+    });
     this.#stage = watching;
     watching.begin();
   }
@@ -198,13 +215,17 @@ export class Session {
   }
 
   #refuse(error: FstreamError, reply: boolean, request?: Request): void {
+    this.#logRefusal(error, request);
+    this.#farewell(reply ? encodeError(error) : nothing);
+  }
+
+  #logRefusal(error: FstreamError, request?: Request): void {
     const { log } = this.#services;
     const { address } = this.#connection;
     const what = request === undefined ? "request" : `${request.intent} of ${named(request.user)}`;
     const key = `${error.code} ${networkOf(address)}`;
     if (error.code === "internal") log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error");
     else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
-    this.#farewell(reply ? encodeError(error) : nothing);
   }
 
   #farewell(words: Uint8Array): void {
@@ -219,6 +240,11 @@ export class Session {
     farewell.begin();
     if (this.#peerEnded) farewell.ended();
   }
+}
+
+/** What a channel password is guessed for (throttle.ts). Names have no control characters in them. */
+function subjectOf(user: string, channel: string): string {
+  return `${user}\n${channel}`;
 }
 
 /** For the log: what failed and why, or where a bug is. */

@@ -1,7 +1,7 @@
 // A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
 // has no more to say.
 
-import { named } from "../errors.ts";
+import { type FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { WatchRequest } from "../protocol/request.ts";
 import type { End } from "../relay/broadcast.ts";
@@ -11,25 +11,27 @@ import type { Way } from "./farewell.ts";
 
 const nothing = new Uint8Array(0);
 
+/** What its session does for it. */
+export interface WatchingOutcome {
+  /** Ends the stage: with last words, in that way, within that time. */
+  leave(words: Uint8Array, way: Way, patienceMs: number): void;
+  /** It waited for the channel with a password that has turned out not to be the channel's. */
+  forbidden(error: FstreamError): void;
+}
+
 export class Watching implements Stage, Outlet {
   readonly #connection: Connection;
   readonly #services: Services;
   readonly #request: WatchRequest;
-  readonly #leave: (words: Uint8Array, way: Way, patienceMs: number) => void;
+  readonly #outcome: WatchingOutcome;
   #watcher: Watcher | undefined;
   #closed = false;
 
-  /** `leave` ends the stage: with last words, in that way, within that time. */
-  constructor(
-    connection: Connection,
-    services: Services,
-    request: WatchRequest,
-    leave: (words: Uint8Array, way: Way, patienceMs: number) => void,
-  ) {
+  constructor(connection: Connection, services: Services, request: WatchRequest, outcome: WatchingOutcome) {
     this.#connection = connection;
     this.#services = services;
     this.#request = request;
-    this.#leave = leave;
+    this.#outcome = outcome;
   }
 
   /** Throws FstreamError if there is nothing to watch, or not for this one. */
@@ -74,7 +76,7 @@ export class Watching implements Stage, Outlet {
     const { user, channel, reply } = this.#request;
     const { options, log } = this.#services;
     if (end.type === "orderly") {
-      this.#leave(nothing, "fin", options.drainTimeoutMs);
+      this.#outcome.leave(nothing, "fin", options.drainTimeoutMs);
       return;
     }
     const { error } = end;
@@ -84,9 +86,11 @@ export class Watching implements Stage, Outlet {
         `watcher ${this.#connection.address} of ${named(user)}/${named(channel)}: ${error.message}`,
       );
     }
-    if (!reply) this.#leave(nothing, "fin", options.drainTimeoutMs);
-    else if (!begun) this.#leave(encodeError(error), "fin", options.drainTimeoutMs);
+    // One that watched already has guessed at nothing: the broadcaster has changed the password.
+    if (error.code === "forbidden" && !begun) this.#outcome.forbidden(error);
+    if (!reply) this.#outcome.leave(nothing, "fin", options.drainTimeoutMs);
+    else if (!begun) this.#outcome.leave(encodeError(error), "fin", options.drainTimeoutMs);
     // Who is too slow is owed nothing more.
-    else this.#leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
+    else this.#outcome.leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
   }
 }

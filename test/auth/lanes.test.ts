@@ -1,14 +1,14 @@
 // The fair queue before dear work: how many at once, in which order, and who goes when it is full.
 
 import { expect, test } from "bun:test";
-import { Lanes } from "../../src/auth/lanes.ts";
+import { Lanes, type LanesOptions } from "../../src/auth/lanes.ts";
 
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Work that ends when told, and the order in which pieces of it began. */
-function bench(options: { atOnce: number; maxWaiting: number }) {
+function bench(options: LanesOptions) {
   const lanes = new Lanes(options);
   const began: string[] = [];
   const ends: (() => void)[] = [];
@@ -71,4 +71,29 @@ test("work that fails gives its place to the next, and its error to who asked", 
   expect(await failing).toEqual(new Error("no"));
   expect(await next).toBe("yes");
   expect(await lanes.run("a", () => Promise.resolve("again"))).toBe("again");
+});
+
+test("the lane with the most pressure loses its newest, not the one that came last", async () => {
+  const pressure: Record<string, number> = { a: 2, b: 3 };
+  const { ask, began, endOne } = bench({
+    atOnce: 1,
+    maxWaiting: 3,
+    pressureOf: (key) => () => pressure[key] ?? 1,
+  });
+  const [first, a, b, c] = [ask("first", "1"), ask("a", "a"), ask("b", "b"), ask("c", "c")];
+  const d = ask("d", "d");
+  expect(await b).toMatchObject({ code: "busy" });
+  const e = ask("e", "e");
+  expect(await a).toMatchObject({ code: "busy" });
+  for (let i = 0; i < 4; i++) await endOne();
+  expect(await Promise.all([first, c, d, e])).toEqual(["1", "c", "d", "e"]);
+  expect(began).toEqual(["1", "c", "d", "e"]);
+});
+
+test("those who ask for the first time are not dropped, up to eight times as many as may wait", async () => {
+  const { ask, endOne } = bench({ atOnce: 1, maxWaiting: 4, pressureOf: () => () => 1 });
+  const all = Array.from({ length: 33 }, (_, index) => ask(`network ${index}`, `${index}`));
+  expect(await ask("network 33", "33")).toMatchObject({ code: "busy" });
+  for (let i = 0; i < 33; i++) await endOne();
+  expect(await Promise.all(all)).toEqual(Array.from({ length: 33 }, (_, index) => `${index}`));
 });

@@ -1,7 +1,7 @@
 // Which addresses count as one peer.
 
 import { expect, test } from "bun:test";
-import { networkOf } from "../../src/auth/network.ts";
+import { networkOf, networksOf } from "../../src/auth/network.ts";
 
 test("an IPv4 address is a peer of its own, mapped into IPv6 or not", () => {
   expect(networkOf("192.0.2.1")).toBe("192.0.2.1");
@@ -25,4 +25,12 @@ test("IPv6 addresses of one /64 are one peer, however they are written", () => {
 
 test("what is no address is a peer by its name", () => {
   expect(networkOf("unix")).toBe("unix");
+});
+
+test("an IPv6 address is in a /56 and a /48 besides, and so is its /64", () => {
+  const all = ["2001:db8:5:ab12::/64", "2001:db8:5:ab00::/56", "2001:db8:5::/48"] as const;
+  expect(networksOf("2001:db8:5:ab12::1")).toEqual([...all]);
+  expect(networksOf(all[0])).toEqual([...all]);
+  expect(networksOf("2001:db8:5:12::1")[1]).toBe("2001:db8:5:0::/56");
+  expect(networksOf("192.0.2.1")).toEqual(["192.0.2.1"]);
 });

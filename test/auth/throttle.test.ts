@@ -2,33 +2,38 @@
 
 import { expect, test } from "bun:test";
 import type { Authenticator, Login } from "../../src/auth/authenticator.ts";
-import { throttled } from "../../src/auth/throttle.ts";
+import { Throttle, throttled } from "../../src/auth/throttle.ts";
 import { FstreamError } from "../../src/errors.ts";
 
 /** An authenticator that knows "right", behind a throttle whose sleeps are written down and end when told. */
-function bench(options: { maxNetworks?: number; hold?: boolean } = {}) {
+function bench(options: { maxRemembered?: number; hold?: boolean } = {}) {
   let now = 1000;
   const slept: number[] = [];
   const held: (() => void)[] = [];
+  /** Has the login with a slow password that came first answered. */
+  const answers: (() => void)[] = [];
   let asked = 0;
   const inner: Authenticator = {
     authenticate: async ({ user, password }: Login) => {
       asked++;
+      if (password.startsWith("slow ")) await new Promise<void>((resolve) => answers.push(resolve));
+      if (password === "slow right") return { user, channels: undefined };
       if (password === "busy") throw new FstreamError("busy", "busy");
       if (password !== "right") throw new FstreamError("unauthorized", "wrong");
       return { user, channels: undefined };
     },
   };
-  const door = throttled(inner, {
+  const throttle = new Throttle({
     nowMs: () => now,
     sleep: (ms) => {
       slept.push(ms);
-      return options.hold ? new Promise((resolve) => held.push(resolve)) : Promise.resolve();
+      return options.hold ? new Promise<void>((resolve) => held.push(resolve)) : Promise.resolve();
     },
-    ...(options.maxNetworks === undefined ? {} : { maxNetworks: options.maxNetworks }),
+    ...(options.maxRemembered === undefined ? {} : { maxRemembered: options.maxRemembered }),
   });
-  const login = (address: string, password: string) =>
-    door.authenticate({ user: "fier", password, address }).then(
+  const door = throttled(inner, throttle);
+  const login = (address: string, password: string, user = "fier") =>
+    door.authenticate({ user, password, address }).then(
       () => "in",
       (error: FstreamError) => error.code,
     );
@@ -38,7 +43,7 @@ function bench(options: { maxNetworks?: number; hold?: boolean } = {}) {
   const pass = (ms: number) => {
     now += ms;
   };
-  return { login, fail, pass, slept, held, asked: () => asked };
+  return { login, fail, pass, slept, held, answers, throttle, asked: () => asked };
 }
 
 test("ten failures are free, then the delay doubles to five seconds and stays", async () => {
@@ -101,7 +106,7 @@ test("delays run side by side, each of its own, and no login is looked at before
   await fail("192.0.2.1", 11);
   const waiting = [login("192.0.2.1", "right"), login("192.0.2.1", "right")];
   await Promise.resolve();
-  expect(slept).toEqual([250, 250]);
+  expect(slept).toEqual([250, 500]);
   expect(asked()).toBe(11);
   held[1]();
   expect(await waiting[1]).toBe("in");
@@ -120,7 +125,7 @@ test("guessing side by side is bounded: the seventeenth that waits is refused at
 });
 
 test("the memory is bounded: of too many networks the one that failed longest ago is forgotten", async () => {
-  const { fail, login, slept } = bench({ maxNetworks: 2 });
+  const { fail, login, slept } = bench({ maxRemembered: 2 });
   await fail("192.0.2.1", 11);
   await fail("192.0.2.2", 11);
   await fail("192.0.2.3", 1);
@@ -131,7 +136,7 @@ test("the memory is bounded: of too many networks the one that failed longest ag
 });
 
 test("a network that goes on failing is not the one that is forgotten", async () => {
-  const { fail, login, slept } = bench({ maxNetworks: 2 });
+  const { fail, login, slept } = bench({ maxRemembered: 2 });
   await fail("192.0.2.1", 10);
   await fail("192.0.2.2", 11);
   await fail("192.0.2.1", 1);
@@ -141,3 +146,116 @@ test("a network that goes on failing is not the one that is forgotten", async ()
   await login("192.0.2.1", "right");
   expect(slept).toEqual([250]);
 });
+
+test("attempts side by side count before they are answered: no more begin than may fail", async () => {
+  const { login, slept, answers, asked } = bench({ hold: true });
+  const all = Array.from({ length: 200 }, () => login("192.0.2.1", "slow wrong"));
+  await settled();
+  // Eleven are looked at, as many wait as may, and the others are refused.
+  expect(asked()).toBe(11);
+  expect(slept).toHaveLength(64);
+  expect(slept.slice(0, 7)).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000]);
+  for (const answer of answers.splice(0)) answer();
+  await settled();
+  expect(asked()).toBe(11);
+  const answered = await Promise.all([...all.slice(0, 11), ...all.slice(75)]);
+  expect(answered).toEqual([
+    ...Array.from({ length: 11 }, () => "unauthorized"),
+    ...Array.from({ length: 125 }, () => "busy"),
+  ]);
+});
+
+test("right logins side by side wait for each other at most, never for a delay", async () => {
+  const { login, answers, asked } = bench({ hold: true });
+  const all = Array.from({ length: 60 }, () => login("192.0.2.1", "slow right"));
+  await settled();
+  expect(asked()).toBe(11);
+  for (let i = 0; i < 60; i++) {
+    answers.shift()?.();
+    await settled();
+  }
+  expect(new Set(await Promise.all(all))).toEqual(new Set(["in"]));
+});
+
+test("what is known at once is never delayed in a network without failures, however much there is of it", async () => {
+  const { throttle, slept } = bench({ hold: true });
+  const all = Array.from({ length: 1000 }, () => throttle.run("192.0.2.1", "fier/default", () => "right"));
+  expect(new Set(await Promise.all(all))).toEqual(new Set(["right"]));
+  expect(slept).toEqual([]);
+});
+
+test("the /56 and the /48 of an IPv6 peer have what they may fail at too", async () => {
+  for (const [width, most] of [
+    ["56", 60],
+    ["48", 200],
+  ] as const) {
+    const { fail, login, slept } = bench();
+    for (let i = 0; i < most; i++) {
+      const hop = width === "56" ? i % 256 : (i % 256) * 256;
+      await fail(`2001:db8:0:${hop.toString(16)}::1`, 1);
+    }
+    expect(slept.length).toBeGreaterThan(10);
+    slept.length = 0;
+    // One that has not been there is delayed too, but not one beyond.
+    await login("2001:db8:0:ff::1", "wrong");
+    expect(slept).toHaveLength(1);
+    await login("2001:db8:1:ff::1", "wrong");
+    expect(slept).toHaveLength(1);
+  }
+});
+
+test("a network that never stops failing does not use up what those around it may fail at", async () => {
+  const { login, pass, slept } = bench();
+  for (let i = 0; i < 500; i++) {
+    await login("2001:db8:0:100::1", "wrong", `user${i}`);
+    pass(1000);
+  }
+  slept.length = 0;
+  await login("2001:db8:0:101::1", "right");
+  await login("2001:db8:0:200::1", "right");
+  expect(slept).toEqual([]);
+});
+
+test("what is guessed at from everywhere is guessed at once by each network, and one without failures is not delayed", async () => {
+  const { login, slept } = bench();
+  for (let i = 0; i < 110; i++) await login(`198.51.100.${i}`, "wrong");
+  expect(slept).toEqual([]);
+  await login("198.51.100.1", "wrong");
+  expect(slept).toEqual([250]);
+  expect(await login("192.0.2.1", "right")).toBe("in");
+  // Others are not concerned.
+  await login("198.51.100.2", "wrong", "ann");
+  expect(slept).toEqual([250]);
+});
+
+test("those who wait are bounded in all, and one that has not failed does not wait", async () => {
+  const { login, slept, held } = bench({ hold: true });
+  const waiting: Promise<string>[] = [];
+  for (let i = 0; i < 400; i++) {
+    const address = `198.51.${i >> 8}.${i & 255}`;
+    for (let j = 0; j < 11; j++) await login(address, "wrong", address);
+    for (let j = 0; j < 11; j++) waiting.push(login(address, "wrong", address));
+  }
+  await settled();
+  expect(slept).toHaveLength(4096);
+  expect(await login("192.0.2.1", "right")).toBe("in");
+  for (const release of held) release();
+  expect((await Promise.all(waiting)).filter((code) => code === "busy")).toHaveLength(4400 - 4096);
+});
+
+test("the pressure of a network is what it has under way and failed at, 1 for one that asks for the first time", async () => {
+  const { login, fail, throttle, answers } = bench({ hold: true });
+  const asked = [login("192.0.2.1", "slow right"), login("192.0.2.2", "slow right")];
+  await fail("192.0.2.2", 3);
+  for (let i = 0; i < 64; i++) asked.push(login(`2001:db8:0:${i.toString(16)}::1`, "slow wrong"));
+  await settled();
+  expect(throttle.pressureOf("192.0.2.1")()).toBe(1);
+  expect(throttle.pressureOf("192.0.2.2")()).toBe(4);
+  expect(throttle.pressureOf("2001:db8::1")()).toBeGreaterThan(4);
+  for (const answer of answers) answer();
+});
+
+/** Everything that waits for nothing but promises is done. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}

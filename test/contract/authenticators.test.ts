@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Authenticator } from "../../src/auth/authenticator.ts";
-import { throttled } from "../../src/auth/throttle.ts";
+import { Throttle, throttled } from "../../src/auth/throttle.ts";
 import { UsersFolder } from "../../src/auth/users.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
@@ -68,7 +68,7 @@ const candidates: readonly Candidate[] = [
     name: "a folder behind the throttle",
     create: async (folder) => {
       const inner = await folderOf(folder, ".toml", (password) => `password = ${JSON.stringify(password)}\n`);
-      return throttled(inner, { nowMs: () => 0, sleep: () => Promise.resolve() });
+      return throttled(inner, new Throttle({ nowMs: () => 0, sleep: () => Promise.resolve() }));
     },
   },
 ];

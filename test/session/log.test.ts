@@ -37,7 +37,7 @@ test("refusals of any number of networks are a few lines a second, and none hide
   expect(house.lines.at(-1)).toBe("fstream: fier/default: a broadcast from 192.0.2.1 begins\n");
 });
 
-test("a user who replaces his broadcast in a loop is a few lines a second, and another's are all there", async () => {
+test("a user that replaces its broadcast in a loop is a few lines a second, and another's are all there", async () => {
   const house = new House();
   for (let i = 0; i < 1000; i++) {
     await house.broadcast();

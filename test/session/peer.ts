@@ -2,6 +2,7 @@
 // client's, which a test speaks for.
 
 import type { Authenticator, Grant } from "../../src/auth/authenticator.ts";
+import { Throttle } from "../../src/auth/throttle.ts";
 import { Tokens } from "../../src/auth/tokens.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
@@ -175,6 +176,10 @@ export class House {
       relay: rig.relay,
       authenticator,
       tokens: this.tokens,
+      guesses: new Throttle({
+        nowMs: () => rig.clock.nowMs(),
+        sleep: (ms) => new Promise((resolve) => void rig.clock.after(ms, resolve)),
+      }),
       clock: rig.clock,
       log: createLog({
         level: "debug",

@@ -1,0 +1,39 @@
+// Failures that time pays back, one after the other: how many of late. Pure; the clock is handed in with each question.
+
+export interface Allowance {
+  /** Failures that have no consequence. */
+  readonly free: number;
+  /** Beyond those so many are counted, and no further. */
+  readonly mostDebt: number;
+  /** After how long one failure is forgotten, milliseconds. */
+  readonly forgetMs: number;
+}
+
+/** Failures that time pays back. */
+export class Failures {
+  readonly #allowance: Allowance;
+  #count = 0;
+  #sinceMs: number;
+
+  constructor(allowance: Allowance, nowMs: number) {
+    this.#allowance = allowance;
+    this.#sinceMs = nowMs;
+  }
+
+  /** How many there are now. */
+  count(nowMs: number): number {
+    const { forgetMs } = this.#allowance;
+    const forgotten = Math.floor((nowMs - this.#sinceMs) / forgetMs);
+    this.#count = Math.max(0, this.#count - forgotten);
+    this.#sinceMs += forgotten * forgetMs;
+    return this.#count;
+  }
+
+  /** One more; false if there are as many as are remembered. */
+  add(nowMs: number): boolean {
+    if (this.count(nowMs) === 0) this.#sinceMs = nowMs;
+    if (this.#count >= this.#allowance.free + this.#allowance.mostDebt) return false;
+    this.#count++;
+    return true;
+  }
+}
