@@ -102,8 +102,8 @@ async function giveToken(request: Request, origin: Origin, services: HttpService
   refuseInTheClear(request, origin, services);
   const { user, password } = await credentialsOf(request);
   origin.user = user;
-  const problem = userNameProblem(user);
-  if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
+  // Before any work is done for it, and before it is remembered anywhere.
+  if (userNameProblem(user) !== undefined) throw new FstreamError("unauthorized", "wrong user or password");
   const address = clientAddress(origin.peer, request.headers, services.trusted);
   const grant = await services.authenticator.authenticate({ user, password, address });
   const { token, expiresInSeconds } = await services.tokens.issue(grant);
