@@ -8,6 +8,7 @@ import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
+import { Acknowledgements } from "../session/acknowledgements.ts";
 import type { Services } from "../session/connection.ts";
 import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
@@ -91,6 +92,7 @@ export async function startServer(
     authenticator,
     tokens,
     guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
+    acknowledgements: new Acknowledgements(clock),
     clock,
     log,
     options: { ...fstream, ...handshakeOptions(server) },

@@ -11,7 +11,7 @@ import type { Timer } from "../relay/clock.ts";
 import type { OnAir } from "../relay/relay.ts";
 import type { Receive } from "../relay/ring.ts";
 import type { Connection, Services, Stage } from "./connection.ts";
-import { type Way, whenAcknowledged } from "./farewell.ts";
+import type { Way } from "./farewell.ts";
 import { floodBytes, Intake } from "./intake.ts";
 
 const nothing = new Uint8Array(0);
@@ -97,8 +97,8 @@ export class Broadcasting implements Stage, Broadcaster {
       return;
     }
     this.#say(encodeOk([["bytes", String(this.#bytes)]]));
-    const { clock } = this.#services;
-    this.#acknowledging = whenAcknowledged(this.#connection, clock, acknowledgePatienceMs, (acknowledged) =>
+    const { acknowledgements } = this.#services;
+    this.#acknowledging = acknowledgements.wait(this.#connection, acknowledgePatienceMs, (acknowledged) =>
       this.#over(acknowledged ? "fin" : "reset"),
     );
   }

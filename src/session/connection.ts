@@ -8,6 +8,7 @@ import type { Log } from "../log.ts";
 import type { HandshakeLimits } from "../protocol/handshake.ts";
 import type { Clock } from "../relay/clock.ts";
 import type { Relay } from "../relay/relay.ts";
+import type { Acknowledgements } from "./acknowledgements.ts";
 
 export interface Connection {
   /** The peer's IP address; IPv4-mapped IPv6 as IPv4. */
@@ -57,6 +58,7 @@ export interface Services {
   readonly tokens: Tokens;
   /** Slows down guessing at channel passwords. */
   readonly guesses: Throttle;
+  readonly acknowledgements: Acknowledgements;
   readonly clock: Clock;
   readonly log: Log;
   readonly options: SessionOptions;

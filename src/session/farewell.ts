@@ -5,20 +5,17 @@
 //   "reset": last words; once the peer's kernel has acknowledged them, a reset. That tells a watcher that asked for
 //            replies that its stream was cut short (protocol/README.md, "How a stream ends")
 
-import type { Clock, Timer } from "../relay/clock.ts";
-import type { Connection, Stage } from "./connection.ts";
+import type { Timer } from "../relay/clock.ts";
+import type { Connection, Services, Stage } from "./connection.ts";
 
 /** How long a peer's bytes are read and dropped after our FIN, milliseconds. */
 const lingerMs = 2000;
-/** How often is looked whether last bytes have arrived, milliseconds; and how long where that can't be seen. */
-const lookMs = 5;
-const blindMs = 1000;
 
 export type Way = "fin" | "reset";
 
 export class Farewell implements Stage {
   readonly #connection: Connection;
-  readonly #clock: Clock;
+  readonly #services: Services;
   readonly #words: Uint8Array;
   readonly #way: Way;
   readonly #patienceMs: number;
@@ -28,9 +25,9 @@ export class Farewell implements Stage {
   #over = false;
 
   /** `patienceMs` bounds how long the peer may take to take the last bytes. */
-  constructor(connection: Connection, clock: Clock, words: Uint8Array, way: Way, patienceMs: number) {
+  constructor(connection: Connection, services: Services, words: Uint8Array, way: Way, patienceMs: number) {
     this.#connection = connection;
-    this.#clock = clock;
+    this.#services = services;
     this.#words = words;
     this.#way = way;
     this.#patienceMs = patienceMs;
@@ -38,7 +35,7 @@ export class Farewell implements Stage {
 
   /** To be called once, as soon as this is the connection's stage. */
   begin(): void {
-    this.#timer = this.#clock.after(this.#patienceMs, () => this.#reset());
+    this.#timer = this.#services.clock.after(this.#patienceMs, () => this.#reset());
     this.#write();
   }
 
@@ -66,13 +63,15 @@ export class Farewell implements Stage {
     }
     this.#timer?.cancel();
     if (this.#way === "reset") {
-      this.#timer = whenAcknowledged(this.#connection, this.#clock, this.#patienceMs, () => this.#reset());
+      this.#timer = this.#services.acknowledgements.wait(this.#connection, this.#patienceMs, () =>
+        this.#reset(),
+      );
       return;
     }
     this.#connection.shutdown();
     if (this.#over) return;
     if (this.#peerEnded) this.#close();
-    else this.#timer = this.#clock.after(lingerMs, () => this.#close());
+    else this.#timer = this.#services.clock.after(lingerMs, () => this.#close());
   }
 
   #close(): void {
@@ -87,27 +86,4 @@ export class Farewell implements Stage {
     this.#over = true;
     this.#connection.reset();
   }
-}
-
-/**
- * Calls `then` once the peer's kernel has acknowledged everything written, or after `patienceMs` without that. Where the
- * system does not tell: after a second.
- */
-export function whenAcknowledged(
-  connection: Connection,
-  clock: Clock,
-  patienceMs: number,
-  then: (acknowledged: boolean) => void,
-): Timer {
-  const deadlineMs = clock.nowMs() + patienceMs;
-  let timer: Timer;
-  const look = () => {
-    const left = connection.unacknowledged();
-    if (left === 0) then(true);
-    else if (clock.nowMs() >= deadlineMs) then(false);
-    else timer = clock.after(lookMs, look);
-  };
-  if (connection.unacknowledged() === undefined) timer = clock.after(blindMs, () => then(true));
-  else timer = clock.after(0, look);
-  return { cancel: () => timer.cancel() };
 }

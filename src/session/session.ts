@@ -235,7 +235,7 @@ export class Session {
   #leave(from: Stage, words: Uint8Array, way: Way, patienceMs: number): void {
     if (this.#closed || this.#stage !== from) return;
     from.closed(undefined);
-    const farewell = new Farewell(this.#connection, this.#services.clock, words, way, patienceMs);
+    const farewell = new Farewell(this.#connection, this.#services, words, way, patienceMs);
     this.#stage = farewell;
     farewell.begin();
     if (this.#peerEnded) farewell.ended();

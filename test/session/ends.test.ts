@@ -36,7 +36,7 @@ describe("a broadcaster", () => {
     house.rig.clock.advance(500);
     expect(watcher.ending).toBe("");
     peer.unread = 0;
-    house.rig.clock.advance(10);
+    house.rig.clock.advance(700);
     expect(watcher.ending).toBe("orderly");
     expect(peer.ends).toEqual(["fin", "close"]);
   });
@@ -226,7 +226,7 @@ describe("a watcher", () => {
     house.rig.clock.advance(12_000);
     expect(watcher.ends).toEqual([]);
     watcher.unread = 0;
-    house.rig.clock.advance(10);
+    house.rig.clock.advance(700);
     expect(watcher.ends).toEqual(["reset"]);
     expect(watcher.take().length).toBe(1007);
     expect(house.rig.clock.pending).toBe(0);
@@ -241,7 +241,7 @@ describe("a watcher", () => {
     house.rig.relay.stop();
     house.rig.clock.advance(19_000);
     expect(watcher.ends).toEqual([]);
-    house.rig.clock.advance(1100);
+    house.rig.clock.advance(1700);
     expect(watcher.ends).toEqual(["reset"]);
   });
 

@@ -7,6 +7,7 @@ import { Tokens } from "../../src/auth/tokens.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { encodeRequest, type Request } from "../../src/protocol/request.ts";
+import { Acknowledgements } from "../../src/session/acknowledgements.ts";
 import type { Connection, Services, SessionOptions } from "../../src/session/connection.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
@@ -180,6 +181,7 @@ export class House {
         nowMs: () => rig.clock.nowMs(),
         sleep: (ms) => new Promise((resolve) => void rig.clock.after(ms, resolve)),
       }),
+      acknowledgements: new Acknowledgements(rig.clock),
       clock: rig.clock,
       log: createLog({
         level: "debug",
