@@ -60,10 +60,6 @@ export class Audience {
     return this.#flowing.length + this.#pending.size;
   }
 
-  get pending(): number {
-    return this.#pending.size;
-  }
-
   // Coming and going.
 
   add(outlet: Outlet, options: WatcherOptions): Watcher {

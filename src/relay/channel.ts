@@ -87,10 +87,6 @@ export class Channel {
     return this.#audience.size;
   }
 
-  get waiting(): number {
-    return this.#audience.pending;
-  }
-
   /** How often watchers of this channel were skipped forward. */
   get skips(): number {
     return this.#audience.skips;

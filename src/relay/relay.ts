@@ -14,8 +14,6 @@ export interface RelayOptions extends ChannelOptions {
   readonly maxChannelsPerUser: number;
   /** 0: no limit. */
   readonly maxWatchersPerChannel: number;
-  /** Watchers that wait for a channel, all told. */
-  readonly maxWaiting: number;
   /** Whether a user may replace its own broadcast. */
   readonly takeover: boolean;
 }
@@ -111,9 +109,6 @@ export class Relay {
     if (!live && options.waitMs === 0) {
       throw new FstreamError("not_live", `${named(user)} is not broadcasting on channel ${named(name)}`);
     }
-    if (!live && this.#waiting() >= this.#options.maxWaiting) {
-      throw new FstreamError("limit", "too many are waiting for channels already");
-    }
     const { maxWatchersPerChannel } = this.#options;
     if (maxWatchersPerChannel > 0 && (found?.watchers ?? 0) >= maxWatchersPerChannel) {
       throw new FstreamError("limit", "this channel has as many watchers as it may have");
@@ -165,13 +160,6 @@ export class Relay {
   #sweepLater(): void {
     this.#sweeping = true;
     this.#clock.after(sweepMs, () => this.#sweep());
-  }
-
-  #waiting(): number {
-    let waiting = 0;
-    for (const channel of this.#channels.values())
-      if (channel.state === "awaited") waiting += channel.waiting;
-    return waiting;
   }
 
   #refuseOneTooMany(user: string): void {

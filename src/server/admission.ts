@@ -1,11 +1,12 @@
-// How many connections there may be, all told and for each peer. Who is over a limit still gets to make its request, so that
-// it can be told why it is refused; but of those there are only a few at a time, beyond which connections are reset.
+// How many connections there may be, in all and for each peer. One that is over a limit still gets to make its request, so that
+// it can be answered why it is refused; but of those there are only a few at a time, beyond which connections are reset.
 
-import { networkOf } from "../auth/network.ts";
+import { networksOf } from "../auth/network.ts";
 import { FstreamError } from "../errors.ts";
 
 export interface AdmissionOptions {
   readonly maxConnections: number;
+  /** For an IPv4 address or an IPv6 /64. */
   readonly maxConnectionsPerIp: number;
   /** Whether an address is exempt from the limit for each peer. */
   readonly exempt: (address: string) => boolean;
@@ -15,6 +16,8 @@ export interface AdmissionOptions {
 export const refusalPlaces = 64;
 /** This part of all connections is kept for broadcasters and tokens. */
 const keptShare = 0.05;
+/** What the /56 and the /48 around an IPv6 /64 may have, as multiples of what that may. */
+const widths = [1, 4, 16];
 
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -31,32 +34,39 @@ export class Admission {
 
   /** A connection comes. False: there is not even room to refuse it; it does not count then. */
   enter(address: string): boolean {
-    const network = networkOf(address);
-    const fromThere = this.#byNetwork.get(network) ?? 0;
-    const { maxConnections, maxConnectionsPerIp } = this.#options;
-    if (this.#count >= maxConnections + refusalPlaces) return false;
-    if (fromThere >= maxConnectionsPerIp + refusalPlaces && !this.#options.exempt(address)) return false;
+    if (this.#count >= this.#options.maxConnections + refusalPlaces) return false;
+    const networks = networksOf(address);
+    if (this.#exceeds(networks, address, refusalPlaces - 1)) return false;
     this.#count++;
-    this.#byNetwork.set(network, fromThere + 1);
+    for (const network of networks) this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1);
     return true;
   }
 
   /** A connection that was let in goes. */
   leave(address: string): void {
-    const network = networkOf(address);
-    const left = (this.#byNetwork.get(network) ?? 0) - 1;
     this.#count--;
-    if (left > 0) this.#byNetwork.set(network, left);
-    else this.#byNetwork.delete(network);
+    for (const network of networksOf(address)) {
+      const left = (this.#byNetwork.get(network) ?? 0) - 1;
+      if (left > 0) this.#byNetwork.set(network, left);
+      else this.#byNetwork.delete(network);
+    }
   }
 
   /** Throws FstreamError `limit` if one that wants this is one too many. */
   admit(intent: "watch" | "broadcast" | "token", address: string): void {
-    const { maxConnections, maxConnectionsPerIp, exempt } = this.#options;
+    const { maxConnections } = this.#options;
     const kept = intent === "watch" ? Math.floor(maxConnections * keptShare) : 0;
     if (this.#count > maxConnections - kept) throw new FstreamError("limit", "the server is full");
-    if ((this.#byNetwork.get(networkOf(address)) ?? 0) > maxConnectionsPerIp && !exempt(address)) {
+    if (this.#exceeds(networksOf(address), address, 0))
       throw new FstreamError("limit", "too many connections from this address");
-    }
+  }
+
+  /** Whether a network of `address` has more connections than it may have and `more`. */
+  #exceeds(networks: readonly string[], address: string, more: number): boolean {
+    const { maxConnectionsPerIp, exempt } = this.#options;
+    const over = networks.some(
+      (network, index) => (this.#byNetwork.get(network) ?? 0) > maxConnectionsPerIp * widths[index] + more,
+    );
+    return over && !exempt(address);
   }
 }

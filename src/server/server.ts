@@ -10,6 +10,7 @@ import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
 import type { Services } from "../session/connection.ts";
+import { Places } from "../session/places.ts";
 import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
 import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
@@ -61,7 +62,7 @@ export async function startServer(
   const clock = systemClock(log);
   const trusted = addressMatcher(server.trustedProxies);
   const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
-  const relay = new Relay({ ...fstream, maxWaiting: server.maxWaiting }, clock, constantTimeEquals(), {
+  const relay = new Relay(fstream, clock, constantTimeEquals(), {
     recognised: (channel) =>
       log.event(`stream ${channel.user}`, `${titleOf(channel)}: ${describe(channel.info)}`),
     skipped: (channel, bytes) =>
@@ -82,16 +83,18 @@ export async function startServer(
           `wait for the next one; a backlog of ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB would do`,
       ),
   });
+  const exempt = (address: string) => isLoopback(address) || trusted(address);
   const admission = new Admission({
     maxConnections: connectionLimit(server.maxConnections, log),
     maxConnectionsPerIp: server.maxConnectionsPerIp,
-    exempt: (address) => isLoopback(address) || trusted(address),
+    exempt,
   });
   const services: Services = {
     relay,
     authenticator,
     tokens,
     guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
+    waiting: new Places({ max: server.maxWaiting, exempt }),
     acknowledgements: new Acknowledgements(clock),
     clock,
     log,

@@ -9,6 +9,7 @@ import type { HandshakeLimits } from "../protocol/handshake.ts";
 import type { Clock } from "../relay/clock.ts";
 import type { Relay } from "../relay/relay.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
+import type { Places } from "./places.ts";
 
 export interface Connection {
   /** The peer's IP address; IPv4-mapped IPv6 as IPv4. */
@@ -59,6 +60,8 @@ export interface Services {
   /** Slows down guessing at channel passwords. */
   readonly guesses: Throttle;
   readonly acknowledgements: Acknowledgements;
+  /** Places for watchers that wait for a channel. */
+  readonly waiting: Places;
   readonly clock: Clock;
   readonly log: Log;
   readonly options: SessionOptions;

@@ -120,9 +120,10 @@ export class Session {
   #watch(request: WatchRequest): void {
     const watching = new Watching(this.#connection, this.#services, request, {
       leave: (words, way, patienceMs) => this.#leave(watching, words, way, patienceMs),
-      forbidden: (error) => {
+      refused: (error) => {
         const { guesses } = this.#services;
-        guesses.failed(this.#connection.address, subjectOf(request.user, request.channel));
+        if (error.code === "forbidden")
+          guesses.failed(this.#connection.address, subjectOf(request.user, request.channel));
         this.#logRefusal(error, request);
       },
     });

@@ -8,6 +8,7 @@ import type { End } from "../relay/broadcast.ts";
 import type { Outlet, Watcher } from "../relay/watcher.ts";
 import type { Connection, Services, Stage } from "./connection.ts";
 import type { Way } from "./farewell.ts";
+import type { Place } from "./places.ts";
 
 const nothing = new Uint8Array(0);
 
@@ -15,8 +16,8 @@ const nothing = new Uint8Array(0);
 export interface WatchingOutcome {
   /** Ends the stage: with last words, in that way, within that time. */
   leave(words: Uint8Array, way: Way, patienceMs: number): void;
-  /** It waited for the channel with a password that has turned out not to be the channel's. */
-  forbidden(error: FstreamError): void;
+  /** It waited for the channel, and may do so no longer: is logged, and a wrong password counted. */
+  refused(error: FstreamError): void;
 }
 
 export class Watching implements Stage, Outlet {
@@ -25,6 +26,8 @@ export class Watching implements Stage, Outlet {
   readonly #request: WatchRequest;
   readonly #outcome: WatchingOutcome;
   #watcher: Watcher | undefined;
+  /** While it waits for a channel to go live. */
+  #place: Place | undefined;
   #closed = false;
 
   constructor(connection: Connection, services: Services, request: WatchRequest, outcome: WatchingOutcome) {
@@ -38,17 +41,29 @@ export class Watching implements Stage, Outlet {
   begin(): void {
     const { user, channel, channelPassword, start, waitSeconds, lag, reply } = this.#request;
     const { options, relay, log } = this.#services;
+    const waitMs = Math.min(waitSeconds * 1000, options.maxWaitMs);
+    const found = relay.find(user, channel);
+    if (waitMs > 0 && (found === undefined || found.state === "awaited")) this.#takePlace();
     const watcher = relay.watch(user, channel, this, {
       start,
       password: channelPassword,
       lag: lag ?? options.slowWatcher,
-      waitMs: Math.min(waitSeconds * 1000, options.maxWaitMs),
+      waitMs,
       greeting: reply ? encodeOk() : nothing,
     });
     this.#watcher = watcher;
     // The first write may have ended the connection.
     if (this.#closed) watcher.leave();
     log.debug(`${this.#connection.address} watches ${named(user)}/${named(channel)}`);
+  }
+
+  #takePlace(): void {
+    const { address } = this.#connection;
+    const { options, waiting } = this.#services;
+    this.#place = waiting.take(address, (error) => {
+      this.#outcome.refused(error);
+      this.#outcome.leave(this.#request.reply ? encodeError(error) : nothing, "fin", options.drainTimeoutMs);
+    });
   }
 
   // The socket's side.
@@ -63,12 +78,14 @@ export class Watching implements Stage, Outlet {
 
   closed(): void {
     this.#closed = true;
+    this.#place?.leave();
     this.#watcher?.leave();
   }
 
   // The relay's side.
 
   write(bytes: Uint8Array, offset: number, length: number): number {
+    this.#place?.leave();
     return this.#connection.write(bytes, offset, length);
   }
 
@@ -87,7 +104,7 @@ export class Watching implements Stage, Outlet {
       );
     }
     // One that watched already has guessed at nothing: the broadcaster has changed the password.
-    if (error.code === "forbidden" && !begun) this.#outcome.forbidden(error);
+    if (error.code === "forbidden" && !begun) this.#outcome.refused(error);
     if (!reply) this.#outcome.leave(nothing, "fin", options.drainTimeoutMs);
     else if (!begun) this.#outcome.leave(encodeError(error), "fin", options.drainTimeoutMs);
     // Who is too slow is owed nothing more.

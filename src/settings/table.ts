@@ -96,14 +96,15 @@ export const table = {
       "max_connections_per_ip",
       integer({ min: 1, max: 1_000_000 }),
       256,
-      "connections at once from one address (IPv6: one /64); loopback and trusted proxies are exempt",
+      "connections at once from one address (IPv6: one /64; four times that from a /56, sixteen times from a /48); " +
+        "loopback and trusted proxies are exempt",
       "one peer can't take every place",
     ),
     maxWaiting: setting(
       "max_waiting",
       integer({ min: 0, max: 1_000_000 }),
       1000,
-      "watchers that wait for a channel to go live",
+      "watchers that wait for a channel to go live; of one address (IPv6: one /64) an eighth of that, of a /48 a quarter",
       "a waiting connection costs its peer nothing",
     ),
     handshakeTimeoutMs: setting(

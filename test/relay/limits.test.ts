@@ -43,22 +43,6 @@ describe("limits", () => {
     expect(rig.refusal(() => rig.watch({ channel: "other" }))).toBeUndefined();
   });
 
-  test("max_waiting counts those that wait for any channel, and nobody else", () => {
-    const rig = new Rig({ maxWaiting: 2 });
-    rig.broadcast({ channel: "live", bufsize: 1000 }).send(opaque(10));
-    for (let i = 0; i < 3; i++) rig.watch({ channel: "live", start: { type: "next" } });
-    rig.watch({ channel: "a", waitMs: 5000 });
-    const second = rig.watch({ channel: "b", waitMs: 5000 });
-    expect(rig.refusal(() => rig.watch({ channel: "a", waitMs: 5000 }))).toBe("limit");
-    expect(rig.refusal(() => rig.watch({ channel: "c", waitMs: 5000 }))).toBe("limit");
-    rig.broadcast({ channel: "a" });
-    expect(rig.refusal(() => rig.watch({ channel: "a", waitMs: 5000 }))).toBeUndefined();
-    expect(rig.refusal(() => rig.watch({ channel: "c", waitMs: 5000 }))).toBeUndefined();
-    expect(rig.refusal(() => rig.watch({ channel: "d", waitMs: 5000 }))).toBe("limit");
-    second.watcher.leave();
-    expect(rig.refusal(() => rig.watch({ channel: "d", waitMs: 5000 }))).toBeUndefined();
-  });
-
   test("max_backlog_total refuses a channel for which there is no memory, and leaves no trace of it", () => {
     const rig = new Rig({ maxBacklogTotalBytes: 2 * 4096 });
     const first = rig.broadcast({ channel: "a" });

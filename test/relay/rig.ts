@@ -23,7 +23,6 @@ export const options: RelayOptions = {
   takeover: true,
   maxChannelsPerUser: 16,
   maxWatchersPerChannel: 0,
-  maxWaiting: 1000,
 };
 
 /** The most that a ring of these options holds. */

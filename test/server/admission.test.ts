@@ -104,6 +104,27 @@ describe("the limit for each address", () => {
     expect(refusal(admission, "watch", "2001:db8:0:1::1")).toBe("");
   });
 
+  test("has a sum for the /56 and the /48 of an IPv6 network", () => {
+    for (const [width, most] of [
+      ["56", 8],
+      ["48", 32],
+    ] as const) {
+      const admission = forEach();
+      for (let i = 0; i < most; i++) {
+        const hop = width === "56" ? i : i * 256;
+        expect(admission.enter(`2001:db8:0:${hop.toString(16)}::1`)).toBe(true);
+      }
+      expect(refusal(admission, "watch", "2001:db8::1")).toBe("");
+      expect(admission.enter("2001:db8:0:ff::1")).toBe(true);
+      expect(refusal(admission, "watch", "2001:db8:0:ff::1")).toBe(tooMany);
+      expect(refusal(admission, "watch", "2001:db8:1::1")).toBe("");
+      admission.leave("2001:db8:0:ff::1");
+      expect(refusal(admission, "watch", "2001:db8::1")).toBe("");
+      for (let i = 0; i < 64; i++) expect(admission.enter("2001:db8:0:ff::1")).toBe(true);
+      expect(admission.enter("2001:db8:0:ff::1")).toBe(false);
+    }
+  });
+
   test("does not hold for who is exempt, the limit on all does", () => {
     const admission = forEach((address) => address === "127.0.0.1");
     expect(enter(admission, "127.0.0.1", 900)).toBe(true);

@@ -9,6 +9,7 @@ import { createLog } from "../../src/log.ts";
 import { encodeRequest, type Request } from "../../src/protocol/request.ts";
 import { Acknowledgements } from "../../src/session/acknowledgements.ts";
 import type { Connection, Services, SessionOptions } from "../../src/session/connection.ts";
+import { Places } from "../../src/session/places.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
 
@@ -149,6 +150,7 @@ export class FakePeer implements Connection {
 export class House {
   readonly rig: Rig;
   readonly tokens: Tokens;
+  readonly waiting: Places;
   readonly lines: string[] = [];
   readonly services: Services;
   /** What an admission would throw. */
@@ -158,12 +160,16 @@ export class House {
   lookups = 0;
 
   constructor(
-    changes: Partial<SessionOptions> = {},
+    changes: Partial<SessionOptions> & { maxWaiting?: number } = {},
     relayChanges: ConstructorParameters<typeof Rig>[0] = {},
     channels?: readonly string[],
   ) {
     const rig = new Rig(relayChanges);
     this.rig = rig;
+    this.waiting = new Places({
+      max: changes.maxWaiting ?? 1000,
+      exempt: (address) => address === "127.0.0.1",
+    });
     this.tokens = new Tokens({ lifetimeMs: 120_000, nowMs: () => rig.clock.nowMs() });
     const authenticator: Authenticator = {
       authenticate: async ({ user, password }): Promise<Grant> => {
@@ -181,6 +187,7 @@ export class House {
         nowMs: () => rig.clock.nowMs(),
         sleep: (ms) => new Promise((resolve) => void rig.clock.after(ms, resolve)),
       }),
+      waiting: this.waiting,
       acknowledgements: new Acknowledgements(rig.clock),
       clock: rig.clock,
       log: createLog({

@@ -1,0 +1,89 @@
+// Places for watchers that wait for a channel to go live, which costs a peer nothing: a number in all, and a share of it for
+// each network (of IPv6 for its /64, and a larger one for the /56 and the /48 around it). When all are taken a newcomer
+// gets one of the network that has the most, as long as that keeps no fewer than the newcomer's own then has: a few
+// networks can't keep the others out.
+
+import { networksOf } from "../auth/network.ts";
+import { FstreamError } from "../errors.ts";
+
+export interface PlacesOptions {
+  readonly max: number;
+  /** Whether an address is exempt from the share for each network; its places are not given to others either. */
+  readonly exempt: (address: string) => boolean;
+}
+
+/** A place that was taken. */
+export interface Place {
+  /** Gives it back; once is enough, and more does no harm. */
+  leave(): void;
+}
+
+interface Held extends Place {
+  readonly dropped: (error: FstreamError) => void;
+}
+
+/** The part of all places that a network may have, the narrowest first. */
+const shares = [1 / 8, 1 / 4, 1 / 4];
+
+export class Places {
+  readonly #options: PlacesOptions;
+  readonly #byNetwork = new Map<string, number>();
+  /** The places of those that are not exempt, by the widest network, each in the order of their coming. */
+  readonly #byWidest = new Map<string, Set<Held>>();
+  #taken = 0;
+
+  constructor(options: PlacesOptions) {
+    this.#options = options;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Takes a place. Throws FstreamError `limit` if there is none; calls `dropped` if it is given to another later. */
+  take(address: string, dropped: (error: FstreamError) => void): Place {
+    const { max, exempt } = this.#options;
+    const networks = networksOf(address);
+    const free = exempt(address);
+    const isOver = (network: string, width: number) =>
+      (this.#byNetwork.get(network) ?? 0) >= Math.max(1, Math.floor(max * shares[width]));
+    if (!free && networks.some(isOver))
+      throw new FstreamError("limit", "too many are waiting for channels from this address already");
+    const widest = networks[networks.length - 1];
+    if (this.#taken >= max) this.#dropOne(this.#byWidest.get(widest)?.size ?? 0);
+    let left = false;
+    const held: Held = {
+      dropped,
+      leave: () => {
+        if (left) return;
+        left = true;
+        this.#add(networks, -1);
+        const there = this.#byWidest.get(widest);
+        there?.delete(held);
+        if (there?.size === 0) this.#byWidest.delete(widest);
+      },
+    };
+    this.#add(networks, 1);
+    if (!free) this.#byWidest.set(widest, (this.#byWidest.get(widest) ?? new Set()).add(held));
+    return held;
+  }
+
+  /** Takes the newest place from the network with the most, if that has at least two more than `own`. */
+  #dropOne(own: number): void {
+    let most: Set<Held> | undefined;
+    for (const there of this.#byWidest.values()) if (there.size > (most?.size ?? own + 1)) most = there;
+    const newest = most === undefined ? undefined : [...most].pop();
+    if (newest === undefined) throw new FstreamError("limit", "too many are waiting for channels already");
+    newest.leave();
+    newest.dropped(new FstreamError("limit", "others that wait for channels need the room"));
+  }
+
+  #add(networks: readonly string[], count: 1 | -1): void {
+    this.#taken += count;
+    for (const network of networks) {
+      const there = (this.#byNetwork.get(network) ?? 0) + count;
+      if (there > 0) this.#byNetwork.set(network, there);
+      else this.#byNetwork.delete(network);
+    }
+  }
+}
