@@ -1,181 +1,192 @@
-// The HTTP side: tokens and health. `POST /token` takes Basic authentication (RFC 7617) or form fields `user` and
-// `user_password`, and answers with the token as text, or as JSON with its lifetime where JSON is accepted. A refusal says
-// why in its body, and its code stands in `X-Fstream-Code`.
+// HTTP listeners, plain and TLS. Their connections count as all others do (admission.ts), and each has so long for its TLS
+// handshake and its request, for the next request after an answer, and no more; one without a request under way is closed
+// when the listener stops. A request is read whole, head and body being small, and then answered (endpoints.ts).
+//
+// Not by Bun.serve, which tells of a connection only when there is a request on it: nothing could count or end those that
+// are silent. `emit("connection", socket)` has node:http serve a socket that was accepted here.
 
-import type { Authenticator } from "../auth/authenticator.ts";
-import { userNameProblem } from "../auth/name.ts";
-import { networkOf } from "../auth/network.ts";
-import type { Tokens } from "../auth/tokens.ts";
-import { asFstreamError, FstreamError, meaning, named } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { clientAddress, isLocalRequest } from "./peer.ts";
+import type { IncomingMessage, Server as RequestServer, ServerResponse } from "node:http";
+import type { AddressInfo, Server, Socket } from "node:net";
+import type { Admission } from "./admission.ts";
+import { answer, type HttpRequest, type HttpServices, text } from "./endpoints.ts";
+import { plainAddress } from "./peer.ts";
 
 /** A body larger than that is no form of ours, bytes. */
 const maxBodyBytes = 8 * 1024;
-/** How often a stopping listener looks whether requests are still on, milliseconds. */
-const lookMs = 10;
-
-export interface HttpServices {
-  readonly authenticator: Authenticator;
-  readonly tokens: Tokens;
-  readonly log: Log;
-  readonly trusted: (address: string) => boolean;
-}
 
 export interface HttpOptions {
   /** Empty: every address of both families. */
   readonly host: string;
   readonly port: number;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** How long a peer may take for its handshake and its request, and be silent after an answer. Milliseconds. */
+  readonly timeoutMs: number;
 }
 
 export interface HttpListener {
   readonly port: number;
-  /** Accepts nobody any more, and lets the requests that are on finish within `graceMs`. */
+  /** Accepts no more, and lets the requests that are on finish within `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** What is known of a request besides itself. */
-interface Origin {
-  /** The address that the socket has. */
-  readonly peer: string;
-  readonly secure: boolean;
-  /** Whose token it asks for, once that is known. */
-  user?: string;
-}
-
-/** Begins to listen. Throws what Bun throws. */
-export function listenHttp(options: HttpOptions, services: HttpServices): HttpListener {
-  const server = Bun.serve({
-    hostname: options.host,
-    port: options.port,
-    maxRequestBodySize: maxBodyBytes,
-    ...(options.tls === undefined ? {} : { tls: { cert: options.tls.cert, key: options.tls.key } }),
-    fetch: async (request, server) => {
-      const peer = server.requestIP(request)?.address ?? "";
-      const origin: Origin = { peer, secure: options.tls !== undefined };
-      try {
-        return await respond(request, origin, services);
-      } catch (thrown) {
-        const error = asFstreamError(thrown);
-        logRefusal(request, error, origin, services);
-        return refusal(request, error);
-      }
+/** Begins to listen. Rejects with what the system says. */
+export async function listenHttp(
+  options: HttpOptions,
+  services: HttpServices,
+  admission: Admission,
+): Promise<HttpListener> {
+  // They take some megabytes: only where HTTP is asked for.
+  const [{ createServer: createRequests }, { createServer: createPlain }, { createServer: createSecure }] =
+    await Promise.all([import("node:http"), import("node:net"), import("node:tls")]);
+  const requests = createRequests();
+  const connections = new Connections(requests, options, services, admission);
+  const { tls, host, port } = options;
+  const accept = (socket: Socket) => connections.enter(socket);
+  const serve = (socket: Socket) => connections.serve(socket);
+  let server: Server;
+  if (tls === undefined) {
+    server = createPlain((socket) => {
+      accept(socket);
+      serve(socket);
+    });
+  } else {
+    // "connection" comes with the same socket, before its handshake.
+    server = createSecure({ cert: tls.cert, key: tls.key, handshakeTimeout: options.timeoutMs }, serve);
+    server.on("connection", accept);
+    server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen({ port, host }, resolve);
+  await promise;
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: async (graceMs) => {
+      server.close();
+      await connections.stop(graceMs);
     },
-    error: (error) => {
-      services.log.repeated("failed", error.stack ?? error.message, "error");
-      return new Response("the server failed\n", { status: 500 });
-    },
-  });
-  const stop = async (graceMs: number) => {
-    const untilMs = performance.now() + graceMs;
-    // This resolves only when idle connections are closed too, which their peers may keep for minutes.
-    const closed = server.stop(false);
-    while (server.pendingRequests > 0 && performance.now() < untilMs) await Bun.sleep(lookMs);
-    await server.stop(true);
-    await closed;
   };
-  return { port: server.port ?? options.port, stop };
 }
 
-async function respond(request: Request, origin: Origin, services: HttpServices): Promise<Response> {
-  const url = URL.parse(request.url, "http://localhost");
-  if (url === null) throw new FstreamError("bad_request", "the URL or the Host header makes no sense");
-  switch (url.pathname) {
-    case "/healthz":
-      return allowing(request, ["GET", "HEAD"], () => text("ok\n"));
-    case "/token":
-      return allowing(request, ["POST"], () => giveToken(request, origin, services));
-    default:
-      return text("nothing here\n", 404);
+/** The open connections of a listener. */
+class Connections {
+  readonly #options: HttpOptions;
+  readonly #services: HttpServices;
+  readonly #admission: Admission;
+  readonly #requests: RequestServer;
+  /** Each with its deadline; without one while a request is looked at. */
+  readonly #open = new Map<Socket, Timer | undefined>();
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(requests: RequestServer, options: HttpOptions, services: HttpServices, admission: Admission) {
+    this.#requests = requests;
+    this.#options = options;
+    this.#services = services;
+    this.#admission = admission;
+    requests.on("request", (incoming, outgoing) => void this.#take(incoming, outgoing));
+    requests.on("clientError", (_error, socket) => socket.destroy());
+  }
+
+  /** Counts an accepted socket, or destroys it if there is no room. */
+  enter(socket: Socket): void {
+    socket.on("error", () => socket.destroy());
+    // One that was reset already has no address any more.
+    const address = socket.remoteAddress === undefined ? undefined : plainAddress(socket.remoteAddress);
+    if (address === undefined || this.#whenEmpty !== undefined) {
+      socket.destroy();
+      return;
+    }
+    if (!this.#admission.enter(address)) {
+      this.#services.log.repeated("full", `no room even to refuse ${address}`);
+      socket.destroy();
+      return;
+    }
+    this.#open.set(socket, undefined);
+    this.#await(socket);
+    socket.on("close", () => {
+      clearTimeout(this.#open.get(socket));
+      this.#open.delete(socket);
+      this.#admission.leave(address);
+      if (this.#open.size === 0) this.#whenEmpty?.();
+    });
+  }
+
+  /** Has the requests of a socket answered, if it was counted. */
+  serve(socket: Socket): void {
+    if (this.#open.has(socket)) this.#requests.emit("connection", socket);
+  }
+
+  /** Resolves when all are closed: those without a request under way now, others when that is done or after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenEmpty = resolve;
+    for (const [socket, deadline] of this.#open) if (deadline !== undefined) socket.destroy();
+    if (this.#open.size === 0) return;
+    const timer = setTimeout(() => {
+      for (const socket of this.#open.keys()) socket.destroy();
+      resolve();
+    }, graceMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  /** From now on a whole request has to come within its time. */
+  #await(socket: Socket): void {
+    clearTimeout(this.#open.get(socket));
+    if (!this.#open.has(socket)) return;
+    this.#open.set(
+      socket,
+      setTimeout(() => socket.destroy(), this.#options.timeoutMs),
+    );
+  }
+
+  async #take(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const { socket } = incoming;
+    const peer = socket.remoteAddress ?? "";
+    try {
+      const body = await bodyOf(incoming);
+      clearTimeout(this.#open.get(socket));
+      if (this.#open.has(socket)) this.#open.set(socket, undefined);
+      const secure = this.#options.tls !== undefined;
+      const headers = headersOf(incoming);
+      const request = { method: incoming.method ?? "", target: incoming.url ?? "", headers, peer, secure };
+      await this.#answer(body === undefined ? undefined : { ...request, body }, outgoing);
+    } catch (error) {
+      // A bug, or a peer that has gone in the middle of its request: which is no news.
+      if (!socket.destroyed)
+        this.#services.log.repeated("failed", (error as Error).stack ?? String(error), "error");
+      socket.destroy();
+    }
+    this.#await(socket);
+  }
+
+  async #answer(request: HttpRequest | undefined, outgoing: ServerResponse): Promise<void> {
+    const response =
+      request === undefined
+        ? text("the body is larger than anything that is taken here\n", 413)
+        : await answer(request, this.#services);
+    const body = new Uint8Array(await response.arrayBuffer());
+    const headers: Record<string, string | number> = { "Content-Length": body.length };
+    for (const [name, value] of response.headers) headers[name] = value;
+    if (this.#whenEmpty !== undefined) headers.Connection = "close";
+    outgoing.writeHead(response.status, headers);
+    outgoing.end(body);
   }
 }
 
-function allowing(request: Request, methods: readonly string[], answer: () => Response | Promise<Response>) {
-  if (methods.includes(request.method)) return answer();
-  return text(`${request.method} is not served here: use ${methods[0]}\n`, 405, {
-    Allow: methods.join(", "),
-  });
-}
-
-async function giveToken(request: Request, origin: Origin, services: HttpServices): Promise<Response> {
-  refuseInTheClear(request, origin, services);
-  const { user, password } = await credentialsOf(request);
-  origin.user = user;
-  // Before any work is done for it, and before it is remembered anywhere.
-  if (userNameProblem(user) !== undefined) throw new FstreamError("unauthorized", "wrong user or password");
-  const address = clientAddress(origin.peer, request.headers, services.trusted);
-  const grant = await services.authenticator.authenticate({ user, password, address });
-  const { token, expiresInSeconds } = await services.tokens.issue(grant);
-  if (!acceptsJson(request)) return text(`${token}\n`);
-  return Response.json({ token, expires: expiresInSeconds }, { headers: { "Cache-Control": "no-store" } });
-}
-
-/** A password that travels without TLS is given away: only this machine, or a proxy that had it over TLS, may. */
-function refuseInTheClear(request: Request, origin: Origin, services: HttpServices): void {
-  if (origin.secure || isLocalRequest(origin.peer, request.headers)) return;
-  if (services.trusted(origin.peer) && request.headers.get("x-forwarded-proto") === "https") return;
-  throw new FstreamError("forbidden", "tokens are given over HTTPS only");
-}
-
-async function credentialsOf(request: Request): Promise<{ user: string; password: string }> {
-  const header = request.headers.get("authorization");
-  const basic = /^basic +([a-z\d+/]+=*) *$/i.exec(header ?? "");
-  if (basic !== null) {
-    const decoded = Buffer.from(basic[1], "base64").toString("utf8");
-    const colon = decoded.indexOf(":");
-    if (colon > 0) return { user: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+/** The body, or undefined if it is too large; what is too much of it is read and dropped, since its sender may not read before. */
+async function bodyOf(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of incoming as AsyncIterable<Uint8Array>) {
+    bytes += piece.length;
+    if (bytes <= maxBodyBytes) pieces.push(piece);
   }
-  if (header !== null)
-    throw new FstreamError("bad_request", "the Authorization header is not Basic user:password");
-  const type = request.headers.get("content-type")?.split(";")[0].trim().toLowerCase() ?? "";
-  if (type === "application/x-www-form-urlencoded" || type === "multipart/form-data") {
-    const form = await formOf(request);
-    const user = form.get("user");
-    const password = form.get("user_password");
-    if (typeof user === "string" && user !== "" && typeof password === "string") return { user, password };
-  }
-  throw new FstreamError(
-    "unauthorized",
-    "no user and password: give Basic authentication, or form fields user and user_password",
-  );
+  return bytes > maxBodyBytes ? undefined : new Uint8Array(Buffer.concat(pieces));
 }
 
-async function formOf(request: Request): Promise<FormData> {
-  try {
-    return (await request.formData()) as FormData;
-  } catch (cause) {
-    throw new FstreamError("bad_request", "the form can't be read", { cause });
-  }
-}
-
-/** In the words of a refusal over TCP (session.ts). */
-function logRefusal(request: Request, error: FstreamError, origin: Origin, services: HttpServices): void {
-  const { log, trusted } = services;
-  const address = clientAddress(origin.peer, request.headers, trusted);
-  const what = origin.user === undefined ? "request" : `token of ${named(origin.user)}`;
-  const key = `${error.code} ${networkOf(address)}`;
-  if (error.code === "internal")
-    log.repeated(key, `${what} from ${address}: ${error.stack ?? error.message}`, "error");
-  else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
-}
-
-function refusal(request: Request, error: FstreamError): Response {
-  const message = error.code === "internal" ? "the server failed" : error.message;
-  const { http: status } = meaning(error.code);
-  const headers: Record<string, string> = { "X-Fstream-Code": error.code, "Cache-Control": "no-store" };
-  if (status === 401) headers["WWW-Authenticate"] = 'Basic realm="fstream", charset="UTF-8"';
-  if (!acceptsJson(request)) return text(`${message}\n`, status, headers);
-  return Response.json({ error: { code: error.code, message } }, { status, headers });
-}
-
-function acceptsJson(request: Request): boolean {
-  return /\bapplication\/json\b/i.test(request.headers.get("accept") ?? "");
-}
-
-function text(body: string, status = 200, headers: Record<string, string> = {}): Response {
-  return new Response(body, {
-    status,
-    headers: { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...headers },
-  });
+function headersOf({ rawHeaders }: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.append(rawHeaders[i], rawHeaders[i + 1]);
+  return headers;
 }

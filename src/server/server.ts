@@ -15,9 +15,10 @@ import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
 import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
 import { describe, titleOf } from "./description.ts";
+import type { HttpServices } from "./endpoints.ts";
 import { type HttpListener, listenHttp } from "./http.ts";
 import { openFileLimit } from "./kernel.ts";
-import { addressMatcher, isLoopback } from "./peer.ts";
+import { addressMatcher, isLoopback, plainAddress } from "./peer.ts";
 import { Sockets } from "./sockets.ts";
 
 /** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */
@@ -106,15 +107,22 @@ export async function startServer(
 
   const { listen, tlsListen, httpsListen, httpListen } = server;
   const tls = tlsListen !== undefined || httpsListen !== undefined ? await certificateOf(server) : undefined;
-  const http = { authenticator, tokens, log: log.scope("http"), trusted };
+  const http: HttpServices = {
+    authenticator,
+    tokens,
+    log: log.scope("http"),
+    trusted,
+    admit: (peer) => admission.admit("token", plainAddress(peer)),
+  };
   const plans = [
     { name: "tcp", setting: "listen", at: listen, tls: undefined, open: (at: At) => sockets.listen(at) },
     { name: "tls", setting: "tls_listen", at: tlsListen, tls, open: (at: At) => sockets.listen(at) },
     { name: "https", setting: "https_listen", at: httpsListen, tls, open: (at: At) => openHttp(at) },
     { name: "http", setting: "http_listen", at: httpListen, tls: undefined, open: (at: At) => openHttp(at) },
   ];
-  const openHttp = (at: At) => {
-    const listener = listenHttp(at, http);
+  const openHttp = async (at: At) => {
+    const options = { ...at, timeoutMs: server.handshakeTimeoutMs };
+    const listener = await listenHttp(options, http, admission);
     https.push(listener);
     return listener.port;
   };
@@ -125,7 +133,7 @@ export async function startServer(
   try {
     for (const { name, setting, at, tls, open } of plans) {
       if (at === undefined) continue;
-      const bound = bind({ ...at, setting, tls }, open);
+      const bound = await bind({ ...at, setting, tls }, open);
       log.info(`listening on ${name} ${bound}`);
     }
   } catch (error) {
@@ -153,12 +161,12 @@ interface At {
 }
 
 /** Binds to the address, or to all of them: those of both families where the machine has IPv6, else IPv4's. */
-function bind(at: At, open: (at: At) => number): string {
+async function bind(at: At, open: (at: At) => number | Promise<number>): Promise<string> {
   const hosts = at.host === "" ? ["::", "0.0.0.0"] : [at.host];
   let failure: unknown;
   for (const host of hosts) {
     try {
-      const port = open({ ...at, host });
+      const port = await open({ ...at, host });
       return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     } catch (error) {
       failure ??= error;

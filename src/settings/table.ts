@@ -52,12 +52,7 @@ export const table = {
   server: {
     listen: setting("listen", listenAddress(), ":61920", "plain TCP"),
     tlsListen: setting("tls_listen", listenAddress(), "", "the same protocol over TLS"),
-    httpsListen: setting(
-      "https_listen",
-      listenAddress(),
-      ":61921",
-      "HTTPS: the token endpoint; its connections count against no limit of connections",
-    ),
+    httpsListen: setting("https_listen", listenAddress(), ":61921", "HTTPS: the token endpoint"),
     httpListen: setting(
       "http_listen",
       listenAddress(),
