@@ -1,7 +1,8 @@
 // A bounded queue for dear work, fair to those who ask: each key (a peer's network) has a lane of its own, the
 // lanes are served in turn, one piece of work each. A thousand pieces from one lane wait behind each other;
 // those of other lanes wait for at most one of them. When no more may wait, the newest of the lane with the most
-// pressure goes, which is never one whose only wish this is and has been: for such there is more room.
+// pressure goes, which is never one whose only wish this is and has been: for such there is more room, and every other
+// turn is theirs, so that they need not wait behind all the networks that keep asking in vain.
 
 import { FstreamError } from "../errors.ts";
 
@@ -35,6 +36,8 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>(); // none is empty; the first is served next
   #running = 0;
   #waiting = 0;
+  /** Whether the last turn was given to the lane whose turn it was, whatever its pressure. */
+  #wasInOrder = false;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -82,16 +85,23 @@ export class Lanes {
   }
 
   #next(): void {
-    const first = this.#lanes.entries().next().value;
-    if (first === undefined) {
+    const key = this.#turnOf();
+    const lane = key === undefined ? undefined : this.#lanes.get(key);
+    if (key === undefined || lane === undefined) {
       this.#running--;
       return;
     }
-    const [key, lane] = first;
     this.#lanes.delete(key);
     const waiting = lane.waiting.shift();
     if (lane.waiting.length > 0) this.#lanes.set(key, lane); // to the back
     this.#waiting--;
     waiting?.start();
+  }
+
+  /** The key of the lane that is served next: in turns the first of all, and the first without pressure. */
+  #turnOf(): string | undefined {
+    this.#wasInOrder = !this.#wasInOrder;
+    if (!this.#wasInOrder) for (const [key, { pressure }] of this.#lanes) if (pressure() <= 1) return key;
+    return this.#lanes.keys().next().value;
   }
 }

@@ -97,3 +97,15 @@ test("those who ask for the first time are not dropped, up to eight times as man
   for (let i = 0; i < 33; i++) await endOne();
   expect(await Promise.all(all)).toEqual(Array.from({ length: 33 }, (_, index) => `${index}`));
 });
+
+test("every other turn is for those that ask for the first time, the others are served in order", async () => {
+  const { ask, began, endOne } = bench({
+    atOnce: 1,
+    maxWaiting: 20,
+    pressureOf: (key) => () => (key.startsWith("new") ? 1 : 2),
+  });
+  const all = ["a", "b", "c", "d", "e", "f", "g", "new 1", "new 2"].map((name) => ask(name, name));
+  for (let i = 0; i < all.length; i++) await endOne();
+  await Promise.all(all);
+  expect(began).toEqual(["a", "b", "new 1", "c", "new 2", "d", "e", "f", "g"]);
+});
