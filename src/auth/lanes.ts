@@ -2,7 +2,7 @@
 // lanes are served in turn, one piece of work each. A thousand pieces from one lane wait behind each other;
 // those of other lanes wait for at most one of them. When no more may wait, the newest of the lane with the most
 // pressure goes, which is never one whose only wish this is and has been: for such there is more room, and every other
-// turn is theirs, so that they need not wait behind all the networks that keep asking in vain.
+// turn is theirs, the newest first, so that one need not wait behind all the networks of a flood.
 
 import { FstreamError } from "../errors.ts";
 
@@ -98,10 +98,12 @@ export class Lanes {
     waiting?.start();
   }
 
-  /** The key of the lane that is served next: in turns the first of all, and the first without pressure. */
+  /** The key of the lane that is served next: in turns the first of all, and the newest without pressure. */
   #turnOf(): string | undefined {
     this.#wasInOrder = !this.#wasInOrder;
-    if (!this.#wasInOrder) for (const [key, { pressure }] of this.#lanes) if (pressure() <= 1) return key;
-    return this.#lanes.keys().next().value;
+    let next = this.#lanes.keys().next().value;
+    if (this.#wasInOrder || this.#options.pressureOf === undefined) return next;
+    for (const [key, { pressure }] of this.#lanes) if (pressure() <= 1) next = key;
+    return next;
   }
 }

@@ -87,7 +87,7 @@ test("the lane with the most pressure loses its newest, not the one that came la
   expect(await a).toMatchObject({ code: "busy" });
   for (let i = 0; i < 4; i++) await endOne();
   expect(await Promise.all([first, c, d, e])).toEqual(["1", "c", "d", "e"]);
-  expect(began).toEqual(["1", "c", "d", "e"]);
+  expect(began).toEqual(["1", "c", "e", "d"]);
 });
 
 test("those who ask for the first time are not dropped, up to eight times as many as may wait", async () => {
@@ -98,7 +98,7 @@ test("those who ask for the first time are not dropped, up to eight times as man
   expect(await Promise.all(all)).toEqual(Array.from({ length: 33 }, (_, index) => `${index}`));
 });
 
-test("every other turn is for those that ask for the first time, the others are served in order", async () => {
+test("every other turn is for those that ask for the first time, the newest first; the others are served in order", async () => {
   const { ask, began, endOne } = bench({
     atOnce: 1,
     maxWaiting: 20,
@@ -107,5 +107,5 @@ test("every other turn is for those that ask for the first time, the others are 
   const all = ["a", "b", "c", "d", "e", "f", "g", "new 1", "new 2"].map((name) => ask(name, name));
   for (let i = 0; i < all.length; i++) await endOne();
   await Promise.all(all);
-  expect(began).toEqual(["a", "b", "new 1", "c", "new 2", "d", "e", "f", "g"]);
+  expect(began).toEqual(["a", "b", "new 2", "c", "new 1", "d", "e", "f", "g"]);
 });
