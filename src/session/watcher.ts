@@ -14,7 +14,7 @@ const nothing = new Uint8Array(0);
 
 /** What its session does for it. */
 export interface WatchingOutcome {
-  /** Ends the stage: with last words, in that way, within that time. */
+  /** Ends the stage: writes `words`, and closes in that way, within that time. */
   leave(words: Uint8Array, way: Way, patienceMs: number): void;
   /** It waited for the channel, and may do so no longer: is logged, and a wrong password counted. */
   refused(error: FstreamError): void;
