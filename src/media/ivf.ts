@@ -7,8 +7,8 @@
 // specification, 5.3 (OBUs) and 5.9.2, where a sequence header comes before a key frame that is shown.
 // There is no sync word: after damage the next bytes that make a credible frame header are taken for one.
 
-import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { concat, filler, Gather, readNumber } from "./gather.ts";
+import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
+import { concat, filler, fingerprint, Gather, readNumber } from "./gather.ts";
 import { little } from "./little.ts";
 
 const headerBytes = 32;
@@ -156,8 +156,8 @@ class IvfDetector implements Detector {
     this.info.width = little(start, 12, 2);
     this.info.height = little(start, 14, 2);
     // A key frame may change the size, but nothing the codec or what a tick is.
-    const fixed = concat([start.subarray(8, 12), start.subarray(16, 24)]);
-    this.#sink.header({ start, resume: new Uint8Array(0), fixed });
+    const fixed = fingerprint(concat([start.subarray(8, 12), start.subarray(16, 24)]));
+    this.#sink.header({ ...noHeader, start, fixed, bytes: start.length });
     this.#nextFrame();
   }
 

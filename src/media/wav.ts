@@ -7,16 +7,17 @@
 // Joiners get a header made of the fmt chunk alone, of unlimited size. Any block (block align: one sample of
 // each channel) would do as a join point; one is reported each fiftieth of a second.
 
-import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { concat, filler, Gather } from "./gather.ts";
+import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
+import { concat, filler, fingerprint, Gather } from "./gather.ts";
 import { little } from "./little.ts";
 
 const riffBytes = 12;
 const chunkHeaderBytes = 8;
 /** Of a longer fmt chunk only so much would be known; there is none. */
 const maxFormatBytes = 128;
-/** Join points a second of sound. */
+/** Join points a second of sound, and how far apart they are at the least, bytes. */
 const joinsPerSecond = 50;
+const minStepBytes = 64;
 /** A size from here on stands for "unknown". ffmpeg writes 0xffffffff, others 0 or nearly 2 GiB. */
 const unknownSize = 0x7fff_0000;
 
@@ -58,7 +59,12 @@ function readFormat(chunk: Uint8Array): Format | undefined {
   if (name === undefined || blockAlign === 0 || byteRate === 0) return undefined;
   const bits = little(chunk, 14, 2);
   const codec = tag === 1 ? `pcm_${bits === 8 ? "u8" : `s${bits}le`}` : tag === 3 ? `pcm_f${bits}le` : name;
-  return { codec, step: blockAlign * Math.max(1, Math.floor(byteRate / joinsPerSecond / blockAlign)) };
+  const blocks = Math.max(
+    1,
+    Math.ceil(minStepBytes / blockAlign),
+    Math.floor(byteRate / joinsPerSecond / blockAlign),
+  );
+  return { codec, step: blockAlign * blocks };
 }
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -162,7 +168,8 @@ class WavDetector implements Detector {
     }
     this.#step = format.step;
     this.info.codecs = [format.codec];
-    this.#sink.header({ start: headerOf(chunk), resume: new Uint8Array(0), fixed: chunk });
+    const start = headerOf(chunk);
+    this.#sink.header({ ...noHeader, start, fixed: fingerprint(chunk), bytes: start.length });
     this.#enter("chunk", chunkHeaderBytes);
   }
 }

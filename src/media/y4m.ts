@@ -5,8 +5,8 @@
 //
 // After damage the next "FRAME" is looked for. Another header line between frames replaces the first.
 
-import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { concat, filler, Gather } from "./gather.ts";
+import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
+import { concat, filler, fingerprint, Gather } from "./gather.ts";
 
 const magic = "YUV4MPEG2 ";
 const frameMagic = "FRAME";
@@ -104,9 +104,11 @@ class Y4mDetector implements Detector {
   }
 
   #readLine(bytes: Uint8Array, from: number, offset: number): number {
-    const found = bytes.indexOf(newline, from);
-    const at = this.#line.take(found < 0 ? bytes : bytes.subarray(0, found + 1), from);
-    if (at === found + 1) this.#judge(offset + at - this.#line.length);
+    // No further than a line may go: a piece with many beginnings is not searched to its end for each.
+    const piece = bytes.subarray(from, from + maxLineBytes);
+    const found = piece.indexOf(newline);
+    const at = from + this.#line.take(found < 0 ? piece : piece.subarray(0, found + 1), 0);
+    if (at === from + found + 1) this.#judge(offset + at - this.#line.length);
     else if (this.#line.full) this.#damage();
     return at;
   }
@@ -128,7 +130,7 @@ class Y4mDetector implements Detector {
     this.info.width = format.width;
     this.info.height = format.height;
     const start = this.#line.bytes.slice(0, this.#line.length);
-    this.#sink.header({ start, resume: new Uint8Array(0), fixed: start });
+    this.#sink.header({ ...noHeader, start, fixed: fingerprint(start), bytes: start.length });
     this.#nextLine();
   }
 

@@ -74,6 +74,12 @@ export async function startServer(
         );
       }
     },
+    opaque: (channel, reason) =>
+      log.repeated(
+        `opaque ${channel.user}/${channel.name}`,
+        `${channel.user}/${channel.name}: passed on as it comes from here on, without join points: ${reason}`,
+      ),
+    failed: (channel, error) => log.error(`${channel.user}/${channel.name}: ${faultOf(error)}`),
     backlogShort: (channel, neededBytes) =>
       log.warn(
         `${channel.user}/${channel.name}: the backlog is smaller than the distance between join points, so joiners have to ` +
@@ -198,10 +204,18 @@ function connectionLimit(wanted: number, log: Log): number {
   return possible;
 }
 
+/** For the log: where a bug is. */
+function faultOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `a bug in fstream: ${stack.replaceAll(/\n\s*/g, " | ")}`;
+}
+
 /** What a stream is, for people: "mpegts, h264 + aac, 1280x720". */
 function describe(info: Channel["info"]): string {
-  if (info === undefined || info.container === "unknown")
-    return "no container that is known: passed on as it comes";
+  if (info === undefined || info.container === "unknown") {
+    const problem = info?.problem === undefined ? "no container that is known" : info.problem;
+    return `${problem}: passed on as it comes`;
+  }
   const size = info.width === undefined || info.height === undefined ? "" : `${info.width}x${info.height}`;
   return [info.container, info.codecs.join(" + "), size].filter((part) => part !== "").join(", ");
 }
