@@ -27,6 +27,7 @@ import {
   NalScanner,
   type NalSink,
   type Pictures,
+  type Size,
 } from "./nal.ts";
 import { Pace } from "./pace.ts";
 
@@ -87,6 +88,7 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
   #pictured = true;
   #pictureOffset = -1;
   #entry: Entry | undefined;
+  #size: Size | undefined;
   readonly #pace = new Pace();
 
   constructor(coding: Coding, sink: Sink) {
@@ -121,7 +123,10 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
       this.#pictureOffset = offset;
     }
     this.#pictures.take(bytes, length, whole);
-    if (this.#pictures.size !== undefined) Object.assign(this.info, this.#pictures.size);
+    const { size } = this.#pictures;
+    if (size === this.#size) return;
+    this.#size = size;
+    Object.assign(this.info, size);
   }
 
   #judge(offset: number): void {

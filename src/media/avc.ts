@@ -79,15 +79,14 @@ export class AvcTrack {
 
   /** Takes the next bytes of the sample, from `at` to `end` of `bytes`. */
   take(bytes: Uint8Array, at: number, end: number): void {
-    const piece = bytes.subarray(at, end);
-    for (let from = 0; from < piece.length && this.#stage !== "done"; ) {
+    for (let from = at; from < end && this.#stage !== "done"; ) {
       if (this.#stage === "skip") {
-        const skipped = Math.min(this.#left, piece.length - from);
+        const skipped = Math.min(this.#left, end - from);
         this.#left -= skipped;
         from += skipped;
         if (this.#left === 0) this.#next();
       } else {
-        from = this.#gather.take(piece, from);
+        from = this.#gather.take(bytes, from, end);
         if (this.#gather.full) this.#gathered();
       }
     }

@@ -110,8 +110,9 @@ class FlvDetector implements Detector {
         at = end;
         if (this.#left === 0) this.#body();
       } else {
-        at = this.#gather.take(bytes, at);
-        if (this.#gather.full) this.#gathered(offset + at);
+        if (this.#stage === "search") at = this.#gather.seek(bytes, at, isFilledTag, this.#passed);
+        else at = this.#gather.take(bytes, at);
+        if (this.#gather.full && !this.lost) this.#gathered(offset + at);
       }
     }
   }
@@ -149,11 +150,16 @@ class FlvDetector implements Detector {
         this.info.damaged++;
         this.#avc?.lose();
         this.#searched = 0;
-        this.#search(offset);
+        this.#stage = "search";
+        this.#gather.shift();
+        this.#passed(1);
       }
     } else if (this.#stage === "peek") this.#peek();
     else if (this.#stage === "tail") this.#tail(offset);
-    else this.#search(offset);
+    else {
+      this.#trial = true;
+      this.#enter(offset);
+    }
   }
 
   #expect(stage: Stage, want: number): void {
@@ -301,20 +307,11 @@ class FlvDetector implements Detector {
     this.#expect("tag", tagHeadBytes);
   }
 
-  /** Looks at each place for a tag's head; the search ends for good when that tag's size follows it. */
-  #search(offset: number): void {
-    const { bytes } = this.#gather;
-    this.#stage = "search";
-    if (isPlausibleTag(bytes, 0) && this.#gather.number(1, 3) > 0) {
-      this.#trial = true;
-      this.#enter(offset);
-    } else {
-      bytes.copyWithin(0, 1, tagHeadBytes);
-      this.#gather.length--;
-      this.#searched++;
-    }
+  /** So many bytes were searched for a tag's head; the search ends for good when that tag's size follows it. */
+  readonly #passed = (bytes: number): void => {
+    this.#searched += bytes;
     if (this.#searched > maxSearchBytes) this.lost = true;
-  }
+  };
 
   #header(timestampMs: number, bridge: AvcBridge | undefined): Header {
     const bytes = 2 * this.#headerBytes + 2 * (bridge?.maxBytes(avcTagBytes) ?? 0);
@@ -337,6 +334,11 @@ class FlvDetector implements Detector {
       };
     });
   }
+}
+
+/** Whether there can be the head of a tag that is not empty at `at`. */
+function isFilledTag(bytes: Uint8Array, at: number): boolean {
+  return isPlausibleTag(bytes, at) && readNumber(bytes, at + 1, 3) > 0;
 }
 
 /** Copies of `tags`, each followed by its size, that have `timestampMs`. */

@@ -40,6 +40,8 @@ const idle = new Set(["free", "skip", "wide", "uuid", "mfra", "pdin", "meta", "u
 
 const maxFtypBytes = 4096;
 const maxMoofBytes = 1024 * 1024;
+/** What it costs to look into a fragment, in bytes of stream (pace.ts). */
+const fragmentCost = 160;
 /** Larger boxes are taken for damage: a fragment of many seconds at hundreds of Mbit/s. */
 const maxBoxBytes = 2 ** 31;
 /** A search for the next fragment that goes on for longer makes the stream lost. */
@@ -98,6 +100,7 @@ class Fmp4Detector implements Detector {
   #base: Header = noHeader;
   #told: Header = noHeader;
   readonly #pace = new Pace();
+  readonly #fragmentPace = new Pace();
   /** Where the fragment to come begins, prefixes included; -1 if it has not begun. */
   #fragmentOffset = -1;
   #moofOffset = 0;
@@ -131,11 +134,10 @@ class Fmp4Detector implements Detector {
         at = end;
         if (this.#left === 0) this.#body(offset + at);
       } else {
-        at = this.#gather.take(bytes, at);
+        if (this.#stage === "search") at = this.#gather.seek(bytes, at, isStart, this.#passed);
+        else at = this.#gather.take(bytes, at);
         this.#boxOffset = offset + at - this.#gather.length;
-        if (!this.#gather.full) break;
-        if (this.#stage === "head") this.#head(offset + at);
-        else this.#search(offset + at);
+        if (this.#gather.full && !this.lost) this.#head(offset + at);
       }
     }
   }
@@ -273,6 +275,10 @@ class Fmp4Detector implements Detector {
     this.#cut = 0;
     this.#samples = [];
     if (this.#movie === undefined || !this.#anchor()) return;
+    if (!this.#fragmentPace.allows(this.#moofOffset, fragmentCost)) {
+      this.#avc?.lose();
+      return;
+    }
     const fragment = readFragment(bytes, bytes.length, this.#video);
     this.#time = fragment.time;
     this.#sample = 0;
@@ -390,26 +396,25 @@ class Fmp4Detector implements Detector {
     this.#endFragment();
     this.#stage = "search";
     this.#gather.want = 16;
-    this.#shift();
+    this.#gather.shift();
+    this.#passed(1);
   }
 
-  /** Looks at each place for a `moof` that begins with a `mfhd`, or for a stream that begins anew. */
-  #search(offset: number): void {
-    const size = this.#gather.number(0, 4);
-    const type = this.#gather.number(4, 4);
-    const isFragment =
-      type === moof && this.#gather.number(8, 4) === 16 && this.#gather.number(12, 4) === mfhd;
-    const isStart = type === ftyp && size >= 16 && size <= 256;
-    if (isFragment || isStart) this.#head(offset);
-    else this.#shift();
-  }
-
-  #shift(): void {
-    this.#gather.bytes.copyWithin(0, 1, this.#gather.length);
-    this.#gather.length--;
-    this.#searched++;
+  /** So many bytes were searched for the next fragment. */
+  readonly #passed = (bytes: number): void => {
+    this.#searched += bytes;
     if (this.#searched > maxSearchBytes) this.lost = true;
-  }
+  };
+}
+
+/** Whether a `moof` that begins with a `mfhd` is at `at`, or a stream that begins anew. 16 bytes are there. */
+function isStart(bytes: Uint8Array, at: number): boolean {
+  const first = bytes[at + 4];
+  if (first !== 0x6d && first !== 0x66) return false;
+  const type = readNumber(bytes, at + 4, 4);
+  if (type === moof) return readNumber(bytes, at + 8, 4) === 16 && readNumber(bytes, at + 12, 4) === mfhd;
+  const size = readNumber(bytes, at, 4);
+  return type === ftyp && size >= 16 && size <= 256;
 }
 
 /** The samples of a bridge, each in a fragment of its own, `step` ticks apart up to `time`. */

@@ -25,14 +25,53 @@ export class Gather {
     return this.length >= this.want;
   }
 
-  /** Takes what is wanted from `piece` at `at`, as far as it goes; returns where in `piece` it stopped. */
-  take(piece: Uint8Array, at: number): number {
+  /** Takes what is wanted from `piece` at `at`, as far as `end`; returns where in `piece` it stopped. */
+  take(piece: Uint8Array, at: number, end: number = piece.length): number {
     const { bytes } = this;
     const from = this.length;
-    const taken = Math.min(piece.length - at, this.want - from);
+    const taken = Math.min(end - at, this.want - from);
     for (let i = 0; i < taken; i++) bytes[from + i] = piece[at + i];
     this.length = from + taken;
     return at + taken;
+  }
+
+  /** Drops the first of the bytes that are there. */
+  shift(): void {
+    this.bytes.copyWithin(0, 1, this.length);
+    this.length--;
+  }
+
+  /**
+   * Drops bytes, beginning with those that are there, and going on with `piece` from `at` on, until the next `want` bytes
+   * match; `matches` tells that of the bytes at a place in a buffer. Returns where in `piece` it stopped: it is full if they
+   * were found. `passed` is called with the number of bytes that were dropped.
+   */
+  seek(
+    piece: Uint8Array,
+    at: number,
+    matches: (bytes: Uint8Array, at: number) => boolean,
+    passed: (bytes: number) => void,
+  ): number {
+    const before = this.length;
+    let dropped = 0;
+    let next = at;
+    while (this.length > 0) {
+      next = this.take(piece, next);
+      if (!this.full || matches(this.bytes, 0)) {
+        passed(dropped);
+        return next;
+      }
+      this.shift();
+      dropped++;
+      if (dropped < before) continue;
+      // What is there now came with this piece.
+      next -= this.length;
+      this.length = 0;
+    }
+    const from = next;
+    while (next + this.want <= piece.length && !matches(piece, next)) next++;
+    passed(dropped + next - from);
+    return this.take(piece, next);
   }
 
   /** The unsigned big-endian number of `size` (1 to 6) bytes at `at`. */
@@ -81,7 +120,7 @@ export class Collected {
 }
 
 /** What `Collected` takes at first, bytes. */
-const firstCollectedBytes = 4096;
+const firstCollectedBytes = 256;
 
 /**
  * A short text that differs if `bytes` do: to compare headers by, in no time however long they are. Not for secrets: two

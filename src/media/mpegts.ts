@@ -20,7 +20,7 @@ import {
   sniffLimit,
 } from "./detector.ts";
 import { sameBytes } from "./gather.ts";
-import { concatenate, type Entry, type Mark } from "./nal.ts";
+import { concatenate, type Entry, type Mark, type Size } from "./nal.ts";
 import { Pace } from "./pace.ts";
 import { readPes } from "./pes.ts";
 import { type Elementary, packetise, readPat, readPmt, Sections } from "./psi.ts";
@@ -42,8 +42,8 @@ const maxPrograms = 64;
 const cutPatience = 64;
 /** What it costs to take new tables up, in bytes of stream (pace.ts): at all, for each program, for each stream. */
 const tablesCost = 512;
-const programCost = 64;
-const streamCost = 160;
+const programCost = 128;
+const streamCost = 320;
 const maxTablesCost = tablesCost + maxPrograms * programCost + maxStreams * streamCost;
 /** What is done with a PID's packets. */
 const ignored = 0;
@@ -100,6 +100,7 @@ class MpegtsDetector implements Detector, PacketSink {
   /** Whether the newest header is just them. */
   #plain = false;
   #joined = -1;
+  #size: Size | undefined;
   #cutsPassed = 0;
   /** Keyframes of several video streams in a row, with no other picture of them in between. */
   #group: { stream: Stream; mark: Mark; entry: Entry }[] = [];
@@ -180,8 +181,11 @@ class MpegtsDetector implements Detector, PacketSink {
 
   /** A lead's picture (or audio frame): with an entry if a decoder of that stream can start there. */
   #found(stream: Stream, mark: Mark, entry: Entry | undefined): void {
-    if (stream.pictures?.size !== undefined && stream === this.#leads[0])
-      Object.assign(this.info, stream.pictures.size);
+    const size = stream === this.#leads[0] ? stream.pictures?.size : undefined;
+    if (size !== undefined && size !== this.#size) {
+      this.#size = size;
+      Object.assign(this.info, size);
+    }
     if (this.#leads.length === 1) {
       if (entry !== undefined) this.#join([{ stream, mark, entry }]);
       return;

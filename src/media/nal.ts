@@ -315,7 +315,13 @@ export class Bits {
   /** `count` bits (0 to 32) as an unsigned number. */
   u(count: number): number {
     let value = 0;
-    for (let index = 0; index < count; index++) value = value * 2 + this.bit();
+    for (let rest = count; rest > 0; ) {
+      if (this.#left === 0) this.#load();
+      const taken = Math.min(rest, this.#left);
+      this.#left -= taken;
+      rest -= taken;
+      value = value * 2 ** taken + ((this.#current >> this.#left) & ((1 << taken) - 1));
+    }
     return value;
   }
 
@@ -333,14 +339,21 @@ export class Bits {
   /** ue(v), an unsigned Exp-Golomb number; one of more than 32 leading zeros counts as past the end. */
   ue(): number {
     let zeros = 0;
-    while (this.bit() === 0) {
-      zeros++;
+    for (;;) {
+      if (this.#left === 0) this.#load();
+      const rest = this.#current & ((1 << this.#left) - 1);
+      // Zeros before the first one among the bits that are left of this byte.
+      const before = this.#left - 32 + Math.clz32(rest);
+      zeros += before;
+      this.#left -= before;
       if (zeros > 32 || this.over) {
         this.over = true;
         return 0;
       }
+      if (rest === 0) continue;
+      this.#left--;
+      return zeros === 0 ? 0 : 2 ** zeros - 1 + this.u(zeros);
     }
-    return 2 ** zeros - 1 + this.u(zeros);
   }
 
   /** se(v), a signed Exp-Golomb number. */

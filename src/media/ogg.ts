@@ -40,6 +40,13 @@ export const ogg: Container = {
   create: (sink) => new OggDetector(sink),
 };
 
+/** Whether there can be a page's head at `at`. */
+function isPageHead(bytes: Uint8Array, at: number): boolean {
+  return (
+    bytes[at] === 0x4f && readNumber(bytes, at, 4) === capture && bytes[at + 4] === 0 && bytes[at + 5] <= 7
+  );
+}
+
 /** The size of a page's body, by its table of segments. */
 function bodyBytes(head: Uint8Array): number {
   let size = 0;
@@ -107,8 +114,9 @@ class OggDetector implements Detector {
         at = end;
         if (this.#left === 0) this.#body(offset + at);
       } else {
-        at = this.#gather.take(bytes, at);
-        if (this.#gather.full) this.#gathered(offset + at);
+        if (this.#stage === "search") at = this.#gather.seek(bytes, at, isPageHead, this.#passed);
+        else at = this.#gather.take(bytes, at);
+        if (this.#gather.full && !this.lost) this.#gathered(offset + at);
       }
     }
   }
@@ -131,7 +139,7 @@ class OggDetector implements Detector {
   /** Whether a page of ours begins here, or the first one of a stream. */
   #isPage(): boolean {
     const { bytes } = this.#gather;
-    if (readNumber(bytes, 0, 4) !== capture || bytes[4] !== 0 || bytes[5] > 7) return false;
+    if (!isPageHead(bytes, 0)) return false;
     this.#page = (bytes[5] & first) === 0 ? this.#find(readNumber(bytes, 14, 4)) : undefined;
     return this.#page !== undefined || (bytes[5] & first) !== 0;
   }
@@ -144,11 +152,14 @@ class OggDetector implements Detector {
   #search(): void {
     if (this.#stage !== "search") this.info.damaged++;
     this.#stage = "search";
-    this.#gather.bytes.copyWithin(0, 1, headBytes);
-    this.#gather.length--;
-    this.#searched++;
-    if (this.#searched > maxSearchBytes) this.lost = true;
+    this.#gather.shift();
+    this.#passed(1);
   }
+
+  readonly #passed = (bytes: number): void => {
+    this.#searched += bytes;
+    if (this.#searched > maxSearchBytes) this.lost = true;
+  };
 
   /** Head and segments are there: how large the page is, and what of it is wanted. */
   #segments(offset: number): void {

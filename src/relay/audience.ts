@@ -87,7 +87,7 @@ export class Audience {
     this.#unlist(watcher);
     this.#pending.delete(watcher);
     watcher.state = "gone";
-    if (watcher.course !== undefined) watcher.course.watchers--;
+    watcher.release();
     if (this.size === 0) this.#events.empty();
   }
 
@@ -181,7 +181,13 @@ export class Audience {
     this.endAll(slow("others of this user's streams have ended since, and need the room"));
   }
 
-  /** The same, for that reason. */
+  /** The stream is over, and everything of it given back. */
+  release(): void {
+    this.#ring = undefined;
+    if (this.#stage.type === "ended") this.#stage = { ...this.#stage, broadcast: undefined };
+  }
+
+  /** Ends all watchers that are still there, for that reason. */
   endAll(end: End): void {
     for (const watcher of [...this.#pending, ...this.#flowing]) this.#end(watcher, end);
   }

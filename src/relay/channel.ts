@@ -343,6 +343,7 @@ export class Channel {
   #release(): void {
     this.#ring?.release();
     this.#ring = undefined;
+    this.#audience.release();
     this.#broadcasts = [];
     this.#share.set(0);
     if (this.#stage.type === "ended") this.#stage = { ...this.#stage, broadcast: undefined };

@@ -141,6 +141,14 @@ export class Watcher {
     this.#prefix = [...unsent, ...added];
   }
 
+  /** It is gone: lets go of all that it was to be sent. */
+  release(): void {
+    if (this.course !== undefined) this.course.watchers--;
+    this.course = undefined;
+    this.#prefix = [];
+    this.#patch = undefined;
+  }
+
   /** Its next patch may be forgotten from now on: it keeps that. */
   holdPatch(): void {
     if (!this.isPatched || (this.#patch !== undefined && this.#patch.end > this.cursor)) return;
