@@ -3,10 +3,11 @@
 
 import { readFileSync } from "node:fs";
 import type { Case } from "./cases.ts";
-import type { Finding, Verdict } from "./examine.ts";
+import type { Finding, Kind, Verdict } from "./examine.ts";
 
-/** A case that takes longer is given up. */
-const patienceMs = 20_000;
+/** A case that takes longer of its process's time is given up; so is one that takes longer, at work or not. */
+const patienceMs = 10_000;
+const longestMs = 90_000;
 /** So is a process that takes more memory. Bytes. */
 const maxResidentBytes = 1.2e9;
 
@@ -20,22 +21,25 @@ export class Bench {
     this.#slack = slack;
   }
 
-  async examine(given: Case): Promise<Verdict> {
+  async examine(given: Case, ignored: readonly Kind[] = []): Promise<Verdict> {
     const judge = (this.#process ??= this.#start());
     const began = performance.now();
+    const beganCpu = processorMs(judge.pid);
     return await new Promise<Verdict>((resolve) => {
       const timer = setInterval(() => {
         const isHuge = residentBytes(judge.pid) > maxResidentBytes;
-        if (!isHuge && performance.now() - began < patienceMs) return;
+        const isLate =
+          performance.now() - began > longestMs || processorMs(judge.pid) - beganCpu > patienceMs;
+        if (!isHuge && !isLate) return;
         this.stop();
-        this.#answer(given_up(isHuge, judge.exitCode));
+        this.#answer(givenUp(isHuge, judge.exitCode));
       }, 50);
       this.#answer = (verdict) => {
         clearInterval(timer);
         this.#answer = () => {};
         resolve(verdict);
       };
-      judge.send({ given, slack: this.#slack });
+      judge.send({ given, slack: this.#slack, ignored });
     });
   }
 
@@ -51,14 +55,14 @@ export class Bench {
       onExit: (_process, code) => {
         if (this.#process !== judge) return;
         this.#process = undefined;
-        this.#answer(given_up(false, code));
+        this.#answer(givenUp(false, code));
       },
     });
     return judge;
   }
 }
 
-function given_up(isHuge: boolean, code: number | null): Verdict {
+function givenUp(isHuge: boolean, code: number | null): Verdict {
   const finding: Finding = isHuge
     ? {
         kind: "peak",
@@ -73,6 +77,17 @@ function given_up(isHuge: boolean, code: number | null): Verdict {
         bound: 20,
       };
   return { findings: [finding], container: "", bytes: 0, ms: patienceMs };
+}
+
+/** Milliseconds of processor time that a process has had, where that can be read. */
+function processorMs(pid: number): number {
+  try {
+    // utime and stime, in hundredths of a second, behind a name that may have spaces
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return 0;
+  }
 }
 
 /** What a process has of the machine's memory, where that can be read. */

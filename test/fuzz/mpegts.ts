@@ -54,7 +54,7 @@ function pmt(part: Part, program: number): Uint8Array {
 /** The payload of a PES packet: access unit delimiter, parameter sets, a slice. */
 function picture(part: Part, frame: number): Uint8Array {
   const start = Uint8Array.of(0, 0, 0, 1);
-  const units = [start, Uint8Array.of(9, 0xf0)];
+  const units: Uint8Array[] = [start, Uint8Array.of(9, 0xf0)];
   if (number(part, "sets") === 1) units.push(start, sps, start, pps);
   const count = number(part, "pps");
   for (let id = 0; id < count; id++)

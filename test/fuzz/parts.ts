@@ -186,8 +186,9 @@ export function render(family: Family, parts: readonly Part[], limit: number): U
   return joined(...press.chunks);
 }
 
-/** A size up to `most`, small ones as likely as large ones. */
+/** A size up to `most`: half of them anything, half of them small as likely as large. */
 export function size(roll: Roll, most: number): number {
+  if (roll(2) === 0) return 1 + roll(most);
   return Math.max(1, Math.floor(most ** (roll(10_001) / 10_000)));
 }
 

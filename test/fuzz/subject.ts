@@ -27,6 +27,8 @@ export interface Subject {
   feed(bytes: Uint8Array): void;
   /** The stream is over. Each step is one piece of work. */
   end(): (() => void)[];
+  /** What outlives the stream. */
+  readonly remains: unknown;
 }
 
 class Faults {
@@ -80,6 +82,8 @@ export class DetectorSubject implements Subject, Sink {
   #joined = -1;
   #ended = -1;
   #header: Header | undefined;
+  #known = "unknown";
+  readonly remains = undefined;
 
   constructor(all: readonly Container[] = containers) {
     this.#sniffer = new Sniffer(
@@ -93,12 +97,13 @@ export class DetectorSubject implements Subject, Sink {
   }
 
   get container(): string {
-    return this.#sniffer.info.container;
+    return this.#known;
   }
 
   feed(bytes: Uint8Array): void {
     this.#fed += bytes.length;
     this.#sniffer.feed(bytes, this.#fed - bytes.length);
+    if (this.#known === "unknown") this.#known = this.#sniffer.info.container;
   }
 
   end(): (() => void)[] {
@@ -228,6 +233,10 @@ export class RelaySubject implements Subject {
 
   get container(): string {
     return this.#rig.recognised[0] ?? "unknown";
+  }
+
+  get remains(): unknown {
+    return this.#rig.relay;
   }
 
   get rounds(): number {
