@@ -2,7 +2,7 @@
 // codec specification): the tracks, and the part of them that decides whether a decoder that was set up
 // with one header can go on with another. Ids, names and dates, which differ from run to run, are no part.
 
-import { sniffLimit } from "./detector.ts";
+import { noHeader, sniffLimit } from "./detector.ts";
 import { type Element, elements, readElement, readText, readUint } from "./ebml.ts";
 import { concat, fingerprint } from "./gather.ts";
 import { hevcEnding } from "./hevcending.ts";
@@ -121,8 +121,8 @@ export function readTracks(tracks: Uint8Array): Tracks | undefined {
   const codecs: string[] = [];
   const fixed: Uint8Array[] = [];
   let video = 0;
-  let ending = new Uint8Array(0);
-  let avcC = new Uint8Array(0);
+  let ending: Uint8Array = noHeader.start;
+  let avcC: Uint8Array = noHeader.start;
   let width = 0;
   let height = 0;
   let count = 0;
@@ -131,14 +131,14 @@ export function readTracks(tracks: Uint8Array): Tracks | undefined {
     let number = 0;
     let isVideo = false;
     let codec = "";
-    let codecPrivate = new Uint8Array(0);
+    let codecPrivate: Uint8Array = noHeader.start;
     for (const field of elements(tracks, entry.body, entry.end)) {
       if (++count > maxElements) return undefined;
       if (!idle.has(field.id)) fixed.push(tracks.subarray(field.at, field.end));
       if (field.id === trackNumberId) number = readUint(tracks, field.body, field.end);
       if (field.id === trackTypeId) isVideo = readUint(tracks, field.body, field.end) === 1;
       if (field.id === codecIdId) codec = codecName(readText(tracks, field.body, field.end));
-      if (field.id === codecPrivateId) codecPrivate = tracks.slice(field.body, field.end);
+      if (field.id === codecPrivateId) codecPrivate = tracks.subarray(field.body, field.end);
       if (field.id !== videoId || width > 0) continue;
       for (const pixels of elements(tracks, field.body, field.end)) {
         if (++count > maxElements) return undefined;

@@ -164,7 +164,7 @@ function defaultsOf(bytes: Uint8Array, mvex: Box, id: number) {
 /** The content of the box in a visual sample entry, behind the 78 bytes that all of these have (12.1.3). */
 function configuration(bytes: Uint8Array, entry: Box, type: string): Uint8Array {
   const box = findBox(bytes, { ...entry, body: entry.body + 78 }, type);
-  return box === undefined ? new Uint8Array(0) : bytes.slice(box.body, box.end);
+  return box === undefined ? new Uint8Array(0) : bytes.subarray(box.body, box.end);
 }
 
 function timescaleOf(bytes: Uint8Array, trak: Box): number {

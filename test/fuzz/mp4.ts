@@ -187,7 +187,7 @@ export const mp4: Family = {
         is: "nest",
         type: pick(roll, ["trak", "mdia", "minf", "stbl", "moov"]),
         depth: size(roll, 500_000),
-        of: [{ is: "fill", size: size(roll, 3_900_000), byte: 1 }],
+        of: [{ is: "box", type: "udta", of: [{ is: "fill", size: size(roll, 3_900_000), byte: 1 }] }],
       };
       return later(moov({ is: "track", samples: 1 }, nested), fragments(roll, 10));
     },
