@@ -39,7 +39,7 @@ export const watch: Command = {
 async function run(invocation: Invocation): Promise<number> {
   const { flags, terminal } = invocation;
   const address = addressOperand("watch", invocation, ["fstream", "fstreams"]);
-  const trust = trustOf(invocation, [address]);
+  const trust = await trustOf(invocation, [address]);
   const found = await readArguments("watch", invocation);
   const waitMs =
     flags.wait === undefined
