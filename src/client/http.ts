@@ -20,8 +20,8 @@ export interface HttpResponse {
   readonly body: string;
 }
 
-/** Larger answers are not believed. Bytes. */
-const maxResponseBytes = 16 * 1024 * 1024;
+/** Larger answers are not believed: a token and a reason are short, and so is a proxy's page about its trouble. Bytes. */
+const maxResponseBytes = 64 * 1024;
 /** Time for the whole exchange, milliseconds. */
 const exchangeMs = 30_000;
 

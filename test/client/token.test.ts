@@ -121,6 +121,34 @@ test.each(refusals)("HTTP status %p with code %p means %s", async (status, code,
   if (code === "shutting_down") expect(error).toMatchObject({ message: "the reason" });
 });
 
+test("a refusal over HTTP is told in a line, however long it is", async () => {
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => new Response("no".repeat(20_000), { status: 503, headers: { "X-Fstream-Code": "busy" } }),
+  });
+  const address = parseAddress(`http://127.0.0.1:${server.port}`);
+  const error = await fetchToken(address, { type: "system" }, login).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: "busy", message: "no".repeat(250) });
+});
+
+test("an endless refusal over HTTP is not read to its end", async () => {
+  let pulled = 0;
+  function pull(controller: ReadableStreamDefaultController): void {
+    pulled += 65_536;
+    controller.enqueue(new Uint8Array(65_536).fill(0x1b));
+  }
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => new Response(new ReadableStream({ pull }), { status: 401 }),
+  });
+  const address = parseAddress(`http://127.0.0.1:${server.port}`);
+  const error = await fetchToken(address, { type: "system" }, login).catch((thrown: unknown) => thrown);
+  expect((error as Error).message.length).toBeLessThan(1000);
+  expect(pulled).toBeLessThan(8 * 1024 * 1024);
+});
+
 test("an endless answer over HTTP is not waited for", async () => {
   using server = Bun.serve({
     hostname: "127.0.0.1",
