@@ -353,6 +353,9 @@ export class Audience {
       this.skips++;
       this.#events.skipped(offset - watcher.cursor);
     }
+    // What another broadcast has before its first join point was never to be its part.
+    const missed = (watcher.course === broadcast ? offset : broadcast.start) - watcher.cursor;
+    if (watcher.started) watcher.skippedBytes += Math.max(0, missed);
     watcher.isPatched = offset > broadcast.start;
     watcher.place(offset, prefix, watcher.started && watcher.course !== broadcast);
     watcher.leaveAt = broadcast.next?.start ?? Number.POSITIVE_INFINITY;

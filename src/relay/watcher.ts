@@ -96,6 +96,8 @@ export class Watcher {
   blocked = false;
   /** Bytes taken by the socket, all told. */
   sentBytes = 0;
+  /** Bytes of its stream that it was skipped over. */
+  skippedBytes = 0;
   /** What goes out before the bytes at the cursor, in order; how much of the first is sent. */
   #prefix: readonly Prefix[] = [];
   #prefixSent = 0;

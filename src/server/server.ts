@@ -1,5 +1,6 @@
 // The server put together: settings in, listeners out. What it is made of knows nothing of it.
 
+import { randomBytes } from "node:crypto";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { constantTimeEquals } from "../auth/password.ts";
 import { Tokens } from "../auth/tokens.ts";
@@ -9,6 +10,7 @@ import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import type { Services } from "../session/connection.ts";
+import { Ends } from "../session/ends.ts";
 import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
 import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
@@ -23,7 +25,10 @@ const reservedFiles = 128;
 const leastFiles = 256;
 
 export interface Server {
-  /** Stops in order: nobody new, everybody gets what they are owed, within shutdown_grace. */
+  /**
+   * Stops in order: nobody new, everybody gets what they are owed, within shutdown_grace. Until then, and for a moment more,
+   * watchers whose stream is over can ask how it ended.
+   */
   stop(): Promise<void>;
 }
 
@@ -86,19 +91,26 @@ export async function startServer(
           `wait for the next one; a backlog of ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB would do`,
       ),
   });
-  const admission = new Admission({
-    maxConnections: connectionLimit(server.maxConnections, log),
-    maxConnectionsPerIp: server.maxConnectionsPerIp,
-    exempt: (address) => isLoopback(address) || trusted(address),
-  });
+  const exempt = (address: string) => isLoopback(address) || trusted(address);
+  const maxConnections = connectionLimit(server.maxConnections, log);
+  const { maxConnectionsPerIp } = server;
+  const admission = new Admission({ maxConnections, maxConnectionsPerIp, exempt });
+  // All may end at once, and have come back for more before all of them have asked.
+  const kept = { max: 2 * maxConnections, maxPerNetwork: 2 * maxConnectionsPerIp };
+  const ends = new Ends({ ...kept, exempt, random: randomBytes }, clock);
+  let stopping = false;
   const services: Services = {
     relay,
     authenticator,
     tokens,
+    ends,
     clock,
     log,
     options: { ...fstream, ...handshakeOptions(server) },
-    admit: (intent, { address }) => admission.admit(intent, address),
+    admit: (intent, { address }) => {
+      if (stopping) throw new FstreamError("shutting_down", "the server is shutting down");
+      admission.admit(intent, address);
+    },
   };
   const sockets = new Sockets(services, admission);
   const https: HttpListener[] = [];
@@ -117,10 +129,7 @@ export async function startServer(
     https.push(listener);
     return listener.port;
   };
-  const stopListening = async (graceMs: number) => {
-    sockets.stopListening();
-    await Promise.all(https.map((listener) => listener.stop(graceMs)));
-  };
+  const stopHttp = (graceMs: number) => Promise.all(https.map((listener) => listener.stop(graceMs)));
   try {
     for (const { name, setting, at, tls, open } of plans) {
       if (at === undefined) continue;
@@ -128,7 +137,8 @@ export async function startServer(
       log.info(`listening on ${name} ${bound}`);
     }
   } catch (error) {
-    await stopListening(0);
+    sockets.stopListening();
+    await stopHttp(0);
     throw error;
   }
   if (tls?.selfSigned === true)
@@ -136,9 +146,13 @@ export async function startServer(
 
   return {
     stop: async () => {
-      const stopped = stopListening(server.shutdownGraceMs);
+      const graceMs = server.shutdownGraceMs;
+      stopping = true;
+      const stopped = stopHttp(graceMs);
+      sockets.stop();
       relay.stop();
-      await Promise.all([stopped, sockets.drained(server.shutdownGraceMs)]);
+      await Promise.all([stopped, sockets.drained(graceMs).then(() => ends.asked())]);
+      sockets.stopListening();
     },
   };
 }

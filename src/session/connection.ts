@@ -7,6 +7,7 @@ import type { Log } from "../log.ts";
 import type { HandshakeLimits } from "../protocol/handshake.ts";
 import type { Clock } from "../relay/clock.ts";
 import type { Relay } from "../relay/relay.ts";
+import type { Ends } from "./ends.ts";
 
 export interface Connection {
   /** The peer's IP address; IPv4-mapped IPv6 as IPv4. */
@@ -54,6 +55,7 @@ export interface Services {
   readonly relay: Relay;
   readonly authenticator: Authenticator;
   readonly tokens: Tokens;
+  readonly ends: Ends;
   readonly clock: Clock;
   readonly log: Log;
   readonly options: SessionOptions;

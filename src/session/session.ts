@@ -4,6 +4,7 @@
 //   handshake --> login --> broadcaster --> farewell          (broadcast)
 //             '-> watcher ----------------> farewell          (watch)
 //             '-> login --> farewell with the token           (token)
+//             '-> farewell with how a stream ended            (end)
 //             '-> farewell with an error                      (whatever breaks the rules)
 //
 // While a login is looked up the socket is not read: nothing is kept of what comes, and nothing is lost.
@@ -79,7 +80,7 @@ export class Session {
 
   #begin(request: Request, rest: Uint8Array): void {
     try {
-      const problem = userNameProblem(request.user);
+      const problem = request.intent === "end" ? undefined : userNameProblem(request.user);
       if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
       switch (request.intent) {
         case "watch":
@@ -95,6 +96,10 @@ export class Session {
         }
         case "token":
           this.#login(request, this.#issue(request), (words) => this.#farewell(words));
+          return;
+        case "end":
+          // Not counted among those that a limit refuses: a refusal would cost as much as the answer.
+          this.#farewell(encodeOk(this.#services.ends.ask(request.id)));
           return;
         default:
           request satisfies never;
@@ -198,7 +203,7 @@ export class Session {
   #refuse(error: FstreamError, reply: boolean, request?: Request): void {
     const { log } = this.#services;
     const { address } = this.#connection;
-    const what = request === undefined ? "request" : `${request.intent} of ${request.user}`;
+    const what = request === undefined ? "request" : whatOf(request);
     if (error.code === "internal") log.error(`${what} from ${address}: ${detailOf(error)}`);
     else
       log.repeated(
@@ -220,6 +225,11 @@ export class Session {
     farewell.begin();
     if (this.#peerEnded) farewell.ended();
   }
+}
+
+/** For the log: what was asked for. */
+function whatOf(request: Request): string {
+  return request.intent === "end" ? "end of a stream" : `${request.intent} of ${request.user}`;
 }
 
 /** For the log: what failed and why, or where a bug is. */

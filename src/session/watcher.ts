@@ -1,5 +1,5 @@
 // A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
-// has no more to say.
+// has no more to say. How its stream ended is kept before the connection shows that it has: see ends.ts.
 
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { WatchRequest } from "../protocol/request.ts";
@@ -17,6 +17,11 @@ export class Watching implements Stage, Outlet {
   readonly #leave: (words: Uint8Array, way: Way, patienceMs: number) => void;
   #watcher: Watcher | undefined;
   #closed = false;
+  /** For asking how the stream ended; undefined for a client that does not ask for replies. */
+  readonly #id: string | undefined;
+  readonly #greeting: Uint8Array;
+  /** Bytes that the socket has taken, the greeting's included. */
+  #written = 0;
 
   /** `leave` ends the stage: with last words, in that way, within that time. */
   constructor(
@@ -29,18 +34,20 @@ export class Watching implements Stage, Outlet {
     this.#services = services;
     this.#request = request;
     this.#leave = leave;
+    this.#id = request.reply ? services.ends.newId() : undefined;
+    this.#greeting = this.#id === undefined ? nothing : encodeOk([["id", this.#id]]);
   }
 
   /** Throws FstreamError if there is nothing to watch, or not for this one. */
   begin(): void {
-    const { user, channel, channelPassword, start, waitSeconds, lag, reply } = this.#request;
+    const { user, channel, channelPassword, start, waitSeconds, lag } = this.#request;
     const { options, relay, log } = this.#services;
     const watcher = relay.watch(user, channel, this, {
       start,
       password: channelPassword,
       lag: lag ?? options.slowWatcher,
       waitMs: Math.min(waitSeconds * 1000, options.maxWaitMs),
-      greeting: reply ? encodeOk() : nothing,
+      greeting: this.#greeting,
     });
     this.#watcher = watcher;
     // The first write may have ended the connection.
@@ -66,12 +73,15 @@ export class Watching implements Stage, Outlet {
   // The relay's side.
 
   write(bytes: Uint8Array, offset: number, length: number): number {
-    return this.#connection.write(bytes, offset, length);
+    const taken = this.#connection.write(bytes, offset, length);
+    if (taken > 0) this.#written += taken;
+    return taken;
   }
 
   finish(end: End, begun: boolean): void {
     const { user, channel, reply } = this.#request;
     const { options, log } = this.#services;
+    this.#keepEnd(end);
     if (end.type === "orderly") {
       this.#leave(nothing, "fin", options.drainTimeoutMs);
       return;
@@ -87,5 +97,12 @@ export class Watching implements Stage, Outlet {
     else if (!begun) this.#leave(encodeError(error), "fin", options.drainTimeoutMs);
     // Who is too slow is owed nothing more.
     else this.#leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
+  }
+
+  #keepEnd(end: End): void {
+    const bytes = this.#written - this.#greeting.length;
+    if (this.#id === undefined || bytes < 0 || this.#written === 0) return;
+    const skipped = this.#watcher?.skippedBytes ?? 0;
+    this.#services.ends.keep(this.#id, this.#connection.address, { bytes, skipped, end });
   }
 }

@@ -7,6 +7,7 @@ import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { encodeRequest, type Request } from "../../src/protocol/request.ts";
 import type { Connection, Services, SessionOptions } from "../../src/session/connection.ts";
+import { Ends } from "../../src/session/ends.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
 
@@ -144,6 +145,9 @@ export class FakePeer implements Connection {
   }
 }
 
+/** The `ok` of a watcher that asked for replies is so long: it has an id. */
+export const okBytes = 5 + "ok,id=".length + 32;
+
 export class House {
   readonly rig: Rig;
   readonly tokens: Tokens;
@@ -154,6 +158,7 @@ export class House {
   /** Logins are looked up until this is resolved. */
   lookup: Promise<void> = Promise.resolve();
   lookups = 0;
+  #ids = 0;
 
   constructor(
     changes: Partial<SessionOptions> = {},
@@ -175,6 +180,10 @@ export class House {
       relay: rig.relay,
       authenticator,
       tokens: this.tokens,
+      ends: new Ends(
+        { max: 8, maxPerNetwork: 4, exempt: () => false, random: () => this.#bytes() },
+        rig.clock,
+      ),
       clock: rig.clock,
       log: createLog({
         level: "debug",
@@ -200,6 +209,22 @@ export class House {
     };
   }
 
+  /** What is answered to whoever asks how the stream of the watcher with this id ended. */
+  askEnd(id: number): string {
+    const asking = this.connect();
+    asking.request("end", { id: idOf(id), reply: "1" });
+    const words = asking.words();
+    if (asking.ends[0] !== "fin") throw new Error(`an answer that ends with ${asking.ends.join()}`);
+    return words;
+  }
+
+  /** The ids of watchers are 00...01, 00...02, and so on. */
+  #bytes(): Uint8Array {
+    const bytes = new Uint8Array(16);
+    bytes[15] = ++this.#ids;
+    return bytes;
+  }
+
   connect(secure = false, address = "192.0.2.1"): FakePeer {
     return new FakePeer(this.services, secure, address);
   }
@@ -217,6 +242,11 @@ export class House {
     peer.request("watch", { user: "fier", ...fields });
     return peer;
   }
+}
+
+/** The id of the watcher that is the so-manieth to ask for replies. */
+export function idOf(number: number): string {
+  return number.toString(16).padStart(32, "0");
 }
 
 /** Everything that waits for nothing but promises is done. */
