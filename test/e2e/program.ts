@@ -234,6 +234,17 @@ export class TestServer {
   }
 }
 
+/** A watcher's `ok`, at the beginning of what it got: it has an id, another one each time. */
+const okWithId = /^\0\0\0\x26\0ok,id=[0-9a-f]{32}/;
+/** Its length, bytes. */
+export const watcherOkBytes = 43;
+
+/** What a watcher that asked for replies got of the stream. */
+export function behindOk(text: string): string {
+  if (!okWithId.test(text)) throw new Error(`no ok: ${text.slice(0, 100)}`);
+  return text.slice(watcherOkBytes);
+}
+
 /** A connection by hand. */
 export class Peer {
   #socket: Socket | undefined;
