@@ -85,6 +85,12 @@ async function fromHttp(address: Address, trust: Trust, { user, password }: Toke
     headers: { Authorization: `Basic ${credentials}`, Accept: "text/plain" },
   });
   if (response.status !== 200) throw refusal(response);
+  if (!response.delimited) {
+    throw new FstreamError(
+      "disconnected",
+      "the answer has no length, so that its token may have been cut short",
+    );
+  }
   return checked(response.body);
 }
 
