@@ -15,7 +15,7 @@ const idBytes = 16;
 /** A client can't see the end before its own reader has taken what came before it, which may be slow. Milliseconds. */
 const keptMs = 10 * 60_000;
 /** A client that asks does so as soon as it sees the end. One that has not asked by then will not. Milliseconds. */
-const promptMs = 2000;
+const promptMs = 1000;
 
 export interface EndsOptions {
   /** Ends kept at a time. */
@@ -96,13 +96,12 @@ export class Ends {
   }
 
   /**
-   * Resolves once every watcher whose stream has just ended in order has asked, or has had the time for it: for a server
-   * that stops. The others know from a reset that they did not get everything.
+   * Resolves once every watcher whose stream has just ended has asked, or has had the time for it: for a server that stops.
    */
   async asked(): Promise<void> {
     const sinceMs = this.#clock.nowMs() - promptMs;
-    for (const [id, { asked, end, atMs }] of this.#kept) {
-      if (!asked && end.type === "orderly" && atMs > sinceMs) this.#awaited.add(id);
+    for (const [id, { asked, atMs }] of this.#kept) {
+      if (!asked && atMs > sinceMs) this.#awaited.add(id);
     }
     if (this.#awaited.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -26,6 +26,8 @@ import { Farewell, type Way } from "./farewell.ts";
 import { Handshake } from "./handshake.ts";
 import { Watching } from "./watcher.ts";
 
+/** How long a server that stops still waits for a request that has begun to come, milliseconds. */
+const requestPatienceMs = 1000;
 /** How long a refused peer may take to take its refusal, milliseconds. */
 const refusalPatienceMs = 2000;
 const nothing = new Uint8Array(0);
@@ -71,7 +73,13 @@ export class Session {
   /** The server stops. Who is watching or broadcasting hears it from the relay. */
   stop(): void {
     const error = new FstreamError("shutting_down", "the server is shutting down");
-    if (this.#stage instanceof Handshake) this.#farewell(nothing);
+    const stage = this.#stage;
+    // It may be about to ask how a stream ended, which is answered; all else is refused in words.
+    if (stage instanceof Handshake) {
+      this.#services.clock.after(requestPatienceMs, () =>
+        this.#leave(stage, nothing, "fin", refusalPatienceMs),
+      );
+    }
     if (this.#stage instanceof LoggingIn) {
       this.#connection.resume();
       this.#farewell(this.#stage.reply ? encodeError(error) : nothing);

@@ -167,7 +167,7 @@ describe("ends", () => {
     expect(known(exempt, ids)).toEqual(ids.slice(4));
   });
 
-  test("have been asked for once all orderly ones were, or after a moment", async () => {
+  test("have been asked for once all that are new were, or after a moment", async () => {
     const clock = new FakeClock();
     const ends = new Ends(
       { max: 6, maxPerNetwork: 6, exempt: () => true, random: () => new Uint8Array(16) },
