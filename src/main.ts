@@ -1,40 +1,29 @@
 // From the words of the command line to a command, and from what becomes of it to the exit status. The only
 // place that ends the process. Words go to stderr, results to stdout.
 
-import { writeSync } from "node:fs";
 import { version } from "../package.json";
 import type { Invocation, Terminal } from "./commands/command.ts";
 import { isCommand, loadCommand } from "./commands/commands.ts";
+import { said, say } from "./commands/words.ts";
 import { FstreamError, meaning } from "./errors.ts";
 import { printable } from "./log.ts";
 import { writeStdout } from "./stdio.ts";
 
 const terminal: Terminal = {
-  say: (line) => complain(`fstream: ${printable(line)}\n`),
+  say: (line) => say(`fstream: ${printable(line)}\n`),
   error: (error) => {
-    complain(`fstream: error: ${printable(error.message)}\n`);
+    say(`fstream: error: ${printable(error.message)}\n`);
     if (error.hint !== undefined) terminal.hint(error.hint);
   },
-  hint: (text) => complain(`fstream: hint: ${printable(text)}\n`),
+  hint: (text) => say(`fstream: hint: ${printable(text)}\n`),
   print: writeStdout,
   get columns() {
     return process.stdout.isTTY ? process.stdout.columns : undefined;
   },
 };
 
-/** Writes all of `text` to stderr. Its reader may be slow, in which case it is tried again, or gone, which is no reason to stop. */
-function complain(text: string): void {
-  let rest = new TextEncoder().encode(text);
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(2, rest));
-    } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
-      if (code !== "EAGAIN") return;
-      Bun.sleepSync(1);
-    }
-  }
-}
+/** How long the end of the process waits for a reader of stderr, milliseconds. */
+const wordsMs = 500;
 
 async function main(argv: readonly string[]): Promise<number> {
   const [first, second, ...rest] = argv;
@@ -48,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
   const { helpFor, missingCommand, overview, unknownCommand } = await import("./commands/help.ts");
   if (first === undefined) {
-    complain(await overview());
+    say(await overview());
     return meaning("usage").exit;
   }
   if (first === "--help" || first === "-h" || first === "help") {
@@ -88,11 +77,17 @@ function report(error: unknown): number {
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const lines = stack.split("\n").map(printable).join("\n");
-  complain(`fstream: error: a bug in fstream ${version}\n${lines}\n`);
+  say(`fstream: error: a bug in fstream ${version}\n${lines}\n`);
   terminal.hint("please report it, with the lines above");
   return meaning("failed").exit;
 }
 
-process.on("unhandledRejection", (error) => process.exit(report(error)));
-process.on("uncaughtException", (error) => process.exit(report(error)));
-process.exit(await main(process.argv.slice(2)).catch(report));
+/** Ends the process, once its last words are out, or have not been read for long enough. */
+async function exit(status: number): Promise<void> {
+  await said(wordsMs);
+  process.exit(status);
+}
+
+process.on("unhandledRejection", (error) => void exit(report(error)));
+process.on("uncaughtException", (error) => void exit(report(error)));
+await exit(await main(process.argv.slice(2)).catch(report));
