@@ -100,6 +100,11 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
   }
 }
 
+/** Whether `error` is one of `dial` that says that nobody listens there. */
+export function isRefused({ cause }: FstreamError): boolean {
+  return codeOf(cause) === "ECONNREFUSED";
+}
+
 function endingOf(
   error: Error | undefined | null,
 ): { type: "fin" | "reset" } | { type: "error"; message: string } {

@@ -5,10 +5,15 @@
 import { FstreamError } from "../errors.ts";
 import { encodeRequest } from "../protocol/request.ts";
 import type { Connection } from "./connection.ts";
+import { isRefused } from "./dial.ts";
 import { Opening } from "./opening.ts";
 
 /** Time to connect and to be answered, milliseconds. */
 const answerMs = 5000;
+/** A server whose watchers all end, and ask, at once may have no room for some at first: how often each asks. */
+const tries = 4;
+/** The pause before the second try, milliseconds, with jitter; each after that is three times as long. */
+const firstPauseMs = 100;
 
 export interface StreamEnd {
   /** Bytes that the server has written. */
@@ -29,7 +34,7 @@ export async function askEnd(dial: () => Promise<Connection>, id: string): Promi
     connection?.close();
     reject(new FstreamError("disconnected", `no answer for ${answerMs / 1000} s`));
   }, answerMs);
-  const asking = async () => {
+  const ask = async () => {
     connection = await dial();
     try {
       if (over) throw connection.lost();
@@ -38,11 +43,26 @@ export async function askEnd(dial: () => Promise<Connection>, id: string): Promi
       connection.close();
     }
   };
+  const askAgain = async () => {
+    for (let number = 1, pauseMs = firstPauseMs; ; number++, pauseMs *= 3) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (over || number === tries || !isLost(error)) throw error;
+      }
+      await Bun.sleep(pauseMs * (0.5 + Math.random() / 2));
+    }
+  };
   try {
-    return await Promise.race([asking(), late]);
+    return await Promise.race([askAgain(), late]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether the question may not have been heard: where nobody listens, or is answered, asking again is no use. */
+function isLost(error: unknown): boolean {
+  return error instanceof FstreamError && error.code === "disconnected" && !isRefused(error);
 }
 
 async function answer(connection: Connection, id: string): Promise<StreamEnd> {
@@ -56,7 +76,7 @@ async function answer(connection: Connection, id: string): Promise<StreamEnd> {
   for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
     const result = decoder.feed(bytes);
     if (result.type === "more") continue;
-    if (result.type === "stream") break;
+    if (result.type === "stream") throw senseless();
     if (result.reply.type === "error") throw result.reply.error;
     return endOf(result.reply.fields);
   }
@@ -67,9 +87,13 @@ function endOf(fields: ReadonlyMap<string, string>): StreamEnd {
   const { bytes = "", skipped = "", reason = "" } = Object.fromEntries(fields);
   const number = /^\d{1,15}$/;
   if (!number.test(bytes) || !number.test(skipped) || !/^[a-z_]{1,32}$/.test(reason)) {
-    throw new FstreamError("disconnected", "the answer makes no sense");
+    throw senseless();
   }
   return { bytes: Number(bytes), skipped: Number(skipped), reason };
+}
+
+function senseless(): FstreamError {
+  return new FstreamError("failed", "the answer makes no sense");
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -426,7 +426,7 @@ const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: 
     "the answer makes no sense",
   ],
   ["the server hangs up", (peer) => peer.fin(), "did not answer"],
-  ["the server sends something else", (peer) => peer.send("media"), "did not answer"],
+  ["the server sends something else", (peer) => peer.send("media"), "the answer makes no sense"],
 ];
 
 test.each(cuts)(
@@ -470,6 +470,20 @@ test("a reset of a stream with an id is a cut, whatever becomes of the question"
     async (server) => {
       const error = await rejection(watching(server).watcher.run());
       expect(error).toMatchObject({ code: "disconnected", message: expect.stringContaining("was reset") });
+    },
+  );
+});
+
+test("a server that has no room for the question at first is asked again", async () => {
+  await against(
+    answering(async (peer) => {
+      if (peer.number === 2) return peer.reset();
+      if (peer.number === 3) return peer.fin();
+      await peer.frame("ok,bytes=5,skipped=0,reason=ended");
+    }),
+    async (server) => {
+      await watching(server).watcher.run();
+      expect(server.requests.length).toBe(4);
     },
   );
 });
