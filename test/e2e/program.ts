@@ -4,7 +4,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { FileSink, Socket } from "bun";
+import type { FileSink, Socket, SocketHandler } from "bun";
 
 /** The words of a command line that run the program. */
 export const program: readonly string[] = process.env.FSTREAM_BIN
@@ -256,18 +256,20 @@ export class Peer {
 
   static async dial(port: number): Promise<Peer> {
     const peer = new Peer();
-    peer.#socket = await Bun.connect({
-      hostname: "127.0.0.1",
-      port,
-      allowHalfOpen: true,
-      socket: {
-        data: (_, bytes) => peer.#took(bytes),
-        end: () => peer.#ended("fin"),
-        close: (_, error) => peer.#ended(error === undefined ? "fin" : "reset"),
-        drain: () => peer.#flush(),
-        error: () => {},
-      },
-    });
+    const socket: SocketHandler<undefined> = {
+      data: (_, bytes) => peer.#took(bytes),
+      end: () => peer.#ended("fin"),
+      close: (_, error) => peer.#ended(error === undefined ? "fin" : "reset"),
+      drain: () => peer.#flush(),
+      error: () => {},
+    };
+    try {
+      peer.#socket = await Bun.connect({ hostname: "127.0.0.1", port, allowHalfOpen: true, socket });
+    } catch (error) {
+      // The server may have reset it before Bun has told of it.
+      if (!(error instanceof Error && "code" in error && error.code === "ECONNRESET")) throw error;
+      peer.#ended("reset");
+    }
     return peer;
   }
 
