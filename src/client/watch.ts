@@ -112,22 +112,22 @@ export class Watcher {
     if (this.#stopped) return connection.close();
     meter?.behind(() => connection.unread);
     let got = 0;
-    let flowsMs = 0;
     let id: string | undefined;
+    let sinceMs: number | undefined;
     try {
       const opened = await this.#open(connection, patience);
       id = opened.id;
-      const sinceMs = clock.nowMs();
+      sinceMs = clock.nowMs();
       for (let bytes: Uint8Array | undefined = opened.bytes; bytes !== undefined; ) {
         got += bytes.length;
         await this.#pass(bytes, connection);
-        flowsMs = clock.nowMs() - sinceMs;
         if (output.gone) return;
         bytes = await connection.read();
       }
     } finally {
       connection.close();
-      this.#retrying.worked(flowsMs);
+      // As long as the stream was there it was not in vain, though its broadcaster may have been silent.
+      if (sinceMs !== undefined) this.#retrying.worked(clock.nowMs() - sinceMs);
     }
     if (!this.#stopped) await this.#conclude(connection, id, got);
   }

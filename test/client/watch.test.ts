@@ -349,6 +349,24 @@ test("with a retry every end is a reason to come back, and what flows for long e
   );
 });
 
+test("with a retry a stream that was silent for long before it was cut was not in vain", async () => {
+  let watch: ReturnType<typeof watching> | undefined;
+  await against(
+    async (peer) => {
+      await stream(peer, `part ${peer.number};`);
+      while (watch?.seen.text.endsWith(`part ${peer.number};`) !== true) await Bun.sleep(1);
+      watch.clock.advance(peer.number < 4 ? 3_600_000 : 0);
+      await peer.delivered();
+      peer.reset();
+    },
+    async (server) => {
+      watch = watching(server, { retryMs: 250 });
+      expect((await rejection(watch.watcher.run())).code).toBe("disconnected");
+      expect(watch.seen.text).toBe("part 1;part 2;part 3;part 4;part 5;");
+    },
+  );
+});
+
 test("with a retry a server that ends what it has just begun, again and again, is in vain", async () => {
   await against(
     async (peer) => {
