@@ -440,7 +440,8 @@ test("each connection gets a token of its own, and a refused one is fetched agai
     expect(server.requests).toEqual(
       ["t1", "t2", "t3"].map((token) => `broadcast,user=fier,token=${token},reply=1`),
     );
-    expect(clock.slept).toEqual([100, 200]);
+    // The last connection may sleep for its server's first word as well.
+    expect(clock.slept.slice(0, 2)).toEqual([100, 200]);
   }
 });
 
