@@ -82,7 +82,7 @@ function report(error: unknown): number {
   return meaning("failed").exit;
 }
 
-/** Ends the process, once its last words are out, or have not been read for long enough. */
+/** Ends the process, once what it said is out, or has not been read for long enough. */
 async function exit(status: number): Promise<void> {
   await said(wordsMs);
   process.exit(status);

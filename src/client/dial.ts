@@ -100,7 +100,7 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
   }
 }
 
-/** Whether `error` is one of `dial` that says that nobody listens there. */
+/** Whether `error` is one of `dial` that says that nothing listens there. */
 export function isRefused({ cause }: FstreamError): boolean {
   return codeOf(cause) === "ECONNREFUSED";
 }

@@ -60,7 +60,7 @@ export async function askEnd(dial: () => Promise<Connection>, id: string): Promi
   }
 }
 
-/** Whether the question may not have been heard: where nobody listens, or is answered, asking again is no use. */
+/** Whether the question may not have been heard: where nothing listens, or there was an answer, asking again is no use. */
 function isLost(error: unknown): boolean {
   return error instanceof FstreamError && error.code === "disconnected" && !isRefused(error);
 }

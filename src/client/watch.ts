@@ -140,7 +140,7 @@ export class Watcher {
     const { meter, request, channel } = this.#options;
     const limitMs = this.#limitMs(patience);
     let late = false;
-    // A server that neither answers nor hangs up holds nobody.
+    // A server that neither answers nor hangs up is not waited for without end.
     const timer = setTimeout(() => {
       late = true;
       connection.close();

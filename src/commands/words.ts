@@ -1,5 +1,5 @@
-// Words for people go to stderr, and nobody need read them: they are handed to the runtime, which writes what the reader
-// takes. A write that waits for it would hold up the stream, the timers and the signals as well. More than `maxUnreadBytes`
+// Words for people go to stderr, read or unread: they are handed to the runtime, which writes what the reader takes.
+// A write that waits for it would hold up the stream, the timers and the signals as well. More than `maxUnreadBytes`
 // are not kept for a reader that has stopped: what is said then is lost.
 
 /** Bytes that may wait for a reader. */

@@ -26,7 +26,7 @@ const leastFiles = 256;
 
 export interface Server {
   /**
-   * Stops in order: nobody new, everybody gets what they are owed, within shutdown_grace. Until then, and for a moment more,
+   * Stops in order: nothing new begins, every peer gets what it is owed, within shutdown_grace. Until then, and for a moment more,
    * watchers whose stream is over can ask how it ended.
    */
   stop(): Promise<void>;

@@ -130,7 +130,7 @@ export class Sockets {
   /** Peers whose send buffers are larger than usual. */
   readonly #fast = new Set<Peer>();
   readonly #listeners: TCPSocketListener<Peer | undefined>[] = [];
-  /** Those that came while the server stops: nobody waits for them. */
+  /** Those that came while the server stops: it does not wait for them. */
   readonly #late = new Set<Peer>();
   #stopping = false;
   #whenEmpty: (() => void) | undefined;
@@ -157,7 +157,7 @@ export class Sockets {
     return listener.port;
   }
 
-  /** Ends what has not begun. Who comes from now on is not waited for. */
+  /** Ends what has not begun. Connections that come from now on are not waited for. */
   stop(): void {
     this.#stopping = true;
     for (const peer of this.#peers) peer.session.stop();

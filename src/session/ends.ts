@@ -3,7 +3,7 @@
 // tells a stream that is over from one that was cut on its way, or whose server was killed.
 //
 // Only ends that the server brought about are kept, for `keptMs` at the most. They are bounded in number, and for each
-// network, so that nobody pushes out those of others by having many; the oldest go first.
+// network, so that a peer with many pushes out its own alone; the oldest go first.
 
 import { networkOf } from "../auth/network.ts";
 import { FstreamError, isWireCode } from "../errors.ts";
@@ -77,7 +77,7 @@ export class Ends {
   }
 
   /**
-   * The fields of the answer to whoever asks for this id. Throws `not_live` if there is no such end: none was given that
+   * The fields of the answer to a question with this id. Throws `not_live` if there is no such end: none was given that
    * id, it was long ago, or as the server sees it the stream still flows.
    */
   ask(id: string): [key: string, value: string][] {

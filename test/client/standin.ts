@@ -41,7 +41,7 @@ export interface StandIn extends AsyncDisposable {
   /** Bytes that came before a request was whole, of all connections. */
   rawBytes(): number;
   stop(): void;
-  /** Refuses whoever comes from now on; those that are there stay. */
+  /** Refuses connections from now on; those that are there stay. */
   stopListening(): void;
 }
 

@@ -1,5 +1,5 @@
 // The client where something works against it: a cut on the way, a server that is killed or lies, an input without end,
-// words that nobody reads.
+// unread words.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
@@ -140,7 +140,7 @@ describe("a stream", () => {
   });
 });
 
-test("words that nobody reads hold up neither a watch nor the end of it", async () => {
+test("unread words hold up neither a watch nor the end of it", async () => {
   const folder = mkdtempSync(join(tmpdir(), "fstream-unread-"));
   const fifo = join(folder, "stderr");
   expect(Bun.spawnSync(["mkfifo", fifo]).exitCode).toBe(0);

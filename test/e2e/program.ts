@@ -266,7 +266,7 @@ export class Peer {
     try {
       peer.#socket = await Bun.connect({ hostname: "127.0.0.1", port, allowHalfOpen: true, socket });
     } catch (error) {
-      // The server may have reset it before Bun has told of it.
+      // The server may have reset it before Bun knows of it.
       if (!(error instanceof Error && "code" in error && error.code === "ECONNRESET")) throw error;
       peer.#ended("reset");
     }

@@ -209,7 +209,7 @@ export class House {
     };
   }
 
-  /** What is answered to whoever asks how the stream of the watcher with this id ended. */
+  /** What is answered to the question how the stream of the watcher with this id ended. */
   askEnd(id: number): string {
     const asking = this.connect();
     asking.request("end", { id: idOf(id), reply: "1" });
