@@ -82,6 +82,11 @@ export function systemReason(error: unknown): string | undefined {
   return reasons[error.code] ?? (/^E[A-Z0-9]+$/.test(error.code) ? error.message : undefined);
 }
 
+/** Why something failed, in words: what the system said, else the error's own message. */
+export function reasonOf(error: unknown): string {
+  return systemReason(error) ?? (error instanceof Error ? error.message : String(error));
+}
+
 /** Any thrown value as an FstreamError; what is not one already is a bug or the system's: `internal`. */
 export function asFstreamError(error: unknown): FstreamError {
   if (error instanceof FstreamError) return error;

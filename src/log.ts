@@ -221,13 +221,25 @@ function cut(text: string, bytes: number): string {
   return text.slice(0, read) + end;
 }
 
-/** `text` with control characters, line separators and bidirectional controls as visible escapes: safe for a terminal or a log. */
+/** Controls, format characters (bidirectional ones too), line separators, halves of a pair; not the joiners that scripts need. */
+const unprintable = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** `text` with everything that is not simply seen as a visible escape: safe for a terminal or a log, on one line. */
 export function printable(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => {
-      const code = character.charCodeAt(0);
-      return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16)}`;
-    },
+  return text.replace(unprintable, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    if (code < 0x100) return `\\x${code.toString(16).padStart(2, "0")}`;
+    return code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
+  });
+}
+
+/** `value` as indented JSON, safe for a terminal: the same characters as escapes of JSON's, so that it means the same. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(unprintable, (character) =>
+    character === "\n" ? character : character.split("").map(escapedUnit).join(""),
   );
+}
+
+function escapedUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

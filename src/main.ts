@@ -1,39 +1,29 @@
 // From the words of the command line to a command, and from what becomes of it to the exit status. The only
 // place that ends the process. Words go to stderr, results to stdout.
 
-import { writeSync } from "node:fs";
 import { version } from "../package.json";
 import type { Invocation, Terminal } from "./commands/command.ts";
 import { isCommand, loadCommand } from "./commands/commands.ts";
+import { said, say } from "./commands/words.ts";
 import { FstreamError, meaning } from "./errors.ts";
 import { printable } from "./log.ts";
+import { writeStdout } from "./stdio.ts";
 
 const terminal: Terminal = {
-  say: (line) => put(2, `fstream: ${printable(line)}\n`),
+  say: (line) => say(`fstream: ${printable(line)}\n`),
   error: (error) => {
-    put(2, `fstream: error: ${printable(error.message)}\n`);
+    say(`fstream: error: ${printable(error.message)}\n`);
     if (error.hint !== undefined) terminal.hint(error.hint);
   },
-  hint: (text) => put(2, `fstream: hint: ${printable(text)}\n`),
-  print: (text) => put(1, text),
+  hint: (text) => say(`fstream: hint: ${printable(text)}\n`),
+  print: writeStdout,
   get columns() {
     return process.stdout.isTTY ? process.stdout.columns : undefined;
   },
 };
 
-/** Writes all of `text`. Whoever reads it may be slow, in which case it is tried again, or gone: then no one cares. */
-function put(descriptor: 1 | 2, text: string): void {
-  let rest = new TextEncoder().encode(text);
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(descriptor, rest));
-    } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
-      if (code !== "EAGAIN") return;
-      Bun.sleepSync(1);
-    }
-  }
-}
+/** How long the end of the process waits for a reader of stderr, milliseconds. */
+const wordsMs = 500;
 
 async function main(argv: readonly string[]): Promise<number> {
   const [first, second, ...rest] = argv;
@@ -45,9 +35,9 @@ async function main(argv: readonly string[]): Promise<number> {
   if (isCommand(second) && !first.startsWith("-") && first !== "help")
     return await call(second, [first, ...rest]);
 
-  const { helpFor, overview, unknownCommand } = await import("./commands/help.ts");
+  const { helpFor, missingCommand, overview, unknownCommand } = await import("./commands/help.ts");
   if (first === undefined) {
-    put(2, await overview());
+    say(await overview());
     return meaning("usage").exit;
   }
   if (first === "--help" || first === "-h" || first === "help") {
@@ -63,9 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const looksLikeAddress = /[.:[\]]/.test(first) || first === "localhost";
   if (!looksLikeAddress) throw unknownCommand(first);
   if (second !== undefined) throw unknownCommand(second);
-  throw new FstreamError("usage", `what is to be done at ${first}?`, {
-    hint: `e.g. fstream ${first} watch, or \`fstream --help\``,
-  });
+  throw missingCommand(first);
 }
 
 async function call(name: Parameters<typeof loadCommand>[0], argv: readonly string[]): Promise<number> {
@@ -88,11 +76,18 @@ function report(error: unknown): number {
     return meaning(error.code).exit;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  put(2, `fstream: error: a bug in fstream ${version}\n${stack}\n`);
+  const lines = stack.split("\n").map(printable).join("\n");
+  say(`fstream: error: a bug in fstream ${version}\n${lines}\n`);
   terminal.hint("please report it, with the lines above");
   return meaning("failed").exit;
 }
 
-process.on("unhandledRejection", (error) => process.exit(report(error)));
-process.on("uncaughtException", (error) => process.exit(report(error)));
-process.exit(await main(process.argv.slice(2)).catch(report));
+/** Ends the process, once what it said is out, or has not been read for long enough. */
+async function exit(status: number): Promise<void> {
+  await said(wordsMs);
+  process.exit(status);
+}
+
+process.on("unhandledRejection", (error) => void exit(report(error)));
+process.on("uncaughtException", (error) => void exit(report(error)));
+await exit(await main(process.argv.slice(2)).catch(report));

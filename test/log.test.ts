@@ -2,7 +2,7 @@
 
 import { describe, expect, setSystemTime, spyOn, test } from "bun:test";
 import { named } from "../src/errors.ts";
-import { createLog, type Level, type Log, printable, stderrLog } from "../src/log.ts";
+import { createLog, type Level, type Log, printable, printableJson, stderrLog } from "../src/log.ts";
 
 function capture(level: Level = "info", journal = false) {
   const lines: string[] = [];
@@ -46,6 +46,21 @@ describe("a log line", () => {
     log.info("user \nfstream: error: all is lost\u001b[2J\u2028");
     expect(lines).toEqual(["fstream: user \\x0afstream: error: all is lost\\x1b[2J\\u2028\n"]);
     expect(printable("kanał 🎥")).toBe("kanał 🎥");
+  });
+
+  test("shows what is not simply seen, and leaves the joiners that scripts need", () => {
+    expect(printable("a\u200fb\u2067c\u061cd\u200be\ufefff\u00adg")).toBe(
+      "a\\u200fb\\u2067c\\u061cd\\u200be\\ufefff\\xadg",
+    );
+    expect(printable("\u{e0041}\ud800")).toBe("\\u{e0041}\\ud800");
+    expect(printable("می\u200cخواهم 👩\u200d🚀")).toBe("می\u200cخواهم 👩\u200d🚀");
+  });
+
+  test("and JSON means the same when it is made safe for a terminal", () => {
+    const value = { name: "a\u001b[2J\u009b\u202e\u{e0041}\u007f", list: ["b\nc"] };
+    const text = printableJson(value);
+    expect(text).toMatch(/^[ -~\n]*$/);
+    expect(JSON.parse(text)).toEqual(value);
   });
 });
 

@@ -2,9 +2,10 @@
 // folder's entries, never by making a path of the name.
 
 import { randomBytes } from "node:crypto";
-import { chown, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import { open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { FstreamError } from "../errors.ts";
+import { readRegularFile } from "../file.ts";
 import { userNameProblem } from "./name.ts";
 import { type Ending, endings, readUserFile, type User, type UserFile } from "./userfile.ts";
 
@@ -47,14 +48,10 @@ export async function readEntry({ name, files }: Entry): Promise<UserFile> {
   if (files.length > 1) return { problem: "two files for one user: there should be only one of them" };
   const [{ path, ending }] = files;
   try {
-    const stats = await stat(path);
-    if (!stats.isFile() || stats.size > maxFileBytes)
-      return { problem: `not a file of at most ${maxFileBytes / 1024} KiB` };
-    return readUserFile(name, ending, await readFile(path));
+    return readUserFile(name, ending, await readRegularFile(path, maxFileBytes));
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error; // not the system's: a bug
-    return { problem: `can't be read: ${message}` };
+    if (!(error instanceof FstreamError)) throw error; // not the system's: a bug
+    return { problem: `can't be read: ${error.message}` };
   }
 }
 
@@ -111,12 +108,14 @@ export async function writeUser(folder: string, { name, secret, channels, enable
     try {
       await file.writeFile(`${lines.join("\n")}\n`);
       await file.sync();
+      if (process.getuid?.() === 0) {
+        // A server that is not root has to read it. By the open file, never by its name: the folder's owner may have put
+        // a link to another file in its place.
+        const { uid, gid } = await stat(folder);
+        await file.chown(uid, gid);
+      }
     } finally {
       await file.close();
-    }
-    if (process.getuid?.() === 0) {
-      const { uid, gid } = await stat(folder); // a server that is not root has to read it
-      await chown(temporary, uid, gid);
     }
     await rename(temporary, path);
   } catch (cause) {

@@ -41,11 +41,16 @@ export function formatPlace({ host, port }: Pick<Address, "host" | "port">): str
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** A mistaken address for people to read: without what stands before an `@`, which is likely to be a password. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/^((?:[a-z][a-z0-9+.-]*:\/\/)?).*@/is, "$1...@");
+}
+
 /** Whether bytes to and from there go through TLS. */
 export function isSecure(address: Address): boolean {
   return address.scheme === "fstreams" || address.scheme === "https";
 }
 
 function bad(text: string, why: string): FstreamError {
-  return new FstreamError("usage", `"${text}" is no address: ${why}`, { hint });
+  return new FstreamError("usage", `"${withoutCredentials(text)}" is no address: ${why}`, { hint });
 }

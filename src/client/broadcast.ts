@@ -14,9 +14,10 @@ import { Bell } from "./bell.ts";
 import type { Connection } from "./connection.ts";
 import type { Input } from "./input.ts";
 import type { Meter } from "./meter.ts";
-import { type Clock, mayPass, Patience } from "./patience.ts";
+import { type Clock, mayPass, Patience, successMs } from "./patience.ts";
 import type { Rejoin } from "./rejoin.ts";
 import { Replies } from "./replies.ts";
+import { Turn } from "./turn.ts";
 
 export interface BroadcastOptions {
   readonly dial: () => Promise<Connection>;
@@ -26,6 +27,8 @@ export interface BroadcastOptions {
   readonly fetchToken: (() => Promise<string>) | undefined;
   /** How long to tolerate that the server takes nothing, milliseconds; 0: not at all. */
   readonly retryMs: number;
+  /** How long the server may take to confirm the end, milliseconds. */
+  readonly confirmMs?: number;
   readonly rejoin: Rejoin;
   readonly input: Input;
   readonly clock: Clock;
@@ -33,13 +36,13 @@ export interface BroadcastOptions {
   readonly say: (text: string) => void;
 }
 
-/** A connection that lived so long was a success, even where the server never answers. Milliseconds. */
-const livedMs = 5000;
 /**
  * Who is turned away without a word (an original server's way) sees the server close by then. The FIN of a short
  * broadcast waits so long for a first word, or that close would pass for the answer to it. Milliseconds.
  */
 const silentMs = 500;
+/** What is still in the kernel when the input ends may take a slow line so long, and then comes the answer. Milliseconds. */
+const confirmMs = 60_000;
 /** How long to go on trying once the input is over. */
 const lastChanceMs = 10_000;
 /** How long a stream may keep us waiting for a join point, before it goes on anywhere. */
@@ -68,6 +71,7 @@ interface Link {
 export class Broadcaster {
   readonly #options: BroadcastOptions;
   readonly #bell = new Bell();
+  readonly #turn = new Turn();
   readonly #tokenPatience: Patience;
   #patience: Patience;
   #link: Link | undefined;
@@ -148,8 +152,18 @@ export class Broadcaster {
     await this.#answered(link);
     const orderly = !link.replies.over;
     if (orderly) link.connection.shutdown();
+    const limitMs = this.#confirmMs();
+    const timer = setTimeout(() => {
+      link.connection.close(`the server did not confirm the end within ${limitMs / 1000} s`);
+    }, limitMs);
     while (!link.replies.over) await this.#bell.rung();
+    clearTimeout(timer);
     return { sent: link.sent, confirmed: conclude(link, orderly) };
+  }
+
+  #confirmMs(): number {
+    const longestMs = this.#options.confirmMs ?? confirmMs;
+    return this.#lastChance ? Math.min(longestMs, lastChanceMs) : longestMs;
   }
 
   /** Returns when the server has said something, has closed, or had the time for it since the beginning. */
@@ -195,7 +209,10 @@ export class Broadcaster {
       const pieces = rejoin.start(clock.nowMs() >= untilMs);
       if (pieces !== undefined) return pieces;
       if (link.replies.over) return [];
-      if (this.#next() !== undefined) continue;
+      if (this.#next() !== undefined) {
+        await this.#turn.pass();
+        continue;
+      }
       if (input.ended) return [];
       await this.#bell.rung();
     }
@@ -205,6 +222,7 @@ export class Broadcaster {
     this.#keep(link, bytes);
     await link.connection.write(bytes);
     this.#count(link, bytes);
+    await this.#turn.pass();
   }
 
   #keep(link: Link, bytes: Uint8Array): void {
@@ -234,20 +252,31 @@ export class Broadcaster {
       state.done = true;
       this.#bell.ring();
     });
-    while (!state.done) if (this.#next() === undefined) await this.#bell.rung();
+    // It may fail while others have their turn; that is dealt with below.
+    result.catch(() => undefined);
+    while (!state.done) {
+      if (this.#next() === undefined) await this.#bell.rung();
+      else await this.#turn.pass();
+    }
     return await result;
   }
 
   /** Returns when another attempt is due; throws `trouble` if there is to be none. `link` is what was lost. */
   async #recover(trouble: FstreamError, link: Link | undefined): Promise<void> {
     const { clock, meter, say, fetchToken, retryMs, input, rejoin } = this.#options;
-    if (link?.replies.accepted === true || (link !== undefined && clock.nowMs() - link.sinceMs > livedMs)) {
-      this.#patience.succeeded();
-      this.#tokenPatience.succeeded();
-      this.#refusedTokens = 0;
-      this.#told = "";
+    const workedMs = link === undefined ? 0 : clock.nowMs() - link.sinceMs;
+    // A server that never answers, as the original does not, is judged by the time alone. Once the input is over
+    // nothing but a confirmation is a success.
+    const accepted = link?.replies.accepted === true || workedMs >= successMs;
+    if (accepted && !this.#lastChance) {
+      this.#patience.worked(workedMs);
+      this.#tokenPatience.worked(workedMs);
+      if (workedMs >= successMs) this.#refusedTokens = 0;
+      if (workedMs >= successMs) this.#told = "";
     }
-    const tokenSpent = fetchToken !== undefined && link !== undefined && trouble.code === "unauthorized";
+    // A token that was accepted is not what is refused later.
+    const tokenSpent =
+      fetchToken !== undefined && link !== undefined && !accepted && trouble.code === "unauthorized";
     if (
       tokenSpent &&
       !this.#stopped &&

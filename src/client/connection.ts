@@ -41,6 +41,8 @@ export class Connection {
   readonly #wire: Wire;
   /** `host:port`, for people. */
   readonly place: string;
+  /** The IP address at the other end: of the many that a name may have, the one that answered. */
+  readonly peer: string | undefined;
   readonly #readable = new Bell();
   readonly #writable = new Bell();
   #chunks: Uint8Array[] = [];
@@ -49,9 +51,10 @@ export class Connection {
   #shut = false;
   #ending: Ending | undefined;
 
-  constructor(wire: Wire, place: string) {
+  constructor(wire: Wire, place: string, peer?: string) {
     this.#wire = wire;
     this.place = place;
+    this.peer = peer;
   }
 
   /** Received, but not yet read, bytes. */
@@ -62,6 +65,11 @@ export class Connection {
   /** How it ended; undefined while it is open. Unread bytes may still be there. */
   get ending(): Ending | undefined {
     return this.#ending;
+  }
+
+  /** Whether we have said that no more will come. */
+  get finished(): boolean {
+    return this.#shut;
   }
 
   /** The next bytes, or undefined once it has ended and all was read. One reader at a time. */

@@ -2,6 +2,7 @@
 // time of a certificate; whether that verdict counts is trust.ts's. Nobody gets hold of the connection before
 // the certificate was accepted, so nothing of a request can be sent before.
 
+import { isIP } from "node:net";
 import type { Socket } from "bun";
 import { FstreamError } from "../errors.ts";
 import { type Address, formatPlace, isSecure } from "./address.ts";
@@ -16,11 +17,13 @@ const keepAliveMs = 5000;
 
 /**
  * Connects. Rejects with FstreamError `disconnected` where trying again may help, with `failed` where the
- * certificate is not trusted.
+ * certificate is not trusted. `peer` is the one IP address to take, of those that the name may have.
  */
-export async function dial(address: Address, trust: Trust): Promise<Connection> {
+export async function dial(address: Address, trust: Trust, peer?: string): Promise<Connection> {
   const place = formatPlace(address);
   const secure = isSecure(address);
+  // The certificate is the name's, whichever of its addresses is taken.
+  const named = peer !== undefined && isIP(address.host) === 0 ? { serverName: address.host } : {};
   const hint = secure ? `it may not speak TLS: ${usualPorts}` : undefined;
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   let connection: Connection | undefined;
@@ -43,10 +46,10 @@ export async function dial(address: Address, trust: Trust): Promise<Connection> 
   }, connectTimeoutMs);
 
   Bun.connect({
-    hostname: address.host,
+    hostname: peer ?? address.host,
     port: address.port,
     allowHalfOpen: true,
-    ...(secure ? { tls: tlsOptions(trust) } : {}),
+    ...(secure ? { tls: { ...tlsOptions(trust), ...named } } : {}),
     socket: {
       open(socket) {
         // The timer may have been faster.
@@ -55,7 +58,7 @@ export async function dial(address: Address, trust: Trust): Promise<Connection> 
           return;
         }
         socket.setKeepAlive(true, keepAliveMs);
-        connection = new Connection(socket, place);
+        connection = new Connection(socket, place, socket.remoteAddress);
         if (!secure) accept();
       },
       handshake(socket, authorized, error) {
@@ -95,6 +98,11 @@ export async function dial(address: Address, trust: Trust): Promise<Connection> 
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether `error` is one of `dial` that says that nothing listens there. */
+export function isRefused({ cause }: FstreamError): boolean {
+  return codeOf(cause) === "ECONNREFUSED";
 }
 
 function endingOf(

@@ -18,10 +18,12 @@ export interface HttpResponse {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
+  /** Whether the body said itself where it ends; else the connection's end did, which anybody on the way can bring about. */
+  readonly delimited: boolean;
 }
 
-/** Larger answers are not believed. Bytes. */
-const maxResponseBytes = 16 * 1024 * 1024;
+/** Larger answers are not believed: a token and a reason are short, and so is a proxy's page about its trouble. Bytes. */
+const maxResponseBytes = 64 * 1024;
 /** Time for the whole exchange, milliseconds. */
 const exchangeMs = 30_000;
 
@@ -71,17 +73,30 @@ export function parseResponse(bytes: Uint8Array, complete: boolean): HttpRespons
   const headers = new Map<string, string>();
   for (const line of lines) {
     const colon = line.indexOf(":");
-    if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+    if (colon < 1) continue;
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    const before = headers.get(name);
+    // Several of a name are a list (RFC 9110, section 5.3); a list of lengths is no length.
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
   const rest = text.slice(end + 4);
   const length = headers.get("content-length");
+  const coded = /\bchunked\b/i.test(headers.get("transfer-encoding") ?? "");
+  if (length !== undefined && !/^\d{1,15}$/.test(length)) return "no HTTP";
   let body: string | undefined;
-  if (/\bchunked\b/i.test(headers.get("transfer-encoding") ?? "")) body = unchunked(rest);
+  if (coded) body = unchunked(rest);
   else if (length !== undefined)
     body = rest.length >= Number(length) ? rest.slice(0, Number(length)) : undefined;
   else body = complete ? rest : undefined;
   if (body === undefined) return "cut short";
-  return { status: Number(status[1]), headers, body: Buffer.from(body, "latin1").toString("utf8") };
+  const delimited = coded || length !== undefined;
+  return {
+    status: Number(status[1]),
+    headers,
+    body: Buffer.from(body, "latin1").toString("utf8"),
+    delimited,
+  };
 }
 
 /** The chunked coding (RFC 9112, section 7.1) taken off; undefined if its last chunk is missing. */
@@ -90,11 +105,12 @@ function unchunked(text: string): string | undefined {
   let at = 0;
   for (;;) {
     const line = text.indexOf("\r\n", at);
-    const size = Number.parseInt(text.slice(at, line), 16);
-    if (line < 0 || !(size >= 0)) return undefined;
+    const digits = /^([\da-f]{1,8})[ \t]*(?:;|$)/i.exec(line < 0 ? "" : text.slice(at, line))?.[1];
+    if (digits === undefined) return undefined;
+    const size = Number.parseInt(digits, 16);
     if (size === 0) return body;
     at = line + 2;
-    if (at + size > text.length) return undefined;
+    if (text.slice(at + size, at + size + 2) !== "\r\n") return undefined;
     body += text.slice(at, at + size);
     at += size + 2;
   }

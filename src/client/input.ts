@@ -1,11 +1,18 @@
 // The bytes to broadcast, read ahead of the connection: a pump keeps a little of stdin at hand, so that reading
 // and sending overlap, and takes no more while it is not fetched (the pipe's writer then waits, as in any
-// pipeline).
+// pipeline). A source that always has more, such as a file, leaves the event loop a turn after as much as is read ahead:
+// signals and the connection have to be heard between.
 
-import { FstreamError } from "../errors.ts";
+import { fstatSync } from "node:fs";
+import { isatty } from "node:tty";
+import { FstreamError, reasonOf } from "../errors.ts";
+import { readSome } from "../file.ts";
+import { isClosed } from "../stdio.ts";
 
 /** Read ahead at most this much, bytes. */
 const aheadBytes = 1024 * 1024;
+/** Read from a file at a time, bytes. */
+const pieceBytes = 512 * 1024;
 
 interface Reader {
   read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
@@ -16,6 +23,8 @@ export class Input {
   #chunks: Uint8Array[] = [];
   #ahead = 0;
   #total = 0;
+  /** Bytes read since the event loop was last left a turn. */
+  #sinceTurn = 0;
   #pumping = false;
   #over = false;
   #failure: FstreamError | undefined;
@@ -65,17 +74,22 @@ export class Input {
     this.#pumping = true;
     try {
       while (!this.#over && this.#ahead < aheadBytes) {
+        if (this.#sinceTurn >= aheadBytes) {
+          await new Promise(setImmediate);
+          this.#sinceTurn = 0;
+        }
         const { done, value } = await this.#reader.read();
         if (done || this.#over) this.#over = true;
         else if (value !== undefined && value.length > 0) {
           this.#chunks.push(value);
           this.#ahead += value.length;
+          this.#sinceTurn += value.length;
           this.#total += value.length;
         }
         this.#change();
       }
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = reasonOf(cause);
       this.#over = true;
       this.#failure = new FstreamError("failed", `can't read stdin: ${why}`, { cause });
       this.#change();
@@ -84,7 +98,25 @@ export class Input {
   }
 }
 
-/** The process's stdin. */
+/** The process's stdin, from the descriptor's offset on; throws FstreamError `failed` if it is closed. */
 export function stdinInput(): Input {
-  return new Input(Bun.stdin.stream().getReader());
+  if (isClosed(0)) throw new FstreamError("failed", "can't read stdin: it is closed");
+  return new Input(isFile(0) ? descriptorReader(0) : Bun.stdin.stream().getReader());
+}
+
+/** Whether it is a file or a device, which are always ready: of those Bun's stream would read from the beginning. */
+function isFile(fd: number): boolean {
+  const stats = fstatSync(fd);
+  return stats.isFile() || stats.isBlockDevice() || (stats.isCharacterDevice() && !isatty(fd));
+}
+
+/** Reads on the thread pool from where the descriptor stands. */
+function descriptorReader(fd: number): Reader {
+  return {
+    async read() {
+      const piece = Buffer.allocUnsafeSlow(pieceBytes);
+      const count = await readSome(fd, piece);
+      return count === 0 ? { done: true } : { done: false, value: piece.subarray(0, count) };
+    },
+  };
 }

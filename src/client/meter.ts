@@ -2,6 +2,7 @@
 // said. It tells what is known: how long, how fast, how much, and for a watcher what has arrived but is not yet
 // taken from stdout.
 
+import { printable } from "../log.ts";
 import { formatBytes, formatClock } from "./amount.ts";
 
 const everyMs = 500;
@@ -65,7 +66,9 @@ export class Meter {
       formatBytes(this.#total),
       ...(behind > 0 ? [`${formatBytes(behind)} behind`] : []),
     ];
-    this.#screen.write(`${wipe}${`fstream: ${parts.join("  ")}`.slice(0, this.#screen.columns() - 1)}`);
+    this.#screen.write(
+      `${wipe}${printable(`fstream: ${parts.join("  ")}`).slice(0, this.#screen.columns() - 1)}`,
+    );
     this.#shown = true;
   }
 

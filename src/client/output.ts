@@ -1,7 +1,8 @@
 // Where a watched stream goes: stdout. Writing waits for whoever reads it; a reader that has gone away is no
 // error but the end of what was asked for (`watch | head -c 1000`).
 
-import { FstreamError } from "../errors.ts";
+import { FstreamError, reasonOf } from "../errors.ts";
+import { isClosed } from "../stdio.ts";
 
 interface Sink {
   write(bytes: Uint8Array): number | Promise<number>;
@@ -35,13 +36,15 @@ export class Output {
         this.#gone = true;
         return;
       }
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new FstreamError("failed", `can't write to stdout: ${why}`, { cause });
+      throw new FstreamError("failed", `can't write to stdout: ${reasonOf(cause)}`, {
+        cause,
+      });
     }
   }
 }
 
-/** The process's stdout. */
+/** The process's stdout; throws FstreamError `failed` if it is closed. */
 export function stdoutOutput(): Output {
+  if (isClosed(1)) throw new FstreamError("failed", "can't write to stdout: it is closed");
   return new Output(Bun.stdout.writer());
 }

@@ -19,6 +19,8 @@ export const systemClock: Clock = {
 
 const firstPauseMs = 100;
 const longestPauseMs = 5000;
+/** What works for so long is a success; less, if no more is tolerated. */
+export const successMs = 5000;
 
 export class Patience {
   readonly #clock: Clock;
@@ -37,10 +39,15 @@ export class Patience {
     this.#untilMs ??= this.#clock.nowMs() + this.#durationMs;
   }
 
-  /** It worked: the time in vain counts from zero when the next trouble begins. */
-  succeeded(): void {
-    this.#untilMs = undefined;
-    this.#pauseMs = firstPauseMs;
+  /**
+   * It worked for `ms`, which therefore was not in vain. Only if that was for long is all forgotten, the pauses too: a server
+   * that ends what it has just begun, again and again, must not be met without any.
+   */
+  worked(ms: number): void {
+    if (ms >= Math.min(successMs, this.#durationMs)) {
+      this.#untilMs = undefined;
+      this.#pauseMs = firstPauseMs;
+    } else if (this.#untilMs !== undefined) this.#untilMs += ms;
   }
 
   /** What is left, milliseconds. */

@@ -1,10 +1,11 @@
 // What a server says to a broadcaster while it sends: `ok` when the stream begins, perhaps an `error` later,
-// `ok,bytes=N` after the FIN. A server of the original protocol says nothing at all. Reads until the server
-// has no more to say.
+// `ok,bytes=N` after the FIN, and not before. A server of the original protocol says nothing at all. Reads until the server
+// has no more to say, and however much that is, lets everything else have its turn.
 
 import { FstreamError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { Opening } from "./opening.ts";
+import { Turn } from "./turn.ts";
 
 export class Replies {
   readonly #change: () => void;
@@ -51,22 +52,27 @@ export class Replies {
 
   async #decode(connection: Connection): Promise<void> {
     const decoder = new Opening(connection.place, "broadcast");
+    const turn = new Turn();
     // Bytes that are no frame come from a server that we do not know; they mean nothing to a broadcaster.
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
       let result = decoder.feed(bytes);
       while (result.type === "reply") {
         const { reply, rest } = result;
         if (reply.type === "error") this.#error ??= reply.error;
-        else this.#heard(reply.fields);
+        else this.#heard(reply.fields, connection);
         this.#change();
+        await turn.pass();
         result = decoder.feed(rest);
       }
     }
   }
 
-  #heard(fields: ReadonlyMap<string, string>): void {
+  #heard(fields: ReadonlyMap<string, string>, { finished, place }: Connection): void {
     this.#accepted = true;
     const bytes = fields.get("bytes");
-    if (bytes !== undefined && /^\d{1,16}$/.test(bytes)) this.#bytes = Number(bytes);
+    if (bytes === undefined || !/^\d{1,16}$/.test(bytes)) return;
+    // It can't know yet what the whole is: to believe it would be to leave the rest unread.
+    if (!finished) throw new FstreamError("failed", `${place} confirmed the end of a stream that goes on`);
+    this.#bytes = Number(bytes);
   }
 }

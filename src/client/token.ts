@@ -17,6 +17,8 @@ export interface TokenLogin {
 
 /** More than that is no token. Bytes. */
 const maxTokenBytes = 1024;
+/** No more is shown of the reason that a server gives over HTTP. */
+const maxReasonCharacters = 500;
 /** How long the server may take to answer: password hashing queues up under load. Milliseconds. */
 const answerMs = 30_000;
 
@@ -83,13 +85,19 @@ async function fromHttp(address: Address, trust: Trust, { user, password }: Toke
     headers: { Authorization: `Basic ${credentials}`, Accept: "text/plain" },
   });
   if (response.status !== 200) throw refusal(response);
+  if (!response.delimited) {
+    throw new FstreamError(
+      "disconnected",
+      "the answer has no length, so that its token may have been cut short",
+    );
+  }
   return checked(response.body);
 }
 
 /** What an answer other than 200 means: our servers name the code, of others the status has to do. */
 export function refusal({ status, headers, body }: HttpResponse): FstreamError {
   const code = headers.get("x-fstream-code") ?? "";
-  if (isWireCode(code)) return new FstreamError(code, body.trim() || code);
+  if (isWireCode(code)) return new FstreamError(code, body.trim().slice(0, maxReasonCharacters) || code);
   const message = `the server answered with HTTP status ${status}`;
   switch (status) {
     case 401:

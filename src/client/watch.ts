@@ -1,12 +1,14 @@
 // Watching: asks for a channel and passes its bytes on to the output, until the stream ends. What the first
 // bytes are decides which kind of server it is: a reply frame, or the stream itself (the original protocol).
 //
-// One attempt ends in order (a FIN after a stream) or with an error. `wait` tolerates errors that may pass until
-// the first byte has come, `retry` every end at all times, each for so long as nothing comes of it.
+// One attempt ends in order or with an error. What counts as in order its server is asked for (end.ts), if it has given the
+// stream an id; else that it was a FIN. `wait` tolerates errors that may pass until the first byte has come, `retry` every
+// end at all times, each for so long as nothing comes of it.
 
 import { FstreamError } from "../errors.ts";
 import { advised } from "./advice.ts";
 import type { Connection } from "./connection.ts";
+import { askEnd, missing, type StreamEnd } from "./end.ts";
 import type { Meter } from "./meter.ts";
 import { Opening } from "./opening.ts";
 import type { Output } from "./output.ts";
@@ -15,22 +17,31 @@ import { type Clock, mayPass, Patience } from "./patience.ts";
 export interface WatchOptions {
   /** `user/channel`, for people. */
   readonly channel: string;
-  readonly dial: () => Promise<Connection>;
+  /** `peer`: the IP address to take, of those that the server's name may have. */
+  readonly dial: (peer?: string) => Promise<Connection>;
   /** The bytes of a request that asks the server to wait so long for the channel; whole seconds. */
   readonly request: (waitSeconds: number) => Uint8Array;
   /** How long to tolerate that nothing is there yet, milliseconds; 0: not at all. */
   readonly waitMs: number;
   /** How long to tolerate that nothing comes, at any time. */
   readonly retryMs: number;
+  /** Whether the server was asked to close rather than to skip: then a skip is an error. */
+  readonly closeOnLag: boolean;
+  /** How long the server may say nothing where it was not asked to wait, milliseconds. */
+  readonly firstByteMs?: number;
   readonly output: Output;
   readonly clock: Clock;
   readonly meter: Meter | undefined;
   /** A word for people about what is tolerated. */
   readonly say: (text: string) => void;
+  /** A word for people about what is lost. */
+  readonly warn: (text: string) => void;
 }
 
 /** A server is asked to wait for at most a day at a time. */
 const longestWaitMs = 24 * 3600 * 1000;
+/** Longer than a server looks for a join point, or holds a channel for its broadcaster, as it usually does. */
+const firstByteMs = 60_000;
 /** How much longer than the wait that was asked for its answer may take. */
 const answerGraceMs = 2000;
 
@@ -95,54 +106,108 @@ export class Watcher {
   }
 
   async #attempt(patience: Patience): Promise<void> {
-    const connection = await this.#options.dial();
+    const { dial, output, meter, clock } = this.#options;
+    const connection = await dial();
     this.#connection = connection;
     if (this.#stopped) return connection.close();
-    this.#options.meter?.behind(() => connection.unread);
-    const timer = this.#timeLimit(connection, patience);
+    meter?.behind(() => connection.unread);
+    let got = 0;
+    let id: string | undefined;
+    let sinceMs: number | undefined;
+    try {
+      const opened = await this.#open(connection, patience);
+      id = opened.id;
+      sinceMs = clock.nowMs();
+      for (let bytes: Uint8Array | undefined = opened.bytes; bytes !== undefined; ) {
+        got += bytes.length;
+        await this.#pass(bytes, connection);
+        if (output.gone) return;
+        bytes = await connection.read();
+      }
+    } finally {
+      connection.close();
+      // As long as the stream was there it was not in vain, though its broadcaster may have been silent.
+      if (sinceMs !== undefined) this.#retrying.worked(clock.nowMs() - sinceMs);
+    }
+    if (!this.#stopped) await this.#conclude(connection, id, got);
+  }
+
+  /** Makes the request and waits for what the server says first: the stream's id, if it has one, and its first bytes. */
+  async #open(
+    connection: Connection,
+    patience: Patience,
+  ): Promise<{ readonly id?: string | undefined; readonly bytes: Uint8Array }> {
+    const { meter, request, channel } = this.#options;
+    const limitMs = this.#limitMs(patience);
+    let late = false;
+    // A server that neither answers nor hangs up is not waited for without end.
+    const timer = setTimeout(() => {
+      late = true;
+      connection.close();
+    }, limitMs);
     try {
       const waitSeconds = this.#waitSeconds(patience);
-      await connection.write(this.#options.request(waitSeconds));
-      if (waitSeconds > 0) this.#options.meter?.state(`waiting for ${this.#options.channel} to begin`);
+      await connection.write(request(waitSeconds));
+      if (waitSeconds > 0) meter?.state(`waiting for ${channel} to begin`);
       const decoder = new Opening(connection.place, "watch");
-      let streaming = false;
       for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
-        if (!streaming) {
-          const result = decoder.feed(bytes);
-          if (result.type === "more") continue;
-          clearTimeout(timer);
-          if (result.type === "reply" && result.reply.type === "error") {
-            throw advised(result.reply.error, "watch");
-          }
-          streaming = true;
-          this.#options.meter?.state("");
-          bytes = result.type === "reply" ? result.rest : result.bytes;
-        }
-        await this.#pass(bytes, connection);
-        if (this.#options.output.gone) return;
+        const result = decoder.feed(bytes);
+        if (result.type === "more") continue;
+        meter?.state("");
+        if (result.type === "stream") return { bytes: result.bytes };
+        if (result.reply.type === "error") throw advised(result.reply.error, "watch");
+        return { id: result.reply.fields.get("id"), bytes: result.rest };
       }
-      if (!streaming) await this.#pass(decoder.kept, connection);
-      if (!streaming && decoder.kept.length === 0) throw nothingCame();
-      if (connection.ending?.type !== "fin" && !this.#stopped) throw cutShort(connection);
+      if (late) throw this.#silent(connection, limitMs);
+      if (decoder.kept.length === 0 && !this.#stopped) throw nothingCame();
+      // What we have cut off ourselves may be half a frame; what the server has is a stream.
+      return { bytes: this.#stopped ? decoder.kept.subarray(0, 0) : decoder.kept };
+    } catch (error) {
+      throw late ? this.#silent(connection, limitMs) : error;
     } finally {
       clearTimeout(timer);
-      connection.close();
     }
   }
 
   async #pass(bytes: Uint8Array, connection: Connection): Promise<void> {
     if (bytes.length === 0) return;
     this.#began = true;
-    this.#waiting.succeeded();
-    this.#retrying.succeeded();
     await this.#options.output.write(bytes, connection.unread === 0);
     this.#options.meter?.add(bytes.length);
   }
 
-  /** A server that neither answers nor hangs up must not hold a wait that is over. */
-  #timeLimit(connection: Connection, patience: Patience): ReturnType<typeof setTimeout> | undefined {
-    if (!this.#patient || patience.leftMs === Number.POSITIVE_INFINITY) return undefined;
-    return setTimeout(() => connection.close(), Math.min(patience.leftMs, longestWaitMs) + answerGraceMs);
+  /** Returns if the stream of which `got` bytes have come is whole, as far as can be known. */
+  async #conclude(connection: Connection, id: string | undefined, got: number): Promise<void> {
+    const { dial, warn, closeOnLag } = this.#options;
+    if (id === undefined) {
+      if (connection.ending?.type !== "fin") throw cutShort(connection.lost().message);
+      return;
+    }
+    let end: StreamEnd;
+    try {
+      end = await askEnd(() => dial(connection.peer), id);
+    } catch (error) {
+      if (!(error instanceof FstreamError)) throw error;
+      if (connection.ending?.type !== "fin") throw cutShort(connection.lost().message);
+      throw cutShort(`its server did not say how it ended: ${error.message}`, "may have been");
+    }
+    const why = missing(end, got);
+    if (why !== undefined) throw cutShort(why);
+    if (end.skipped === 0) return;
+    const skip = `the server skipped ${end.skipped} bytes of the stream: this end was too slow`;
+    if (closeOnLag) throw new FstreamError("disconnected", skip);
+    warn(skip);
+  }
+
+  #limitMs(patience: Patience): number {
+    if (this.#patient) return Math.min(patience.leftMs, longestWaitMs) + answerGraceMs;
+    return this.#options.firstByteMs ?? firstByteMs;
+  }
+
+  #silent({ place }: Connection, limitMs: number): FstreamError {
+    const message = `${place} neither began the stream nor refused it within ${limitMs / 1000} s`;
+    if (this.#patient) return new FstreamError("not_live", message);
+    return new FstreamError("disconnected", message, { hint: "--wait waits for longer" });
   }
 
   #waitSeconds(patience: Patience): number {
@@ -165,9 +230,8 @@ function nothingCame(): FstreamError {
   );
 }
 
-function cutShort(connection: Connection): FstreamError {
-  const { message } = connection.lost();
-  return new FstreamError("disconnected", `the stream was cut short: ${message}`, {
+function cutShort(why: string, was = "was"): FstreamError {
+  return new FstreamError("disconnected", `the stream ${was} cut short: ${why}`, {
     hint: "watch --retry goes on by itself",
   });
 }

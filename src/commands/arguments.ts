@@ -1,6 +1,7 @@
 // The arguments of the protocol, from flags and from the environment: X comes from `--X` (dashes for
 // underscores), or from `fserv_arg_X`. Each verb sends only its own arguments, so a password that was exported
-// for one never leaves with another. What fstream does not know is passed on, as the original does.
+// for one never leaves with another. What fstream does not know is passed on, as the original does, unless it looks like
+// a secret: a slip must not send a password in the clear.
 
 import { FstreamError } from "../errors.ts";
 import { parseDurationMs } from "../protocol/request.ts";
@@ -93,9 +94,11 @@ export async function readArguments(verb: Verb, invocation: Invocation): Promise
     if (variable.startsWith(prefix)) {
       if (known.has(name)) continue;
       const { hint, meant } = slipOf(name);
-      if (hint !== undefined) terminal.hint(`${variable} is unknown: ${hint}`);
+      const secret = looksSecret(name) || meant.some((one) => looksSecret(one));
+      if (hint !== undefined || secret) terminal.hint(unknownWords(variable, hint, secret));
       // A slip of the name of something that this verb keeps to itself is kept as well.
-      if (plainName.test(name) && meant.every((one) => own[verb].includes(one))) found.set(name, value);
+      const passedOn = !secret && meant.every((one) => own[verb].includes(one));
+      if (passedOn && plainName.test(name)) found.set(name, value);
     } else if (variable.toLowerCase().startsWith(prefix)) {
       terminal.hint(`${variable} is unknown: variables are lower case, ${variable.toLowerCase()}`);
     }
@@ -163,6 +166,18 @@ const flagsAlone: ReadonlySet<string> = new Set([
   "insecure",
   ...Array.from(secrets, (name) => `${name}_file`),
 ]);
+
+/** What people call a secret: anywhere in a name, or as a word of it. */
+const secretName = /pass|secret|token|credential|(?:^|[_.-])(?:(?:pwd?|psw|auth|pin)\d*(?:$|[_.-])|\w*key$)/i;
+
+function looksSecret(name: string): boolean {
+  return secretName.test(name);
+}
+
+function unknownWords(variable: string, hint: string | undefined, secret: boolean): string {
+  const kept = secret ? "it looks like a secret, and is not sent" : undefined;
+  return `${variable} is unknown: ${[hint, kept].filter((words) => words !== undefined).join("; ")}`;
+}
 
 /** What an unknown name looks like: words for people, and the arguments that may be meant, if any. */
 function slipOf(name: string): { readonly hint?: string; readonly meant: readonly string[] } {

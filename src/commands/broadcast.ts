@@ -54,7 +54,7 @@ async function run(invocation: Invocation): Promise<number> {
     typeof flags["token-from"] === "string"
       ? addressOf("--token-from", flags["token-from"], ["https", "http", "fstreams"])
       : undefined;
-  const trust = trustOf(invocation, tokenAddress === undefined ? [address] : [address, tokenAddress]);
+  const trust = await trustOf(invocation, tokenAddress === undefined ? [address] : [address, tokenAddress]);
   const found = await readArguments("broadcast", invocation);
   if (tokenAddress !== undefined || !found.has("token")) requirePassword("broadcast", found);
   const login = { user: found.get("user") ?? "", password: found.get("user_password") ?? "" };

@@ -2,11 +2,14 @@
 // at once, where the server would stop at the first.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { type Folder, readUsers } from "../auth/folder.ts";
 import { FstreamError } from "../errors.ts";
+import { readRegularFile } from "../file.ts";
 import { examineSettings, type Settings } from "../settings/load.ts";
 import type { Command, Invocation } from "./command.ts";
+
+/** What is larger than this is neither a certificate, nor a key, nor a token. Bytes. */
+const maxFileBytes = 1024 * 1024;
 
 export const check: Command = {
   name: "check",
@@ -47,9 +50,10 @@ async function fileProblems({ server }: Settings): Promise<string[]> {
   const read = async (key: string, path: string | undefined): Promise<Buffer | undefined> => {
     if (path === undefined) return undefined;
     try {
-      return await readFile(path);
+      return await readRegularFile(path, maxFileBytes);
     } catch (error) {
-      problems.push(`${key}: ${path} can't be read: ${(error as Error).message}`);
+      if (!(error instanceof FstreamError)) throw error;
+      problems.push(`${key}: ${path} can't be read: ${error.message}`);
       return undefined;
     }
   };

@@ -27,7 +27,7 @@ export interface Terminal {
   error(error: FstreamError): void;
   /** `fstream: hint: ...` on stderr. */
   hint(text: string): void;
-  /** A result that was asked for, on stdout, as it is: the caller ends its lines. */
+  /** A result that was asked for, on stdout, as it is: the caller ends its lines. Throws `failed` if it can't be written. */
   print(text: string): void;
   /** How wide stdout is if it is a terminal; undefined: a file or a pipe, where scripts read. */
   readonly columns: number | undefined;

@@ -1,5 +1,6 @@
 // `fstream help`, `fstream help COMMAND` and `--help`: written from the commands themselves.
 
+import { withoutCredentials } from "../client/address.ts";
 import { FstreamError } from "../errors.ts";
 import { nearest } from "../settings/nearest.ts";
 import { commandNames, isCommand, loadCommand } from "./commands.ts";
@@ -31,9 +32,17 @@ export async function helpFor(name: string): Promise<string> {
   return helpText(await loadCommand(name));
 }
 
+/** For what was called without any command. */
+export function missingCommand(address: string): FstreamError {
+  const shown = withoutCredentials(address);
+  return new FstreamError("usage", `what is to be done at ${shown}?`, {
+    hint: `e.g. fstream ${shown} watch, or \`fstream --help\``,
+  });
+}
+
 export function unknownCommand(word: string): FstreamError {
   const near = nearest(word, commandNames);
-  return new FstreamError("usage", `unknown command ${word}`, {
+  return new FstreamError("usage", `unknown command ${withoutCredentials(word)}`, {
     hint: near === undefined ? "`fstream --help` lists the commands" : `did you mean ${near}?`,
   });
 }

@@ -1,14 +1,17 @@
 // What the verbs that talk to a server have in common: the address they are given, whom TLS trusts, durations,
 // and the status line.
 
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Address, isSecure, parseAddress } from "../client/address.ts";
+import { type Address, isSecure, parseAddress, withoutCredentials } from "../client/address.ts";
 import { Meter } from "../client/meter.ts";
 import { parseFingerprint, type Trust } from "../client/trust.ts";
 import { FstreamError } from "../errors.ts";
+import { readNamedFile } from "../file.ts";
 import { parseDuration } from "../settings/duration.ts";
 import type { Flag, Invocation, Terminal } from "./command.ts";
+
+/** A file of all the authorities there are has some 250 KiB. Bytes. */
+const maxCafileBytes = 4 * 1024 * 1024;
 
 /** The flags that decide whom TLS trusts. */
 export const trustFlags: Readonly<Record<string, Flag>> = {
@@ -41,7 +44,7 @@ export function addressOperand(
     });
   }
   if (more !== undefined) {
-    throw new FstreamError("usage", `${verb} takes one address: ${more} is too much`, {
+    throw new FstreamError("usage", `${verb} takes one address: ${withoutCredentials(more)} is too much`, {
       hint: surplusHint(verb, invocation),
     });
   }
@@ -61,7 +64,7 @@ function surplusHint(
   if (patient !== undefined && duration !== undefined) {
     return `--${patient}=${duration}, with an equals sign`;
   }
-  const [, more] = operands;
+  const more = withoutCredentials(operands[1]);
   if (verb !== "token" && (/[./\\]/.test(more) || flags.user !== undefined)) {
     const [does, sign] = redirections[verb];
     return `${verb} ${does}: fstream ADDRESS ${verb} ${sign} ${more}`;
@@ -84,7 +87,7 @@ export function addressOf(who: string, text: string, schemes: readonly Address["
 }
 
 /** Whom to trust at `addresses`; flags that would have no effect there are refused, lest they give false comfort. */
-export function trustOf({ flags, cwd }: Invocation, addresses: readonly Address[]): Trust {
+export async function trustOf({ flags, cwd }: Invocation, addresses: readonly Address[]): Promise<Trust> {
   const given = Object.keys(trustFlags).filter((name) => flags[name] !== undefined && flags[name] !== false);
   if (given.length > 1) {
     throw new FstreamError("usage", `${given.map((name) => `--${name}`).join(" and ")} exclude each other`);
@@ -99,18 +102,17 @@ export function trustOf({ flags, cwd }: Invocation, addresses: readonly Address[
     return { type: "fingerprint", sha256: parseFingerprint(flags.fingerprint) };
   }
   if (typeof flags.cafile === "string")
-    return { type: "authorities", pem: readPem(resolve(cwd, flags.cafile)) };
+    return { type: "authorities", pem: await readPem(resolve(cwd, flags.cafile)) };
   return { type: "system" };
 }
 
-function readPem(path: string): string {
+async function readPem(path: string): Promise<string> {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = (await readNamedFile(path, maxCafileBytes)).toString("utf8");
   } catch (cause) {
-    throw new FstreamError("failed", `--cafile ${path} can't be read: ${(cause as Error).message}`, {
-      cause,
-    });
+    if (!(cause instanceof FstreamError)) throw cause;
+    throw new FstreamError("failed", `--cafile ${path} can't be read: ${cause.message}`, { cause });
   }
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   throw new FstreamError("failed", `--cafile ${path} holds no PEM certificate`);

@@ -1,27 +1,34 @@
 // Secrets from where they do not show: a file, a pipe, or a person at a terminal who types without seeing it.
 // Never from the command line itself, which every process on the machine can read.
 
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { FstreamError, systemReason } from "../errors.ts";
+import { FstreamError } from "../errors.ts";
+import { readNamedFile } from "../file.ts";
+import { printable } from "../log.ts";
+import { readStdin, readStdinLine } from "../stdio.ts";
+
+/** No secret is larger. Bytes. */
+const maxSecretBytes = 64 * 1024;
 
 /** The text of a secret file (`-`: all of stdin) without one trailing newline; rejects with `failed`. */
 export async function readSecretFile(file: string, cwd: string): Promise<string> {
-  const name = file === "-" ? "stdin" : file;
-  let bytes: Uint8Array;
-  try {
-    bytes = file === "-" ? await Bun.stdin.bytes() : await readFile(resolve(cwd, file));
-  } catch (cause) {
-    throw new FstreamError("failed", `${name} can't be read: ${systemReason(cause) ?? String(cause)}`, {
-      cause,
-    });
-  }
-  return decode(bytes, name).replace(/\r?\n$/, "");
+  const isStdin = file === "-";
+  const bytes = isStdin ? await readStdin(maxSecretBytes) : await readFile(resolve(cwd, file), file);
+  return decode(bytes, isStdin ? "stdin" : file).replace(/\r?\n$/, "");
 }
 
-/** The first line of stdin, where it is a pipe or a file. */
+/** The first line of stdin, where it is a pipe or a file; what follows it is left there. Rejects with `failed`. */
 export async function readSecretLine(): Promise<string> {
-  return decode(await Bun.stdin.bytes(), "stdin").split(/\r?\n/, 1)[0];
+  return decode(await readStdinLine(maxSecretBytes), "stdin").replace(/\r$/, "");
+}
+
+async function readFile(path: string, name: string): Promise<Uint8Array> {
+  try {
+    return await readNamedFile(path, maxSecretBytes);
+  } catch (cause) {
+    if (!(cause instanceof FstreamError)) throw cause;
+    throw new FstreamError("failed", `${name} can't be read: ${cause.message}`, { cause });
+  }
 }
 
 function decode(bytes: Uint8Array, name: string): string {
@@ -40,7 +47,7 @@ export async function askSecrets(prompts: readonly string[]): Promise<string[]> 
   try {
     const answers: string[] = [];
     for (const prompt of prompts) {
-      stderr.write(prompt);
+      stderr.write(printable(prompt));
       answers.push(await typed.line());
       stderr.write("\n");
     }

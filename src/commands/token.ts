@@ -16,7 +16,7 @@ export const token: Command = {
 async function run(invocation: Invocation): Promise<number> {
   const { terminal } = invocation;
   const address = addressOperand("token", invocation, ["fstream", "fstreams", "https", "http"]);
-  const trust = trustOf(invocation, [address]);
+  const trust = await trustOf(invocation, [address]);
   const found = await readArguments("token", invocation);
   const login = { user: found.get("user") ?? "", password: requirePassword("token", found) };
   const extra = [...found].filter(([name]) => name !== "user" && name !== "user_password");

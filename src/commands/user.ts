@@ -8,6 +8,7 @@ import { userNameProblem } from "../auth/name.ts";
 import { hashPassword, type Secret } from "../auth/password.ts";
 import type { User } from "../auth/userfile.ts";
 import { FstreamError, systemReason } from "../errors.ts";
+import { printable, printableJson } from "../log.ts";
 import { loadSettings } from "../settings/load.ts";
 import type { Command, Invocation } from "./command.ts";
 import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
@@ -124,8 +125,9 @@ async function list({ flags, terminal }: Invocation, folder: string): Promise<nu
       channels: channels ?? null,
       enabled,
     }));
-    terminal.print(`${JSON.stringify(entries, null, 2)}\n`);
+    terminal.print(`${printableJson(entries)}\n`);
   } else if (terminal.columns === undefined) {
+    // For a script each name is as it is; without control characters, as a name of a user never has any.
     terminal.print(users.map(({ name }) => `${name}\n`).join(""));
   } else {
     terminal.print(table(users));
@@ -142,7 +144,7 @@ function table(users: readonly User[]): string {
     secret.kind === "hash" ? "hashed" : "plain",
     channels?.join(", ") ?? "all",
   ]);
-  const all = [["USER", "ENABLED", "PASSWORD", "CHANNELS"], ...rows];
+  const all = [["USER", "ENABLED", "PASSWORD", "CHANNELS"], ...rows.map((row) => row.map(printable))];
   const widths = all[0].map((_, column) => Math.max(...all.map((row) => Bun.stringWidth(row[column]))));
   const pad = (cell: string, column: number) => cell + " ".repeat(widths[column] - Bun.stringWidth(cell));
   return all.map((row) => `${row.map(pad).join("  ").trimEnd()}\n`).join("");

@@ -39,7 +39,7 @@ export const watch: Command = {
 async function run(invocation: Invocation): Promise<number> {
   const { flags, terminal } = invocation;
   const address = addressOperand("watch", invocation, ["fstream", "fstreams"]);
-  const trust = trustOf(invocation, [address]);
+  const trust = await trustOf(invocation, [address]);
   const found = await readArguments("watch", invocation);
   const waitMs =
     flags.wait === undefined
@@ -55,14 +55,19 @@ async function run(invocation: Invocation): Promise<number> {
   const interrupt = processInterrupt();
   const watcher = new Watcher({
     channel: `${found.get("user")}/${found.get("channel") ?? defaultChannel}`,
-    dial: () => dial(address, trust),
+    dial: (peer) => dial(address, trust, peer),
     request: (waitSeconds) => request(found, waitSeconds),
     waitMs,
     retryMs,
+    closeOnLag: found.get("lag") === "close",
     output: stdoutOutput(),
     clock: systemClock,
     meter,
     say: sayer(terminal, meter, flags.quiet === true),
+    warn: (text) => {
+      meter?.clear();
+      terminal.say(`warning: ${text}`);
+    },
   });
   meter?.start();
   try {

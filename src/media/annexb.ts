@@ -9,7 +9,15 @@
 // An access unit begins with the first unit after a picture that can't belong to that picture (7.4.1.2.3 of
 // H.264, 7.4.2.4.4 of H.265).
 
-import { type Container, type Detector, type Sink, type StreamInfo, sniffLimit } from "./detector.ts";
+import {
+  type Container,
+  type Detector,
+  type Header,
+  LazyHeader,
+  type Sink,
+  type StreamInfo,
+  sniffLimit,
+} from "./detector.ts";
 import {
   concatenate,
   type Entry,
@@ -19,7 +27,9 @@ import {
   NalScanner,
   type NalSink,
   type Pictures,
+  type Size,
 } from "./nal.ts";
+import { Pace } from "./pace.ts";
 
 /** Bytes without the first slice of a picture after which the stream is given up: no picture is that large. */
 const maxWithoutPicture = 8 * 1024 * 1024;
@@ -78,6 +88,8 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
   #pictured = true;
   #pictureOffset = -1;
   #entry: Entry | undefined;
+  #size: Size | undefined;
+  readonly #pace = new Pace();
 
   constructor(coding: Coding, sink: Sink) {
     this.#sink = sink;
@@ -111,25 +123,40 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
       this.#pictureOffset = offset;
     }
     this.#pictures.take(bytes, length, whole);
-    if (this.#pictures.size !== undefined) Object.assign(this.info, this.#pictures.size);
+    const { size } = this.#pictures;
+    if (size === this.#size) return;
+    this.#size = size;
+    Object.assign(this.info, size);
   }
 
   #judge(offset: number): void {
     this.lost ||= offset - this.#pictureOffset > maxWithoutPicture;
   }
 
+  get heldBytes(): number {
+    return this.#pictures.heldBytes;
+  }
+
   entry(mark: Mark, entry: Entry): void {
     const old = this.#entry;
     const same = old?.parameters === entry.parameters && old.ending === entry.ending;
-    if (!same || old.bridge.length + entry.bridge.length > 0) {
+    if (!same || old.bridge !== undefined || entry.bridge !== undefined) {
+      const header = headerOf(entry);
+      if (!this.#pace.allowsHeader(mark.offset, header)) return;
       this.#entry = entry;
-      const start = [entry.parameters, ...entry.bridge];
-      this.#sink.header({
-        start: concatenate(start),
-        resume: concatenate([entry.ending, ...start]),
-        fixed: new Uint8Array(0),
-      });
+      this.#sink.header(header);
     }
     this.#sink.join(mark.offset);
   }
+}
+
+function headerOf({ parameters, ending, bridge }: Entry): Header {
+  if (bridge === undefined && ending.length === 0) {
+    return { start: parameters, resume: parameters, fixed: "", bytes: parameters.length };
+  }
+  const bytes = 2 * (parameters.length + (bridge?.maxBytes(0) ?? 0)) + ending.length;
+  return new LazyHeader(bytes, "", () => {
+    const start = concatenate([parameters, ...(bridge?.accessUnits().flat() ?? [])]);
+    return { start, resume: concatenate([ending, start]) };
+  });
 }

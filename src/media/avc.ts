@@ -4,11 +4,36 @@
 // header of its first slice is read; the rest is passed over.
 
 import { concat, Gather, readNumber } from "./gather.ts";
-import { bridge, bridgePps, maxPpsId, References } from "./h264bridge.ts";
+import { freePpsId, H264Bridge, References } from "./h264bridge.ts";
 import { type Pps, readPps, readSlice, readSps, type Slice, type Sps } from "./h264syntax.ts";
+import type { Bridge } from "./nal.ts";
 
 /** Enough of a slice for its header up to the marking of references, with weights for many of them. */
 const sliceBytes = 128;
+
+/** More SPS and PPS than any encoder has at a time: those beyond are as if they were not there. */
+const maxParameterSets = 64;
+
+/** Samples for a decoder that starts or goes on at a recovery point, to be given before it; made when they are needed. */
+export class AvcBridge {
+  readonly #bridge: Bridge;
+  readonly #lengthBytes: number;
+
+  constructor(bridge: Bridge, lengthBytes: number) {
+    this.#bridge = bridge;
+    this.#lengthBytes = lengthBytes;
+  }
+
+  /** How many bytes all of them have at the most, with `around` more for each. */
+  maxBytes(around: number): number {
+    return this.#bridge.maxBytes(this.#lengthBytes + around);
+  }
+
+  samples(): Uint8Array[] {
+    const units = this.#bridge.accessUnits();
+    return units.map((unit) => concat(unit.map((nal) => sampleOf(nal, this.#lengthBytes))));
+  }
+}
 
 type Stage = "length" | "type" | "unit" | "skip" | "done";
 
@@ -23,8 +48,8 @@ export class AvcTrack {
   /** Of the NAL unit, what is still to come. */
   #left = 0;
   #isKeyframe = false;
-  /** Samples for a decoder that starts or goes on at the present one, to be given before it: none at an IDR. */
-  bridge: readonly Uint8Array[] = [];
+  /** For a decoder that starts or goes on at the present sample; none at an IDR. */
+  bridge: AvcBridge | undefined;
 
   /** A track with the decoder configuration `avcC`; what is broken in it is as if it were not there. */
   constructor(avcC: Uint8Array) {
@@ -44,7 +69,7 @@ export class AvcTrack {
     this.#stage = "length";
     this.#gather.start(this.#lengthBytes);
     this.#isKeyframe = isKeyframe;
-    this.bridge = [];
+    this.bridge = undefined;
   }
 
   /** Whether the present sample's `bridge` is known. */
@@ -54,15 +79,14 @@ export class AvcTrack {
 
   /** Takes the next bytes of the sample, from `at` to `end` of `bytes`. */
   take(bytes: Uint8Array, at: number, end: number): void {
-    const piece = bytes.subarray(at, end);
-    for (let from = 0; from < piece.length && this.#stage !== "done"; ) {
+    for (let from = at; from < end && this.#stage !== "done"; ) {
       if (this.#stage === "skip") {
-        const skipped = Math.min(this.#left, piece.length - from);
+        const skipped = Math.min(this.#left, end - from);
         this.#left -= skipped;
         from += skipped;
         if (this.#left === 0) this.#next();
       } else {
-        from = this.#gather.take(piece, from);
+        from = this.#gather.take(bytes, from, end);
         if (this.#gather.full) this.#gathered();
       }
     }
@@ -78,7 +102,7 @@ export class AvcTrack {
   lose(): void {
     this.#references.take(undefined);
     this.#stage = "done";
-    this.bridge = [];
+    this.bridge = undefined;
   }
 
   #next(): void {
@@ -114,7 +138,9 @@ export class AvcTrack {
     const sps = (unit[0] & 31) === 7 ? readSps(copy, copy.length) : undefined;
     const pps = (unit[0] & 31) === 8 ? readPps(copy, copy.length) : undefined;
     if (sps !== undefined) this.#sps.set(sps.id, sps);
-    if (pps !== undefined) this.#pps.set(pps.id, pps);
+    if (pps !== undefined && (this.#pps.has(pps.id) || this.#pps.size < maxParameterSets)) {
+      this.#pps.set(pps.id, pps);
+    }
   }
 
   /** The picture's first slice. */
@@ -127,21 +153,18 @@ export class AvcTrack {
     this.#references.take(slice);
   }
 
-  #bridgeTo(slice: Slice): Uint8Array[] {
+  #bridgeTo(slice: Slice): AvcBridge | undefined {
     const frames = this.#references.before(slice);
-    if (frames === undefined) return [];
-    let id = maxPpsId;
-    while (this.#pps.has(id)) id--;
-    const pictures = bridge(frames, slice, id).map((unit) => this.#sample(unit));
-    return [concat([this.#sample(bridgePps(id, slice.sps)), pictures[0]]), ...pictures.slice(1)];
+    if (frames === undefined) return undefined;
+    return new AvcBridge(new H264Bridge(frames, slice, freePpsId(this.#pps)), this.#lengthBytes);
   }
+}
 
-  /** A unit behind a start code of four bytes as it is in samples: behind its length. */
-  #sample(unit: Uint8Array): Uint8Array {
-    const size = unit.length - 4;
-    const sample = new Uint8Array(this.#lengthBytes + size);
-    sample.set(unit.subarray(4), this.#lengthBytes);
-    for (let i = 0; i < this.#lengthBytes; i++) sample[this.#lengthBytes - 1 - i] = size >> (8 * i);
-    return sample;
-  }
+/** A unit behind a start code of four bytes as it is in samples: behind its length. */
+function sampleOf(unit: Uint8Array, lengthBytes: number): Uint8Array {
+  const size = unit.length - 4;
+  const sample = new Uint8Array(lengthBytes + size);
+  sample.set(unit.subarray(4), lengthBytes);
+  for (let i = 0; i < lengthBytes; i++) sample[lengthBytes - 1 - i] = size >> (8 * i);
+  return sample;
 }

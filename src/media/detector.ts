@@ -11,7 +11,10 @@
 // any size; the answers do not depend on the pieces. They keep a small bounded state, never the bytes
 // (but for headers), never throw and never loop whatever the bytes are.
 
-/** What has to come before the bytes at a join point. The buffers are never changed once handed out. */
+/**
+ * What has to come before the bytes at a join point. The buffers are never changed once handed out. One that takes
+ * work or memory is a `LazyHeader`, and there is no more than one for as many bytes of the stream as it is long (pace.ts).
+ */
 export interface Header {
   /** For a watcher that starts here: the whole container header. Empty where the format needs none. */
   readonly start: Uint8Array;
@@ -21,23 +24,51 @@ export interface Header {
    */
   readonly resume: Uint8Array;
   /**
-   * The part that can never be repeated in mid-stream (the EBML head with Tracks, the moov), empty where
-   * there is none. A watcher that got one such header can't go on in a stream with another.
+   * The fingerprint of the part that can never be repeated in mid-stream (the EBML head with Tracks, the moov), empty
+   * where there is none. A watcher that got one such header can't go on in a stream with another.
    */
-  readonly fixed: Uint8Array;
+  readonly fixed: string;
   /**
    * For a watcher in mid-stream that has been given another `fixed`, where the format lets a stream begin anew behind
    * another; it takes the place of `resume`.
    */
   readonly chain?: Uint8Array;
+  /** The memory that it takes, made or not: all its buffers together have at most so many bytes. */
+  readonly bytes: number;
 }
 
 /** The header of streams that need none. */
 export const noHeader: Header = {
   start: new Uint8Array(0),
   resume: new Uint8Array(0),
-  fixed: new Uint8Array(0),
+  fixed: "",
+  bytes: 0,
 };
+
+/** A header that is made, once, when a watcher needs it. */
+export class LazyHeader implements Header {
+  readonly fixed: string;
+  readonly bytes: number;
+  readonly #make: () => Pick<Header, "start" | "resume">;
+  #made: Pick<Header, "start" | "resume"> | undefined;
+
+  /** `make` gives buffers of at most `bytes` bytes in all, from what does not change any more. */
+  constructor(bytes: number, fixed: string, make: () => Pick<Header, "start" | "resume">) {
+    this.bytes = bytes;
+    this.fixed = fixed;
+    this.#make = make;
+  }
+
+  get start(): Uint8Array {
+    this.#made ??= this.#make();
+    return this.#made.start;
+  }
+
+  get resume(): Uint8Array {
+    this.#made ??= this.#make();
+    return this.#made.resume;
+  }
+}
 
 /** What is cheap to know of a stream; what is not known is left out. Filled in as it becomes known. */
 export interface StreamInfo {
@@ -52,6 +83,8 @@ export interface StreamInfo {
   height?: number;
   /** How many times the detector met bytes that break the format and had to find its place again. */
   damaged: number;
+  /** Why the stream can't be followed, or not any longer, where that is for a limit of ours. A few words. */
+  problem?: string;
 }
 
 /** Receives what a detector finds. All offsets are absolute, and each kind of call has rising offsets. */
@@ -85,6 +118,8 @@ export interface Detector {
    * finding the way again: the stream is then treated as opaque.
    */
   readonly lost: boolean;
+  /** Bytes of memory that it keeps of the stream, the headers that it handed out included; 0 if left out. */
+  readonly heldBytes?: number;
   /**
    * From this offset on a patch may still be told for bytes that were fed; none can be if it is left out or infinite. What is
    * before it ends with a whole unit, or whatever else can be left off behind.

@@ -59,10 +59,13 @@ export function readUint(bytes: Uint8Array, at: number, end: number): number {
   return value;
 }
 
-/** The text from `at` to `end`, up to a zero byte; other than printable ASCII becomes "?". */
+/** No text that is read is longer. */
+const maxTextBytes = 64;
+
+/** The text from `at` to `end`, up to a zero byte or `maxTextBytes`; other than printable ASCII becomes "?". */
 export function readText(bytes: Uint8Array, at: number, end: number): string {
   let text = "";
-  for (let i = at; i < end && bytes[i] !== 0; i++) {
+  for (let i = at; i < Math.min(end, at + maxTextBytes) && bytes[i] !== 0; i++) {
     text += bytes[i] > 0x20 && bytes[i] < 0x7f ? String.fromCharCode(bytes[i]) : "?";
   }
   return text;

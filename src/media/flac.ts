@@ -7,8 +7,8 @@
 // CRC-8 is right, it agrees with the STREAMINFO and its number is the one that must follow; where frames are
 // missing, when another one follows it as it should. Another "fLaC" with its STREAMINFO begins anew.
 
-import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { Gather } from "./gather.ts";
+import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
+import { fingerprint, Gather } from "./gather.ts";
 
 /** "fLaC" and the header of the STREAMINFO block, but for the bit that marks the last block. */
 const magic = [0x66, 0x4c, 0x61, 0x43, 0x00, 0x00, 0x00, 0x22];
@@ -117,7 +117,8 @@ class FlacDetector implements Detector {
     block.fill(0, 4, 10);
     block[13] &= 0xf0;
     block.fill(0, 14);
-    this.#sink.header({ start, resume: new Uint8Array(0), fixed: block.slice(10, 14) });
+    const fixed = fingerprint(block.subarray(10, 14));
+    this.#sink.header({ ...noHeader, start, fixed, bytes: start.length });
   }
 
   /** Searches for frame headers. The bytes that may be the beginning of one are kept for the next piece. */

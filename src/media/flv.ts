@@ -6,11 +6,12 @@
 // repeated. Payloads are skipped by length. A lost place is found again by a tag whose own size
 // follows it.
 
-import { AvcTrack } from "./avc.ts";
+import { type AvcBridge, AvcTrack } from "./avc.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
-import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
+import { LazyHeader, maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
 import { configSize, isPlausibleTag, metadataSize, peekBytes, Tag, tagHeadBytes } from "./flvtag.ts";
-import { concat, filler, Gather, readNumber, sameBytes } from "./gather.ts";
+import { Collected, concat, filler, Gather, readNumber, sameBytes } from "./gather.ts";
+import { Pace } from "./pace.ts";
 
 /** The head, and the size (zero) of the tag before the first one. */
 const headBytes = 13;
@@ -70,8 +71,8 @@ class FlvDetector implements Detector {
   #payloadBytes = 0;
   /** Of the payload, what is still to come. */
   #left = 0;
-  /** The tag itself while it is one to be kept; filled from the front. */
-  #kept: Uint8Array | undefined;
+  /** The tag itself while it is one to be kept. */
+  #kept: Collected | undefined;
   /** Bytes searched since the place was lost. A tag found so is on trial until its size follows it. */
   #searched = 0;
   #trial = false;
@@ -80,7 +81,11 @@ class FlvDetector implements Detector {
   #metadata: Uint8Array | undefined;
   /** Configuration tags by track, without the sizes that follow them. */
   readonly #configs = new Map<number, Uint8Array>();
+  /** The same as a list that does not change, and the bytes of all that headers are made of. */
+  #configList: readonly Uint8Array[] = [];
+  #headerBytes = headBytes;
   #headerChanged = true;
+  readonly #pace = new Pace();
   /** The video's pictures if it is H.264, and whether the present tag's are still being looked at. */
   #avc: AvcTrack | undefined;
   #avcConfig: Uint8Array = new Uint8Array(0);
@@ -99,16 +104,21 @@ class FlvDetector implements Detector {
     while (at < bytes.length && !this.lost) {
       if (this.#stage === "body") {
         const end = Math.min(bytes.length, at + this.#left);
-        this.#kept?.set(bytes.subarray(at, end), this.#kept.length - this.#left);
+        this.#kept?.take(bytes, at, end);
         if (this.#isPictureOpen) this.#picture(bytes, at, end);
         this.#left -= end - at;
         at = end;
         if (this.#left === 0) this.#body();
       } else {
-        at = this.#gather.take(bytes, at);
-        if (this.#gather.full) this.#gathered(offset + at);
+        if (this.#stage === "search") at = this.#gather.seek(bytes, at, isFilledTag, this.#passed);
+        else at = this.#gather.take(bytes, at);
+        if (this.#gather.full && !this.lost) this.#gathered(offset + at);
       }
     }
+  }
+
+  get heldBytes(): number {
+    return this.#headerBytes + (this.#kept?.heldBytes ?? 0);
   }
 
   closing(): Uint8Array {
@@ -140,11 +150,16 @@ class FlvDetector implements Detector {
         this.info.damaged++;
         this.#avc?.lose();
         this.#searched = 0;
-        this.#search(offset);
+        this.#stage = "search";
+        this.#gather.shift();
+        this.#passed(1);
       }
     } else if (this.#stage === "peek") this.#peek();
     else if (this.#stage === "tail") this.#tail(offset);
-    else this.#search(offset);
+    else {
+      this.#trial = true;
+      this.#enter(offset);
+    }
   }
 
   #expect(stage: Stage, want: number): void {
@@ -178,9 +193,9 @@ class FlvDetector implements Detector {
     const tag = this.#tag;
     if (tag.role === "metadata" || tag.role === "config") {
       const size = tagHeadBytes + this.#payloadBytes;
-      this.#kept = new Uint8Array(Math.min(size, maxHeaderBytes));
-      this.lost = size > maxHeaderBytes;
-      this.#kept.set(this.#gather.bytes.subarray(0, Math.min(size, this.#gather.length)));
+      if (size > maxHeaderBytes) return this.#giveUp();
+      this.#kept = new Collected(size);
+      this.#kept.take(this.#gather.bytes, 0, this.#gather.length);
       return;
     }
     if (tag.role === "other") return;
@@ -226,17 +241,25 @@ class FlvDetector implements Detector {
       join = playable && due && (!this.#hasVideo || this.#audioTags > audioOnlyTags);
       if (join) this.#audioJoinedMs = tag.timestampMs;
     }
-    const bridge = join && tag.track === avcTrack ? (this.#avc?.bridge ?? []) : [];
-    if (join || this.#headerChanged) this.#sink.header(this.#header(tag.timestampMs, bridge));
+    if (!join && !this.#headerChanged) return;
+    const bridge = join && tag.track === avcTrack ? this.#avc?.bridge : undefined;
+    const header = this.#header(tag.timestampMs, bridge);
+    if (!this.#pace.allowsHeader(this.#tagOffset, header)) return;
+    this.#sink.header(header);
     this.#headerChanged = false;
     if (join) this.#sink.join(this.#tagOffset);
+  }
+
+  #giveUp(): void {
+    this.lost = true;
+    this.info.problem = `headers of more than ${maxHeaderBytes} bytes`;
   }
 
   #body(): void {
     if (this.#isPictureOpen) this.#endPicture();
     const kept = this.#kept;
     this.#kept = undefined;
-    if (kept !== undefined) this.#keep(kept);
+    if (kept !== undefined) this.#keep(kept.bytes);
     this.#expect("tail", 4);
   }
 
@@ -256,9 +279,10 @@ class FlvDetector implements Detector {
       info.width = size.width;
       info.height = size.height;
     }
-    let total = headBytes + (this.#metadata?.length ?? 0);
-    for (const config of this.#configs.values()) total += config.length + 4;
-    if (total + 4 > maxHeaderBytes) this.lost = true;
+    this.#configList = [...this.#configs.values()];
+    this.#headerBytes = headBytes + (this.#metadata?.length ?? 0) + 4;
+    for (const config of this.#configList) this.#headerBytes += config.length + 4;
+    if (this.#headerBytes > maxHeaderBytes) this.#giveUp();
   }
 
   #configureAvc(kept: Uint8Array): void {
@@ -283,36 +307,38 @@ class FlvDetector implements Detector {
     this.#expect("tag", tagHeadBytes);
   }
 
-  /** Looks at each place for a tag's head; the search ends for good when that tag's size follows it. */
-  #search(offset: number): void {
-    const { bytes } = this.#gather;
-    this.#stage = "search";
-    if (isPlausibleTag(bytes, 0) && this.#gather.number(1, 3) > 0) {
-      this.#trial = true;
-      this.#enter(offset);
-    } else {
-      bytes.copyWithin(0, 1, tagHeadBytes);
-      this.#gather.length--;
-      this.#searched++;
-    }
+  /** So many bytes were searched for a tag's head; the search ends for good when that tag's size follows it. */
+  readonly #passed = (bytes: number): void => {
+    this.#searched += bytes;
     if (this.#searched > maxSearchBytes) this.lost = true;
-  }
+  };
 
-  #header(timestampMs: number, bridge: readonly Uint8Array[]): Header {
-    // ffmpeg takes metadata at any other time than 0 for a track of texts
-    const metadata = this.#metadata === undefined ? [] : at([this.#metadata], 0);
-    const configs = at([...this.#configs.values()], timestampMs);
-    const pictures = (stepMs: number) =>
-      bridge.flatMap((sample, i) => {
-        const time = Math.max(0, timestampMs - (bridge.length - i) * stepMs);
-        return at([avcTag(sample)], time);
-      });
-    return {
-      start: concat([this.#head, ...metadata, ...configs, ...pictures(1)]),
-      resume: concat([...configs, ...pictures(bridgeStepMs)]),
-      fixed: new Uint8Array(0),
-    };
+  #header(timestampMs: number, bridge: AvcBridge | undefined): Header {
+    const bytes = 2 * this.#headerBytes + 2 * (bridge?.maxBytes(avcTagBytes) ?? 0);
+    const head = this.#head;
+    const metadata = this.#metadata;
+    const list = this.#configList;
+    return new LazyHeader(bytes, "", () => {
+      const samples = bridge?.samples() ?? [];
+      const configs = at(list, timestampMs);
+      const pictures = (stepMs: number) =>
+        samples.flatMap((sample, i) => {
+          const time = Math.max(0, timestampMs - (samples.length - i) * stepMs);
+          return at([avcTag(sample)], time);
+        });
+      // ffmpeg takes metadata at any other time than 0 for a track of texts
+      const texts = metadata === undefined ? [] : at([metadata], 0);
+      return {
+        start: concat([head, ...texts, ...configs, ...pictures(1)]),
+        resume: concat([...configs, ...pictures(bridgeStepMs)]),
+      };
+    });
   }
+}
+
+/** Whether there can be the head of a tag that is not empty at `at`. */
+function isFilledTag(bytes: Uint8Array, at: number): boolean {
+  return isPlausibleTag(bytes, at) && readNumber(bytes, at + 1, 3) > 0;
 }
 
 /** Copies of `tags`, each followed by its size, that have `timestampMs`. */
@@ -326,6 +352,9 @@ function at(tags: readonly Uint8Array[], timestampMs: number): Uint8Array[] {
     return copy;
   });
 }
+
+/** What `avcTag` and `at` put around a sample, bytes. */
+const avcTagBytes = tagHeadBytes + avcHeadBytes + 4;
 
 /** A tag with an H.264 sample that is no keyframe. */
 function avcTag(sample: Uint8Array): Uint8Array {

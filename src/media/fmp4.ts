@@ -10,13 +10,22 @@
 // joiners to address them from the `moof`. Those that can't be, and files that are not fragmented, can't be
 // joined: they are lost, which is to say opaque.
 
-import { AvcTrack } from "./avc.ts";
+import { type AvcBridge, AvcTrack } from "./avc.ts";
 import { fourCc, headOf } from "./boxes.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
-import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
-import { concat, filler, Gather, readNumber } from "./gather.ts";
-import { anchorFragment, cutFragment, dataEnd, readFragment, sampleFragment, sampleRanges } from "./moof.ts";
+import { LazyHeader, maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
+import { Collected, concat, filler, Gather, readNumber } from "./gather.ts";
+import {
+  anchorFragment,
+  cutFragment,
+  dataEnd,
+  readFragment,
+  sampleFragment,
+  sampleFragmentBytes,
+  sampleRanges,
+} from "./moof.ts";
 import { type Movie, readMovie, type Track } from "./moov.ts";
+import { Pace } from "./pace.ts";
 
 const ftyp = fourCc("ftyp");
 const moov = fourCc("moov");
@@ -31,6 +40,8 @@ const idle = new Set(["free", "skip", "wide", "uuid", "mfra", "pdin", "meta", "u
 
 const maxFtypBytes = 4096;
 const maxMoofBytes = 1024 * 1024;
+/** What it costs to look into a fragment, in bytes of stream (pace.ts). */
+const fragmentCost = 160;
 /** Larger boxes are taken for damage: a fragment of many seconds at hundreds of Mbit/s. */
 const maxBoxBytes = 2 ** 31;
 /** A search for the next fragment that goes on for longer makes the stream lost. */
@@ -75,12 +86,11 @@ class Fmp4Detector implements Detector {
   #stage: Stage = "head";
   #type = 0;
   #boxOffset = 0;
-  /** Of the box, what is still to come; the box itself while it is one to be read, and how much is there. */
+  /** Of the box, what is still to come; the box itself while it is one to be read. */
   #left = 0;
-  #kept: Uint8Array | undefined;
-  #keptBytes = 0;
-  /** Fragments' boxes are read in here, one after the other. */
-  #moofs = new Uint8Array(4096);
+  #kept: Collected | undefined;
+  /** The fragment's box. */
+  #moof: Uint8Array = noHeader.start;
   #searched = 0;
 
   #ftyp: Uint8Array = new Uint8Array(0);
@@ -89,10 +99,11 @@ class Fmp4Detector implements Detector {
   /** The header of joins at a fragment's start, and the one that the sink was told last. */
   #base: Header = noHeader;
   #told: Header = noHeader;
+  readonly #pace = new Pace();
+  readonly #fragmentPace = new Pace();
   /** Where the fragment to come begins, prefixes included; -1 if it has not begun. */
   #fragmentOffset = -1;
   #moofOffset = 0;
-  #moofBytes = 0;
   /** Whether a fragment's addresses have been patched. */
   #isAnchored = false;
   /** The keyframe in the fragment's middle, from the fragment's start on; 0 if there is none. */
@@ -117,26 +128,29 @@ class Fmp4Detector implements Detector {
     while (at < bytes.length && !this.lost) {
       if (this.#stage === "body") {
         const end = Math.min(bytes.length, at + this.#left);
-        this.#kept?.set(bytes.subarray(at, end), this.#keptBytes);
-        this.#keptBytes += end - at;
+        this.#kept?.take(bytes, at, end);
         if (this.#type === mdat && this.#sample < this.#samples.length) this.#walk(bytes, at, end, offset);
         this.#left -= end - at;
         at = end;
         if (this.#left === 0) this.#body(offset + at);
       } else {
-        at = this.#gather.take(bytes, at);
+        if (this.#stage === "search") at = this.#gather.seek(bytes, at, isStart, this.#passed);
+        else at = this.#gather.take(bytes, at);
         this.#boxOffset = offset + at - this.#gather.length;
-        if (!this.#gather.full) break;
-        if (this.#stage === "head") this.#head(offset + at);
-        else this.#search(offset + at);
+        if (this.#gather.full && !this.lost) this.#head(offset + at);
       }
     }
   }
 
   /** Nothing of a `moof` is known before all of it is there; and a box whose head is half there may be one. */
   get unpatchedFrom(): number {
-    const isUnknown = this.#stage === "head" ? this.#gather.length > 0 : this.#kept === this.#moofs;
+    const isUnknown =
+      this.#stage === "head" ? this.#gather.length > 0 : this.#kept !== undefined && this.#type === moof;
     return isUnknown ? this.#boxOffset : Number.POSITIVE_INFINITY;
+  }
+
+  get heldBytes(): number {
+    return this.#base.bytes + (this.#kept?.heldBytes ?? 0) + this.#moof.length + 16 * this.#samples.length;
   }
 
   closing(): Uint8Array {
@@ -149,10 +163,9 @@ class Fmp4Detector implements Detector {
     const isWaiting = this.#fragmentOffset >= 0 && this.#moofOffset >= this.#fragmentOffset;
     if ((isInBox && this.#type === mdat) || (!isWaiting && sent === 0)) return rest;
     // samples that the fragment has announced, in a box whose head may be half there
-    if (this.#kept === this.#moofs) this.#moofs.fill(0, this.#keptBytes, this.#moofBytes);
-    const dataBytes = isWaiting
-      ? dataEnd(this.#moofs, this.#moofBytes, this.#movie.tracks) - this.#moofBytes
-      : 0;
+    let moofBox = this.#moof;
+    if (this.#kept !== undefined && this.#type === moof) moofBox = concat([this.#kept.bytes, rest]);
+    const dataBytes = isWaiting ? dataEnd(moofBox, moofBox.length, this.#movie.tracks) - moofBox.length : 0;
     const head = headOf(isWaiting ? mdat : free, Math.max(8, dataBytes));
     head.set(bytes.subarray(0, sent));
     const size = readNumber(head, 0, 4);
@@ -189,18 +202,16 @@ class Fmp4Detector implements Detector {
     switch (this.#type) {
       case ftyp:
         if (size > maxFtypBytes) return false;
-        this.#keep(new Uint8Array(size));
+        this.#keep(size);
         return true;
       case moov:
-        if (size + this.#ftyp.length > maxHeaderBytes) this.lost = true;
-        else this.#keep(new Uint8Array(size));
+        if (size + this.#ftyp.length > maxHeaderBytes) this.#giveUp("a moov that is too large");
+        else this.#keep(size);
         return true;
       case moof:
         if (size > maxMoofBytes) return false;
-        if (size > this.#moofs.length) this.#moofs = new Uint8Array(2 * size);
-        this.#keep(this.#moofs);
+        this.#keep(size);
         this.#moofOffset = this.#boxOffset;
-        this.#moofBytes = size;
         if (this.#fragmentOffset < 0) this.#fragmentOffset = this.#boxOffset;
         return true;
       case mdat:
@@ -214,15 +225,19 @@ class Fmp4Detector implements Detector {
     }
   }
 
-  #keep(buffer: Uint8Array): void {
-    this.#kept = buffer;
-    this.#keptBytes = this.#gather.length;
-    buffer.set(this.#gather.bytes.subarray(0, this.#gather.length));
+  #keep(size: number): void {
+    this.#kept = new Collected(size);
+    this.#kept.take(this.#gather.bytes, 0, this.#gather.length);
+  }
+
+  #giveUp(problem: string): void {
+    this.lost = true;
+    this.info.problem = problem;
   }
 
   /** A box ends before `offset`. */
   #body(offset: number): void {
-    const kept = this.#kept;
+    const kept = this.#kept?.bytes;
     this.#kept = undefined;
     if (this.#type === mdat) {
       this.#endFragment();
@@ -230,7 +245,7 @@ class Fmp4Detector implements Detector {
       this.#sink.unit(offset);
     } else if (this.#type === ftyp && kept !== undefined) this.#ftyp = kept;
     else if (this.#type === moov && kept !== undefined) this.#readMovie(kept);
-    else if (this.#type === moof) this.#readFragment();
+    else if (this.#type === moof && kept !== undefined) this.#readFragment(kept);
     this.#expect("head", 8);
   }
 
@@ -238,18 +253,14 @@ class Fmp4Detector implements Detector {
     const movie = readMovie(bytes);
     this.#movie = movie;
     this.#fragmentOffset = -1;
-    if (movie === undefined) {
-      this.lost = true;
-      return;
-    }
+    this.#moof = noHeader.start;
+    if (movie === undefined)
+      return this.#giveUp("a moov without tracks for fragments, or with too many boxes");
     this.#video = movie.tracks.find((track) => track.isVideo);
     const avcC = this.#video?.avcC ?? noHeader.start;
     this.#avc = avcC.length > 6 ? new AvcTrack(avcC) : undefined;
-    this.#base = {
-      start: concat([this.#ftyp, movie.moov]),
-      resume: noHeader.resume,
-      fixed: movie.fixed,
-    };
+    const start = concat([this.#ftyp, movie.moov]);
+    this.#base = { start, resume: noHeader.resume, fixed: movie.fixed, bytes: start.length };
     this.#tell(this.#base);
     this.info.codecs = movie.tracks.map((track) => track.codec);
     this.info.mediaType = this.#video === undefined ? "audio/mp4" : "video/mp4";
@@ -259,15 +270,20 @@ class Fmp4Detector implements Detector {
     }
   }
 
-  #readFragment(): void {
+  #readFragment(bytes: Uint8Array): void {
+    this.#moof = bytes;
     this.#cut = 0;
     this.#samples = [];
     if (this.#movie === undefined || !this.#anchor()) return;
-    const fragment = readFragment(this.#moofs, this.#moofBytes, this.#video);
+    if (!this.#fragmentPace.allows(this.#moofOffset, fragmentCost)) {
+      this.#avc?.lose();
+      return;
+    }
+    const fragment = readFragment(bytes, bytes.length, this.#video);
     this.#time = fragment.time;
     this.#sample = 0;
     if (this.#avc !== undefined && this.#video !== undefined && fragment.hasVideo) {
-      this.#samples = sampleRanges(this.#moofs, this.#moofBytes, this.#video);
+      this.#samples = sampleRanges(bytes, bytes.length, this.#video);
       if (this.#samples.length === 0) this.#avc.lose();
     }
     const none = noHeader.start;
@@ -277,13 +293,13 @@ class Fmp4Detector implements Detector {
 
   /** Patches a `moof` that addresses its data from the file's first byte. False if that can't be done. */
   #anchor(): boolean {
-    const [from, to] = anchorFragment(this.#moofs, this.#moofBytes) ?? [0, -1];
-    if (to > 0) this.#sink.patch?.(this.#moofOffset + from, this.#moofs.slice(from, to));
+    const [from, to] = anchorFragment(this.#moof, this.#moof.length) ?? [0, -1];
+    if (to > 0) this.#sink.patch?.(this.#moofOffset + from, this.#moof.slice(from, to));
     this.#isAnchored ||= to > 0;
     if (to >= 0) return true;
     // after others that could be, it is damage
     if (this.#isAnchored) this.info.damaged++;
-    else this.lost = true;
+    else this.#giveUp("fragments that address their data from the file's first byte, not in one piece");
     this.#avc?.lose();
     return false;
   }
@@ -293,7 +309,7 @@ class Fmp4Detector implements Detector {
     const joinOffset = this.#moofOffset + this.#cut;
     const isInside = joinOffset >= this.#boxOffset + this.#gather.length && joinOffset < mdatEnd;
     if (!isInside || this.#movie === undefined) return;
-    const box = cutFragment(this.#moofs, this.#moofBytes, this.#movie.tracks, this.#cut);
+    const box = cutFragment(this.#moof, this.#moof.length, this.#movie.tracks, this.#cut);
     if (box === undefined) return;
     this.#join(joinOffset, this.#cut, concat([box, headOf(mdat, 8 + mdatEnd - joinOffset)]));
   }
@@ -308,7 +324,9 @@ class Fmp4Detector implements Detector {
     if (this.#waiting === undefined) return;
     const { offset, head } = this.#waiting;
     this.#waiting = undefined;
-    this.#tell(this.#headerAt(head));
+    const header = this.#headerAt(head);
+    if (header !== this.#base && !this.#pace.allowsHeader(offset, header)) return;
+    this.#tell(header);
     this.#sink.join(offset, true);
   }
 
@@ -344,23 +362,25 @@ class Fmp4Detector implements Detector {
   /** The header of a join in the present fragment, with `head` right before it. */
   #headerAt(head: Uint8Array): Header {
     const { start, fixed } = this.#base;
-    const video = this.#video;
+    const track = this.#video;
     const time = this.#time;
-    const bridge = this.#avc?.bridge ?? [];
-    const ending = video?.ending ?? noHeader.start;
-    const isPlain = video === undefined || time < 0 || (bridge.length === 0 && ending.length === 0);
-    if (isPlain && head.length === 0) return this.#base;
-    if (isPlain) return { start: concat([start, head]), resume: head, fixed };
-    const fragments = (step: number) =>
-      bridge.map((sample, i) =>
-        sampleFragment(video, sample, Math.max(0, time - (bridge.length - i) * step)),
-      );
-    const told = ending.length === 0 ? [] : [sampleFragment(video, ending, Math.max(0, time - 1))];
-    return {
-      start: concat([start, ...fragments(1), head]),
-      resume: concat([...told, ...fragments(Math.round(video.timescale * bridgeStepSeconds)), head]),
-      fixed,
-    };
+    const bridge = this.#avc?.bridge;
+    const ending = track?.ending ?? noHeader.start;
+    if (track === undefined || time < 0 || (bridge === undefined && ending.length === 0)) {
+      if (head.length === 0) return this.#base;
+      const bytes = start.length + 2 * head.length;
+      return new LazyHeader(bytes, fixed, () => ({ start: concat([start, head]), resume: head }));
+    }
+    const bridgeBytes =
+      2 * (bridge?.maxBytes(sampleFragmentBytes) ?? 0) + sampleFragmentBytes + ending.length;
+    return new LazyHeader(start.length + 2 * head.length + bridgeBytes, fixed, () => ({
+      start: concat([start, ...bridgeFragments(track, bridge, time, 1), head]),
+      resume: concat([
+        ...(ending.length === 0 ? [] : [sampleFragment(track, ending, Math.max(0, time - 1))]),
+        ...bridgeFragments(track, bridge, time, Math.round(track.timescale * bridgeStepSeconds)),
+        head,
+      ]),
+    }));
   }
 
   #tell(header: Header): void {
@@ -376,24 +396,36 @@ class Fmp4Detector implements Detector {
     this.#endFragment();
     this.#stage = "search";
     this.#gather.want = 16;
-    this.#shift();
+    this.#gather.shift();
+    this.#passed(1);
   }
 
-  /** Looks at each place for a `moof` that begins with a `mfhd`, or for a stream that begins anew. */
-  #search(offset: number): void {
-    const size = this.#gather.number(0, 4);
-    const type = this.#gather.number(4, 4);
-    const isFragment =
-      type === moof && this.#gather.number(8, 4) === 16 && this.#gather.number(12, 4) === mfhd;
-    const isStart = type === ftyp && size >= 16 && size <= 256;
-    if (isFragment || isStart) this.#head(offset);
-    else this.#shift();
-  }
-
-  #shift(): void {
-    this.#gather.bytes.copyWithin(0, 1, this.#gather.length);
-    this.#gather.length--;
-    this.#searched++;
+  /** So many bytes were searched for the next fragment. */
+  readonly #passed = (bytes: number): void => {
+    this.#searched += bytes;
     if (this.#searched > maxSearchBytes) this.lost = true;
-  }
+  };
+}
+
+/** Whether a `moof` that begins with a `mfhd` is at `at`, or a stream that begins anew. 16 bytes are there. */
+function isStart(bytes: Uint8Array, at: number): boolean {
+  const first = bytes[at + 4];
+  if (first !== 0x6d && first !== 0x66) return false;
+  const type = readNumber(bytes, at + 4, 4);
+  if (type === moof) return readNumber(bytes, at + 8, 4) === 16 && readNumber(bytes, at + 12, 4) === mfhd;
+  const size = readNumber(bytes, at, 4);
+  return type === ftyp && size >= 16 && size <= 256;
+}
+
+/** The samples of a bridge, each in a fragment of its own, `step` ticks apart up to `time`. */
+function bridgeFragments(
+  track: Track,
+  bridge: AvcBridge | undefined,
+  time: number,
+  step: number,
+): Uint8Array[] {
+  const samples = bridge?.samples() ?? [];
+  return samples.map((sample, i) =>
+    sampleFragment(track, sample, Math.max(0, time - (samples.length - i) * step)),
+  );
 }

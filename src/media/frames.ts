@@ -259,7 +259,7 @@ class FrameDetector implements Detector {
     if (this.#believed !== this.#key) {
       this.#believed = this.#key;
       const resume = this.#format.resume?.(bytes, at);
-      this.#header = resume === undefined ? noHeader : { ...noHeader, resume };
+      this.#header = resume === undefined ? noHeader : { ...noHeader, resume, bytes: resume.length };
     }
     this.#adopt();
     for (const offset of this.#pending) this.#join(offset);
@@ -286,7 +286,8 @@ class FrameDetector implements Detector {
   }
 
   #adopt(): void {
-    if (this.#kept !== undefined) this.#header = { ...noHeader, start: this.#kept, resume: this.#kept };
+    const kept = this.#kept;
+    if (kept !== undefined) this.#header = { ...noHeader, start: kept, resume: kept, bytes: kept.length };
     this.#kept = undefined;
   }
 

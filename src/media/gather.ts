@@ -25,20 +25,117 @@ export class Gather {
     return this.length >= this.want;
   }
 
-  /** Takes what is wanted from `piece` at `at`, as far as it goes; returns where in `piece` it stopped. */
-  take(piece: Uint8Array, at: number): number {
+  /** Takes what is wanted from `piece` at `at`, as far as `end`; returns where in `piece` it stopped. */
+  take(piece: Uint8Array, at: number, end: number = piece.length): number {
     const { bytes } = this;
     const from = this.length;
-    const taken = Math.min(piece.length - at, this.want - from);
+    const taken = Math.min(end - at, this.want - from);
     for (let i = 0; i < taken; i++) bytes[from + i] = piece[at + i];
     this.length = from + taken;
     return at + taken;
+  }
+
+  /** Drops the first of the bytes that are there. */
+  shift(): void {
+    this.bytes.copyWithin(0, 1, this.length);
+    this.length--;
+  }
+
+  /**
+   * Drops bytes, beginning with those that are there, and going on with `piece` from `at` on, until the next `want` bytes
+   * match; `matches` tells that of the bytes at a place in a buffer. Returns where in `piece` it stopped: it is full if they
+   * were found. `passed` is called with the number of bytes that were dropped.
+   */
+  seek(
+    piece: Uint8Array,
+    at: number,
+    matches: (bytes: Uint8Array, at: number) => boolean,
+    passed: (bytes: number) => void,
+  ): number {
+    const before = this.length;
+    let dropped = 0;
+    let next = at;
+    while (this.length > 0) {
+      next = this.take(piece, next);
+      if (!this.full || matches(this.bytes, 0)) {
+        passed(dropped);
+        return next;
+      }
+      this.shift();
+      dropped++;
+      if (dropped < before) continue;
+      // What is there now came with this piece.
+      next -= this.length;
+      this.length = 0;
+    }
+    const from = next;
+    while (next + this.want <= piece.length && !matches(piece, next)) next++;
+    passed(dropped + next - from);
+    return this.take(piece, next);
   }
 
   /** The unsigned big-endian number of `size` (1 to 6) bytes at `at`. */
   number(at: number, size: number): number {
     return readNumber(this.bytes, at, size);
   }
+}
+
+/**
+ * Something of the stream that is kept whole, as it comes in pieces. Memory is taken as it comes, at most twice as much as
+ * has come, whatever size was announced.
+ */
+export class Collected {
+  readonly #size: number;
+  #bytes: Uint8Array;
+  /** How many bytes have come. */
+  length = 0;
+
+  /** There will be `size` bytes in all. */
+  constructor(size: number) {
+    this.#size = size;
+    this.#bytes = new Uint8Array(Math.min(size, firstCollectedBytes));
+  }
+
+  /** Bytes of memory that it takes. */
+  get heldBytes(): number {
+    return this.#bytes.length;
+  }
+
+  /** Adds `bytes` from `at` up to `end`, no more of them than are missing. */
+  take(bytes: Uint8Array, at: number, end: number): void {
+    const needed = Math.min(this.#size, this.length + end - at);
+    if (needed > this.#bytes.length) {
+      const grown = new Uint8Array(Math.min(this.#size, Math.max(needed, 2 * this.#bytes.length)));
+      grown.set(this.#bytes.subarray(0, this.length));
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes.subarray(at, at + needed - this.length), this.length);
+    this.length = needed;
+  }
+
+  /** What has come. Nothing must be added any more. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+}
+
+/** What `Collected` takes at first, bytes. */
+const firstCollectedBytes = 256;
+
+/**
+ * A short text that differs if `bytes` do: to compare headers by, in no time however long they are. Not for secrets: two
+ * headers can be made to have the same one, and then only that stream's own watchers see the wrong one.
+ */
+export function fingerprint(bytes: Uint8Array): string {
+  if (bytes.length === 0) return "";
+  let a = 0x9e37_79b1;
+  let b = 0x85eb_ca6b;
+  for (let i = 0; i < bytes.length; i++) {
+    a = Math.imul(a ^ bytes[i], 0x0100_0193);
+    b = Math.imul(b ^ bytes[i], 0x5bd1_e995);
+    b ^= b >>> 15;
+  }
+  return [bytes.length, a >>> 0, b >>> 0].map((number) => number.toString(36)).join("-");
 }
 
 /** The unsigned big-endian number of `size` (1 to 6) bytes at `at`. */
@@ -63,6 +160,7 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Whether `a` and `b` hold the same bytes. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

@@ -3,11 +3,10 @@
 
 import { annexb, type UnitSniffer } from "./annexb.ts";
 import type { Container } from "./detector.ts";
-import { bridge, bridgePps, maxPpsId, References } from "./h264bridge.ts";
+import { freePpsId, H264Bridge, References } from "./h264bridge.ts";
 import { isProfile, type Pps, readPps, readSlice, readSps, type Slice, type Sps } from "./h264syntax.ts";
 import {
   Bits,
-  concatenate,
   type EntrySink,
   type Mark,
   markAt,
@@ -17,6 +16,7 @@ import {
   type Size,
   type Step,
 } from "./nal.ts";
+import { Pace } from "./pace.ts";
 
 /** The picture size of a sequence parameter set, a NAL unit with its header byte; undefined if it is none. */
 export function h264Size(sps: Uint8Array): Size | undefined {
@@ -40,6 +40,7 @@ export class H264Pictures implements Pictures {
   readonly #sps = new Map<number, Sps>();
   readonly #pps = new Map<number, Pps>();
   readonly #references = new References();
+  readonly #pace = new Pace();
   #mark: Mark = markAt(0);
   #recovery = false;
   /** Whether the access unit carries parameter sets itself. */
@@ -93,21 +94,20 @@ export class H264Pictures implements Pictures {
     if (reference) this.#references.take(slice);
   }
 
+  get heldBytes(): number {
+    return this.#sets.bytes;
+  }
+
   /** A decoder can start here; `recovery` is the slice if it is no IDR. */
   #enter(recovery: Slice | undefined): void {
     if (this.#sps.size === 0 || this.#pps.size === 0) return;
-    this.#pictures = 0;
-    let parameters = this.#sets.joined();
-    let pictures: readonly Uint8Array[] = [];
     const frames = recovery && this.#references.before(recovery);
-    if (recovery !== undefined && frames !== undefined) {
-      let id = maxPpsId;
-      while (this.#pps.has(id)) id--;
-      parameters = concatenate([parameters, bridgePps(id, recovery.sps)]);
-      pictures = bridge(frames, recovery, id);
-    }
+    const bridge = recovery && frames && new H264Bridge(frames, recovery, freePpsId(this.#pps));
+    if (!this.#pace.allows(this.#mark.offset, this.#sets.unjoinedBytes + (bridge?.maxBytes(0) ?? 0))) return;
+    this.#pictures = 0;
+    const parameters = this.#sets.joined();
     const complete = this.#ownSps && this.#ownPps;
-    this.#sink.entry(this.#mark, { parameters, complete, ending: nothing, bridge: pictures });
+    this.#sink.entry(this.#mark, { parameters, complete, ending: nothing, bridge });
   }
 
   #keepSps(bytes: Uint8Array, length: number): void {
@@ -115,8 +115,10 @@ export class H264Pictures implements Pictures {
     if (sps === undefined) return;
     this.#ownSps = true;
     this.size = sps.size;
-    this.#sps.set(sps.id, sps);
-    if (!this.#sets.keep(spsType, sps.id, bytes, length)) return;
+    const changed = this.#sets.keep(spsType, sps.id, bytes, length);
+    if (this.#sets.hasOne(spsType, sps.id)) this.#sps.set(sps.id, sps);
+    else this.#sps.delete(sps.id);
+    if (!changed) return;
     // What refers to the old set of that id is void (7.4.1.2.1).
     for (const pps of this.#pps.values())
       if (pps.sps === sps.id) {
@@ -129,8 +131,9 @@ export class H264Pictures implements Pictures {
     const pps = readPps(bytes, length);
     if (pps === undefined) return;
     this.#ownPps = true;
-    this.#pps.set(pps.id, pps);
     this.#sets.keep(ppsType, pps.id, bytes, length);
+    if (this.#sets.hasOne(ppsType, pps.id)) this.#pps.set(pps.id, pps);
+    else this.#pps.delete(pps.id);
   }
 }
 

@@ -13,11 +13,14 @@
 // Only for what it can be right for: frames, not fields, and no long-term references.
 
 import type { Slice, Sps } from "./h264syntax.ts";
+import type { Bridge } from "./nal.ts";
 
 /** Frame numbers that a bridge spans at most. */
 const maxSpan = 32;
 /** The largest pic_parameter_set_id (7.4.2.2). */
-export const maxPpsId = 255;
+const maxPpsId = 255;
+/** A picture of a bridge, or its parameter set, has no more bytes, the start code included. */
+const maxUnitBytes = 64;
 
 /** Follows which frames of a stream are short-term references (8.2.5), by their frame numbers. */
 export class References {
@@ -46,7 +49,8 @@ export class References {
         const modulus = 2 ** sps.frameNumberBits;
         if (operation === 1) {
           const gone = (slice.frameNumber - pictures + modulus) % modulus;
-          this.#frames = this.#frames.filter((frame) => frame !== gone);
+          const index = this.#frames.indexOf(gone);
+          if (index >= 0) this.#frames.splice(index, 1);
         } else {
           this.#frames = [];
           number = 0;
@@ -69,7 +73,7 @@ export class References {
 }
 
 /** A picture parameter set of our own with this id: no entropy coding, one reference, nothing optional. */
-export function bridgePps(id: number, sps: Sps): Uint8Array {
+function bridgePps(id: number, sps: Sps): Uint8Array {
   const bits = new BitWriter(0x68);
   bits.ue(id);
   bits.ue(sps.id);
@@ -81,16 +85,54 @@ export function bridgePps(id: number, sps: Sps): Uint8Array {
   return bits.finish();
 }
 
+/** The largest id that no picture parameter set of the stream has; the largest of all where there is none. */
+export function freePpsId(used: { has(id: number): boolean }): number {
+  for (let id = maxPpsId; id >= 0; id--) if (!used.has(id)) return id;
+  return maxPpsId;
+}
+
+/** The bridge that stands for `frames`, before a recovery point whose slice is `next`. Its own parameter set has the id `pps`. */
+export class H264Bridge implements Bridge {
+  readonly #frames: readonly number[];
+  readonly #next: Slice;
+  readonly #pps: number;
+
+  constructor(frames: readonly number[], next: Slice, pps: number) {
+    this.#frames = frames;
+    this.#next = next;
+    this.#pps = pps;
+  }
+
+  get count(): number {
+    const modulus = 2 ** this.#next.sps.frameNumberBits;
+    return 1 + ((this.#next.frameNumber - firstNumber(this.#frames, this.#next) + modulus) % modulus);
+  }
+
+  maxBytes(around: number): number {
+    return (this.count + 1) * (maxUnitBytes + around);
+  }
+
+  accessUnits(): Uint8Array[][] {
+    const [first, ...others] = bridge(this.#frames, this.#next, this.#pps);
+    return [[bridgePps(this.#pps, this.#next.sps), first], ...others.map((picture) => [picture])];
+  }
+}
+
+/** The number of the first frame that a bridge stands for. */
+function firstNumber(frames: readonly number[], next: Slice): number {
+  const first = frames.length === 0 ? next.frameNumber : frames[0];
+  // A number of 0 would be that of the picture with operation 5.
+  return first === 0 ? 2 ** next.sps.frameNumberBits - 1 : first;
+}
+
 /** The pictures that stand for `frames`, before a recovery point whose slice is `next`. In decoding order. */
-export function bridge(frames: readonly number[], next: Slice, pps: number): Uint8Array[] {
+function bridge(frames: readonly number[], next: Slice, pps: number): Uint8Array[] {
   const { sps } = next;
   const modulus = 2 ** sps.frameNumberBits;
   const orders = 2 ** sps.orderBits;
   const wanted = new Set(frames);
   const before = (number: number, by: number) => (number - by + modulus) % modulus;
-  const first = frames.length === 0 ? next.frameNumber : frames[0];
-  // A number of 0 would be that of the picture with operation 5.
-  const start = first === 0 ? modulus - 1 : first;
+  const start = firstNumber(frames, next);
   const count = before(next.frameNumber, start);
   const picture = (number: number, index: number, marking: readonly Marking[]) => {
     const bits = new BitWriter(0x21);

@@ -85,6 +85,7 @@ export function readSps(nal: Uint8Array, length: number): Sps | undefined {
   if (frameNumberBits > 16 || orderType > 2) return undefined;
   const orderBits = orderType === 0 ? bits.ue() + 4 : 0;
   const orderDeltas = orderType === 1 && readOrderCycle(bits);
+  if (bits.over) return undefined;
   const maxReferences = bits.ue();
   if (orderBits > 16 || maxReferences > 16) return undefined;
   bits.skip(1);
@@ -135,6 +136,8 @@ function readOrderCycle(bits: Bits): boolean {
   bits.se();
   bits.se();
   const cycle = bits.ue();
+  // num_ref_frames_in_pic_order_cnt_cycle is at most 255 (7.4.2.1.1).
+  if (cycle > 255) bits.over = true;
   for (let index = 0; index < cycle && !bits.over; index++) bits.se();
   return deltas;
 }
@@ -221,6 +224,9 @@ function skipNumbers(bits: Bits, count: number): void {
   for (let index = 0; index < count; index++) bits.se();
 }
 
+/** More memory management operations than 16 frames, or 32 fields, can need. */
+const maxMarkings = 64;
+
 /** dec_ref_pic_marking of a picture that is no IDR (7.3.3.3): undefined is the sliding window. */
 function readMarking(bits: Bits): Marking[] | undefined {
   if (bits.bit() === 0) return undefined;
@@ -228,6 +234,7 @@ function readMarking(bits: Bits): Marking[] | undefined {
   for (;;) {
     const operation = bits.ue();
     if (operation === 0 || operation > 6 || bits.over) return marking;
+    if (marking.length === maxMarkings) bits.over = true;
     const pictures = operation === 1 || operation === 3 ? bits.ue() + 1 : 0;
     if (operation === 2 || operation === 3 || operation === 4 || operation === 6) bits.ue();
     marking.push({ operation, pictures });

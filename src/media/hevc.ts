@@ -15,6 +15,7 @@ import {
   type Size,
   type Step,
 } from "./nal.ts";
+import { Pace } from "./pace.ts";
 
 /** The picture size of a sequence parameter set, a NAL unit with its two header bytes; undefined if it is none. */
 export function hevcSize(sps: Uint8Array): Size | undefined {
@@ -81,6 +82,7 @@ export class HevcPictures implements Pictures {
   readonly #sink: EntrySink;
   readonly #sets = new ParameterSets();
   readonly #spsOfPps = new Map<number, number>();
+  readonly #pace = new Pace();
   #mark: Mark = markAt(0);
   #recovery = false;
   /** Kinds of parameter sets that this access unit carries: a bit each, VPS 1, SPS 2, PPS 4. */
@@ -124,18 +126,23 @@ export class HevcPictures implements Pictures {
     else if (type === seiType) this.#recovery ||= hasRecoveryPoint(bytes, 2, length);
   }
 
+  get heldBytes(): number {
+    return this.#sets.bytes;
+  }
+
   #picture(type: number): void {
     this.#pictures++;
     const randomAccess = type >= 16 && type <= 23;
     const late = this.#pictures > patience && (this.flagged || this.#recovery);
     if (!randomAccess && !late) return;
     if (![vps, sps, pps].every((kind) => this.#sets.has(kind - vps))) return;
+    if (!this.#pace.allows(this.#mark.offset, this.#sets.unjoinedBytes)) return;
     this.#pictures = 0;
     this.#sink.entry(this.#mark, {
       parameters: this.#sets.joined(),
       complete: this.#own === 7,
       ending: type === cra ? endOfSequence : nothing,
-      bridge: [],
+      bridge: undefined,
     });
   }
 

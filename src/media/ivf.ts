@@ -7,8 +7,8 @@
 // specification, 5.3 (OBUs) and 5.9.2, where a sequence header comes before a key frame that is shown.
 // There is no sync word: after damage the next bytes that make a credible frame header are taken for one.
 
-import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { concat, filler, Gather, readNumber } from "./gather.ts";
+import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
+import { concat, filler, fingerprint, Gather, readNumber } from "./gather.ts";
 import { little } from "./little.ts";
 
 const headerBytes = 32;
@@ -115,8 +115,9 @@ class IvfDetector implements Detector {
         at = to;
         if (this.#left === 0) this.#nextFrame();
       } else {
-        at = this.#gather.take(bytes, at);
-        if (this.#gather.full) this.#gathered(offset + at);
+        if (this.#state === "search") at = this.#gather.seek(bytes, at, this.#isFrameHeader, this.#passed);
+        else at = this.#gather.take(bytes, at);
+        if (this.#gather.full && !this.lost) this.#gathered(offset + at);
       }
     }
   }
@@ -139,7 +140,7 @@ class IvfDetector implements Detector {
   #gathered(end: number): void {
     if (this.#state === "header") this.#header(this.#gather.bytes.slice(0, headerBytes));
     else if (this.#state === "peek") this.#frame(end - this.#gather.length);
-    else if (this.#isFrameHeader()) this.#frameHeader();
+    else if (this.#isFrameHeader(this.#gather.bytes, 0)) this.#frameHeader();
     else if (this.#state === "frame" && isHeader(this.#gather.bytes)) this.#another(end);
     else this.#search();
   }
@@ -156,8 +157,8 @@ class IvfDetector implements Detector {
     this.info.width = little(start, 12, 2);
     this.info.height = little(start, 14, 2);
     // A key frame may change the size, but nothing the codec or what a tick is.
-    const fixed = concat([start.subarray(8, 12), start.subarray(16, 24)]);
-    this.#sink.header({ start, resume: new Uint8Array(0), fixed });
+    const fixed = fingerprint(concat([start.subarray(8, 12), start.subarray(16, 24)]));
+    this.#sink.header({ ...noHeader, start, fixed, bytes: start.length });
     this.#nextFrame();
   }
 
@@ -168,13 +169,13 @@ class IvfDetector implements Detector {
     this.#gather.want = headerBytes;
   }
 
-  #isFrameHeader(): boolean {
+  readonly #isFrameHeader = (bytes: Uint8Array, at: number): boolean => {
     // Times of 2^48 ticks and more are out of the question: a short no for most of what a search meets.
-    if (this.#gather.bytes[10] !== 0 || this.#gather.bytes[11] !== 0) return false;
-    const gap = frameTime(this.#gather.bytes, 0) - Math.max(0, this.#time);
+    if (bytes[at + 10] !== 0 || bytes[at + 11] !== 0 || !isFrameSize(bytes, at)) return false;
+    const gap = frameTime(bytes, at) - Math.max(0, this.#time);
     const maxGap = this.#state === "search" ? maxMissing * this.#ticks : maxGapTicks;
-    return isFrameSize(this.#gather.bytes, 0) && gap >= 0 && gap <= maxGap;
-  }
+    return gap >= 0 && gap <= maxGap;
+  };
 
   #frameHeader(): void {
     const size = little(this.#gather.bytes, 0, 4);
@@ -196,17 +197,22 @@ class IvfDetector implements Detector {
     else this.#nextFrame();
   }
 
-  /** Tries a byte further on. */
+  /** There is no frame header here: one is looked for from the next byte on. */
   #search(): void {
     if (this.#time < 0) {
       this.#state = "lost"; // nothing to go by
       return;
     }
-    if (this.#state !== "search") this.info.damaged++;
-    this.#state = ++this.#searched > maxSearchBytes ? "lost" : "search";
-    for (let i = 1; i < frameHeaderBytes; i++) this.#gather.bytes[i - 1] = this.#gather.bytes[i];
-    this.#gather.length = frameHeaderBytes - 1;
+    this.info.damaged++;
+    this.#state = "search";
+    this.#gather.shift();
+    this.#passed(1);
   }
+
+  readonly #passed = (bytes: number): void => {
+    this.#searched += bytes;
+    if (this.#searched > maxSearchBytes) this.#state = "lost";
+  };
 }
 
 /** IVF with VP8, VP9 or AV1. */

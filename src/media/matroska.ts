@@ -15,7 +15,7 @@ import { AvcTrack } from "./avc.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader } from "./detector.ts";
 import { readSize, readUint, restOf, vintLength, voids } from "./ebml.ts";
-import { concat, filler, Gather } from "./gather.ts";
+import { Collected, concat, filler, Gather } from "./gather.ts";
 import { fileHeader, joinHeader } from "./matroskaheader.ts";
 import {
   blockGroupId,
@@ -31,7 +31,8 @@ import {
   topIds,
   tracksId,
 } from "./matroskaids.ts";
-import { readDocType, readTracks, sniffMatroska } from "./matroskatracks.ts";
+import { readDocType, readTimestampScale, readTracks, sniffMatroska, type Tracks } from "./matroskatracks.ts";
+import { Pace } from "./pace.ts";
 
 /** Larger blocks, and larger other things to be passed over, are taken for damage. */
 const maxBlockBytes = 64 * 1024 * 1024;
@@ -74,23 +75,26 @@ class MatroskaDetector implements Detector {
   #bodyAt = 0;
   /** Of the element's body, what is still to come; the element itself while it is one to be kept. */
   #left = 0;
-  #kept: Uint8Array | undefined;
+  #kept: Collected | undefined;
   /** The last four bytes of a search, and how many it has seen. */
   #window = 0;
   #searched = 0;
 
   #ebml: Uint8Array | undefined;
   #infoElement: Uint8Array | undefined;
-  #tracks: Uint8Array | undefined;
+  #tracksElement: Uint8Array | undefined;
+  #tracks: Tracks | undefined;
   #video = 0;
   #timestampScale = 1_000_000;
   #ending: Uint8Array = new Uint8Array(0);
   /** The video's pictures if it is H.264, and whether the present block's are still being looked at. */
   #avc: AvcTrack | undefined;
   #isPictureOpen = false;
-  /** The header of joins at a cluster, and the one that the sink was told last. */
+  /** The header of joins at a cluster, the one that the sink was told last, and that of the last join. */
   #base: Header = noHeader;
   #told: Header = noHeader;
+  #joined: Header = noHeader;
+  readonly #pace = new Pace();
 
   #fedTo = 0;
   #clusterOffset = 0;
@@ -117,7 +121,7 @@ class MatroskaDetector implements Detector {
     while (at < bytes.length && !this.lost) {
       if (this.#stage === "body") {
         const end = Math.min(bytes.length, at + this.#left);
-        this.#kept?.set(bytes.subarray(at, end), this.#kept.length - this.#left);
+        this.#kept?.take(bytes, at, end);
         if (this.#isPictureOpen) this.#picture(bytes, at, end);
         this.#left -= end - at;
         at = end;
@@ -131,6 +135,16 @@ class MatroskaDetector implements Detector {
         else this.#head(offset + at);
       }
     }
+  }
+
+  get heldBytes(): number {
+    const elements = this.#elementBytes + (this.#tracksElement?.length ?? 0);
+    return elements + this.#base.bytes + (this.#kept?.heldBytes ?? 0);
+  }
+
+  /** Bytes of what stands before Tracks in a header. */
+  get #elementBytes(): number {
+    return (this.#ebml?.length ?? 0) + (this.#infoElement?.length ?? 0);
   }
 
   closing(): Uint8Array {
@@ -195,13 +209,11 @@ class MatroskaDetector implements Detector {
     if (!topIds.has(id) || !(this.#left <= maxIdleBytes)) return this.#damage();
     if (id === ebmlId || id === infoId || id === tracksId) {
       const size = this.#gather.length + this.#left;
-      const others = (this.#ebml?.length ?? 0) + (this.#infoElement?.length ?? 0);
-      if (size + others + 64 > maxHeaderBytes) {
-        this.lost = true;
-        return;
-      }
-      this.#kept = new Uint8Array(size);
-      this.#kept.set(this.#gather.bytes.subarray(0, this.#gather.length));
+      const others = this.#elementBytes + (id === tracksId ? 0 : (this.#tracksElement?.length ?? 0));
+      if (size + others + 64 > maxHeaderBytes)
+        return this.#giveUp(`headers of more than ${maxHeaderBytes} bytes`);
+      this.#kept = new Collected(size);
+      this.#kept.take(this.#gather.bytes, 0, this.#gather.length);
     }
     this.#enterBody(offset);
   }
@@ -298,7 +310,7 @@ class MatroskaDetector implements Detector {
     if (this.#isPictureOpen) this.#endPicture();
     const kept = this.#kept;
     this.#kept = undefined;
-    if (kept !== undefined) this.#keep(kept);
+    if (kept !== undefined) this.#keep(kept.bytes);
     this.#close(offset);
   }
 
@@ -321,19 +333,24 @@ class MatroskaDetector implements Detector {
     const atMs = (timestamp * this.#timestampScale) / 1e6;
     const isDue = !(Math.abs(atMs - this.#joinedMs) < midJoinMs);
     this.#decided = true;
-    if (isFirst && (isKeyframe || this.#video === 0)) {
-      this.#tell(this.#headerAt(timestamp, false));
-      this.#sink.join(this.#clusterOffset, true);
-    } else if (isKeyframe && this.#video !== 0 && isDue && this.#clusterTimestamp >= 0) {
-      this.#tell(this.#headerAt(timestamp, true));
-      this.#sink.join(this.#blockOffset, true);
+    if (isFirst && (isKeyframe || this.#video === 0)) this.#join(this.#clusterOffset, timestamp, false);
+    else if (isKeyframe && this.#video !== 0 && isDue && this.#clusterTimestamp >= 0) {
+      this.#join(this.#blockOffset, timestamp, true);
     } else return;
     this.#joinedMs = atMs;
   }
 
+  #join(offset: number, timestamp: number, isInside: boolean): void {
+    const header = this.#headerAt(timestamp, isInside);
+    if (header !== this.#joined && !this.#pace.allowsHeader(offset, header)) return;
+    this.#joined = header;
+    this.#tell(header);
+    this.#sink.join(offset, true);
+  }
+
   #headerAt(timestamp: number, isInside: boolean): Header {
-    const bridge = this.#avc?.bridge ?? [];
-    if (!isInside && bridge.length === 0 && this.#ending.length === 0) return this.#base;
+    const bridge = this.#avc?.bridge;
+    if (!isInside && bridge === undefined && this.#ending.length === 0) return this.#base;
     return joinHeader(this.#base, {
       cluster: this.#clusterTimestamp,
       isInside,
@@ -356,16 +373,28 @@ class MatroskaDetector implements Detector {
     if (this.#id === ebmlId) {
       this.#ebml = element;
       this.#infoElement = undefined;
+      this.#tracksElement = undefined;
       this.#tracks = undefined;
+      this.#timestampScale = 1_000_000;
       info.container = readDocType(element) === "webm" ? "webm" : "matroska";
-    } else if (this.#id === infoId) this.#infoElement = element;
-    else this.#tracks = element;
+    } else if (this.#id === infoId) {
+      this.#infoElement = element;
+      this.#timestampScale = readTimestampScale(element);
+    } else this.#setTracks(element);
     this.#base = noHeader;
-    if (this.#ebml === undefined || this.#tracks === undefined) return;
+    if (this.#ebml === undefined || this.#tracksElement === undefined || this.#tracks === undefined) return;
+    const fixed = `${info.container} ${this.#timestampScale} ${this.#tracks.fixed}`;
+    this.#base = fileHeader(this.#ebml, this.#infoElement, this.#tracksElement, fixed);
+    this.#tell(this.#base);
+  }
 
-    const tracks = readTracks(info.container, this.#infoElement, this.#tracks);
+  #setTracks(element: Uint8Array): void {
+    const { info } = this;
+    const tracks = readTracks(element);
+    if (tracks === undefined) return this.#giveUp("Tracks with more entries than make sense");
+    this.#tracksElement = element;
+    this.#tracks = tracks;
     this.#video = tracks.video;
-    this.#timestampScale = tracks.timestampScale;
     this.#ending = tracks.ending;
     this.#avc = tracks.avcC.length > 6 ? new AvcTrack(tracks.avcC) : undefined;
     info.codecs = tracks.codecs;
@@ -374,8 +403,11 @@ class MatroskaDetector implements Detector {
       info.width = tracks.width;
       info.height = tracks.height;
     }
-    this.#base = fileHeader(this.#ebml, this.#infoElement, this.#tracks, tracks.fixed);
-    this.#tell(this.#base);
+  }
+
+  #giveUp(problem: string): void {
+    this.lost = true;
+    this.info.problem = problem;
   }
 
   #damage(): void {

@@ -1,7 +1,8 @@
 // What joiners of a Matroska stream are given first (RFC 9559): the file's header, and, where a join needs more,
 // a Cluster of unknown size with blocks of our own. The join is its next block, or the Cluster that ends it.
 
-import type { Header } from "./detector.ts";
+import type { AvcBridge } from "./avc.ts";
+import { type Header, LazyHeader, noHeader } from "./detector.ts";
 import { concat } from "./gather.ts";
 import { simpleBlockId, timestampId } from "./matroskaids.ts";
 
@@ -21,10 +22,11 @@ export function fileHeader(
   ebml: Uint8Array,
   info: Uint8Array | undefined,
   tracks: Uint8Array,
-  fixed: Uint8Array,
+  fixed: string,
 ): Header {
-  const start = concat([ebml, openSegment, info ?? new Uint8Array(0), tracks]);
-  return { start, resume: new Uint8Array(0), fixed };
+  const parts = [ebml, openSegment, info ?? noHeader.start, tracks];
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  return new LazyHeader(bytes, fixed, () => ({ start: concat(parts), resume: noHeader.resume }));
 }
 
 /** A join that needs more than the file's header. Times are in the stream's ticks. */
@@ -39,25 +41,32 @@ export interface Join {
   /** A packet that tells its decoder of a skip; may be empty. */
   readonly ending: Uint8Array;
   /** Packets for a decoder that starts or goes on here. */
-  readonly bridge: readonly Uint8Array[];
+  readonly bridge: AvcBridge | undefined;
 }
 
+/** What `block` puts before a packet, bytes. */
+const blockHeadBytes = 8;
+
 /** The header of such a join. */
-export function joinHeader({ start, fixed }: Header, join: Join): Header {
-  const head = clusterHead.slice();
-  const cluster = concat([head, new Uint8Array(8)]);
-  new DataView(cluster.buffer).setBigUint64(head.length, BigInt(Math.max(0, join.cluster)));
-  const count = join.bridge.length;
-  const unseen = join.bridge.map((packet, i) => block(join, packet, count - i));
-  const shown = join.bridge.map((packet, i) =>
-    block(join, packet, (count - 1 - i) * bridgeStepMs + bridgeLeadMs),
-  );
-  const ending = join.ending.length > 0 ? [block(join, join.ending, 0)] : [];
-  return {
-    start: join.isInside || count > 0 ? concat([start, cluster, ...unseen]) : start,
-    resume: concat([cluster, ...ending, ...shown]),
-    fixed,
-  };
+export function joinHeader(base: Header, join: Join): Header {
+  const clusterBytes = clusterHead.length + 8;
+  const blocks = (join.bridge?.maxBytes(blockHeadBytes) ?? 0) + join.ending.length + blockHeadBytes;
+  const bytes = base.bytes + 2 * (clusterBytes + blocks);
+  return new LazyHeader(bytes, base.fixed, () => {
+    const cluster = concat([clusterHead, new Uint8Array(8)]);
+    new DataView(cluster.buffer).setBigUint64(clusterHead.length, BigInt(Math.max(0, join.cluster)));
+    const packets = join.bridge?.samples() ?? [];
+    const count = packets.length;
+    const unseen = packets.map((packet, i) => block(join, packet, count - i));
+    const shown = packets.map((packet, i) =>
+      block(join, packet, (count - 1 - i) * bridgeStepMs + bridgeLeadMs),
+    );
+    const ending = join.ending.length > 0 ? [block(join, join.ending, 0)] : [];
+    return {
+      start: join.isInside || count > 0 ? concat([base.start, cluster, ...unseen]) : base.start,
+      resume: concat([cluster, ...ending, ...shown]),
+    };
+  });
 }
 
 /** A SimpleBlock (section 10.2) so many milliseconds before the join, but not before the stream's begin. */

@@ -2,9 +2,9 @@
 // codec specification): the tracks, and the part of them that decides whether a decoder that was set up
 // with one header can go on with another. Ids, names and dates, which differ from run to run, are no part.
 
-import { sniffLimit } from "./detector.ts";
+import { noHeader, sniffLimit } from "./detector.ts";
 import { type Element, elements, readElement, readText, readUint } from "./ebml.ts";
-import { concat } from "./gather.ts";
+import { concat, fingerprint } from "./gather.ts";
 import { hevcEnding } from "./hevcending.ts";
 import { clusterId, segmentId, topIds, tracksId } from "./matroskaids.ts";
 
@@ -32,15 +32,13 @@ export function sniffMatroska(start: Uint8Array): "yes" | "no" | "more" {
   return more;
 }
 
-/** What a header tells. */
+/** What Tracks tell. */
 export interface Tracks {
   readonly codecs: string[];
   /** Number of the first video track, 0 if there is none. */
   readonly video: number;
   readonly width: number;
   readonly height: number;
-  /** Nanoseconds a tick of the clusters' and blocks' timestamps (section 5.1.2.9). */
-  readonly timestampScale: number;
   /**
    * A packet that tells the video's decoder in mid-stream that a sequence has ended; empty where there is none.
    * HEVC's (ITU-T H.265, 7.3.2.5): without it a keyframe that is no IDR is counted on from what was before.
@@ -48,9 +46,15 @@ export interface Tracks {
   readonly ending: Uint8Array;
   /** The video's decoder configuration if it is H.264, else empty. */
   readonly avcC: Uint8Array;
-  /** The same for every run of the same encoder with the same settings. */
-  readonly fixed: Uint8Array;
+  /** A fingerprint that is the same for every run of the same encoder with the same settings. */
+  readonly fixed: string;
 }
+
+/** Tracks, and elements in all of them. More than any muxer writes are taken for an attack. */
+const maxTracks = 64;
+const maxElements = 4096;
+/** Nanoseconds a tick where it is not said (section 5.1.2.9). */
+const usualTimestampScale = 1_000_000;
 
 const timestampScaleId = 0x2a_d7b1;
 const docTypeId = 0x4282;
@@ -106,51 +110,61 @@ export function readDocType(head: Uint8Array): string {
   return found === undefined ? "" : readText(head, found.body, Math.min(found.end, found.body + 16));
 }
 
-/** The tracks in a whole Tracks element, with what the Info element (may be missing) has for them. */
-export function readTracks(docType: string, info: Uint8Array | undefined, tracks: Uint8Array): Tracks {
-  let timestampScale = 1_000_000;
-  for (const element of info === undefined ? [] : inside(info)) {
-    if (element.id === timestampScaleId && info !== undefined) {
-      timestampScale = readUint(info, element.body, element.end) || timestampScale;
-    }
-  }
+/** Nanoseconds a tick of the clusters' and blocks' timestamps (section 5.1.2.9), by a whole Info element. */
+export function readTimestampScale(info: Uint8Array): number {
+  const found = inside(info).find((element) => element.id === timestampScaleId);
+  return (found && readUint(info, found.body, found.end)) || usualTimestampScale;
+}
+
+/** The tracks in a whole Tracks element; undefined if there are more, or more of their elements, than make sense. */
+export function readTracks(tracks: Uint8Array): Tracks | undefined {
   const codecs: string[] = [];
-  const fixed: Uint8Array[] = [new TextEncoder().encode(`${docType} ${timestampScale} `)];
+  const fixed: Uint8Array[] = [];
   let video = 0;
-  let ending = new Uint8Array(0);
-  let avcC = new Uint8Array(0);
+  let ending: Uint8Array = noHeader.start;
+  let avcC: Uint8Array = noHeader.start;
   let width = 0;
   let height = 0;
+  let count = 0;
   for (const entry of inside(tracks)) {
     if (entry.id !== trackEntryId) continue;
     let number = 0;
     let isVideo = false;
     let codec = "";
-    let codecPrivate = new Uint8Array(0);
+    let codecPrivate: Uint8Array = noHeader.start;
     for (const field of elements(tracks, entry.body, entry.end)) {
+      if (++count > maxElements) return undefined;
       if (!idle.has(field.id)) fixed.push(tracks.subarray(field.at, field.end));
       if (field.id === trackNumberId) number = readUint(tracks, field.body, field.end);
       if (field.id === trackTypeId) isVideo = readUint(tracks, field.body, field.end) === 1;
       if (field.id === codecIdId) codec = codecName(readText(tracks, field.body, field.end));
-      if (field.id === codecPrivateId) codecPrivate = tracks.slice(field.body, field.end);
+      if (field.id === codecPrivateId) codecPrivate = tracks.subarray(field.body, field.end);
       if (field.id !== videoId || width > 0) continue;
       for (const pixels of elements(tracks, field.body, field.end)) {
+        if (++count > maxElements) return undefined;
         if (pixels.id === pixelWidthId) width = readUint(tracks, pixels.body, pixels.end);
         if (pixels.id === pixelHeightId) height = readUint(tracks, pixels.body, pixels.end);
       }
     }
     codecs.push(codec);
+    if (codecs.length > maxTracks) return undefined;
     if (!isVideo || video !== 0) continue;
     video = number;
     if (codec === "hevc") ending = hevcEnding(codecPrivate);
     if (codec === "h264") avcC = codecPrivate;
   }
-  return { codecs, video, width, height, timestampScale, ending, avcC, fixed: concat(fixed) };
+  return { codecs, video, width, height, ending, avcC, fixed: fingerprint(concat(fixed)) };
 }
 
+/** The elements inside of a whole one, no more of them than make sense. */
 function inside(whole: Uint8Array): Element[] {
-  const outer = elements(whole, 0, whole.length).next();
-  return outer.done === true ? [] : [...elements(whole, outer.value.body, outer.value.end)];
+  const [outer] = elements(whole, 0, whole.length);
+  const found: Element[] = [];
+  if (outer === undefined) return found;
+  for (const element of elements(whole, outer.body, outer.end)) {
+    if (found.push(element) === maxElements) break;
+  }
+  return found;
 }
 
 function codecName(id: string): string {

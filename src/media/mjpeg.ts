@@ -1,4 +1,4 @@
-// Motion JPEG: JPEG images one after the other (ISO/IEC 10918-1, annex B), each of them a join point.
+// Motion JPEG: JPEG images one after the other (ISO/IEC 10918-1, annex B), each of them a join point once its data begin.
 //
 //   SOI [FF xx length ...]... SOS length ... entropy-coded bytes with FF 00 and RSTn ... EOI | SOI ...
 //
@@ -38,6 +38,8 @@ class MjpegDetector implements Detector {
   #left = 0;
   #inImage = false;
   #imageBytes = 0;
+  /** Where the image began whose data are still to come; -1 if there is none. */
+  #imageOffset = -1;
   /** Bytes outside of images since one was whole. */
   #gapBytes = 0;
   #clean = true;
@@ -143,7 +145,7 @@ class MjpegDetector implements Detector {
   #image(offset: number): void {
     // An image that was not ended is cut short; the new one is as good as any.
     if (this.#inImage) this.#damage();
-    this.#sink.join(offset);
+    this.#imageOffset = offset;
     this.#inImage = true;
     this.#imageBytes = 0;
     this.#nextMarker();
@@ -155,8 +157,10 @@ class MjpegDetector implements Detector {
   }
 
   #segmentEnd(): void {
-    if (this.#gather.bytes[1] === sos) this.#state = "data";
-    else this.#nextMarker();
+    if (this.#gather.bytes[1] !== sos) return this.#nextMarker();
+    this.#state = "data";
+    if (this.#imageOffset >= 0) this.#sink.join(this.#imageOffset);
+    this.#imageOffset = -1;
   }
 
   #nextMarker(): void {

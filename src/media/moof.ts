@@ -69,11 +69,11 @@ export function anchorFragment(bytes: Uint8Array, length: number): readonly [num
   const heads: [at: number, end: number][] = [];
   const bases = new Set<number>();
   let data = Number.POSITIVE_INFINITY;
-  for (let at = 8; at < length; at = boxEnd(bytes, at, length)) {
+  for (let at = 8; at + 8 <= length; at = boxEnd(bytes, at, length)) {
     const end = boxEnd(bytes, at, length);
     if (readNumber(bytes, at + 4, 4) !== trafType) continue;
     let isBased = false;
-    for (let child = at + 8; child < end; child = boxEnd(bytes, child, end)) {
+    for (let child = at + 8; child + 8 <= end; child = boxEnd(bytes, child, end)) {
       const childEnd = boxEnd(bytes, child, end);
       const type = childEnd - child < 16 ? 0 : readNumber(bytes, child + 4, 4);
       if (type === tfhdType && (readNumber(bytes, child + 9, 3) & isAddressed) !== 0) {
@@ -105,11 +105,11 @@ export function readFragment(bytes: Uint8Array, length: number, video: Track | u
   let hasVideo = false;
   let keyframe = -1;
   let time = -1;
-  for (let at = 8; at < length; ) {
+  for (let at = 8; at + 8 <= length; ) {
     const end = boxEnd(bytes, at, length);
     if (readNumber(bytes, at + 4, 4) === trafType) {
       let part: Part | undefined;
-      for (let child = at + 8; child < end; ) {
+      for (let child = at + 8; child + 8 <= end; ) {
         const childEnd = boxEnd(bytes, child, end);
         // what is too short for the fields that are read is passed over
         const type = childEnd - child < 16 ? 0 : readNumber(bytes, child + 4, 4);
@@ -175,6 +175,7 @@ function readTrun(bytes: Uint8Array, from: number, end: number): Run {
   let entryBytes = 0;
   for (const flag of entryFields) if ((flags & flag) !== 0) entryBytes += 4;
   const claimed = Math.min(maxSamples, readNumber(bytes, from + 12, 4));
+  // Without entries samples are alike, and are not looked at one by one: a run of few bytes may have many.
   const count = entryBytes === 0 ? claimed : Math.min(claimed, Math.floor((end - table) / entryBytes));
   return { flags, count, dataOffset, table, entryBytes, firstFlags };
 }
@@ -196,7 +197,8 @@ function entry(bytes: Uint8Array, run: Run, index: number, flag: number, otherwi
 /** Where from the run's first data the first sync sample's begin, -1 if there is none. */
 function firstSync(bytes: Uint8Array, part: Part, run: Run): number {
   let offset = 0;
-  for (let index = 0; index < run.count; index++) {
+  const count = (run.flags & hasFlags) === 0 ? Math.min(2, run.count) : run.count;
+  for (let index = 0; index < count; index++) {
     const first = index === 0 ? run.firstFlags : -1;
     const flags = first >= 0 ? first : entry(bytes, run, index, hasFlags, part.sampleFlags);
     if (isSync(flags)) return offset;
@@ -214,17 +216,17 @@ function isSync(sampleFlags: number): boolean {
 }
 
 /**
- * Where from the fragment's start the samples of `track` lie: offset and size of each, in turns. Empty if that is not
- * told, or not in the order of the data.
+ * Where from the fragment's start the samples of `track` lie: offset and size of each, in turns; a run of samples that
+ * are alike in all is taken as one. Empty if that is not told, or not in the order of the data.
  */
 export function sampleRanges(bytes: Uint8Array, length: number, track: Track): number[] {
   const ranges: number[] = [];
   let last = 0;
-  for (let at = 8; at < length; at = boxEnd(bytes, at, length)) {
+  for (let at = 8; at + 8 <= length; at = boxEnd(bytes, at, length)) {
     const end = boxEnd(bytes, at, length);
     if (readNumber(bytes, at + 4, 4) !== trafType) continue;
     let part: Part | undefined;
-    for (let child = at + 8; child < end; child = boxEnd(bytes, child, end)) {
+    for (let child = at + 8; child + 8 <= end; child = boxEnd(bytes, child, end)) {
       const childEnd = boxEnd(bytes, child, end);
       const type = childEnd - child < 16 ? 0 : readNumber(bytes, child + 4, 4);
       if (type === tfhdType) part = readTfhd(bytes, child, childEnd, [track]);
@@ -234,8 +236,9 @@ export function sampleRanges(bytes: Uint8Array, length: number, track: Track): n
       const isKnown = (part.flags & (isAtMoof | isAddressed)) !== 0 && (run.flags & hasDataOffset) !== 0;
       if (!isKnown || run.dataOffset < last) return [];
       let offset = run.dataOffset;
-      for (let index = 0; index < run.count; index++) {
-        const size = entry(bytes, run, index, hasSize, part.size);
+      const isOne = run.entryBytes === 0;
+      for (let index = 0; index < (isOne ? 1 : run.count); index++) {
+        const size = isOne ? run.count * part.size : entry(bytes, run, index, hasSize, part.size);
         ranges.push(offset, size);
         offset += size;
       }
@@ -266,7 +269,7 @@ export function cutFragment(
   cut: number,
 ): Uint8Array | undefined {
   const parts: Uint8Array[] = [];
-  for (let at = 8; at < length; ) {
+  for (let at = 8; at + 8 <= length; ) {
     const end = boxEnd(bytes, at, length);
     const type = readNumber(bytes, at + 4, 4);
     if (type === mfhdType) parts.push(bytes.slice(at, end));
@@ -281,6 +284,9 @@ export function cutFragment(
   shiftRuns(moof, moof.length + 8 - cut);
   return moof;
 }
+
+/** What `sampleFragment` puts around a sample, bytes. */
+export const sampleFragmentBytes = 116;
 
 /** A fragment of `sample` alone, no sync sample, at `time`, with its `mdat`. */
 export function sampleFragment(track: Track, sample: Uint8Array, time: number): Uint8Array {
@@ -326,20 +332,27 @@ function cutPart(
   let head = new Uint8Array(0);
   let timeAt = 0;
   let elapsed = 0;
-  for (let at = from + 8; at < end; ) {
+  for (let at = from + 8; at + 8 <= end; ) {
     const childEnd = boxEnd(bytes, at, end);
     const type = readNumber(bytes, at + 4, 4);
     if (type !== freeType && childEnd - at < 16) return undefined;
     if (type === tfhdType) {
       part = readTfhd(bytes, at, childEnd, tracks);
       head = bytes.slice(at, childEnd);
-    } else if (type === tfdtType) timeAt = at;
-    else if (type === trunType) {
+    } else if (type === tfdtType) {
+      if (bytes[at + 8] === 1 && at + 20 > childEnd) return undefined;
+      timeAt = at;
+    } else if (type === trunType) {
       if (part === undefined || (part.flags & isAtMoof) === 0) return undefined;
       const run = readTrun(bytes, at, childEnd);
       if ((run.flags & hasDataOffset) === 0) return undefined;
       let index = 0;
       let offset = run.dataOffset;
+      if (run.entryBytes === 0 && offset < cut) {
+        index = part.size === 0 ? run.count : Math.min(run.count, Math.ceil((cut - offset) / part.size));
+        offset += index * part.size;
+        if (runs.length === 0) elapsed += index * part.duration;
+      }
       for (; index < run.count && offset < cut; index++) {
         offset += entry(bytes, run, index, hasSize, part.size);
         if (runs.length === 0) elapsed += entry(bytes, run, index, hasDuration, part.duration);
@@ -381,11 +394,11 @@ function laterTime(bytes: Uint8Array, at: number, elapsed: number): Uint8Array {
 /** Adds `shift` to the data offsets of all runs in a `moof` that `cutFragment` has put together. */
 function shiftRuns(moof: Uint8Array, shift: number): void {
   const view = new DataView(moof.buffer);
-  for (let at = 8; at < moof.length; ) {
+  for (let at = 8; at + 8 <= moof.length; ) {
     const end = boxEnd(moof, at, moof.length);
     if (view.getUint32(at + 4) === trafType) {
-      for (let child = at + 8; child < end; child = boxEnd(moof, child, end)) {
-        if (view.getUint32(child + 4) !== trunType) continue;
+      for (let child = at + 8; child + 8 <= end; child = boxEnd(moof, child, end)) {
+        if (view.getUint32(child + 4) !== trunType || child + 20 > moof.length) continue;
         view.setInt32(child + 16, view.getInt32(child + 16) + shift);
       }
     }

@@ -3,7 +3,7 @@
 // without what differs from run to run, to tell whether two streams can follow each other.
 
 import { type Box, boxes, boxOf, findBox, fourCc, fourCcText } from "./boxes.ts";
-import { readNumber } from "./gather.ts";
+import { fingerprint, readNumber } from "./gather.ts";
 import { hevcEnding } from "./hevcending.ts";
 
 /** A track as its fragments need it. */
@@ -31,9 +31,13 @@ export interface Movie {
   readonly height: number;
   /** The box with no samples in it. */
   readonly moov: Uint8Array;
-  /** The same for every run of the same encoder with the same settings. */
-  readonly fixed: Uint8Array;
+  /** A fingerprint that is the same for every run of the same encoder with the same settings. */
+  readonly fixed: string;
 }
+
+/** Boxes of a movie that are looked at, and tracks. More than any muxer writes are taken for an attack. */
+const maxBoxes = 4096;
+const maxTracks = 64;
 
 const codecs = new Map(
   Object.entries({
@@ -68,8 +72,11 @@ const objectTypes = new Map([
   [0xad, "opus"],
 ]);
 
-/** Boxes on the way to what has to be changed. */
-const containers = new Set(["moov", "trak", "mdia", "minf", "stbl"].map(fourCc));
+/** The boxes on the way to what has to be changed, each inside of the one before. */
+const path = ["moov", "trak", "mdia", "minf", "stbl"].map(fourCc);
+const mvex = fourCc("mvex");
+/** A configuration of sound begins in the first bytes of its sample entry. */
+const maxEsdsBytes = 1024;
 /** Sample tables: those that must be there keep no entries, the others go. */
 const emptied = new Map([
   [fourCc("stts"), 16],
@@ -83,11 +90,15 @@ const dropped = new Set(
   ),
 );
 
-/** Reads a whole `moov` box; undefined if it is not that of a fragmented stream, or has no tracks. */
+/**
+ * Reads a whole `moov` box; undefined if it is not that of a fragmented stream, or has no tracks, or more of anything than
+ * makes sense.
+ */
 export function readMovie(bytes: Uint8Array): Movie | undefined {
   const [moov] = boxes(bytes, 0, bytes.length);
-  const extends_ = moov === undefined ? undefined : findBox(bytes, moov, "mvex");
-  if (moov === undefined || extends_ === undefined) return undefined;
+  if (moov === undefined || countBoxes(bytes, moov, 0) > maxBoxes) return undefined;
+  const extends_ = findBox(bytes, moov, "mvex");
+  if (extends_ === undefined) return undefined;
   const tracks: Track[] = [];
   let width = 0;
   let height = 0;
@@ -113,10 +124,27 @@ export function readMovie(bytes: Uint8Array): Movie | undefined {
     }
     const defaults = defaultsOf(bytes, extends_, id);
     tracks.push({ id, isVideo, codec, ending, avcC, timescale: timescaleOf(bytes, trak), ...defaults });
+    if (tracks.length > maxTracks) return undefined;
   }
   if (tracks.length === 0) return undefined;
-  const empty = rewrite(bytes, moov, hasSamples(bytes, moov));
-  return { tracks, width, height, moov: empty, fixed: timeless(empty) };
+  const empty = hasSamples(bytes, moov) ? rewrite(bytes, moov, 0) : bytes;
+  return { tracks, width, height, moov: empty, fixed: fingerprint(timeless(empty)) };
+}
+
+/** How many boxes there are in `box`, which is at `depth` of `path`, as far as they are looked at; no more than enough are counted. */
+function countBoxes(bytes: Uint8Array, box: Box, depth: number): number {
+  let count = 0;
+  for (const child of boxes(bytes, box.body, box.end)) {
+    const isRead = leadsOn(child, depth + 1) || child.type === mvex;
+    count += 1 + (isRead ? countBoxes(bytes, child, depth + 1) : 0);
+    if (count > maxBoxes) break;
+  }
+  return count;
+}
+
+/** Whether `box`, at `depth`, is one on the path. */
+function leadsOn(box: Box, depth: number): boolean {
+  return depth < path.length && box.type === path[depth];
 }
 
 /** Four bytes at `at`, or zero if they are not in the box. */
@@ -136,7 +164,7 @@ function defaultsOf(bytes: Uint8Array, mvex: Box, id: number) {
 /** The content of the box in a visual sample entry, behind the 78 bytes that all of these have (12.1.3). */
 function configuration(bytes: Uint8Array, entry: Box, type: string): Uint8Array {
   const box = findBox(bytes, { ...entry, body: entry.body + 78 }, type);
-  return box === undefined ? new Uint8Array(0) : bytes.slice(box.body, box.end);
+  return box === undefined ? new Uint8Array(0) : bytes.subarray(box.body, box.end);
 }
 
 function timescaleOf(bytes: Uint8Array, trak: Box): number {
@@ -148,18 +176,23 @@ function codecOf(bytes: Uint8Array, entry: Box): string {
   const name = fourCcText(entry.type);
   const codec = codecs.get(name) ?? name;
   if (name !== "mp4a" && name !== "mp4v") return codec;
-  const esds = fourCc("esds");
-  for (let at = entry.body; at + 4 < entry.end; at++) {
-    if (readNumber(bytes, at, 4) !== esds) continue;
-    // its descriptors are tag and size; the decoder's configuration (tag 4) begins with the object type
-    for (let i = at + 8; i + 1 < entry.end; i++) {
-      if (bytes[i] !== 4) continue;
-      do i++;
-      while (bytes[i] >= 0x80 && i < entry.end);
-      return objectTypes.get(bytes[i + 1]) ?? codec;
-    }
+  const end = Math.min(entry.end, entry.body + maxEsdsBytes);
+  const esds = find(bytes, entry.body, end, [0x65, 0x73, 0x64, 0x73]);
+  if (esds < 0) return codec;
+  // its descriptors are tag and size; the decoder's configuration (tag 4) begins with the object type
+  let at = find(bytes, esds + 8, end, [4]);
+  if (at < 0) return codec;
+  do at++;
+  while (bytes[at] >= 0x80 && at < end);
+  return objectTypes.get(bytes[at + 1]) ?? codec;
+}
+
+/** Where `wanted` first is from `at` on, before `end`; -1 if nowhere. */
+function find(bytes: Uint8Array, at: number, end: number, wanted: readonly number[]): number {
+  for (let from = at; from + wanted.length < end; from++) {
+    if (wanted.every((byte, i) => bytes[from + i] === byte)) return from;
   }
-  return codec;
+  return -1;
 }
 
 function hasSamples(bytes: Uint8Array, moov: Box): boolean {
@@ -170,15 +203,16 @@ function hasSamples(bytes: Uint8Array, moov: Box): boolean {
   return false;
 }
 
-/** A copy of `box`, without its sample tables' entries if `empty` says so. */
-function rewrite(bytes: Uint8Array, box: Box, empty: boolean): Uint8Array {
-  if (!empty || dropped.has(box.type)) return empty ? new Uint8Array(0) : bytes.slice(box.at, box.end);
+/** A copy of `box`, which is at `depth` of `path`, without its sample tables' entries. */
+function rewrite(bytes: Uint8Array, box: Box, depth: number): Uint8Array {
+  if (dropped.has(box.type)) return new Uint8Array(0);
   const size = emptied.get(box.type);
   if (size !== undefined) return boxOf(box.type, [new Uint8Array(size - 8)]);
-  if (!containers.has(box.type)) return bytes.slice(box.at, box.end);
+  if (!leadsOn(box, depth)) return bytes.subarray(box.at, box.end);
+  const children = [...boxes(bytes, box.body, box.end)];
   return boxOf(
     box.type,
-    [...boxes(bytes, box.body, box.end)].map((child) => rewrite(bytes, child, true)),
+    children.map((child) => rewrite(bytes, child, depth + 1)),
   );
 }
 
@@ -187,10 +221,10 @@ function timeless(moov: Uint8Array): Uint8Array {
   const copy = moov.slice();
   const blank = (box: Box, from: number, to: number) =>
     copy.fill(0, Math.min(box.body + from, box.end), Math.min(box.body + to, box.end));
-  const walk = (parent: Box) => {
+  const walk = (parent: Box, depth: number) => {
     for (const box of boxes(copy, parent.body, parent.end)) {
       const wide = copy[box.body] === 1;
-      if (containers.has(box.type)) walk(box);
+      if (leadsOn(box, depth)) walk(box, depth + 1);
       else if (box.type === fourCc("tkhd")) {
         blank(box, 4, wide ? 20 : 12);
         blank(box, wide ? 28 : 20, wide ? 36 : 24);
@@ -201,6 +235,6 @@ function timeless(moov: Uint8Array): Uint8Array {
     }
   };
   const [top] = boxes(copy, 0, copy.length);
-  if (top !== undefined) walk(top);
+  if (top !== undefined) walk(top, 1);
   return copy;
 }

@@ -10,13 +10,14 @@ const groupOfPictures = 0xb8;
 
 const nothing = new Uint8Array(0);
 /** The sequence header is part of the access unit. */
-const entry: Entry = { parameters: nothing, complete: true, ending: nothing, bridge: [] };
+const entry: Entry = { parameters: nothing, complete: true, ending: nothing, bridge: undefined };
 
 /** The pictures of an MPEG-1 or MPEG-2 video stream. */
 export class Mpeg2Pictures implements Pictures {
   readonly #sink: EntrySink;
   #mark: Mark = markAt(0);
   #sequence = false;
+  readonly heldBytes = 0;
   flagged = false;
   size: Size | undefined;
 

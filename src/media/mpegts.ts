@@ -14,11 +14,14 @@ import {
   type Container,
   type Detector,
   type Header,
+  LazyHeader,
   type Sink,
   type StreamInfo,
   sniffLimit,
 } from "./detector.ts";
-import { concatenate, type Entry, type Mark } from "./nal.ts";
+import { sameBytes } from "./gather.ts";
+import { concatenate, type Entry, type Mark, type Size } from "./nal.ts";
+import { Pace } from "./pace.ts";
 import { readPes } from "./pes.ts";
 import { type Elementary, packetise, readPat, readPmt, Sections } from "./psi.ts";
 import {
@@ -29,14 +32,19 @@ import {
   packetBytes,
   payloadStart,
 } from "./tspackets.ts";
-import { leadIn, Stream } from "./tsstream.ts";
+import { leadIn, leadInBytes, Stream } from "./tsstream.ts";
 
 /** Elementary streams followed at a time; more are passed on unseen. */
 const maxStreams = 64;
-/** Programs whose maps are kept. */
-const maxPrograms = 256;
+/** Programs whose maps are kept: a whole multiplex has some thirty. */
+const maxPrograms = 64;
 /** Possible cuts passed over, as another stream was inside a PES packet, until one is taken all the same. */
 const cutPatience = 64;
+/** What it costs to take new tables up, in bytes of stream (pace.ts): at all, for each program, for each stream. */
+const tablesCost = 512;
+const programCost = 128;
+const streamCost = 320;
+const maxTablesCost = tablesCost + maxPrograms * programCost + maxStreams * streamCost;
 /** What is done with a PID's packets. */
 const ignored = 0;
 const table = 1;
@@ -85,9 +93,14 @@ class MpegtsDetector implements Detector, PacketSink {
 
   /** PAT and PMTs in packets. */
   #tablePackets: Uint8Array = nothing;
+  /** Whether the tables have changed since they were taken up. */
+  #tablesChanged = false;
+  readonly #tablesPace = new Pace();
+  readonly #headerPace = new Pace();
   /** Whether the newest header is just them. */
   #plain = false;
   #joined = -1;
+  #size: Size | undefined;
   #cutsPassed = 0;
   /** Keyframes of several video streams in a row, with no other picture of them in between. */
   #group: { stream: Stream; mark: Mark; entry: Entry }[] = [];
@@ -105,6 +118,12 @@ class MpegtsDetector implements Detector, PacketSink {
 
   feed(bytes: Uint8Array, offset: number): void {
     this.#packets.feed(bytes, offset);
+  }
+
+  get heldBytes(): number {
+    let bytes = 2 * this.#tablePackets.length;
+    for (const { pictures } of this.#streams.values()) bytes += pictures?.heldBytes ?? 0;
+    return bytes;
   }
 
   closing(): Uint8Array {
@@ -126,8 +145,11 @@ class MpegtsDetector implements Detector, PacketSink {
     const end = at + packetBytes;
     if (payload >= end) return;
     const start = (flags & 0x40) !== 0;
-    if (role === table) this.#tables.get(pid)?.feed(bytes, payload, end, start, bytes[at + 3] & 15);
-    else {
+    if (role === table) {
+      this.#tables.get(pid)?.feed(bytes, payload, end, start, bytes[at + 3] & 15);
+      if (this.#tablesChanged) this.#takeUpTables(offset);
+    } else {
+      if (this.#tablesChanged && start) this.#takeUpTables(offset);
       const stream = this.#streams.get(pid);
       if (stream === undefined) return;
       if (start) this.#pesStart(stream, bytes, at, payload, offset);
@@ -159,8 +181,11 @@ class MpegtsDetector implements Detector, PacketSink {
 
   /** A lead's picture (or audio frame): with an entry if a decoder of that stream can start there. */
   #found(stream: Stream, mark: Mark, entry: Entry | undefined): void {
-    if (stream.pictures?.size !== undefined && stream === this.#leads[0])
-      Object.assign(this.info, stream.pictures.size);
+    const size = stream === this.#leads[0] ? stream.pictures?.size : undefined;
+    if (size !== undefined && size !== this.#size) {
+      this.#size = size;
+      Object.assign(this.info, size);
+    }
     if (this.#leads.length === 1) {
       if (entry !== undefined) this.#join([{ stream, mark, entry }]);
       return;
@@ -184,29 +209,21 @@ class MpegtsDetector implements Detector, PacketSink {
   #join(members: readonly { stream: Stream; mark: Mark; entry: Entry }[]): void {
     const { offset } = members[0].mark;
     if (offset <= this.#joined) return;
-    this.#joined = offset;
-    const start: Uint8Array[] = [];
-    const resume: Uint8Array[] = [];
-    for (const { stream, mark, entry } of members) {
-      const lead = leadIn(stream.pid, mark, entry);
-      start.push(lead.start);
-      resume.push(lead.resume);
-    }
-    if (resume.some((packets) => packets.length > 0)) {
+    const leads = members.filter(({ entry }) => leadInBytes(entry) > 0);
+    if (leads.length > 0) {
+      const bytes = leads.reduce((sum, { entry }) => sum + leadInBytes(entry), this.#tablePackets.length);
+      if (!this.#headerPace.allows(offset, bytes)) return;
       this.#plain = false;
-      this.#sink.header({
-        start: concatenate([this.#tablePackets, ...start]),
-        resume: concatenate([this.#tablePackets, ...resume]),
-        fixed: nothing,
-      });
+      this.#sink.header(leadHeader(this.#tablePackets, leads, 2 * bytes));
     } else if (!this.#plain) this.#plainHeader();
+    this.#joined = offset;
     this.#sink.join(offset, true);
   }
 
   #plainHeader(): void {
     this.#plain = true;
-    const header: Header = { start: this.#tablePackets, resume: this.#tablePackets, fixed: nothing };
-    this.#sink.header(header);
+    const packets = this.#tablePackets;
+    this.#sink.header({ start: packets, resume: packets, fixed: "", bytes: packets.length });
   }
 
   #listCodecs(): void {
@@ -214,24 +231,35 @@ class MpegtsDetector implements Detector, PacketSink {
   }
 
   #takePat(section: Uint8Array): void {
+    if (sameBytes(section, this.#pat)) return;
     const announced = readPat(section)?.slice(0, maxPrograms);
-    if (announced === undefined || same(section, this.#pat)) return;
+    if (announced === undefined) return;
     this.#pat = section.slice();
     const old = this.#programs;
     this.#programs = announced.map(({ program, pid }) => {
       const known = old.find((other) => other.number === program && other.pid === pid);
       return known ?? { number: program, pid, map: undefined, streams: [] };
     });
-    this.#rebuild();
+    this.#tablesChanged = true;
   }
 
   #takePmt(pid: number, section: Uint8Array): void {
+    const number = section.length < 5 ? -1 : (section[3] << 8) | section[4];
+    const program = this.#programs.find((known) => known.number === number && known.pid === pid);
+    if (program === undefined || (program.map !== undefined && sameBytes(section, program.map))) return;
     const map = readPmt(section);
-    const program = this.#programs.find((known) => known.number === map?.program && known.pid === pid);
-    if (map === undefined || program === undefined) return;
-    if (program.map !== undefined && same(section, program.map)) return;
+    if (map === undefined) return;
     program.map = section.slice();
-    program.streams = map.streams;
+    program.streams = map.streams.slice(0, maxStreams);
+    this.#tablesChanged = true;
+  }
+
+  /** Takes the tables up that have changed, unless that has been done too often already for so few bytes. */
+  #takeUpTables(offset: number): void {
+    let cost = tablesCost + programCost * this.#programs.length;
+    for (const { streams } of this.#programs) cost += streamCost * streams.length;
+    if (!this.#tablesPace.allows(offset, Math.min(cost, maxTablesCost))) return;
+    this.#tablesChanged = false;
     this.#rebuild();
   }
 
@@ -282,6 +310,18 @@ class MpegtsDetector implements Detector, PacketSink {
   }
 }
 
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+/** The header of a join with keyframes that lack something. */
+function leadHeader(
+  tables: Uint8Array,
+  members: readonly { stream: Stream; mark: Mark; entry: Entry }[],
+  bytes: number,
+): Header {
+  const leads = members.map(({ stream: { pid }, mark, entry }) => ({ pid, mark, entry }));
+  return new LazyHeader(bytes, "", () => {
+    const made = leads.map(({ pid, mark, entry }) => leadIn(pid, mark, entry));
+    return {
+      start: concatenate([tables, ...made.map(({ start }) => start)]),
+      resume: concatenate([tables, ...made.map(({ resume }) => resume)]),
+    };
+  });
 }

@@ -165,8 +165,18 @@ export interface Entry {
   readonly complete: boolean;
   /** For a decoder in mid-stream, before the parameter sets: ends the coded sequence. Mostly empty. */
   readonly ending: Uint8Array;
-  /** Pictures to be decoded after the parameter sets, each an access unit. Mostly none. */
-  readonly bridge: readonly Uint8Array[];
+  /** Pictures to be decoded after the parameter sets. Mostly none. */
+  readonly bridge: Bridge | undefined;
+}
+
+/** Pictures that a decoder is given before a place where it can't start otherwise; made when they are needed. */
+export interface Bridge {
+  /** How many access units there are. */
+  readonly count: number;
+  /** How many bytes all of them have at the most, with `around` more for each unit in them. */
+  maxBytes(around: number): number;
+  /** The units of each access unit, with their start codes; in the first also the parameter sets of its own. */
+  accessUnits(): Uint8Array[][];
 }
 
 /** One coding standard's pictures: fed with units, it calls its `EntrySink`. See h264.ts, hevc.ts, mpeg2.ts. */
@@ -183,38 +193,73 @@ export interface Pictures {
   flagged: boolean;
   /** As the last parameter set said it. */
   readonly size: Size | undefined;
+  /** Bytes of memory that it keeps of the stream. */
+  readonly heldBytes: number;
 }
+
+/** Parameter sets that are kept at a time, and their bytes: several times what encoders have. */
+const maxSets = 64;
+const maxSetBytes = 64 * 1024;
 
 /** Parameter sets by kind and id; as Annex B bytes, in the order of their kinds. */
 export class ParameterSets {
   readonly #sets = new Map<number, Uint8Array>();
+  /** How many there are of each kind. */
+  readonly #counts = new Uint8Array(16);
+  #bytes = 0;
   #joined: Uint8Array | undefined = nothing;
 
   /**
    * Keeps a set (kind 0 to 15, id 0 to 255) in place of an older one of its kind and id; true if that changed
-   * anything.
+   * anything. One too many is not kept.
    */
   keep(kind: number, id: number, bytes: Uint8Array, length: number): boolean {
     const key = kind * 256 + id;
     const old = this.#sets.get(key);
     if (old !== undefined && old.length === length + 4 && startsWith(old, 4, bytes, length)) return false;
+    const size = this.#bytes - (old?.length ?? 0) + length + 4;
+    if (size > maxSetBytes || (old === undefined && this.#sets.size === maxSets)) {
+      this.drop(kind, id);
+      return old !== undefined;
+    }
     const copy = new Uint8Array(length + 4);
     copy[3] = 1;
     copy.set(bytes.subarray(0, length), 4);
     this.#sets.set(key, copy);
+    if (old === undefined) this.#counts[kind]++;
+    this.#bytes = size;
     this.#joined = undefined;
     return true;
   }
 
   /** Drops a set, if there is one. */
   drop(kind: number, id: number): void {
-    if (this.#sets.delete(kind * 256 + id)) this.#joined = undefined;
+    const old = this.#sets.get(kind * 256 + id);
+    if (old === undefined) return;
+    this.#sets.delete(kind * 256 + id);
+    this.#counts[kind]--;
+    this.#bytes -= old.length;
+    this.#joined = undefined;
+  }
+
+  /** Bytes of all sets, each with its start code. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether the set of this kind and id is kept. */
+  hasOne(kind: number, id: number): boolean {
+    return this.#sets.has(kind * 256 + id);
+  }
+
+  /** Bytes that `joined` will have to join. */
+  get unjoinedBytes(): number {
+    return this.#joined === undefined ? this.#bytes : 0;
   }
 
   /** Whether there is a set of this kind. */
   has(kind: number): boolean {
-    for (const key of this.#sets.keys()) if (key >> 8 === kind) return true;
-    return false;
+    return this.#counts[kind] > 0;
   }
 
   /** All sets, each with its start code; the same array as long as they are the same. */
@@ -270,7 +315,13 @@ export class Bits {
   /** `count` bits (0 to 32) as an unsigned number. */
   u(count: number): number {
     let value = 0;
-    for (let index = 0; index < count; index++) value = value * 2 + this.bit();
+    for (let rest = count; rest > 0; ) {
+      if (this.#left === 0) this.#load();
+      const taken = Math.min(rest, this.#left);
+      this.#left -= taken;
+      rest -= taken;
+      value = value * 2 ** taken + ((this.#current >> this.#left) & ((1 << taken) - 1));
+    }
     return value;
   }
 
@@ -288,14 +339,21 @@ export class Bits {
   /** ue(v), an unsigned Exp-Golomb number; one of more than 32 leading zeros counts as past the end. */
   ue(): number {
     let zeros = 0;
-    while (this.bit() === 0) {
-      zeros++;
+    for (;;) {
+      if (this.#left === 0) this.#load();
+      const rest = this.#current & ((1 << this.#left) - 1);
+      // Zeros before the first one among the bits that are left of this byte.
+      const before = this.#left - 32 + Math.clz32(rest);
+      zeros += before;
+      this.#left -= before;
       if (zeros > 32 || this.over) {
         this.over = true;
         return 0;
       }
+      if (rest === 0) continue;
+      this.#left--;
+      return zeros === 0 ? 0 : 2 ** zeros - 1 + this.u(zeros);
     }
-    return 2 ** zeros - 1 + this.u(zeros);
   }
 
   /** se(v), a signed Exp-Golomb number. */

@@ -12,7 +12,7 @@
 
 import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
-import { concat, Gather, readNumber } from "./gather.ts";
+import { Collected, fingerprint, Gather, readNumber } from "./gather.ts";
 import { type OggCodec, readCodec } from "./oggcodec.ts";
 
 /** A page's head, up to its table of segments, which has 255 entries at most. */
@@ -39,6 +39,13 @@ export const ogg: Container = {
   },
   create: (sink) => new OggDetector(sink),
 };
+
+/** Whether there can be a page's head at `at`. */
+function isPageHead(bytes: Uint8Array, at: number): boolean {
+  return (
+    bytes[at] === 0x4f && readNumber(bytes, at, 4) === capture && bytes[at + 4] === 0 && bytes[at + 5] <= 7
+  );
+}
 
 /** The size of a page's body, by its table of segments. */
 function bodyBytes(head: Uint8Array): number {
@@ -82,15 +89,14 @@ class OggDetector implements Detector {
   #pageOffset = 0;
   #left = 0;
   /** The page while its headers are to be read. */
-  #kept: Uint8Array | undefined;
+  #kept: Collected | undefined;
   #page: Logical | undefined;
   #searched = 0;
 
   #streams: Logical[] = [];
   #video: Logical | undefined;
   /** The header's pages while it is coming; `#isComplete` from then on. */
-  #pages: Uint8Array[] = [];
-  #pagesBytes = 0;
+  #pages = new Collected(maxHeaderBytes);
   #isComplete = false;
 
   constructor(sink: Sink) {
@@ -103,15 +109,20 @@ class OggDetector implements Detector {
     while (at < bytes.length && !this.lost) {
       if (this.#stage === "body") {
         const end = Math.min(bytes.length, at + this.#left);
-        this.#kept?.set(bytes.subarray(at, end), this.#kept.length - this.#left);
+        this.#kept?.take(bytes, at, end);
         this.#left -= end - at;
         at = end;
         if (this.#left === 0) this.#body(offset + at);
       } else {
-        at = this.#gather.take(bytes, at);
-        if (this.#gather.full) this.#gathered(offset + at);
+        if (this.#stage === "search") at = this.#gather.seek(bytes, at, isPageHead, this.#passed);
+        else at = this.#gather.take(bytes, at);
+        if (this.#gather.full && !this.lost) this.#gathered(offset + at);
       }
     }
+  }
+
+  get heldBytes(): number {
+    return this.#pages.heldBytes + (this.#kept?.heldBytes ?? 0);
   }
 
   #gathered(offset: number): void {
@@ -128,7 +139,7 @@ class OggDetector implements Detector {
   /** Whether a page of ours begins here, or the first one of a stream. */
   #isPage(): boolean {
     const { bytes } = this.#gather;
-    if (readNumber(bytes, 0, 4) !== capture || bytes[4] !== 0 || bytes[5] > 7) return false;
+    if (!isPageHead(bytes, 0)) return false;
     this.#page = (bytes[5] & first) === 0 ? this.#find(readNumber(bytes, 14, 4)) : undefined;
     return this.#page !== undefined || (bytes[5] & first) !== 0;
   }
@@ -141,11 +152,14 @@ class OggDetector implements Detector {
   #search(): void {
     if (this.#stage !== "search") this.info.damaged++;
     this.#stage = "search";
-    this.#gather.bytes.copyWithin(0, 1, headBytes);
-    this.#gather.length--;
-    this.#searched++;
-    if (this.#searched > maxSearchBytes) this.lost = true;
+    this.#gather.shift();
+    this.#passed(1);
   }
+
+  readonly #passed = (bytes: number): void => {
+    this.#searched += bytes;
+    if (this.#searched > maxSearchBytes) this.lost = true;
+  };
 
   /** Head and segments are there: how large the page is, and what of it is wanted. */
   #segments(offset: number): void {
@@ -154,13 +168,11 @@ class OggDetector implements Detector {
     this.#left = bodyBytes(bytes);
     if (isFirst && this.#isComplete) this.#restart();
     if (isFirst || !this.#isComplete) {
-      this.#pagesBytes += length + this.#left;
-      if (this.#pagesBytes > maxHeaderBytes) {
-        this.lost = true;
-        return;
+      if (this.#pages.length + length + this.#left > maxHeaderBytes) {
+        return this.#giveUp(`headers of more than ${maxHeaderBytes} bytes`);
       }
-      this.#kept = new Uint8Array(length + this.#left);
-      this.#kept.set(bytes.subarray(0, length));
+      this.#kept = new Collected(length + this.#left);
+      this.#kept.take(bytes, 0, length);
       this.#enterBody(offset);
       return;
     }
@@ -190,7 +202,7 @@ class OggDetector implements Detector {
   /** The page ends before `offset`. */
   #body(offset: number): void {
     const { bytes } = this.#gather;
-    const kept = this.#kept;
+    const kept = this.#kept?.bytes;
     this.#kept = undefined;
     this.#searched = 0;
     if (kept !== undefined) this.#headerPage(kept);
@@ -211,17 +223,17 @@ class OggDetector implements Detector {
   #restart(): void {
     this.#streams = [];
     this.#video = undefined;
-    this.#pages = [];
-    this.#pagesBytes = 0;
+    this.#pages = new Collected(maxHeaderBytes);
     this.#isComplete = false;
     this.info.codecs = [];
   }
 
   #headerPage(page: Uint8Array): void {
     const body = headBytes + page[26];
-    this.#pages.push(page);
+    this.#pages.take(page, 0, page.length);
     if ((page[5] & first) !== 0) {
-      if (this.#streams.length === maxStreams) this.lost = true;
+      if (this.#streams.length === maxStreams)
+        return this.#giveUp(`more than ${maxStreams} streams at a time`);
       const codec = readCodec(page, body, page.length);
       const serial = readNumber(page, 14, 4);
       this.#page = { serial, codec, missing: codec.headers, isOpen: false };
@@ -243,12 +255,17 @@ class OggDetector implements Detector {
     }
     if (this.#streams.some(({ missing }) => missing > 0)) return;
     this.#isComplete = true;
-    const start = concat(this.#pages);
-    this.#pages = [];
+    const start = this.#pages.bytes;
     // Only of a single stream of sound do players take another one behind it.
     const isSound = this.#streams.length === 1 && this.#video === undefined;
     const chain = isSound ? start : undefined;
-    this.#sink.header({ start, resume: noHeader.resume, fixed: start, chain });
+    const { resume } = noHeader;
+    this.#sink.header({ start, resume, fixed: fingerprint(start), chain, bytes: this.#pages.heldBytes });
+  }
+
+  #giveUp(problem: string): void {
+    this.lost = true;
+    this.info.problem = problem;
   }
 
   #describe(stream: Logical): void {

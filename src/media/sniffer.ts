@@ -68,6 +68,10 @@ export class Sniffer implements Detector {
     return this.#detector?.unpatchedFrom ?? Number.POSITIVE_INFINITY;
   }
 
+  get heldBytes(): number {
+    return this.#kept.length + (this.#detector?.heldBytes ?? 0);
+  }
+
   closing(): Uint8Array {
     return this.#detector?.closing?.() ?? noHeader.resume;
   }
@@ -88,7 +92,7 @@ export class Sniffer implements Detector {
   settle(): void {
     if (this.#state !== "sniffing") return;
     this.#look();
-    if (this.#state === "sniffing") this.#giveUp();
+    if (this.#state === "sniffing") this.giveUp();
   }
 
   #keep(bytes: Uint8Array): void {
@@ -111,7 +115,7 @@ export class Sniffer implements Detector {
       if (answer !== "no") unsure.push(container);
     }
     this.#candidates = unsure;
-    if (unsure.length === 0 || this.#keptBytes === sniffLimit) return this.#giveUp();
+    if (unsure.length === 0 || this.#keptBytes === sniffLimit) return this.giveUp();
     this.#nextLook = Math.min(sniffLimit, Math.floor(this.#nextLook * 1.5));
   }
 
@@ -125,13 +129,15 @@ export class Sniffer implements Detector {
 
   #pass(bytes: Uint8Array, offset: number): void {
     this.#detector?.feed(bytes, offset);
-    if (this.#detector?.lost === true) this.#giveUp();
+    if (this.#detector?.lost === true) this.giveUp();
   }
 
-  #giveUp(): void {
+  /** Whatever it was, it is opaque from now on. */
+  giveUp(): void {
+    const { damaged, problem } = this.#info;
     this.#state = "opaque";
     this.#detector = undefined;
     this.#kept = new Uint8Array(0);
-    this.#info = { ...unknown(), damaged: this.#info.damaged };
+    this.#info = problem === undefined ? { ...unknown(), damaged } : { ...unknown(), damaged, problem };
   }
 }

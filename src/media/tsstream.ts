@@ -32,7 +32,7 @@ const usualDuration = 3600;
 
 const nothing = new Uint8Array(0);
 /** Where nothing is known but that a decoder can start. */
-const plainEntry: Entry = { parameters: nothing, complete: true, ending: nothing, bridge: [] };
+const plainEntry: Entry = { parameters: nothing, complete: true, ending: nothing, bridge: undefined };
 
 /** An elementary stream, and the PES packet it is in. */
 export class Stream implements NalSink, EntrySink {
@@ -176,6 +176,14 @@ function createPictures(codec: string, sink: EntrySink): Pictures | undefined {
   }
 }
 
+/** How many bytes of packets `entry` needs before its access unit, at the most; 0 if it needs nothing. */
+export function leadInBytes({ parameters, complete, ending, bridge }: Entry): number {
+  if (bridge === undefined && complete && ending.length === 0) return 0;
+  const contents = parameters.length + ending.length + (bridge?.maxBytes(0) ?? 0);
+  // Each access unit has packets of its own, which are not all full.
+  return packetBytes * (Math.ceil(contents / 160) + 3 + 2 * (bridge?.count ?? 0));
+}
+
 /** What `entry` needs before the access unit at `mark`, in PES packets. */
 export function leadIn(pid: number, mark: Mark, entry: Entry): { start: Uint8Array; resume: Uint8Array } {
   let counter = mark.counter;
@@ -186,13 +194,13 @@ export function leadIn(pid: number, mark: Mark, entry: Entry): { start: Uint8Arr
   };
   const { pts, dts } = mark;
   const before = (ticks: number) => (dts < 0 ? -1 : (dts - ticks + timeWrap) % timeWrap);
-  const count = entry.bridge.length;
+  const units = entry.bridge?.accessUnits() ?? [];
+  const count = units.length;
   const duration = mark.duration > 0 && mark.duration < maxDuration ? mark.duration : usualDuration;
   for (let index = count - 1; index >= 0; index--) {
     // Each is a picture with a time of its own, before all that the stream has from there on.
     const time = before((count - index) * duration);
-    const picture = entry.bridge[index];
-    prepend(index === 0 ? concatenate([entry.parameters, picture]) : picture, time, time);
+    prepend(concatenate([...(index === 0 ? [entry.parameters] : []), ...units[index]]), time, time);
   }
   // Decoders count them to the access unit that follows: with its time.
   if (count === 0 && !entry.complete) prepend(entry.parameters, pts, dts);

@@ -7,16 +7,17 @@
 // Joiners get a header made of the fmt chunk alone, of unlimited size. Any block (block align: one sample of
 // each channel) would do as a join point; one is reported each fiftieth of a second.
 
-import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { concat, filler, Gather } from "./gather.ts";
+import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
+import { concat, filler, fingerprint, Gather, readNumber } from "./gather.ts";
 import { little } from "./little.ts";
 
 const riffBytes = 12;
 const chunkHeaderBytes = 8;
 /** Of a longer fmt chunk only so much would be known; there is none. */
 const maxFormatBytes = 128;
-/** Join points a second of sound. */
+/** Join points a second of sound, and how far apart they are at the least, bytes. */
 const joinsPerSecond = 50;
+const minStepBytes = 64;
 /** A size from here on stands for "unknown". ffmpeg writes 0xffffffff, others 0 or nearly 2 GiB. */
 const unknownSize = 0x7fff_0000;
 
@@ -32,14 +33,22 @@ const formats = new Map([
 /** WAVE_FORMAT_EXTENSIBLE: the tag is at the beginning of the SubFormat. */
 const extensible = 0xfffe;
 
-const id = (bytes: Uint8Array, at: number): string => String.fromCharCode(...bytes.subarray(at, at + 4));
+const riffId = 0x5249_4646;
+const rf64Id = 0x5246_3634;
+const waveId = 0x5741_5645;
+const formatId = 0x666d_7420;
+const dataId = 0x6461_7461;
 
-const isRiff = (bytes: Uint8Array, at: number): boolean =>
-  (id(bytes, at) === "RIFF" || id(bytes, at) === "RF64") && id(bytes, at + 8) === "WAVE";
+const isRiff = (bytes: Uint8Array, at: number): boolean => {
+  const id = readNumber(bytes, at, 4);
+  return (id === riffId || id === rf64Id) && readNumber(bytes, at + 8, 4) === waveId;
+};
 
 /** Chunk names are four printable characters. */
-const isChunkName = (bytes: Uint8Array, at: number): boolean =>
-  bytes.subarray(at, at + 4).every((byte) => byte >= 0x20 && byte < 0x7f);
+function isChunkName(bytes: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + 4; i++) if (bytes[i] < 0x20 || bytes[i] >= 0x7f) return false;
+  return true;
+}
 
 interface Format {
   codec: string;
@@ -58,7 +67,12 @@ function readFormat(chunk: Uint8Array): Format | undefined {
   if (name === undefined || blockAlign === 0 || byteRate === 0) return undefined;
   const bits = little(chunk, 14, 2);
   const codec = tag === 1 ? `pcm_${bits === 8 ? "u8" : `s${bits}le`}` : tag === 3 ? `pcm_f${bits}le` : name;
-  return { codec, step: blockAlign * Math.max(1, Math.floor(byteRate / joinsPerSecond / blockAlign)) };
+  const blocks = Math.max(
+    1,
+    Math.ceil(minStepBytes / blockAlign),
+    Math.floor(byteRate / joinsPerSecond / blockAlign),
+  );
+  return { codec, step: blockAlign * blocks };
 }
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -131,22 +145,22 @@ class WavDetector implements Detector {
   }
 
   #chunk(bytes: Uint8Array, end: number): void {
-    const name = id(bytes, 0);
+    const name = readNumber(bytes, 0, 4);
     const size = little(bytes, 4, 4);
     this.#left = size + (size & 1);
-    if (name === "RIFF" || name === "RF64") {
+    if (name === riffId || name === rf64Id) {
       // Another file. The gathered bytes are the beginning of its header.
       this.#state = "riff";
       this.#gather.want = riffBytes;
-    } else if (name === "fmt ") {
+    } else if (name === formatId) {
       if (size > maxFormatBytes) this.lost = true;
       else this.#enter("format", this.#left);
-    } else if (name === "data" && this.#step > 0) {
+    } else if (name === dataId && this.#step > 0) {
       if (size === 0 || size >= unknownSize) this.#left = Number.POSITIVE_INFINITY;
       this.#state = "data";
       this.#nextJoin = end;
       this.#end = end;
-    } else if (!isChunkName(bytes, 0) || name === "data") {
+    } else if (!isChunkName(bytes, 0) || name === dataId) {
       this.lost = true;
     } else {
       this.#state = "skip";
@@ -162,7 +176,8 @@ class WavDetector implements Detector {
     }
     this.#step = format.step;
     this.info.codecs = [format.codec];
-    this.#sink.header({ start: headerOf(chunk), resume: new Uint8Array(0), fixed: chunk });
+    const start = headerOf(chunk);
+    this.#sink.header({ ...noHeader, start, fixed: fingerprint(chunk), bytes: start.length });
     this.#enter("chunk", chunkHeaderBytes);
   }
 }
@@ -176,14 +191,14 @@ export const wav: Container = {
     // Only a fmt chunk tells whether it can be followed.
     for (let at = riffBytes; at + chunkHeaderBytes <= start.length; ) {
       const size = little(start, at + 4, 4);
-      const name = id(start, at);
+      const name = readNumber(start, at, 4);
       const body = at + chunkHeaderBytes;
-      if (name === "fmt ") {
+      if (name === formatId) {
         if (size > maxFormatBytes) return "no";
         if (body + size > start.length) return "more";
         return readFormat(start.subarray(body, body + size)) === undefined ? "no" : "yes";
       }
-      if (!isChunkName(start, at) || name === "data") return "no";
+      if (!isChunkName(start, at) || name === dataId) return "no";
       at = body + size + (size & 1);
     }
     return "more";

@@ -5,8 +5,9 @@
 //
 // After damage the next "FRAME" is looked for. Another header line between frames replaces the first.
 
-import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
-import { concat, filler, Gather } from "./gather.ts";
+import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
+import { concat, filler, fingerprint, Gather } from "./gather.ts";
+import { Pace } from "./pace.ts";
 
 const magic = "YUV4MPEG2 ";
 const frameMagic = "FRAME";
@@ -15,6 +16,8 @@ const maxLineBytes = 1024;
 /** Bytes without a frame, beyond two of them, after which the stream is given up. */
 const minSearchBytes = 1024 * 1024;
 const newline = 0x0a;
+/** What it costs to read a stream header, in bytes of stream (pace.ts). */
+const headerCost = 256;
 
 /** Samples of each plane but the first to those of the first, across and down, and how many such planes. */
 const colours: Record<string, { across: number; down: number; planes: number }> = {
@@ -63,6 +66,7 @@ class Y4mDetector implements Detector {
   readonly #sink: Sink;
   #state: "line" | "pixels" | "search" | "lost" = "line";
   readonly #line = new Gather(maxLineBytes);
+  readonly #pace = new Pace();
   #frameBytes = 0;
   #left = 0;
   #searched = 0;
@@ -104,32 +108,43 @@ class Y4mDetector implements Detector {
   }
 
   #readLine(bytes: Uint8Array, from: number, offset: number): number {
-    const found = bytes.indexOf(newline, from);
-    const at = this.#line.take(found < 0 ? bytes : bytes.subarray(0, found + 1), from);
-    if (at === found + 1) this.#judge(offset + at - this.#line.length);
+    const limit = Math.min(bytes.length, from + this.#line.want - this.#line.length);
+    let end = from;
+    while (end < limit && bytes[end] !== newline) end++;
+    const isWhole = end < limit;
+    const at = this.#line.take(bytes, from, isWhole ? end + 1 : end);
+    if (isWhole) this.#judge(offset + at - this.#line.length);
     else if (this.#line.full) this.#damage();
     return at;
   }
 
   /** Judges the line that began at `offset`. */
   #judge(offset: number): void {
-    const line = text(this.#line.bytes.subarray(0, this.#line.length - 1));
-    if (this.#frameBytes > 0 && (line === frameMagic || line.startsWith(`${frameMagic} `))) {
+    if (this.#frameBytes > 0 && this.#isFrame()) {
       this.#searched = 0;
       this.#left = this.#frameBytes;
       this.#state = "pixels";
       this.#sink.join(offset);
       return;
     }
-    const format = readHeader(line);
+    const isDue = this.#pace.allows(offset, headerCost);
+    const format = isDue ? readHeader(text(this.#line.bytes.subarray(0, this.#line.length - 1))) : undefined;
     if (format === undefined) return this.#damage();
     if (this.#frameBytes > 0) this.#sink.unit(offset);
     this.#frameBytes = format.frameBytes;
     this.info.width = format.width;
     this.info.height = format.height;
     const start = this.#line.bytes.slice(0, this.#line.length);
-    this.#sink.header({ start, resume: new Uint8Array(0), fixed: start });
+    this.#sink.header({ ...noHeader, start, fixed: fingerprint(start), bytes: start.length });
     this.#nextLine();
+  }
+
+  /** Whether the line is that of a frame: its magic alone, or with fields behind it. */
+  #isFrame(): boolean {
+    const { bytes, length } = this.#line;
+    for (let i = 0; i < frameMagic.length; i++) if (bytes[i] !== frameMagic.charCodeAt(i)) return false;
+    const next = bytes[frameMagic.length];
+    return length > frameMagic.length && (next === newline || next === 0x20);
   }
 
   #damage(): void {

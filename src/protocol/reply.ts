@@ -48,26 +48,42 @@ export type ReplyResult =
   /** These are no frame: `bytes` is everything fed since the last frame, the beginning of a stream. */
   | { readonly type: "stream"; readonly bytes: Uint8Array };
 
-/** Takes bytes of any sizes, and finds one frame after the other, or that there is none. */
+/**
+ * Takes bytes of any sizes, and finds one frame after the other, or that there is none. Work is linear in the bytes: only
+ * those of a frame that is not whole yet are copied, once, to a place that holds the longest.
+ */
 export class ReplyDecoder {
-  #kept = new Uint8Array(0);
+  readonly #kept = new Uint8Array(prefixBytes + maxReplyBytes);
+  #keptBytes = 0;
 
   /** Takes the next bytes. After "reply", feed `rest` again (it may hold another frame, or the stream). */
   feed(bytes: Uint8Array): ReplyResult {
-    if (bytes.length > 0) this.#kept = concatenated(this.#kept, bytes);
-    const kept = this.#kept;
-    const shape = frameShape(kept);
-    if (shape === "more") return { type: "more" };
-    this.#kept = new Uint8Array(0);
-    if (shape === "stream") return { type: "stream", bytes: kept };
-    const reply = parseReply(kept.subarray(prefixBytes, shape));
-    if (reply === undefined) return { type: "stream", bytes: kept };
-    return { type: "reply", reply, rest: kept.subarray(shape) };
+    const before = this.#keptBytes;
+    if (before === 0) return this.#decide(bytes, bytes, 0);
+    const room = bytes.subarray(0, this.#kept.length - before);
+    this.#kept.set(room, before);
+    return this.#decide(this.#kept.subarray(0, before + room.length), bytes, before);
   }
 
   /** What was fed and is not part of a whole frame: at the connection's end, bytes of a stream. */
   get kept(): Uint8Array {
-    return this.#kept;
+    return this.#kept.slice(0, this.#keptBytes);
+  }
+
+  /** `have` begins with the `before` bytes that were kept; as many of `bytes` follow as a frame could need. */
+  #decide(have: Uint8Array, bytes: Uint8Array, before: number): ReplyResult {
+    const shape = frameShape(have);
+    if (shape === "more") {
+      if (before === 0) this.#kept.set(bytes);
+      this.#keptBytes = before + bytes.length;
+      return { type: "more" };
+    }
+    this.#keptBytes = 0;
+    const reply = shape === "stream" ? undefined : parseReply(have.subarray(prefixBytes, shape));
+    if (shape === "stream" || reply === undefined) {
+      return { type: "stream", bytes: before === 0 ? bytes : concatenated(have.subarray(0, before), bytes) };
+    }
+    return { type: "reply", reply, rest: bytes.subarray(shape - before) };
   }
 }
 

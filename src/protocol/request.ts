@@ -42,17 +42,29 @@ export interface TokenRequest {
   readonly reply: boolean;
 }
 
+/** How did the stream of a watcher end: asked once it has, on a connection of its own. */
+export interface EndRequest {
+  readonly intent: "end";
+  /** What the `ok` of the watcher said. */
+  readonly id: string;
+  /** It is answered in a frame or not at all. */
+  readonly reply: true;
+}
+
 export type Credential =
   | { readonly type: "token"; readonly token: string }
   | { readonly type: "password"; readonly password: string };
 
-export type Request = WatchRequest | BroadcastRequest | TokenRequest;
+export type Request = WatchRequest | BroadcastRequest | TokenRequest | EndRequest;
 
 /** The channel where none is named. */
 export const defaultChannel = "default";
 
 /** A channel's name is at most this long, bytes of UTF-8. */
 export const maxChannelBytes = 255;
+
+/** What a watcher's id looks like. */
+const idShape = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Durations in requests go up to this, milliseconds (a year): nobody means more. */
 const maxDurationMs = 365 * 24 * 3600 * 1000;
@@ -108,8 +120,11 @@ export function parseRequest(text: string): Request {
         userPassword: valueOf(parsed, "user_password") ?? "",
         reply: replyOf(parsed),
       };
+    case "end":
+      if (!replyOf(parsed)) throw bad("end is answered in a frame: it needs reply=1");
+      return { intent: "end", id: idOf(parsed), reply: true };
     default:
-      throw bad(`unknown intent "${parsed.word.slice(0, 32)}": it is watch, broadcast or token`);
+      throw bad(`unknown intent "${parsed.word.slice(0, 32)}": it is watch, broadcast, token or end`);
   }
 }
 
@@ -149,6 +164,12 @@ function channelOf(text: Text): string {
     throw bad(`channel is too long: at most ${maxChannelBytes} bytes`);
   }
   return channel;
+}
+
+function idOf(text: Text): string {
+  const id = valueOf(text, "id") ?? "";
+  if (idShape.test(id)) return id;
+  throw bad("id is missing, or is no id: it is 1 to 64 letters, digits, - and _");
 }
 
 function refuseControls(key: string, name: string): void {

@@ -29,6 +29,8 @@ export interface AudienceEvents {
   backlogShort(neededBytes: number): void;
   /** The last watcher has gone. */
   empty(): void;
+  /** A bug in what is done for a watcher: that watcher is ended, and no other. */
+  failed(error: unknown): void;
 }
 
 export class Audience {
@@ -77,23 +79,53 @@ export class Audience {
   }
 
   leave(watcher: Watcher): void {
-    const flowing = this.#flowing.indexOf(watcher);
-    if (flowing >= 0) this.#unlist(flowing);
+    if (watcher.state === "gone") return;
+    this.#unlist(watcher);
     this.#pending.delete(watcher);
     watcher.state = "gone";
-    this.#pruneKept();
+    watcher.release();
     if (this.size === 0) this.#events.empty();
   }
 
-  #unlist(index: number): void {
+  /** It flows no longer, and needs nothing of what is kept aside. */
+  #unlist(watcher: Watcher): void {
+    for (const segment of watcher.held.splice(0)) this.#ring?.drop(segment);
+    const { index } = watcher;
+    if (index < 0) return;
+    watcher.index = -1;
     const last = this.#flowing.pop() as Watcher;
-    if (index < this.#flowing.length) this.#flowing[index] = last;
+    if (last === watcher) return;
+    this.#flowing[index] = last;
+    last.index = index;
+  }
+
+  /** It has been sent all of some segments that were kept aside for it. */
+  #letGo(watcher: Watcher): void {
+    const ring = this.#ring as Ring;
+    while (watcher.held.length > 0 && (watcher.held[0] + 1) * ring.segmentBytes <= watcher.cursor) {
+      ring.drop(watcher.held.shift() as number);
+    }
   }
 
   #end(watcher: Watcher, end: End): void {
+    if (watcher.state === "gone") return;
     const { begun } = watcher;
     this.leave(watcher);
-    watcher.outlet.finish(end, begun);
+    try {
+      watcher.outlet.finish(end, begun);
+    } catch (error) {
+      this.#events.failed(error);
+    }
+  }
+
+  /** Does something for one watcher: what it throws ends that watcher, and stays from all others. */
+  #for(watcher: Watcher, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#events.failed(error);
+      this.#end(watcher, { type: "cut", error: new FstreamError("internal", "a bug in the server") });
+    }
   }
 
   // What the channel tells.
@@ -140,11 +172,20 @@ export class Audience {
     this.#seenJoin = join;
   }
 
-  /** Ends everybody who is still there. */
+  /** Ends all watchers that are still there. */
   abandon(): void {
-    for (const watcher of [...this.#pending, ...this.#flowing]) {
-      this.#end(watcher, slow("others of this user's streams have ended since, and need the room"));
-    }
+    this.endAll(slow("others of this user's streams have ended since, and need the room"));
+  }
+
+  /** The stream is over, and everything of it given back. */
+  release(): void {
+    this.#ring = undefined;
+    if (this.#stage.type === "ended") this.#stage = { ...this.#stage, broadcast: undefined };
+  }
+
+  /** Ends all watchers that are still there, for that reason. */
+  endAll(end: End): void {
+    for (const watcher of [...this.#pending, ...this.#flowing]) this.#end(watcher, end);
   }
 
   /** Sends everybody what there is. */
@@ -156,39 +197,54 @@ export class Audience {
   }
 
   /**
-   * A segment is about to leave the ring. Who can takes what is in it now; whoever is still in it must leave off. True if
-   * somebody needs its bytes for that.
+   * A segment is about to leave the ring. Who can takes what is in it now; whoever is still in it must leave off. Returns how
+   * many need its bytes for that.
    */
-  leaving(segment: number): boolean {
+  leaving(segment: number): number {
     const ring = this.#ring as Ring;
     const end = (segment + 1) * ring.segmentBytes;
-    let needed = false;
-    this.#pruneKept();
+    let holders = 0;
     for (let i = this.#flowing.length - 1; i >= 0; i--) {
       const watcher = this.#flowing[i];
       if (watcher === undefined || watcher.cursor >= end) continue;
-      if (!watcher.blocked) this.#pump(watcher);
-      if (watcher.state !== "flowing" || watcher.cursor >= end || !this.#leaveOff(watcher)) continue;
-      if (watcher.leaveAt === watcher.cursor) this.#pump(watcher);
-      if (!needs(watcher, segment, ring)) continue;
-      watcher.holdPatch();
-      if (ring.mayKeep) needed = true;
-      else this.#end(watcher, slow("stuck in the middle of a unit for which there is no more room"));
+      this.#for(watcher, () => {
+        if (this.#holds(watcher, segment, ring)) holders++;
+      });
     }
-    return needed;
+    return holders;
+  }
+
+  /** Whether a watcher that is in a segment which is about to leave the ring, or before it, still needs it afterwards. */
+  #holds(watcher: Watcher, segment: number, ring: Ring): boolean {
+    const end = (segment + 1) * ring.segmentBytes;
+    if (!watcher.blocked) this.#pump(watcher);
+    if (watcher.state !== "flowing" || watcher.cursor >= end || !this.#leaveOff(watcher)) return false;
+    if (watcher.leaveAt === watcher.cursor) this.#pump(watcher);
+    if (watcher.state !== "flowing" || !needs(watcher, segment, ring)) return false;
+    watcher.holdPatch();
+    if (!ring.mayKeep) {
+      this.#end(watcher, slow("stuck in the middle of a unit for which there is no more room"));
+      return false;
+    }
+    watcher.held.push(segment);
+    return true;
   }
 
   /** Does what has become due. */
   sweep(nowMs: number): void {
     for (const watcher of this.#pending) {
-      if (this.#stage.type === "ended") this.#sweepDraining(watcher, nowMs);
-      else this.#sweepPending(watcher, nowMs);
+      this.#for(watcher, () => {
+        if (this.#stage.type === "ended") this.#sweepDraining(watcher, nowMs);
+        else this.#sweepPending(watcher, nowMs);
+      });
     }
     for (let i = this.#flowing.length - 1; i >= 0; i--) {
       const watcher = this.#flowing[i];
       if (watcher === undefined) continue;
-      if (this.#stage.type === "ended") this.#sweepDraining(watcher, nowMs);
-      else this.#sweepFlowing(watcher);
+      this.#for(watcher, () => {
+        if (this.#stage.type === "ended") this.#sweepDraining(watcher, nowMs);
+        else this.#sweepFlowing(watcher);
+      });
     }
   }
 
@@ -239,8 +295,10 @@ export class Audience {
 
   /** Places a pending watcher if that can be, and sends it what there is. */
   #settle(watcher: Watcher): void {
-    if (watcher.state === "pending") this.#place(watcher);
-    this.#pump(watcher);
+    this.#for(watcher, () => {
+      if (watcher.state === "pending") this.#place(watcher);
+      this.#pump(watcher);
+    });
   }
 
   #place(watcher: Watcher): void {
@@ -281,7 +339,7 @@ export class Audience {
     const { header, offset } = place;
     const prefix = watcher.started
       ? passage(watcher.course, watcher.cursor, broadcast, header)
-      : header.start;
+      : [header.start];
     if (prefix === undefined) {
       const message = "the stream goes on with a header that no player takes in its middle";
       this.#end(watcher, { type: "cut", error: new FstreamError("disconnected", message) });
@@ -291,14 +349,19 @@ export class Audience {
       this.skips++;
       this.#events.skipped(offset - watcher.cursor);
     }
+    // What another broadcast has before its first join point was never to be its part.
+    const missed = (watcher.course === broadcast ? offset : broadcast.start) - watcher.cursor;
+    if (watcher.started) watcher.skippedBytes += Math.max(0, missed);
     watcher.isPatched = offset > broadcast.start;
-    watcher.place(offset, prefix);
+    watcher.place(offset, prefix, watcher.started && watcher.course !== broadcast);
     watcher.leaveAt = broadcast.next?.start ?? Number.POSITIVE_INFINITY;
+    if (watcher.course !== undefined) watcher.course.watchers--;
+    broadcast.watchers++;
     watcher.course = broadcast;
     watcher.allowedLagMs = this.#timeline.ageOf(offset);
     watcher.state = "flowing";
     this.#pending.delete(watcher);
-    this.#flowing.push(watcher);
+    watcher.index = this.#flowing.push(watcher) - 1;
   }
 
   /** Has a watcher leave off at the end of the unit it is in, as far as that is known. False if it was closed instead. */
@@ -315,6 +378,15 @@ export class Audience {
   // Sending.
 
   #pump(watcher: Watcher): void {
+    try {
+      this.#send(watcher);
+    } catch (error) {
+      this.#events.failed(error);
+      this.#end(watcher, { type: "cut", error: new FstreamError("internal", "a bug in the server") });
+    }
+  }
+
+  #send(watcher: Watcher): void {
     while (watcher.state === "flowing") {
       if (watcher.leaveAt === watcher.cursor) {
         this.#arrive(watcher);
@@ -324,6 +396,7 @@ export class Audience {
       const before = watcher.sentBytes;
       const pumped = watcher.pump(this.#ring as Ring);
       this.bytesOut += watcher.sentBytes - before;
+      if (watcher.held.length > 0) this.#letGo(watcher);
       if (isGone(watcher)) return;
       switch (pumped) {
         case "blocked":
@@ -351,18 +424,11 @@ export class Audience {
 
   /** A watcher has left off where it had to: it goes on elsewhere, or waits for a place. */
   #arrive(watcher: Watcher): void {
-    this.#unlist(this.#flowing.indexOf(watcher));
+    this.#unlist(watcher);
     watcher.state = "pending";
     watcher.sinceMs = this.#clock.nowMs();
     this.#pending.add(watcher);
-    this.#pruneKept();
     this.#place(watcher);
-  }
-
-  #pruneKept(): void {
-    const ring = this.#ring;
-    if (ring === undefined || ring.keptBytes === 0) return;
-    ring.prune((segment) => this.#flowing.some((watcher) => needs(watcher, segment, ring)));
   }
 }
 

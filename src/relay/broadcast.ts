@@ -34,6 +34,8 @@ export interface Broadcast {
   readonly cuts: Cuts;
   /** The one that came after it; it ends where that starts. */
   next?: Broadcast;
+  /** How many watchers have their cursor in it. */
+  watchers: number;
 }
 
 /** Where a channel stands, for those who watch it. channel.ts draws how one leads to the other. */

@@ -12,10 +12,11 @@ import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
 import { Audience, type AudienceOptions } from "./audience.ts";
 import type { Broadcast, Broadcaster, End, Stage } from "./broadcast.ts";
+import { type Budget, Share } from "./budget.ts";
 import type { Clock } from "./clock.ts";
 import { ChunkCuts, SniffedCuts } from "./cuts.ts";
 import { FanOut } from "./fanout.ts";
-import { type Budget, type Receive, Ring } from "./ring.ts";
+import { type Receive, Ring } from "./ring.ts";
 import { Timeline } from "./timeline.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
 
@@ -37,6 +38,10 @@ export interface ChannelEvents {
   backlogShort(channel: Channel, neededBytes: number): void;
   /** Nobody broadcasts here any more or is awaited: who asks from now on makes a new channel. */
   closed(channel: Channel): void;
+  /** What was recognised is passed on as opaque from here on, for this reason. */
+  opaque(channel: Channel, reason: string): void;
+  /** A bug: what it was about (a watcher, the stream's detector, the channel) is ended, and nothing else. */
+  failed(channel: Channel, error: unknown): void;
 }
 
 /** What a channel has to be given. */
@@ -59,6 +64,9 @@ export class Channel {
   readonly #timeline = new Timeline();
   readonly #audience: Audience;
   readonly #fanOut: FanOut;
+  /** What is kept beside the ring: of the newest broadcast, and of those before it that watchers are still in. */
+  readonly #share: Share;
+  #broadcasts: Broadcast[] = [];
   #stage: Stage = { type: "awaited" };
   #ring: Ring | undefined;
   #toldShort = false;
@@ -74,7 +82,9 @@ export class Channel {
       skipped: (bytes) => events.skipped(this, bytes),
       backlogShort: (neededBytes) => this.#backlogShort(neededBytes),
       empty: () => this.#emptied(),
+      failed: (error) => events.failed(this, error),
     });
+    this.#share = new Share(parts.budget);
     this.#fanOut = new FanOut(clock, options.maxDelayMs, () => this.#audience.pass());
   }
 
@@ -140,21 +150,34 @@ export class Channel {
       leaving: (segment) => this.#audience.leaving(segment),
     });
     const start = this.#ring.head;
-    const cuts = broadcaster.bufsize > 0 ? new ChunkCuts(start, broadcaster.bufsize) : new SniffedCuts();
+    const cuts = broadcaster.bufsize > 0 ? new ChunkCuts(start, broadcaster.bufsize) : this.#sniffedCuts();
     const before = this.#stage;
     if (before.type === "live") this.#audience.settle(before.broadcast);
-    const stage: Stage = { type: "live", broadcast: { broadcaster, start, cuts } };
+    const broadcast: Broadcast = { broadcaster, start, cuts, watchers: 0 };
+    const stage: Extract<Stage, { type: "live" }> = { type: "live", broadcast };
     this.#stage = stage;
+    this.#broadcasts.push(broadcast);
     if (before.type === "live" || before.type === "held") before.broadcast.next = stage.broadcast;
     this.#toldShort = false;
     this.#recognised = false;
     this.#timeline.note(start, this.#parts.clock.nowMs());
     if (before.type === "live") {
       const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
-      before.broadcast.broadcaster.dismissed(error);
+      this.#guard(() => before.broadcast.broadcaster.dismissed(error));
     }
     this.#audience.begin(stage, this.#ring, (watcher) => this.#admits(broadcaster, watcher.options.password));
-    return stage.broadcast;
+    this.#account();
+    return broadcast;
+  }
+
+  #sniffedCuts(): SniffedCuts {
+    const { clock, events } = this.#parts;
+    return new SniffedCuts(clock, {
+      opaque: (reason, error) => {
+        if (error !== undefined) events.failed(this, error);
+        events.opaque(this, reason);
+      },
+    });
   }
 
   /** Adds bytes of `broadcast`; those of one that is over are dropped. */
@@ -193,10 +216,24 @@ export class Channel {
     this.#timeline.forget(tail);
     cuts.feed(bytes, head - bytes.length);
     cuts.forget(tail);
+    this.#account();
     this.#audience.look();
     if (this.#recognised || cuts.kind === "sniffing") return;
     this.#recognised = true;
     this.#parts.events.recognised(this);
+  }
+
+  /** Counts what is kept beside the ring. The newest broadcast is given up if that is too much. */
+  #account(): void {
+    while (this.#broadcasts.length > 1 && this.#broadcasts[0].watchers === 0) this.#broadcasts.shift();
+    const newest = this.#broadcasts[this.#broadcasts.length - 1];
+    let bytes = 0;
+    for (const { cuts } of this.#broadcasts) bytes += cuts.heldBytes;
+    if (this.#share.set(bytes)) return;
+    const before = newest.cuts.heldBytes;
+    newest.cuts.giveUp();
+    this.#share.set(bytes - before + newest.cuts.heldBytes);
+    this.#parts.events.opaque(this, "too much would have to be kept of it");
   }
 
   /**
@@ -221,8 +258,9 @@ export class Channel {
   stop(error: FstreamError): void {
     if (this.#stage.type === "ended") return;
     if (this.#stage.type === "live") {
-      this.#audience.settle(this.#stage.broadcast);
-      this.#stage.broadcast.broadcaster.dismissed(error);
+      const { broadcast } = this.#stage;
+      this.#audience.settle(broadcast);
+      this.#guard(() => broadcast.broadcaster.dismissed(error));
     }
     this.#close({ type: "cut", error });
   }
@@ -244,6 +282,29 @@ export class Channel {
     return broadcast === undefined || this.#admits(broadcast.broadcaster, password);
   }
 
+  /** After a bug in the channel itself: ends it for everybody, without another step that may fail. */
+  abort(error: FstreamError): void {
+    const { type } = this.#stage;
+    if (this.#stage.type === "live") {
+      const { broadcaster } = this.#stage.broadcast;
+      this.#guard(() => broadcaster.dismissed(error));
+    }
+    const end: End = { type: "cut", error };
+    this.#stage = { type: "ended", broadcast: undefined, end };
+    this.#fanOut.stop();
+    this.#audience.endAll(end);
+    this.#release();
+    if (type !== "ended") this.#parts.events.closed(this);
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#parts.events.failed(this, error);
+    }
+  }
+
   /** A watcher comes. Throws `forbidden` for a wrong channel password. */
   watch(outlet: Outlet, options: WatcherOptions): Watcher {
     if (!this.admits(options.password)) throw new FstreamError("forbidden", "wrong channel password");
@@ -258,7 +319,7 @@ export class Channel {
     if (stage.type === "live" && broadcasterTimeoutMs > 0) {
       if (nowMs - this.#timeline.newestMs >= broadcasterTimeoutMs) {
         const error = new FstreamError("disconnected", `nothing came for ${broadcasterTimeoutMs / 1000} s`);
-        stage.broadcast.broadcaster.dismissed(error);
+        this.#guard(() => stage.broadcast.broadcaster.dismissed(error));
         this.end(stage.broadcast, { type: "cut", error });
       }
     }
@@ -286,6 +347,10 @@ export class Channel {
   #release(): void {
     this.#ring?.release();
     this.#ring = undefined;
+    this.#audience.release();
+    this.#broadcasts = [];
+    this.#share.set(0);
+    if (this.#stage.type === "ended") this.#stage = { ...this.#stage, broadcast: undefined };
   }
 
   #backlogShort(neededBytes: number): void {

@@ -3,15 +3,12 @@
 // (`bufsize`: computed), and opaque ones (anywhere). While the sniffer still looks, a stream is of no kind yet.
 
 import { type Header, noHeader, type StreamInfo } from "../media/detector.ts";
-import { sameBytes } from "../media/gather.ts";
 import { Sniffer } from "../media/sniffer.ts";
+import type { Clock } from "./clock.ts";
+import { type Join, Joins } from "./joins.ts";
 import { type Mark, Marks } from "./marks.ts";
 import { Patches } from "./patches.ts";
-
-/** A place where a watcher can start, and what it needs before it. */
-export interface Join extends Mark {
-  readonly header: Header;
-}
+import { WorkTime } from "./worktime.ts";
 
 export interface Cuts {
   /** "sniffing": it is not known yet; then there are neither join points nor unit ends. */
@@ -22,7 +19,9 @@ export interface Cuts {
   /** The container's name; empty while or where there is none. */
   readonly container: string;
   /** `Header.fixed` of the header that a watcher at `offset` has been given, by a joiner's header or in the stream. */
-  fixedAt(offset: number): Uint8Array;
+  fixedAt(offset: number): string;
+  /** Bytes of memory that are kept of the stream beside the ring. */
+  readonly heldBytes: number;
   /** For watchers that did not get the stream from its first byte; none ever where it is opaque or cut into chunks. */
   readonly patches: Patches;
   /** How far such watchers can be sent what was fed: from there on it is not known yet what is patched. */
@@ -50,6 +49,8 @@ export interface Cuts {
   forget(tail: number): void;
   /** No more bytes will come: what is not known by now is opaque. */
   settle(): void;
+  /** From here on the stream is opaque, and nothing is kept of it. */
+  giveUp(): void;
 }
 
 const unknownInfo: StreamInfo = {
@@ -77,7 +78,9 @@ export class ChunkCuts implements Cuts {
     this.joinDistance = size;
   }
 
-  fixedAt(): Uint8Array {
+  readonly heldBytes = 0;
+
+  fixedAt(): string {
     return noHeader.fixed;
   }
 
@@ -116,47 +119,63 @@ export class ChunkCuts implements Cuts {
   forget(): void {}
 
   settle(): void {}
+
+  giveUp(): void {}
 }
 
-/** At most this many are remembered of each; with more, those closest together are forgotten. */
-const maxJoins = 2048;
+/** At most so many unit ends are remembered; with more, those closest together are forgotten. */
 const maxUnits = 16_384;
-/** Unrepeatable headers are remembered up to so many bytes, and the newest in any case. */
-const maxFixedBytes = 1024 * 1024;
-/** A header larger than that, start and resume together, is kept for the newest join point alone if the next has another. */
-const maxKeptHeaderBytes = 8192;
+/** What a unit end takes, bytes. */
+const unitBytes = 32;
+/** How many unrepeatable headers, one after the other, are told apart. */
+const maxFixed = 64;
+/** In place of the fingerprint of one that is not known any more: like no other. */
+const forgottenFixed = "?";
+/** A detector is given pieces of at most so many bytes, so that what it does can be stopped in between. */
+const pieceBytes = 32 * 1024;
 
-/** Whatever the sniffer makes of the bytes: a container's marks, or opaque. */
+export interface SniffedCutsEvents {
+  /** The stream is opaque from now on, though it was not at first, or for a fault of ours: `error`. */
+  opaque(reason: string, error?: unknown): void;
+}
+
+/** Whatever the sniffer makes of the bytes: a container's marks, or opaque. A detector that throws makes it opaque. */
 export class SniffedCuts implements Cuts {
-  readonly patches = new Patches();
-  readonly #joins = new Marks<Join>(maxJoins);
-  readonly #units = new Marks<Mark>(maxUnits);
-  /** Stays even when it has left the ring, to tell how far back it lies. */
-  #newest: Join | undefined;
+  readonly #clock: Clock;
+  readonly #events: SniffedCutsEvents;
+  readonly #workTime: WorkTime;
+  #patches = new Patches();
+  #joins = new Joins();
+  #units = new Marks<Mark>(maxUnits);
   #header: Header = noHeader;
   /** The unrepeatable headers there have been, each with the join point that it came into force at. */
-  #fixed: (Mark & { readonly fixed: Uint8Array })[] = [];
+  #fixed: (Mark & { readonly fixed: string })[] = [];
+  /** Whether there were others before. */
+  #isFixedForgotten = false;
   #end = 0;
-  #distances: readonly [number, number] = [0, 0];
+  /** What follows the last byte, once it was asked for. */
+  #closing: Uint8Array | undefined;
   readonly #sniffer = new Sniffer({
     header: (header) => {
       this.#header = header;
     },
     join: (offset, within = false) => {
-      const before = this.#newest;
-      this.#newest = { offset, header: this.#header };
-      if (before !== undefined) this.#distances = [this.#distances[1], offset - before.offset];
-      // Where each join has a header of its own, only small ones are kept for long.
-      const heavy = this.#header.start.length + this.#header.resume.length > maxKeptHeaderBytes;
-      if (heavy && before?.header !== this.#header) this.#joins.dropBefore(offset);
-      this.#joins.push(this.#newest);
+      this.#joins.push({ offset, header: this.#header });
       const { fixed } = this.#header;
-      if (!sameBytes(fixed, this.#fixed.at(-1)?.fixed ?? noHeader.fixed)) this.#pushFixed(offset, fixed);
+      if (fixed !== (this.#fixed.at(-1)?.fixed ?? noHeader.fixed)) this.#pushFixed(offset, fixed);
       if (!within) this.#units.push({ offset });
     },
-    unit: (offset) => this.#units.push({ offset }),
-    patch: (offset, bytes) => this.patches.add(offset, bytes),
+    unit: (offset) => {
+      this.#units.push({ offset });
+    },
+    patch: (offset, bytes) => this.#patches.add(offset, bytes),
   });
+
+  constructor(clock: Clock, events: SniffedCutsEvents) {
+    this.#clock = clock;
+    this.#events = events;
+    this.#workTime = new WorkTime(clock);
+  }
 
   get kind(): "sniffing" | "marked" | "opaque" {
     const { state } = this.#sniffer;
@@ -175,9 +194,19 @@ export class SniffedCuts implements Cuts {
     return this.kind === "marked" ? this.info.container : "";
   }
 
-  fixedAt(offset: number): Uint8Array {
-    const mark = this.#fixed.findLast((mark) => mark.offset <= offset) ?? this.#fixed.at(0);
-    return mark?.fixed ?? this.header.fixed;
+  get patches(): Patches {
+    return this.#patches;
+  }
+
+  get heldBytes(): number {
+    const marks = this.#joins.heldBytes + this.#units.size * unitBytes + this.#patches.heldBytes;
+    return marks + this.#sniffer.heldBytes + (this.#closing?.length ?? 0);
+  }
+
+  fixedAt(offset: number): string {
+    const mark = this.#fixed.findLast((mark) => mark.offset <= offset);
+    if (mark === undefined && this.#isFixedForgotten) return forgottenFixed;
+    return (mark ?? this.#fixed.at(0))?.fixed ?? this.header.fixed;
   }
 
   get unpatchedFrom(): number {
@@ -185,16 +214,21 @@ export class SniffedCuts implements Cuts {
   }
 
   get joinDistance(): number {
-    return Math.max(...this.#distances);
+    return this.#joins.distance;
   }
 
   feed(bytes: Uint8Array, offset: number): void {
     this.#end = offset + bytes.length;
-    if (this.#sniffer.state !== "opaque") this.#sniffer.feed(bytes, offset);
+    for (let from = 0; from < bytes.length && this.#sniffer.state !== "opaque"; from += pieceBytes) {
+      const piece = bytes.length <= pieceBytes ? bytes : bytes.subarray(from, from + pieceBytes);
+      const startMs = this.#clock.nowMs();
+      this.#watch(() => this.#sniffer.feed(piece, offset + from));
+      if (this.#workTime.isSpent(startMs, piece.length)) this.#cutLoose("it takes too much work to follow");
+    }
   }
 
   newestJoin(head: number): Join | undefined {
-    return this.kind === "opaque" ? { offset: head, header: noHeader } : this.#newest;
+    return this.kind === "opaque" ? { offset: head, header: noHeader } : this.#joins.newest;
   }
 
   joinAtOrAfter(offset: number): Join | undefined {
@@ -214,22 +248,57 @@ export class SniffedCuts implements Cuts {
   }
 
   closing(offset: number): Uint8Array {
-    return offset === this.#end ? this.#sniffer.closing() : noHeader.resume;
+    if (offset !== this.#end) return noHeader.resume;
+    if (this.#closing === undefined) {
+      this.#closing = noHeader.resume;
+      this.#watch(() => {
+        this.#closing = this.#sniffer.closing();
+      });
+    }
+    return this.#closing;
   }
 
   forget(tail: number): void {
-    this.#joins.dropBefore(tail);
+    this.#joins.forget(tail);
     this.#units.dropBefore(tail);
-    this.patches.forget(tail);
-  }
-
-  #pushFixed(offset: number, fixed: Uint8Array): void {
-    this.#fixed.push({ offset, fixed });
-    const bytes = () => this.#fixed.reduce((sum, mark) => sum + mark.fixed.length, 0);
-    while (this.#fixed.length > 1 && bytes() > maxFixedBytes) this.#fixed.shift();
+    this.#patches.forget(tail);
   }
 
   settle(): void {
-    this.#sniffer.settle();
+    this.#watch(() => this.#sniffer.settle());
+  }
+
+  giveUp(): void {
+    this.#sniffer.giveUp();
+    this.#patches = new Patches();
+    this.#joins = new Joins();
+    this.#units = new Marks<Mark>(maxUnits);
+    this.#header = noHeader;
+  }
+
+  /** Lets the detector work. What it throws costs the stream its marks, and nothing else. */
+  #watch(work: () => void): void {
+    const before = this.#sniffer.state;
+    try {
+      work();
+    } catch (error) {
+      this.#cutLoose("a bug in its detector", error);
+      return;
+    }
+    if (before === "known" && this.#sniffer.state === "opaque") {
+      this.#cutLoose(this.info.problem ?? "it can't be followed any longer");
+    }
+  }
+
+  #cutLoose(reason: string, error?: unknown): void {
+    this.giveUp();
+    this.#events.opaque(reason, error);
+  }
+
+  #pushFixed(offset: number, fixed: string): void {
+    this.#fixed.push({ offset, fixed });
+    if (this.#fixed.length <= maxFixed) return;
+    this.#fixed.shift();
+    this.#isFixedForgotten = true;
   }
 }

@@ -10,13 +10,19 @@ export interface Patch {
   readonly bytes: Uint8Array;
 }
 
-/** At most this many are remembered; with more, the oldest go. */
+/** At most so many are remembered, and so many bytes in all; with more, the oldest go. */
 const maxPatches = 16_384;
+const maxPatchBytes = 4 * 1024 * 1024;
+/** What a patch takes beside its bytes. */
+const patchBytes = 128;
+
+const noBytes = new Uint8Array(0);
 
 export class Patches {
   #patches: Patch[] = [];
   /** Patches before this index are dropped already; the array is cut now and then. */
   #first = 0;
+  #bytes = 0;
   #completeFrom = 0;
 
   /** From here on no patch was dropped other than by the tail. */
@@ -24,12 +30,21 @@ export class Patches {
     return this.#completeFrom;
   }
 
+  /** Bytes of memory that they take. */
+  get heldBytes(): number {
+    return this.#bytes + this.#patches.length * patchBytes;
+  }
+
   /** Adds one that lies behind all others. */
   add(offset: number, bytes: Uint8Array): void {
     this.#patches.push({ offset, end: offset + bytes.length, bytes });
-    if (this.#patches.length - this.#first <= maxPatches) return;
-    this.#completeFrom = this.#patches[this.#first].end;
-    this.#drop(this.#first + 1);
+    this.#bytes += bytes.length;
+    let first = this.#first;
+    while (this.#patches.length - first > maxPatches || this.#bytes > maxPatchBytes) {
+      this.#completeFrom = this.#patches[first].end;
+      this.#void(first++);
+    }
+    this.#drop(first);
   }
 
   /** The first that ends behind `offset`: `offset` is in it, or comes to it next. */
@@ -47,8 +62,15 @@ export class Patches {
   /** Bytes before `tail` have left the ring. */
   forget(tail: number): void {
     let first = this.#first;
-    while (first < this.#patches.length && this.#patches[first].end <= tail) first++;
+    while (first < this.#patches.length && this.#patches[first].end <= tail) this.#void(first++);
     this.#drop(first);
+  }
+
+  /** Lets go of the bytes of one that is dropped, which may stay in the list for a while. */
+  #void(index: number): void {
+    const { offset, end, bytes } = this.#patches[index];
+    this.#bytes -= bytes.length;
+    this.#patches[index] = { offset, end, bytes: noBytes };
   }
 
   #drop(first: number): void {

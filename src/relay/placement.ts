@@ -2,9 +2,8 @@
 // cuts; who waits, and for how long, is the audience's business.
 
 import { type Header, noHeader } from "../media/detector.ts";
-import { concat, sameBytes } from "../media/gather.ts";
 import type { Broadcast } from "./broadcast.ts";
-import type { Join } from "./cuts.ts";
+import type { Join } from "./joins.ts";
 import type { Start } from "./watcher.ts";
 
 /** The broadcast that a watcher is to be placed in, and what its ring holds now. */
@@ -85,21 +84,24 @@ function newestUnit(ground: Ground): number {
   return unit !== undefined && unit >= floorOf(ground) ? unit : ground.head;
 }
 
-/** What leads a watcher from `cursor`, where it left off, to a place with such a header; undefined if its player can't go there. */
+/**
+ * What leads a watcher from `cursor`, where it left off, to a place with such a header: buffers that all watchers share, in
+ * their order; undefined if its player can't go there.
+ */
 export function passage(
   course: Broadcast | undefined,
   cursor: number,
   to: Broadcast,
   header: Header,
-): Uint8Array | undefined {
-  if (course === undefined) return header.resume;
+): readonly Uint8Array[] | undefined {
+  if (course === undefined) return [header.resume];
   const { container, info } = course.cuts;
   if (container !== "" && to.cuts.container !== "" && container !== to.cuts.container) return undefined;
   const closing = course === to ? noHeader.resume : course.cuts.closing(cursor);
-  const isSame = sameBytes(course.cuts.fixedAt(cursor), header.fixed);
+  const isSame = course.cuts.fixedAt(cursor) === header.fixed;
   const isAlike = info.codecs.join() === to.cuts.info.codecs.join();
   const opening = isSame ? header.resume : isAlike ? header.chain : undefined;
-  return opening === undefined ? undefined : concat([closing, opening]);
+  return opening === undefined ? undefined : [closing, opening];
 }
 
 /** Joins and rewinds never reach before the current broadcast. */

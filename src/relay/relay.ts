@@ -3,9 +3,10 @@
 
 import { FstreamError, named } from "../errors.ts";
 import type { Broadcast, Broadcaster, End } from "./broadcast.ts";
+import { Budget } from "./budget.ts";
 import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
 import type { Clock } from "./clock.ts";
-import { Budget, type Receive } from "./ring.ts";
+import type { Receive } from "./ring.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
 
 export interface RelayOptions extends ChannelOptions {
@@ -67,7 +68,7 @@ export class Relay {
     return this.#channels.get(keyOf(user, name));
   }
 
-  /** Bytes that all rings hold. */
+  /** Bytes that all rings hold, and all else that is kept of streams. */
   get backlogBytes(): number {
     return this.#parts.budget.usedBytes;
   }
@@ -92,9 +93,15 @@ export class Relay {
       throw error;
     }
     return {
-      append: (bytes) => channel.append(broadcast, bytes),
-      fill: (receive) => channel.fill(broadcast, receive),
-      end: (end) => channel.end(broadcast, end),
+      append: (bytes) => this.#for(channel, () => channel.append(broadcast, bytes)),
+      fill: (receive) => {
+        let count = 0;
+        this.#for(channel, () => {
+          count = channel.fill(broadcast, receive);
+        });
+        return count;
+      },
+      end: (end) => this.#for(channel, () => channel.end(broadcast, end)),
     };
   }
 
@@ -120,7 +127,17 @@ export class Relay {
   stop(): void {
     this.#stopped = true;
     const error = new FstreamError("shutting_down", "the server is shutting down");
-    for (const channel of this.#channels.values()) channel.stop(error);
+    for (const channel of this.#channels.values()) this.#for(channel, () => channel.stop(error));
+  }
+
+  /** Does something for one channel: what it throws ends that channel, and stays from all others. */
+  #for(channel: Channel, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#events.failed(channel, error);
+      channel.abort(new FstreamError("internal", "a bug in the server"));
+    }
   }
 
   #open(user: string, name: string): Channel {
@@ -146,9 +163,9 @@ export class Relay {
 
   #sweep(): void {
     const nowMs = this.#clock.nowMs();
-    for (const channel of this.#channels.values()) channel.sweep(nowMs);
+    for (const channel of this.#channels.values()) this.#for(channel, () => channel.sweep(nowMs));
     for (const channel of this.#draining) {
-      channel.sweep(nowMs);
+      this.#for(channel, () => channel.sweep(nowMs));
       if (!channel.idle) continue;
       this.#draining.delete(channel);
       this.#events.closed(channel);

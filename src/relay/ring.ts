@@ -9,41 +9,12 @@
 // The bytes lie in segments of one size. A new one is added while the ring is below its capacity and the
 // budget that all rings share has room; otherwise the oldest takes the newest's place and the tail moves
 // up. So growing copies nothing, and a ring never holds more than its stream has needed. A watcher sends
-// straight from a segment. A segment that a watcher still needs when the tail passes it is kept aside, once
-// for all who need it, until `prune` finds nobody who does: that is how a watcher that was lapped in the
-// middle of a unit still gets the unit's end.
+// straight from a segment. A segment that watchers still need when the tail passes it is kept aside, once for all of
+// them, until the last has let go of it: that is how a watcher that was lapped in the middle of a unit still
+// gets the unit's end.
 
 import { FstreamError } from "../errors.ts";
-
-/** Bytes that all rings together may hold. */
-export class Budget {
-  readonly #total: number;
-  #used = 0;
-
-  constructor(totalBytes: number) {
-    this.#total = totalBytes;
-  }
-
-  get usedBytes(): number {
-    return this.#used;
-  }
-
-  /** Whether there is room for so many bytes. */
-  has(bytes: number): boolean {
-    return this.#used + bytes <= this.#total;
-  }
-
-  /** Takes `bytes` if there is room for them. */
-  take(bytes: number): boolean {
-    if (!this.has(bytes)) return false;
-    this.#used += bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.#used -= bytes;
-  }
-}
+import type { Budget } from "./budget.ts";
 
 /** Writes at most `length` bytes into `into` from `offset` on; gives how many. */
 export type Receive = (into: Uint8Array, offset: number, length: number) => number;
@@ -53,10 +24,10 @@ export interface RingOptions {
   readonly capacityBytes: number;
   readonly budget: Budget;
   /**
-   * Told of the oldest segment just before it leaves the ring: the last chance to send what is in it. True keeps
-   * it aside, because somebody still reads it; to be asked for only while `mayKeep`.
+   * Called with the oldest segment just before it leaves the ring: the last chance to send what is in it. Returns how many
+   * watchers still need it, each of which has to `drop` it: if there are any it is kept aside. Only while `mayKeep`.
    */
-  readonly leaving: (segment: number) => boolean;
+  readonly leaving: (segment: number) => number;
 }
 
 const maxSegmentBytes = 256 * 1024;
@@ -76,8 +47,8 @@ export class Ring {
   readonly #leaving: RingOptions["leaving"];
   /** Segment n is in slot n % maxSegments. */
   readonly #slots: Uint8Array[] = [];
-  /** Segments that have left the ring and are still read. */
-  readonly #kept = new Map<number, Uint8Array>();
+  /** Segments that have left the ring and are still read, and by how many watchers. */
+  readonly #kept = new Map<number, { readonly buffer: Uint8Array; holders: number }>();
   /** The oldest segment that is held, and the one after the newest. */
   #firstSegment = 0;
   #endSegment = 0;
@@ -132,17 +103,16 @@ export class Ring {
   /** The buffer of a segment, in the ring or kept aside; undefined if it is gone. */
   buffer(segment: number): Uint8Array | undefined {
     if (segment >= this.#endSegment) return undefined;
-    if (segment < this.#firstSegment) return this.#kept.get(segment);
+    if (segment < this.#firstSegment) return this.#kept.get(segment)?.buffer;
     return this.#slots[segment % this.#maxSegments];
   }
 
-  /** Lets go of the segments kept aside for which `needed` is false. */
-  prune(needed: (segment: number) => boolean): void {
-    for (const segment of this.#kept.keys()) {
-      if (needed(segment)) continue;
-      this.#kept.delete(segment);
-      this.#budget.give(this.segmentBytes);
-    }
+  /** A watcher that needed a segment kept aside does not any more. */
+  drop(segment: number): void {
+    const kept = this.#kept.get(segment);
+    if (kept === undefined || --kept.holders > 0) return;
+    this.#kept.delete(segment);
+    this.#budget.give(this.segmentBytes);
   }
 
   /** Adds bytes at the head (copying them), and lets go of the oldest where the capacity demands it. */
@@ -189,14 +159,14 @@ export class Ring {
     if (held === this.#maxSegments || !this.#budget.take(this.segmentBytes)) {
       const oldest = this.#firstSegment;
       const slot = oldest % this.#maxSegments;
-      const keep = this.#leaving(oldest);
+      const holders = this.#leaving(oldest);
       buffer = this.#slots[slot];
       this.#slots[slot] = noBytes;
       this.#firstSegment++;
       this.#tail = this.#firstSegment * this.segmentBytes;
-      if (keep) {
-        this.#kept.set(oldest, buffer);
-        this.#budget.take(this.segmentBytes);
+      if (holders > 0) {
+        this.#kept.set(oldest, { buffer, holders });
+        this.#budget.charge(this.segmentBytes);
         buffer = undefined;
       }
     }

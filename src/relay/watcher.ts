@@ -43,6 +43,13 @@ export interface WatcherOptions {
   readonly greeting: Uint8Array;
 }
 
+/** Something that is sent before the bytes at a cursor. */
+interface Prefix {
+  readonly bytes: Uint8Array;
+  /** Whether it has to be sent even if the watcher is placed elsewhere meanwhile. */
+  readonly isOwed: boolean;
+}
+
 /** What a watcher's channel does for it. */
 interface Owner {
   drained(watcher: Watcher): void;
@@ -89,10 +96,14 @@ export class Watcher {
   blocked = false;
   /** Bytes taken by the socket, all told. */
   sentBytes = 0;
-  /** What goes out before the bytes at the cursor, and what after that. */
-  #prefix: Uint8Array | undefined;
+  /** Bytes of its stream that it was skipped over. */
+  skippedBytes = 0;
+  /** What goes out before the bytes at the cursor, in order; how much of the first is sent. */
+  #prefix: readonly Prefix[] = [];
   #prefixSent = 0;
-  #nextPrefix: Uint8Array | undefined;
+  /** Its place among the flowing watchers of its channel, and the segments kept aside for it: its channel's business. */
+  index = -1;
+  readonly held: number[] = [];
 
   constructor(owner: Owner, outlet: Outlet, options: WatcherOptions) {
     this.#owner = owner;
@@ -121,15 +132,23 @@ export class Watcher {
   }
 
   /**
-   * Puts the cursor at `offset`, with `prefix` to be sent before. A prefix that is half sent is finished
-   * first; one of which nothing was sent is replaced.
+   * Puts the cursor at `offset`, with `prefix` to be sent before. Of the prefix of a place before that, what is half sent is
+   * finished first, and nothing that `isOwed` is left out: what leads from one broadcast to the next is, a header is not.
    */
-  place(offset: number, prefix: Uint8Array): void {
+  place(offset: number, prefix: readonly Uint8Array[], isOwed: boolean): void {
     this.cursor = offset;
     this.leaveAt = Number.POSITIVE_INFINITY;
-    const next = prefix.length > 0 ? prefix : undefined;
-    if (this.#prefix !== undefined && this.#prefixSent > 0) this.#nextPrefix = next;
-    else this.#prefix = next;
+    const unsent = this.#prefix.filter((part, i) => part.isOwed || (i === 0 && this.#prefixSent > 0));
+    const added = prefix.filter(({ length }) => length > 0).map((bytes) => ({ bytes, isOwed }));
+    this.#prefix = [...unsent, ...added];
+  }
+
+  /** It is gone: lets go of all that it was to be sent. */
+  release(): void {
+    if (this.course !== undefined) this.course.watchers--;
+    this.course = undefined;
+    this.#prefix = [];
+    this.#patch = undefined;
   }
 
   /** Its next patch may be forgotten from now on: it keeps that. */
@@ -145,13 +164,13 @@ export class Watcher {
       const stopped = this.#send(greeting, this.sentBytes, greeting.length - this.sentBytes);
       if (stopped !== undefined) return stopped;
     }
-    while (this.#prefix !== undefined) {
+    while (this.#prefix.length > 0) {
+      const [{ bytes }] = this.#prefix;
       const before = this.sentBytes;
-      const stopped = this.#send(this.#prefix, this.#prefixSent, this.#prefix.length - this.#prefixSent);
+      const stopped = this.#send(bytes, this.#prefixSent, bytes.length - this.#prefixSent);
       this.#prefixSent += this.sentBytes - before;
       if (stopped !== undefined) return stopped;
-      this.#prefix = this.#nextPrefix;
-      this.#nextPrefix = undefined;
+      this.#prefix = this.#prefix.slice(1);
       this.#prefixSent = 0;
     }
     const cuts = this.isPatched ? this.course?.cuts : undefined;

@@ -1,12 +1,13 @@
 // The certificate that the TLS listeners show: the files that the settings name, or a self-signed pair that is made once
 // in the state folder and pinned by its fingerprint.
 
-import { createHash, X509Certificate } from "node:crypto";
-import { chmod, link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash, randomBytes, X509Certificate } from "node:crypto";
+import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { generate } from "selfsigned";
 import { FstreamError } from "../errors.ts";
+import { isMissing, readRegularFile } from "../file.ts";
 
 export interface Certificate {
   /** PEM: the certificate, and its chain. */
@@ -21,6 +22,9 @@ export interface Certificate {
 /** How long a self-signed pair lasts, years: clients pin it, nobody renews it. */
 const years = 10;
 
+/** What is larger than this is no certificate with its chain, and no key. Bytes. */
+const maxFileBytes = 1024 * 1024;
+
 /** The pair in the two files. Throws FstreamError `failed` naming the file that is wrong, and why. */
 export async function readCertificate(certFile: string, keyFile: string): Promise<Certificate> {
   const [cert, key] = [await readPem(certFile), await readPem(keyFile)];
@@ -32,11 +36,11 @@ export async function ownCertificate(stateDir: string): Promise<Certificate> {
   const file = join(stateDir, "self-signed.pem");
   try {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    let pem = await readIfThere(file);
-    if (pem === undefined) {
+    const pem = await readPem(file).catch(async (error: unknown) => {
+      if (!isMissing(error)) throw error;
       await makePair(file);
-      pem = await readFile(file, "utf8");
-    }
+      return await readPem(file);
+    });
     const cert = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0] ?? "";
     const key =
       /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0] ?? "";
@@ -74,9 +78,8 @@ async function makePair(file: string): Promise<void> {
       },
     ],
   });
-  const draft = `${file}.${process.pid}`;
-  await writeFile(draft, `${pair.private.trim()}\n${pair.cert.trim()}\n`, { mode: 0o600 });
-  await chmod(draft, 0o600);
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  await writeFile(draft, `${pair.private.trim()}\n${pair.cert.trim()}\n`, { mode: 0o600, flag: "wx" });
   try {
     await link(draft, file);
   } catch (error) {
@@ -88,18 +91,10 @@ async function makePair(file: string): Promise<void> {
 
 async function readPem(file: string): Promise<string> {
   try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new FstreamError("failed", `can't read ${file}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
+    return (await readRegularFile(file, maxFileBytes)).toString("utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    if (!(error instanceof FstreamError)) throw error;
+    throw new FstreamError("failed", `can't read ${file}: ${error.message}`, { cause: error.cause });
   }
 }
 

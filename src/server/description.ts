@@ -14,8 +14,9 @@ const maxCodecsNamed = 8;
 
 /** What a stream is, for people: "mpegts, h264 + aac, 1280x720". */
 export function describe(info: Channel["info"]): string {
-  if (info === undefined || info.container === "unknown")
-    return "no container that is known: passed on as it comes";
+  if (info === undefined || info.container === "unknown") {
+    return `${info?.problem ?? "no container that is known"}: passed on as it comes`;
+  }
   const size = info.width === undefined || info.height === undefined ? "" : `${info.width}x${info.height}`;
   const codecs = info.codecs.slice(0, maxCodecsNamed).map(named);
   const more = info.codecs.length - codecs.length;

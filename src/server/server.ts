@@ -1,5 +1,6 @@
 // The server put together: settings in, listeners out. What it is made of knows nothing of it.
 
+import { randomBytes } from "node:crypto";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { constantTimeEquals } from "../auth/password.ts";
 import { Throttle } from "../auth/throttle.ts";
@@ -10,6 +11,7 @@ import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
 import type { Services } from "../session/connection.ts";
+import { Ends } from "../session/ends.ts";
 import { Places } from "../session/places.ts";
 import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
@@ -27,7 +29,10 @@ const reservedFiles = 128;
 const leastFiles = 256;
 
 export interface Server {
-  /** Stops in order: nobody new, everybody gets what they are owed, within shutdown_grace. */
+  /**
+   * Stops in order: nothing new begins, every peer gets what it is owed, within shutdown_grace. Until then, and for a moment more,
+   * watchers whose stream is over can ask how it ended.
+   */
   stop(): Promise<void>;
 }
 
@@ -77,6 +82,13 @@ export async function startServer(
         );
       }
     },
+    opaque: (channel, reason) =>
+      log.repeated(
+        `opaque ${channel.user}`,
+        `${titleOf(channel)}: passed on as it comes from here on, without join points: ${reason}`,
+      ),
+    failed: (channel, error) =>
+      log.repeated(`bug ${channel.user}`, `${titleOf(channel)}: ${faultOf(error)}`, "error"),
     backlogShort: (channel, neededBytes) =>
       log.repeated(
         `backlog ${channel.user}`,
@@ -85,11 +97,13 @@ export async function startServer(
       ),
   });
   const exempt = (address: string) => isLoopback(address) || trusted(address);
-  const admission = new Admission({
-    maxConnections: connectionLimit(server.maxConnections, log),
-    maxConnectionsPerIp: server.maxConnectionsPerIp,
-    exempt,
-  });
+  const maxConnections = connectionLimit(server.maxConnections, log);
+  const { maxConnectionsPerIp } = server;
+  const admission = new Admission({ maxConnections, maxConnectionsPerIp, exempt });
+  // All may end at once, and have come back for more before all of them have asked.
+  const kept = { max: 2 * maxConnections, maxPerNetwork: 2 * maxConnectionsPerIp };
+  const ends = new Ends({ ...kept, exempt, random: randomBytes }, clock);
+  let stopping = false;
   const services: Services = {
     relay,
     authenticator,
@@ -97,10 +111,14 @@ export async function startServer(
     guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
     waiting: new Places({ max: server.maxWaiting, exempt }),
     acknowledgements: new Acknowledgements(clock),
+    ends,
     clock,
     log,
     options: { ...fstream, ...handshakeOptions(server) },
-    admit: (intent, { address }) => admission.admit(intent, address),
+    admit: (intent, { address }) => {
+      if (stopping) throw new FstreamError("shutting_down", "the server is shutting down");
+      admission.admit(intent, address);
+    },
   };
   const sockets = new Sockets(services, admission);
   const https: HttpListener[] = [];
@@ -126,10 +144,7 @@ export async function startServer(
     https.push(listener);
     return listener.port;
   };
-  const stopListening = async (graceMs: number) => {
-    sockets.stopListening();
-    await Promise.all(https.map((listener) => listener.stop(graceMs)));
-  };
+  const stopHttp = (graceMs: number) => Promise.all(https.map((listener) => listener.stop(graceMs)));
   try {
     for (const { name, setting, at, tls, open } of plans) {
       if (at === undefined) continue;
@@ -137,7 +152,8 @@ export async function startServer(
       log.info(`listening on ${name} ${bound}`);
     }
   } catch (error) {
-    await stopListening(0);
+    sockets.stopListening();
+    await stopHttp(0);
     throw error;
   }
   if (tls?.selfSigned === true)
@@ -145,9 +161,13 @@ export async function startServer(
 
   return {
     stop: async () => {
-      const stopped = stopListening(server.shutdownGraceMs);
+      const graceMs = server.shutdownGraceMs;
+      stopping = true;
+      const stopped = stopHttp(graceMs);
+      sockets.stop();
       relay.stop();
-      await Promise.all([stopped, sockets.drained(server.shutdownGraceMs)]);
+      await Promise.all([stopped, sockets.drained(graceMs).then(() => ends.asked())]);
+      sockets.stopListening();
     },
   };
 }
@@ -211,4 +231,10 @@ function connectionLimit(wanted: number, log: Log): number {
     `max_connections is ${wanted}, but only ${files} files may be open (ulimit -n): ${possible} connections it is`,
   );
   return possible;
+}
+
+/** For the log: where a bug is. */
+function faultOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `a bug in fstream: ${stack.replaceAll(/\n\s*/g, " | ")}`;
 }

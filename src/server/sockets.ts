@@ -130,6 +130,9 @@ export class Sockets {
   /** Peers whose send buffers are larger than usual. */
   readonly #fast = new Set<Peer>();
   readonly #listeners: TCPSocketListener<Peer | undefined>[] = [];
+  /** Those that came while the server stops: it does not wait for them. */
+  readonly #late = new Set<Peer>();
+  #stopping = false;
   #whenEmpty: (() => void) | undefined;
 
   constructor(services: Services, admission: Admission) {
@@ -154,13 +157,18 @@ export class Sockets {
     return listener.port;
   }
 
-  /** Accepts nobody any more. */
-  stopListening(): void {
-    for (const listener of this.#listeners.splice(0)) listener.stop(false);
+  /** Ends what has not begun. Connections that come from now on are not waited for. */
+  stop(): void {
+    this.#stopping = true;
     for (const peer of this.#peers) peer.session.stop();
   }
 
-  /** Resolves once every connection is closed; after `graceMs` the rest are reset. */
+  /** Accepts nobody any more. */
+  stopListening(): void {
+    for (const listener of this.#listeners.splice(0)) listener.stop(false);
+  }
+
+  /** Resolves once every connection is closed that was there at the stop; after `graceMs` the rest are reset. */
   async drained(graceMs: number): Promise<void> {
     if (this.#peers.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -244,13 +252,13 @@ export class Sockets {
   #begin(socket: Socket<Peer | undefined>, address: string, secure: boolean): Peer {
     const peer = new Peer(socket, address, secure, this.#services);
     socket.data = peer;
-    this.#peers.add(peer);
+    (this.#stopping ? this.#late : this.#peers).add(peer);
     return peer;
   }
 
   #close(socket: Socket<Peer | undefined>, error: Error | undefined): void {
     const peer = socket.data;
-    if (peer === undefined || !this.#peers.delete(peer)) return;
+    if (peer === undefined || !(this.#peers.delete(peer) || this.#late.delete(peer))) return;
     this.#fast.delete(peer);
     this.#admission.leave(peer.address);
     peer.session.closed(error);

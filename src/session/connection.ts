@@ -9,6 +9,7 @@ import type { HandshakeLimits } from "../protocol/handshake.ts";
 import type { Clock } from "../relay/clock.ts";
 import type { Relay } from "../relay/relay.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
+import type { Ends } from "./ends.ts";
 import type { Places } from "./places.ts";
 
 export interface Connection {
@@ -62,6 +63,7 @@ export interface Services {
   readonly acknowledgements: Acknowledgements;
   /** Places for watchers that wait for a channel. */
   readonly waiting: Places;
+  readonly ends: Ends;
   readonly clock: Clock;
   readonly log: Log;
   readonly options: SessionOptions;

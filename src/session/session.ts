@@ -4,6 +4,7 @@
 //   handshake --> login --> broadcaster --> farewell          (broadcast)
 //             '-> watcher ----------------> farewell          (watch; a login first where a password is asked for)
 //             '-> login --> farewell with the token           (token)
+//             '-> farewell with how a stream ended            (end)
 //             '-> farewell with an error                      (whatever breaks the rules)
 //
 // While a login is looked up the socket is not read: nothing is kept of what comes, and nothing is lost.
@@ -26,6 +27,8 @@ import { Farewell, type Way } from "./farewell.ts";
 import { Handshake } from "./handshake.ts";
 import { Watching } from "./watcher.ts";
 
+/** How long a server that stops still waits for a request that has begun to come, milliseconds. */
+const requestPatienceMs = 1000;
 /** How long a refused peer may take to take its refusal, milliseconds. */
 const refusalPatienceMs = 2000;
 const nothing = new Uint8Array(0);
@@ -71,7 +74,13 @@ export class Session {
   /** The server stops. Who is watching or broadcasting hears it from the relay. */
   stop(): void {
     const error = new FstreamError("shutting_down", "the server is shutting down");
-    if (this.#stage instanceof Handshake) this.#farewell(nothing);
+    const stage = this.#stage;
+    // It may be about to ask how a stream ended, which is answered; all else is refused in words.
+    if (stage instanceof Handshake) {
+      this.#services.clock.after(requestPatienceMs, () =>
+        this.#leave(stage, nothing, "fin", refusalPatienceMs),
+      );
+    }
     if (this.#stage instanceof LoggingIn) {
       this.#connection.resume();
       this.#farewell(this.#stage.reply ? encodeError(error) : nothing);
@@ -80,7 +89,7 @@ export class Session {
 
   #begin(request: Request, rest: Uint8Array): void {
     try {
-      const problem = userNameProblem(request.user);
+      const problem = request.intent === "end" ? undefined : userNameProblem(request.user);
       if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
       switch (request.intent) {
         case "watch": {
@@ -99,6 +108,10 @@ export class Session {
         }
         case "token":
           this.#login(request, this.#issue(request), (words) => this.#farewell(words));
+          return;
+        case "end":
+          // Not counted among those that a limit refuses: a refusal would cost as much as the answer.
+          this.#farewell(encodeOk(this.#services.ends.ask(request.id)));
           return;
         default:
           request satisfies never;
@@ -223,7 +236,7 @@ export class Session {
   #logRefusal(error: FstreamError, request?: Request): void {
     const { log } = this.#services;
     const { address } = this.#connection;
-    const what = request === undefined ? "request" : `${request.intent} of ${named(request.user)}`;
+    const what = request === undefined ? "request" : whatOf(request);
     const key = `${error.code} ${networkOf(address)}`;
     if (error.code === "internal") log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error");
     else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
@@ -246,6 +259,11 @@ export class Session {
 /** What a channel password is guessed for (throttle.ts). Names have no control characters in them. */
 function subjectOf(user: string, channel: string): string {
   return `${user}\n${channel}`;
+}
+
+/** For the log: what was asked for. */
+function whatOf(request: Request): string {
+  return request.intent === "end" ? "end of a stream" : `${request.intent} of ${named(request.user)}`;
 }
 
 /** For the log: what failed and why, or where a bug is. */

@@ -1,5 +1,5 @@
 // A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
-// has no more to say.
+// has no more to say. How its stream ended is kept before the connection shows that it has: see ends.ts.
 
 import { type FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
@@ -29,17 +29,24 @@ export class Watching implements Stage, Outlet {
   /** While it waits for a channel to go live. */
   #place: Place | undefined;
   #closed = false;
+  /** For asking how the stream ended; undefined for a client that does not ask for replies. */
+  readonly #id: string | undefined;
+  readonly #greeting: Uint8Array;
+  /** Bytes that the socket has taken, the greeting's included. */
+  #written = 0;
 
   constructor(connection: Connection, services: Services, request: WatchRequest, outcome: WatchingOutcome) {
     this.#connection = connection;
     this.#services = services;
     this.#request = request;
     this.#outcome = outcome;
+    this.#id = request.reply ? services.ends.newId() : undefined;
+    this.#greeting = this.#id === undefined ? nothing : encodeOk([["id", this.#id]]);
   }
 
   /** Throws FstreamError if there is nothing to watch, or not for this one. */
   begin(): void {
-    const { user, channel, channelPassword, start, waitSeconds, lag, reply } = this.#request;
+    const { user, channel, channelPassword, start, waitSeconds, lag } = this.#request;
     const { options, relay, log } = this.#services;
     const waitMs = Math.min(waitSeconds * 1000, options.maxWaitMs);
     const found = relay.find(user, channel);
@@ -49,7 +56,7 @@ export class Watching implements Stage, Outlet {
       password: channelPassword,
       lag: lag ?? options.slowWatcher,
       waitMs,
-      greeting: reply ? encodeOk() : nothing,
+      greeting: this.#greeting,
     });
     this.#watcher = watcher;
     // The first write may have ended the connection.
@@ -86,12 +93,15 @@ export class Watching implements Stage, Outlet {
 
   write(bytes: Uint8Array, offset: number, length: number): number {
     this.#place?.leave();
-    return this.#connection.write(bytes, offset, length);
+    const taken = this.#connection.write(bytes, offset, length);
+    if (taken > 0) this.#written += taken;
+    return taken;
   }
 
   finish(end: End, begun: boolean): void {
     const { user, channel, reply } = this.#request;
     const { options, log } = this.#services;
+    this.#keepEnd(end);
     if (end.type === "orderly") {
       this.#outcome.leave(nothing, "fin", options.drainTimeoutMs);
       return;
@@ -109,5 +119,12 @@ export class Watching implements Stage, Outlet {
     else if (!begun) this.#outcome.leave(encodeError(error), "fin", options.drainTimeoutMs);
     // Who is too slow is owed nothing more.
     else this.#outcome.leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
+  }
+
+  #keepEnd(end: End): void {
+    const bytes = this.#written - this.#greeting.length;
+    if (this.#id === undefined || bytes < 0 || this.#written === 0) return;
+    const skipped = this.#watcher?.skippedBytes ?? 0;
+    this.#services.ends.keep(this.#id, this.#connection.address, { bytes, skipped, end });
   }
 }

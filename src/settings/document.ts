@@ -1,11 +1,15 @@
 // A settings file as it was written: its text, its tables, and where each key stands in it. What a person can
 // have got wrong in it short of a value (no TOML, unknown sections and keys) is found here.
 
-import { readFile } from "node:fs/promises";
 import { parse as parseToml } from "@iarna/toml";
+import { FstreamError } from "../errors.ts";
+import { isMissing, readNamedFile, readRegularFile } from "../file.ts";
 import { locate } from "./locate.ts";
 import { nearest } from "./nearest.ts";
 import { rows, sections } from "./table.ts";
+
+/** What is larger than this is no settings file. Bytes. */
+const maxFileBytes = 1024 * 1024;
 
 /** A settings file, or the lack of one (`found` is then false, and it is empty). */
 export class Document {
@@ -59,8 +63,9 @@ export class Document {
 }
 
 /**
- * Reads the settings file at `path`. Where there is none and it is not `required`, that is no problem; whatever
- * else keeps it from being read or parsed is added to `problems`. A byte order mark is left out.
+ * Reads the settings file at `path`. One that is `required` was named by the caller, and may be a pipe; where there is none
+ * and it is not required, that is no problem. Whatever else keeps it from being read or parsed is added to `problems`. A
+ * byte order mark is left out.
  */
 export async function readDocument(
   path: string,
@@ -70,13 +75,14 @@ export async function readDocument(
 ): Promise<Document> {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+    const read = required ? readNamedFile : readRegularFile;
+    text = new TextDecoder("utf-8", { fatal: true }).decode(await read(path, maxFileBytes));
     text = text.replaceAll("\r\n", "\n"); // the parser refuses a carriage return after a comment
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" && !required) return new Document(name);
+    if (isMissing(error) && !required) return new Document(name);
     if (error instanceof TypeError) problems.push(`${name}: not UTF-8 text: it should be a TOML file`);
-    else problems.push(`${name}: can't be read: ${code === "ENOENT" ? "there is no such file" : message}`);
+    else if (error instanceof FstreamError) problems.push(`${name}: can't be read: ${error.message}`);
+    else throw error;
     return new Document(name);
   }
   try {

@@ -35,9 +35,9 @@ test("each file with something wrong is told with its path", async () => {
   expect(problems).toEqual([
     `${join(folder, "both.toml")}, ${join(folder, "both.ini")}: two files for one user: there should be only one of them`,
     `${join(folder, "empty.toml")}: no password: there should be password or password_hash`,
-    `${join(folder, "inner.toml")}: not a file of at most 64 KiB`,
+    `${join(folder, "inner.toml")}: can't be read: it is a folder, not a regular file`,
     `${join(folder, "nul.toml")}: a user's name can't be the name of a device`,
-    `${join(folder, "vast.toml")}: not a file of at most 64 KiB`,
+    `${join(folder, "vast.toml")}: can't be read: it is larger than 64 KiB`,
   ]);
 });
 
@@ -92,5 +92,38 @@ test.skipIf(process.getuid?.() !== 0)(
     };
     const { uid, gid } = await stat(await writeUser(folder, user));
     expect({ uid, gid }).toEqual({ uid: 1234, gid: 1235 });
+  },
+);
+
+test.skipIf(process.getuid?.() !== 0)(
+  "root gives away no file that is put in the place of a user's",
+  async () => {
+    const victim = join(folder, "..", `victim-${process.pid}`);
+    await Bun.write(victim, "root's");
+    await chown(folder, 65_534, 65_534);
+    const script = `
+    const { readdirSync, symlinkSync, unlinkSync, writeSync } = require("node:fs");
+    writeSync(1, "ready");
+    for (;;)
+      for (const name of readdirSync("."))
+        if (name.startsWith(".new-"))
+          try { unlinkSync(name); symlinkSync(${JSON.stringify(victim)}, name); } catch {}
+  `;
+    const swapper = Bun.spawn([process.execPath, "-e", script], { cwd: folder, stdout: "pipe" });
+    await swapper.stdout.getReader().read();
+    try {
+      const user: User = {
+        name: "fier",
+        secret: { kind: "plain", password: "x" },
+        channels: undefined,
+        enabled: true,
+      };
+      for (let i = 0; i < 50; i++) await writeUser(folder, user).catch(() => undefined); // what it wrote may be gone
+      expect((await stat(victim)).uid).toBe(0);
+    } finally {
+      swapper.kill();
+      await swapper.exited;
+      await rm(victim);
+    }
   },
 );

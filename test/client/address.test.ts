@@ -51,3 +51,23 @@ test.each(wrong)("%p is refused as a usage error that says why", (text, why) => 
 test("a place is written so that it can be read again", () => {
   for (const text of ["relay.example:7", "[::1]:61920"]) expect(formatPlace(parseAddress(text))).toBe(text);
 });
+
+test("what stands before an @ is not repeated, a password least of all", () => {
+  for (const text of [
+    "https://user:secret@host",
+    "user:secret@host:61920",
+    "ftp://user:secret@host",
+    "user:secret@more@host/path",
+    "USER:secret@host",
+    "fstreams://user:se//cret@host",
+  ]) {
+    let message = "";
+    try {
+      parseAddress(text);
+    } catch (thrown) {
+      message = String(thrown);
+    }
+    expect(message).toContain("...@");
+    expect(message).not.toContain("cret");
+  }
+});

@@ -65,6 +65,25 @@ test("after finish, what was read is still there, and what comes later is not", 
   expect(input.ended).toBe(true);
 });
 
+test("a source that always has more leaves the event loop its turns", async () => {
+  const piece = new Uint8Array(64 * 1024);
+  let reads = 0;
+  let turns = 0;
+  const reader = { read: () => Promise.resolve({ done: ++reads > 10_000, value: piece }) };
+  const input = new Input(reader);
+  setImmediate(function turn() {
+    turns++;
+    if (!input.ended) setImmediate(turn);
+  });
+  const ended = Promise.withResolvers<void>();
+  input.start(() => {
+    while (input.take() !== undefined);
+    if (input.ended) ended.resolve();
+  });
+  await ended.promise;
+  expect(turns).toBeGreaterThan(100);
+});
+
 test("a failed read is an end with a reason", async () => {
   const reader = source();
   const input = new Input(reader);

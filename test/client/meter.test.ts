@@ -61,3 +61,12 @@ test("clearing wipes the line once, and a line that is not there is not wiped", 
   line.clear();
   expect(screen.text).toBe("\r\u001b[K");
 });
+
+test("a state that came from an argument can't draw on the terminal", () => {
+  const { screen, meter: line } = meter(200);
+  line.state("waiting for fier/\u001b]0;title\u0007\u202e to begin");
+  line.show();
+  expect(screen.text.replace("\r\u001b[K", "")).toContain(
+    "waiting for fier/\\x1b]0;title\\x07\\u202e to begin",
+  );
+});

@@ -49,7 +49,7 @@ test("a full disk is a failure in words", async () => {
   });
   expect(output.write(new Uint8Array(1), true)).rejects.toMatchObject({
     code: "failed",
-    message: "can't write to stdout: no space left on device",
+    message: "can't write to stdout: no space is left there",
   });
   expect(output.gone).toBe(false);
 });

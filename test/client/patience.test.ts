@@ -36,11 +36,25 @@ test("a success begins anew, with the time and with the pauses", async () => {
   const patience = new Patience(250, clock);
   await patience.pause();
   await patience.pause();
-  patience.succeeded();
+  patience.worked(250);
   clock.advance(10_000);
   expect(patience.leftMs).toBe(250);
   expect(await patience.pause()).toBe(true);
   expect(clock.slept).toEqual([100, 150, 100]);
+});
+
+test("what works only for a moment is no success: its time is not in vain, but the pauses still grow", async () => {
+  const clock = testClock();
+  const patience = new Patience(10_000, clock);
+  for (let i = 0; i < 3; i++) {
+    await patience.pause();
+    clock.advance(4000);
+    patience.worked(4000);
+  }
+  expect(clock.slept).toEqual([100, 200, 400]);
+  expect(patience.leftMs).toBe(10_000 - 700);
+  patience.worked(5000);
+  expect(patience.leftMs).toBe(10_000);
 });
 
 test("only what may pass by itself is worth another attempt", () => {

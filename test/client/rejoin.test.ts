@@ -23,7 +23,7 @@ function toy(sink: Sink): Detector {
 
 function headerOf(text: string): Header {
   const none = new Uint8Array(0);
-  return { start: Buffer.from(text), resume: none, fixed: none };
+  return { start: Buffer.from(text), resume: none, fixed: "", bytes: text.length };
 }
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));

@@ -41,6 +41,8 @@ export interface StandIn extends AsyncDisposable {
   /** Bytes that came before a request was whole, of all connections. */
   rawBytes(): number;
   stop(): void;
+  /** Refuses connections from now on; those that are there stay. */
+  stopListening(): void;
 }
 
 export interface StandInOptions {
@@ -135,6 +137,7 @@ export function standIn(script: (peer: Peer) => Promise<void> | void, options: S
     requests,
     rawBytes: () => raw,
     stop,
+    stopListening: () => listener.stop(false),
     [Symbol.asyncDispose]: () => Promise.resolve(stop()),
   };
 }

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { parseAddress } from "../../src/client/address.ts";
 import { type HttpResponse, parseResponse } from "../../src/client/http.ts";
 import { fetchToken } from "../../src/client/token.ts";
+import { FstreamError } from "../../src/errors.ts";
 import { certificates } from "./certificates.ts";
 import { type Peer, standIn } from "./standin.ts";
 
@@ -121,6 +122,34 @@ test.each(refusals)("HTTP status %p with code %p means %s", async (status, code,
   if (code === "shutting_down") expect(error).toMatchObject({ message: "the reason" });
 });
 
+test("a refusal over HTTP is told in a line, however long it is", async () => {
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => new Response("no".repeat(20_000), { status: 503, headers: { "X-Fstream-Code": "busy" } }),
+  });
+  const address = parseAddress(`http://127.0.0.1:${server.port}`);
+  const error = await fetchToken(address, { type: "system" }, login).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: "busy", message: "no".repeat(250) });
+});
+
+test("an endless refusal over HTTP is not read to its end", async () => {
+  let pulled = 0;
+  function pull(controller: ReadableStreamDefaultController): void {
+    pulled += 65_536;
+    controller.enqueue(new Uint8Array(65_536).fill(0x1b));
+  }
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => new Response(new ReadableStream({ pull }), { status: 401 }),
+  });
+  const address = parseAddress(`http://127.0.0.1:${server.port}`);
+  const error = await fetchToken(address, { type: "system" }, login).catch((thrown: unknown) => thrown);
+  expect((error as Error).message.length).toBeLessThan(1000);
+  expect(pulled).toBeLessThan(8 * 1024 * 1024);
+});
+
 test("an endless answer over HTTP is not waited for", async () => {
   using server = Bun.serve({
     hostname: "127.0.0.1",
@@ -148,6 +177,57 @@ test("a response ends where its length, its last chunk or the connection's end s
   expect(read("HTTP/1.0 200 OK\r\n\r\nabc", false)).toBe("cut short");
   expect(read("SSH-2.0-OpenSSH\r\n\r\n", true)).toBe("no HTTP");
   expect(read("SSH-2.0-OpenSSH", true)).toBe("no HTTP");
+});
+
+test("a length that is none is no HTTP, a chunk that does not end where it says is cut short", () => {
+  for (const length of [
+    "-3",
+    "+3",
+    "3.0",
+    "0x3",
+    "1e1",
+    "",
+    "3, 3",
+    "3\r\nContent-Length: 2",
+    "9".repeat(30),
+  ]) {
+    expect(read(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\nabc`, true)).toBe("no HTTP");
+  }
+  const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const body of [
+    "-3\r\nabc\r\n0\r\n\r\n",
+    "3\r\nabcd\r\n0\r\n\r\n",
+    "3z\r\nabc\r\n0\r\n\r\n",
+    "3\r\nabc",
+  ]) {
+    expect(read(head + body, true)).toBe("cut short");
+  }
+});
+
+test("over https a token whose end is only the connection's may be cut short, and is none", async () => {
+  const { loopback } = certificates;
+  const answers = [
+    "HTTP/1.1 200 OK\r\n\r\nabcdef",
+    "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabcdef",
+    "HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\nabcdef",
+  ];
+  for (const answer of answers) {
+    using server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { cert: loopback.cert, key: loopback.key },
+      socket: {
+        data: (socket) => {
+          socket.write(answer);
+          socket.end();
+        },
+      },
+    });
+    const address = parseAddress(`https://127.0.0.1:${server.port}`);
+    const trust = { type: "fingerprint", sha256: loopback.sha256 } as const;
+    const result = await fetchToken(address, trust, login).catch((thrown: unknown) => thrown);
+    expect(result).toBeInstanceOf(FstreamError);
+  }
 });
 
 test("every truncation of a response is recognised as one", () => {

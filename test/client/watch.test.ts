@@ -3,9 +3,11 @@ import { parseAddress } from "../../src/client/address.ts";
 import { dial } from "../../src/client/dial.ts";
 import { Meter } from "../../src/client/meter.ts";
 import { Output } from "../../src/client/output.ts";
+import type { Trust } from "../../src/client/trust.ts";
 import { Watcher } from "../../src/client/watch.ts";
 import type { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
+import { certificates } from "./certificates.ts";
 import { testClock } from "./clock.ts";
 import { frameBytes, type Peer, type StandIn, standIn } from "./standin.ts";
 
@@ -15,10 +17,21 @@ interface Patiences {
   waitMs?: number;
   retryMs?: number;
   meter?: Meter;
+  closeOnLag?: boolean;
+  firstByteMs?: number;
+  trust?: Trust;
 }
 
-function watching(server: { address: string }, { waitMs = 0, retryMs = 0, meter }: Patiences = {}) {
-  const seen = { text: "", flushed: "", said: [] as string[], waits: [] as number[] };
+function watching(server: { address: string }, options: Patiences = {}) {
+  const {
+    waitMs = 0,
+    retryMs = 0,
+    meter,
+    closeOnLag = false,
+    firstByteMs,
+    trust = { type: "system" },
+  } = options;
+  const seen = { text: "", flushed: "", said: [] as string[], warned: [] as string[], waits: [] as number[] };
   const clock = testClock();
   const output = new Output({
     write: (bytes) => {
@@ -32,7 +45,7 @@ function watching(server: { address: string }, { waitMs = 0, retryMs = 0, meter 
   });
   const watcher = new Watcher({
     channel: "fier/default",
-    dial: () => dial(parseAddress(server.address), { type: "system" }),
+    dial: (peer) => dial(parseAddress(server.address), trust, peer),
     request: (wait) => {
       seen.waits.push(wait);
       return encodeRequest("watch", [
@@ -43,10 +56,13 @@ function watching(server: { address: string }, { waitMs = 0, retryMs = 0, meter 
     },
     waitMs,
     retryMs,
+    closeOnLag,
+    ...(firstByteMs === undefined ? {} : { firstByteMs }),
     output,
     clock,
     meter,
     say: (text) => seen.said.push(text),
+    warn: (text) => seen.warned.push(text),
   });
   return { watcher, seen, clock };
 }
@@ -308,17 +324,24 @@ test("a wait does not outlast the stream: once bytes have come, a reset is the e
   );
 });
 
-test("with a retry every end is a reason to come back, and a success renews the patience", async () => {
+test("with a retry every end is a reason to come back, and what flows for long enough renews the patience", async () => {
+  let watch: ReturnType<typeof watching> | undefined;
   await against(
     async (peer) => {
-      if (peer.number <= 3) await stream(peer, `part ${peer.number};`);
+      if (peer.number <= 3) {
+        await stream(peer, `part ${peer.number}`);
+        while (watch?.seen.text.endsWith(`part ${peer.number}`) !== true) await Bun.sleep(1);
+        watch.clock.advance(250);
+        await peer.send(";");
+      }
       if (peer.number === 2) {
         await peer.delivered();
         peer.reset();
       } else peer.fin();
     },
     async (server) => {
-      const { watcher, seen, clock } = watching(server, { retryMs: 250 });
+      watch = watching(server, { retryMs: 250 });
+      const { watcher, seen, clock } = watch;
       expect((await rejection(watcher.run())).code).toBe("not_live");
       expect(seen.text).toBe("part 1;part 2;part 3;");
       expect(clock.slept).toEqual([100, 100, 100, 150]);
@@ -326,10 +349,242 @@ test("with a retry every end is a reason to come back, and a success renews the 
   );
 });
 
+test("with a retry a stream that was silent for long before it was cut was not in vain", async () => {
+  let watch: ReturnType<typeof watching> | undefined;
+  await against(
+    async (peer) => {
+      await stream(peer, `part ${peer.number};`);
+      while (watch?.seen.text.endsWith(`part ${peer.number};`) !== true) await Bun.sleep(1);
+      watch.clock.advance(peer.number < 4 ? 3_600_000 : 0);
+      await peer.delivered();
+      peer.reset();
+    },
+    async (server) => {
+      watch = watching(server, { retryMs: 250 });
+      expect((await rejection(watch.watcher.run())).code).toBe("disconnected");
+      expect(watch.seen.text).toBe("part 1;part 2;part 3;part 4;part 5;");
+    },
+  );
+});
+
+test("with a retry a server that ends what it has just begun, again and again, is in vain", async () => {
+  await against(
+    async (peer) => {
+      await stream(peer, ".");
+      peer.fin();
+    },
+    async (server) => {
+      const { watcher, clock } = watching(server, { retryMs: 3000 });
+      await watcher.run();
+      expect(clock.slept).toEqual([100, 200, 400, 800, 1500]);
+    },
+  );
+});
+
+/** A server of a stream with an id, which is `media` and ends in order, and of what it says of that end. */
+function answering(answer: (peer: Peer) => Promise<void> | void, media = "media", reset = false) {
+  return async (peer: Peer) => {
+    if (peer.text.startsWith("end,")) return await answer(peer);
+    await peer.frame("ok,id=0123abc");
+    await peer.send(media);
+    await peer.delivered();
+    if (reset) peer.reset();
+    else peer.fin();
+  };
+}
+
+test("a stream with an id ends in order if its server says so, and all that it sent has come", async () => {
+  for (const reset of [false, true]) {
+    await against(
+      answering((peer) => peer.frame("ok,bytes=5,skipped=0,reason=ended"), "media", reset),
+      async (server) => {
+        const { watcher, seen } = watching(server);
+        await watcher.run();
+        expect([seen.text, seen.warned]).toEqual(["media", []]);
+        expect(server.requests).toEqual(["watch,user=fier,reply=1", "end,id=0123abc,reply=1"]);
+      },
+    );
+  }
+});
+
+const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: string][] = [
+  [
+    "the server says that it sent more",
+    (peer) => peer.frame("ok,bytes=6,skipped=0,reason=ended"),
+    "the server sent 6 bytes, and 5 came",
+  ],
+  [
+    "the server says that it sent less",
+    (peer) => peer.frame("ok,bytes=4,skipped=0,reason=ended"),
+    "the server sent 4 bytes, and 5 came",
+  ],
+  [
+    "the server says that it was too slow",
+    (peer) => peer.frame("ok,bytes=5,skipped=0,reason=slow"),
+    "this end was too slow",
+  ],
+  [
+    "the server says that it stops",
+    (peer) => peer.frame("ok,bytes=5,skipped=0,reason=shutting_down"),
+    "the server is shutting down",
+  ],
+  [
+    "the server gives a reason that is not known",
+    (peer) => peer.frame("ok,bytes=5,skipped=0,reason=rained_off"),
+    "its server says rained_off",
+  ],
+  [
+    "the server knows of no such end",
+    (peer) => peer.frame("error,code=not_live,message*=no such end"),
+    "no such end",
+  ],
+  [
+    "the server answers with nonsense",
+    (peer) => peer.frame("ok,bytes=-5,skipped=x"),
+    "the answer makes no sense",
+  ],
+  ["the server hangs up", (peer) => peer.fin(), "did not answer"],
+  ["the server sends something else", (peer) => peer.send("media"), "the answer makes no sense"],
+];
+
+test.each(cuts)(
+  "a stream with an id counts as cut short where, asked about it, %s",
+  async (_, answer, words) => {
+    await against(answering(answer), async (server) => {
+      const error = await rejection(watching(server).watcher.run());
+      expect(error.code).toBe("disconnected");
+      expect(error.message).toContain("cut short: ");
+      expect(error.message).toContain(words);
+    });
+  },
+);
+
+test("a stream with an id was cut short if its server is gone, or says nothing for 5 s", async () => {
+  for (const gone of [true, false]) {
+    const asked: Peer[] = [];
+    const server: StandIn = standIn(async (peer) => {
+      asked.push(peer);
+      if (peer.number > 1) return;
+      await peer.frame("ok,id=abc");
+      await peer.send("media");
+      await peer.delivered();
+      if (gone) server.stopListening();
+      peer.fin();
+    });
+    const error = await rejection(watching(server).watcher.run());
+    expect(error.code).toBe("disconnected");
+    expect(error.message).toStartWith(
+      "the stream may have been cut short: its server did not say how it ended: ",
+    );
+    expect(error.message).toContain(gone ? "connection refused" : "no answer for 5 s");
+    expect(asked.length).toBe(gone ? 1 : 2);
+    server.stop();
+  }
+});
+
+test("a reset of a stream with an id is a cut, whatever becomes of the question", async () => {
+  await against(
+    answering((peer) => peer.reset(), "media", true),
+    async (server) => {
+      const error = await rejection(watching(server).watcher.run());
+      expect(error).toMatchObject({ code: "disconnected", message: expect.stringContaining("was reset") });
+    },
+  );
+});
+
+test("a server that has no room for the question at first is asked again", async () => {
+  await against(
+    answering(async (peer) => {
+      if (peer.number === 2) return peer.reset();
+      if (peer.number === 3) return peer.fin();
+      await peer.frame("ok,bytes=5,skipped=0,reason=ended");
+    }),
+    async (server) => {
+      await watching(server).watcher.run();
+      expect(server.requests.length).toBe(4);
+    },
+  );
+});
+
+test("a skip is told, and is an error if the server was asked to close instead", async () => {
+  await against(
+    answering((peer) => peer.frame("ok,bytes=5,skipped=1234,reason=ended")),
+    async (server) => {
+      const { watcher, seen } = watching(server);
+      await watcher.run();
+      expect(seen.warned).toEqual(["the server skipped 1234 bytes of the stream: this end was too slow"]);
+      const error = await rejection(watching(server, { closeOnLag: true }).watcher.run());
+      expect(error).toMatchObject({ code: "disconnected", message: expect.stringContaining("1234") });
+    },
+  );
+});
+
+test("with a retry a stream is asked about each time, and gone on with whatever the answer is", async () => {
+  await against(
+    async (peer) => {
+      if (peer.text.startsWith("end,")) {
+        await peer.frame(
+          peer.number === 2 ? "ok,bytes=99,skipped=0,reason=ended" : "ok,bytes=6,skipped=3,reason=ended",
+        );
+        return;
+      }
+      if (peer.number > 4) return peer.fin();
+      await peer.frame("ok,id=abc");
+      await peer.send("media;");
+      peer.fin();
+    },
+    async (server) => {
+      const { watcher, seen } = watching(server, { retryMs: 400 });
+      expect((await rejection(watcher.run())).code).toBe("not_live");
+      expect(seen.text).toBe("media;media;");
+      expect(seen.said[0]).toBe(
+        "the stream was cut short: the server sent 99 bytes, and 6 came; trying again",
+      );
+      expect(seen.said[1]).toBe("the stream ended; trying again");
+      expect(seen.warned.length).toBe(1);
+    },
+  );
+});
+
+test("over TLS it is the same server, by its name, that is asked", async () => {
+  const { loopback } = certificates;
+  await using server = standIn(
+    answering((peer) => peer.frame("ok,bytes=6000000,skipped=0,reason=ended")),
+    { tls: loopback },
+  );
+  const address = `fstreams://localhost:${server.port}`;
+  const trust = { type: "authorities", pem: loopback.cert } as const;
+  const error = await rejection(watching({ address }, { trust }).watcher.run());
+  expect(error.message).toContain("the server sent 6000000 bytes, and 5 came");
+});
+
+test("a server that says nothing at all is not waited for without end, and half a frame is no stream", async () => {
+  const half = "\0\0\0\u0010\0ok,i";
+  const cases: [said: string, waitMs: number][] = [
+    ["", 0],
+    [half, 0],
+    [half, 1],
+  ];
+  for (const [said, waitMs] of cases) {
+    await against(
+      (peer) => peer.send(said),
+      async (server) => {
+        const { watcher, seen } = watching(server, { firstByteMs: 100, waitMs });
+        const error = await rejection(watcher.run());
+        expect(error.code).toBe(waitMs === 0 ? "disconnected" : "not_live");
+        expect(error.message).toContain("neither began the stream nor refused it within");
+        expect(seen.text).toBe("");
+      },
+    );
+  }
+});
+
 test("an output whose reader has gone ends it quietly, with a retry too", async () => {
   await against(
     async (peer) => {
-      await stream(peer, "media");
+      await peer.frame("ok,id=abc");
+      await peer.send("media");
+      peer.fin();
     },
     async (server) => {
       const gone = new Output({
@@ -344,10 +599,12 @@ test("an output whose reader has gone ends it quietly, with a retry too", async 
         request: () => encodeRequest("watch", [["user", "fier"]]),
         waitMs: 0,
         retryMs: Number.POSITIVE_INFINITY,
+        closeOnLag: false,
         output: gone,
         clock: testClock(),
         meter: undefined,
         say: () => undefined,
+        warn: () => undefined,
       });
       await watcher.run();
       expect(server.requests.length).toBe(1);

@@ -90,14 +90,39 @@ test("what is unknown is passed on, with one hint where it looks like a slip", a
   ]);
 });
 
-test("a slip of a secret's name does not leave with a verb that would not send the secret", async () => {
-  const slip = { fserv_arg_user: "fier", fserv_arg_user_pasword: "123", fserv_arg_my_token: "t" };
-  expect((await read("watch", slip)).found).toEqual([["user", "fier"]]);
-  expect((await read("broadcast", slip)).found.map(([name]) => name)).toEqual([
-    "user",
+test("what looks like a secret, and is no argument, is sent with no verb, and a hint says so", async () => {
+  const names = [
+    "user_passwd",
     "user_pasword",
+    "channel_passwrd",
+    "password",
+    "channel_pw",
+    "pw",
+    "user_pwd",
+    "my_secret",
     "my_token",
-  ]);
+    "tokne",
+    "stream_key",
+    "apikey",
+    "auth",
+    "credentials",
+    "user_passphrase",
+  ];
+  for (const verb of ["watch", "broadcast", "token"] as const) {
+    for (const name of names) {
+      const { found, hints } = await read(verb, { fserv_arg_user: "fier", [`fserv_arg_${name}`]: "hunter2" });
+      expect({ verb, name, found }).toEqual({ verb, name, found: [["user", "fier"]] });
+      expect(hints).toEqual([expect.stringContaining(`fserv_arg_${name} is unknown: `)]);
+      expect(hints[0]).toEndWith("it looks like a secret, and is not sent");
+    }
+  }
+});
+
+test("what only resembles the name of a secret is passed on", async () => {
+  const names = ["keyframe", "key_interval", "author", "spin", "pwm"];
+  const environment = Object.fromEntries(names.map((name) => [`fserv_arg_${name}`, "x"]));
+  const { found } = await read("broadcast", { fserv_arg_user: "fier", ...environment });
+  expect(found.map(([name]) => name)).toEqual(["user", ...names]);
 });
 
 test("a name that could break out of its place is dropped", async () => {
@@ -172,13 +197,11 @@ test("a value that no server would take is a usage error that names where it cam
   }
 });
 
-test("a password of neither kind is hinted at, and leaves only with a verb that would send both", async () => {
+test("a password of neither kind is hinted at", async () => {
   for (const name of ["password", "pasword", "passwd"]) {
     const slip = { fserv_arg_user: "fier", [`fserv_arg_${name}`]: "123" };
-    const hint = `fserv_arg_${name} is unknown: did you mean fserv_arg_user_password (or fserv_arg_channel_password)?`;
-    expect(await read("watch", slip)).toEqual({ found: [["user", "fier"]], hints: [hint] });
-    expect((await read("token", slip)).found).toEqual([["user", "fier"]]);
-    expect((await read("broadcast", slip)).found).toContainEqual([name, "123"]);
+    const hint = `fserv_arg_${name} is unknown: did you mean fserv_arg_user_password (or fserv_arg_channel_password)?; it looks like a secret, and is not sent`;
+    expect(await read("broadcast", slip)).toEqual({ found: [["user", "fier"]], hints: [hint] });
   }
 });
 
@@ -196,7 +219,7 @@ test("a variable for what is only a flag, or one in upper case, is told the righ
   ]);
   expect(hints).toEqual([
     "fserv_arg_retry is unknown: retry is a flag: --retry",
-    "fserv_arg_user_password_file is unknown: user_password_file is a flag: --user-password-file",
+    "fserv_arg_user_password_file is unknown: user_password_file is a flag: --user-password-file; it looks like a secret, and is not sent",
     "FSERV_ARG_USER is unknown: variables are lower case, fserv_arg_user",
   ]);
 });

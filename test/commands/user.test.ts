@@ -188,3 +188,38 @@ posix("on a terminal the list is a table", async () => {
     "USER  ENABLED  PASSWORD  CHANNELS\nfier  no       plain     a, b*\n日本  yes      plain     all\n",
   );
 });
+
+posix("nothing in a user's file can draw on the terminal that lists it", async () => {
+  await put("users/fier.toml", 'password = "x"\nchannels = ["a\\u001b[2J\\nroot  yes", "\\u202eb"]');
+  await put("users/a\u202eb.toml", 'password = "x"');
+  const { shown } = await onTerminal(["user", "list"], {});
+  expect(shown.replaceAll("\r", "")).toBe(
+    [
+      "USER      ENABLED  PASSWORD  CHANNELS\n",
+      "a\\u202eb  yes      plain     all\n",
+      "fier      yes      plain     a\\x1b[2J\\x0aroot  yes, \\u202eb\n",
+    ].join(""),
+  );
+  const { stdout } = await run(cwd, ["user", "list", "--json"]);
+  expect(stdout).toMatch(/^[ -~\n]*$/);
+  expect(JSON.parse(stdout)[1].channels).toEqual(["a\u001b[2J\nroot  yes", "\u202eb"]);
+  expect((await run(cwd, ["user", "list"])).stdout).toBe("a\u202eb\nfier\n");
+});
+
+posix("a password is one line of stdin, and what follows is left for another program", async () => {
+  for (const stdin of ["printf 'one\\ntwo\\nthree\\n' |", ""]) {
+    await put("lines", "one\ntwo\nthree\n");
+    const add = `"${process.execPath}" "${driver}" user add fier --plain; cat`;
+    const script = stdin === "" ? `{ ${add}; } < lines` : `${stdin} { ${add}; }`;
+    const child = Bun.spawn(["sh", "-c", script], { cwd, stdout: "pipe", stderr: "inherit" });
+    expect(await child.stdout.text()).toBe("two\nthree\n");
+    expect(await read("users/fier.toml")).toBe('password = "one"\n');
+    await rm(join(cwd, "users/fier.toml"));
+  }
+});
+
+test("a first line without an end is refused, not gathered", async () => {
+  const { status, stderr } = await run(cwd, ["user", "add", "fier", "--plain"], "x".repeat(70_000));
+  expect(status).toBe(1);
+  expect(stderr).toBe("fstream: error: stdin can't be read: its first line is longer than 64 KiB\n");
+});

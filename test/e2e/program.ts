@@ -4,7 +4,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { FileSink, Socket } from "bun";
+import type { FileSink, Socket, SocketHandler } from "bun";
 
 /** The words of a command line that run the program. */
 export const program: readonly string[] = process.env.FSTREAM_BIN
@@ -234,6 +234,17 @@ export class TestServer {
   }
 }
 
+/** A watcher's `ok`, at the beginning of what it got: it has an id, another one each time. */
+const okWithId = /^\0\0\0\x26\0ok,id=[0-9a-f]{32}/;
+/** Its length, bytes. */
+export const watcherOkBytes = 43;
+
+/** What a watcher that asked for replies got of the stream. */
+export function behindOk(text: string): string {
+  if (!okWithId.test(text)) throw new Error(`no ok: ${text.slice(0, 100)}`);
+  return text.slice(watcherOkBytes);
+}
+
 /** A connection by hand. */
 export class Peer {
   #socket: Socket | undefined;
@@ -245,18 +256,20 @@ export class Peer {
 
   static async dial(port: number): Promise<Peer> {
     const peer = new Peer();
-    peer.#socket = await Bun.connect({
-      hostname: "127.0.0.1",
-      port,
-      allowHalfOpen: true,
-      socket: {
-        data: (_, bytes) => peer.#took(bytes),
-        end: () => peer.#ended("fin"),
-        close: (_, error) => peer.#ended(error === undefined ? "fin" : "reset"),
-        drain: () => peer.#flush(),
-        error: () => {},
-      },
-    });
+    const socket: SocketHandler<undefined> = {
+      data: (_, bytes) => peer.#took(bytes),
+      end: () => peer.#ended("fin"),
+      close: (_, error) => peer.#ended(error === undefined ? "fin" : "reset"),
+      drain: () => peer.#flush(),
+      error: () => {},
+    };
+    try {
+      peer.#socket = await Bun.connect({ hostname: "127.0.0.1", port, allowHalfOpen: true, socket });
+    } catch (error) {
+      // The server may have reset it before Bun knows of it.
+      if (!(error instanceof Error && "code" in error && error.code === "ECONNRESET")) throw error;
+      peer.#ended("reset");
+    }
     return peer;
   }
 

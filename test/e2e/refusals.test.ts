@@ -169,7 +169,7 @@ describe("a refusal", () => {
     expect(await answer(server, `${bufsize}=524289`)).toStartWith("error,code=bad_request,");
     expect(await answer(server, `${bufsize}=-1`)).toStartWith("error,code=bad_request,");
     expect(await answer(server, "listen,user=fier")).toBe(
-      'error,code=bad_request,message*=unknown intent "listen": it is watch, broadcast or token',
+      'error,code=bad_request,message*=unknown intent "listen": it is watch, broadcast, token or end',
     );
   });
 

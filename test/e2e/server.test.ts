@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { deadlineMs, noise, Run, sha256, TestServer, until } from "./program.ts";
+import { deadlineMs, noise, Run, sha256, TestServer, until, watcherOkBytes } from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -291,13 +291,13 @@ describe("a server that is asked to stop", () => {
       expect(await run.exit()).toBe(5);
       expect(sha256(run.bytes)).toBe(sha256(bytes));
     }
-    expect((await new Run([server.address, "watch", "--user", "fier"]).outcome()).status).toBe(5);
+    expect((await new Run([server.address, "watch", "--user", "fier"]).outcome()).status).toBe(6);
     slow.resume();
     expect(await slow.ended()).toBe("fin");
     expect(sha256(slow.bytes)).toBe(sha256(bytes));
     asking.resume();
     expect(await asking.ended()).toBe("reset");
-    expect(sha256(asking.bytes.subarray(7))).toBe(sha256(bytes));
+    expect(sha256(asking.bytes.subarray(watcherOkBytes))).toBe(sha256(bytes));
     expect(await server.run.exit()).toBe(0);
     expect(server.run.stderr).not.toContain("fstream: error:");
     waiting.process.kill("SIGTERM");

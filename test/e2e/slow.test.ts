@@ -2,7 +2,16 @@
 // memory; and it goes on where its player can, or is told.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { deadlineMs, noise, type Peer, program, sha256, TestServer, until } from "./program.ts";
+import {
+  deadlineMs,
+  noise,
+  type Peer,
+  program,
+  sha256,
+  TestServer,
+  until,
+  watcherOkBytes,
+} from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -76,7 +85,7 @@ describe("a watcher that stops reading", () => {
     expect(await watcher.exit()).toBe(0);
     expect(sha256(reader.bytes)).toBe(sha256(whole));
     expect(sha256(watcher.bytes)).toBe(sha256(whole));
-    const { leftOff, wentOn } = skip(slow.bytes.subarray(7), whole);
+    const { leftOff, wentOn } = skip(slow.bytes.subarray(watcherOkBytes), whole);
     expect(leftOff).toBeGreaterThan(0);
     expect(wentOn).toBeGreaterThan(leftOff);
     expect(wentOn).toBeGreaterThan(48_000_000);
@@ -97,7 +106,7 @@ describe("a watcher that stops reading", () => {
     await feed(broadcaster, whole.subarray(20_000_000), reader);
     broadcaster.finish();
     expect(await slow.ended()).toBe("fin");
-    const { leftOff, wentOn } = skip(slow.bytes.subarray(7), whole);
+    const { leftOff, wentOn } = skip(slow.bytes.subarray(watcherOkBytes), whole);
     expect(wentOn).toBeGreaterThan(leftOff);
     expect([leftOff % chunk, wentOn % chunk]).toEqual([0, 0]);
   });
@@ -208,7 +217,7 @@ describe("a watcher that is stuck", () => {
     expect(await strict.ended()).toBe("reset");
     broadcaster.send(whole.subarray(sent)).finish();
     expect(await slow.ended()).toBe("fin");
-    const { leftOff, wentOn } = skip(slow.bytes.subarray(7), whole);
+    const { leftOff, wentOn } = skip(slow.bytes.subarray(watcherOkBytes), whole);
     expect(leftOff).toBeLessThan(15_000_000);
     expect(wentOn).toBeGreaterThan(leftOff);
   });

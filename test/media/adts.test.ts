@@ -43,7 +43,8 @@ describe("ADTS", () => {
     expect(recorder.newest).toEqual({
       start: new Uint8Array(0),
       resume: new Uint8Array(0),
-      fixed: new Uint8Array(0),
+      fixed: "",
+      bytes: 0,
     });
     expect(detector.info).toEqual({ container: "adts", mediaType: "audio/aac", codecs: ["aac"], damaged: 0 });
   });

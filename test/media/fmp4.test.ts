@@ -223,7 +223,7 @@ describe("fragmented MP4", () => {
     const other = (change: (copy: Buffer) => void) => {
       const copy = Buffer.from(bytes);
       change(copy);
-      return capture(fmp4, new Uint8Array(copy)).headers[0].fixed.toHex();
+      return capture(fmp4, new Uint8Array(copy)).headers[0].fixed;
     };
     const same = other(() => undefined);
     expect(

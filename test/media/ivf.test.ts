@@ -78,7 +78,7 @@ describe("IVF", () => {
     const { recorder, detector } = told(concat(header("VP80"), frame(0, [0x10])));
     expect(recorder.newest?.start).toEqual(header("VP80"));
     expect(recorder.newest?.resume.length).toBe(0);
-    const fixed = (bytes: Uint8Array) => told(bytes).recorder.newest?.fixed.toHex();
+    const fixed = (bytes: Uint8Array) => told(bytes).recorder.newest?.fixed;
     expect(fixed(header("VP80"))).toBe(fixed(header("VP80", { width: 640 })));
     expect(fixed(header("VP80"))).not.toBe(fixed(header("VP80", { rate: 30 })));
     expect(fixed(header("VP80"))).not.toBe(fixed(header("VP90")));

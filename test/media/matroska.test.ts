@@ -44,7 +44,7 @@ const header = (...tracks: Uint8Array[]) => join(ebml(), open("18538067"), eleme
 
 const infoOf = async (file: string) => capture(matroska, await fixture(file)).info;
 const fixedOf = (...tracks: Uint8Array[]) =>
-  capture(matroska, join(header(...tracks), cluster(0))).headers[0].fixed.toHex();
+  capture(matroska, join(header(...tracks), cluster(0))).headers[0].fixed;
 const trackOf = (uid: number, configuration: number) =>
   track(1, 1, "V_VP9", element("73c5", [uid, 2]), element("63a2", [configuration]), element("536e", [uid]));
 

@@ -13,7 +13,7 @@ export class Recorder implements Sink {
 
   header(header: Header): void {
     this.headers.push(header);
-    const parts = [header.start, header.resume, header.fixed].map((part) => part.toHex());
+    const parts = [header.start.toHex(), header.resume.toHex(), header.fixed];
     this.calls.push(`header ${parts.join("/")}`);
   }
 

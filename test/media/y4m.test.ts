@@ -1,6 +1,7 @@
 // Y4M: frame sizes of the colour spaces, and the way back after damage.
 
 import { describe, expect, test } from "bun:test";
+import { fingerprint } from "../../src/media/gather.ts";
 import { y4m } from "../../src/media/y4m.ts";
 import { noise, Recorder } from "./recorder.ts";
 
@@ -36,7 +37,12 @@ describe("Y4M", () => {
     expect(y4m.sniff(bytes)).toBe("yes");
     const { recorder, detector } = told(bytes);
     expect(recorder.joins).toEqual([0, size + 6, 2 * size + 15].map((at) => line.length + at));
-    expect(recorder.newest).toEqual({ start: line, resume: new Uint8Array(0), fixed: line });
+    expect(recorder.newest).toEqual({
+      start: line,
+      resume: new Uint8Array(0),
+      fixed: fingerprint(line),
+      bytes: line.length,
+    });
     expect([detector.info.width, detector.info.height]).toEqual([33, 21]);
   });
 

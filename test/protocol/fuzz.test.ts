@@ -4,6 +4,7 @@
 import { expect, test } from "bun:test";
 import { HandshakeDecoder, type HandshakeResult } from "../../src/protocol/handshake.ts";
 import { ReplyDecoder } from "../../src/protocol/reply.ts";
+import type { Request } from "../../src/protocol/request.ts";
 import { dice, pieces, singly } from "./dice.ts";
 import { modelFrame, modelHandshake } from "./model.ts";
 import { vectors } from "./vectors.ts";
@@ -16,7 +17,19 @@ const rounds = 6000;
 
 const scraps = [
   ["\n", "\n\n", "\n\r\n", "\r", ",", "=", "*=", "*", "%", "%zz", "%2C", "%0A", "%FF", "\0", "\x7f"],
-  ["user=", "channel*=", "wait=9", "start=", "lag=", "reply=1", "token=t", "bufsize=", "user*=%C3%B1"],
+  [
+    "user=",
+    "channel*=",
+    "wait=9",
+    "start=",
+    "lag=",
+    "reply=1",
+    "token=t",
+    "bufsize=",
+    "end,",
+    "id=a",
+    "user*=%C3%B1",
+  ],
   ["ok", "ok,", "error,code=", "message*=", "\0\0\0\x02\0", "\0\0\x10\0\0", "ñ", "日", "🎥", "\u0085"],
 ].flatMap((texts) => texts.map((text) => Buffer.from(text)));
 
@@ -27,7 +40,8 @@ test("the model agrees with the vectors", () => {
     expect({ file, type }).toEqual({ file, type: wanted as typeof type });
     if (type === "request") {
       const restAt = bytes.length - Number(fields.get("rest"));
-      expect(found).toMatchObject({ restAt, user: String(fields.get("user")) });
+      const key = fields.get("intent") === "end" ? "id" : "user";
+      expect(found).toMatchObject({ restAt, [key]: String(fields.get(key)) });
     }
   }
   for (const { file, expect: wanted, fields, bytes } of vectors("reply-")) {
@@ -49,7 +63,7 @@ test("damaged handshakes are decided as the model does, however they are split",
       const { result, restAt } = handshake(parts);
       const found =
         result.type === "request"
-          ? { type: result.type, restAt, user: result.request.user, channel: channelOf(result, model) }
+          ? { type: result.type, restAt, ...whatOf(result.request, model) }
           : { type: result.type };
       if (JSON.stringify(found) !== JSON.stringify(model)) {
         expect({ bytes: bytes.toString("hex"), ...found }).toEqual({
@@ -164,8 +178,10 @@ function handshake(parts: readonly Uint8Array[]): { result: HandshakeResult; res
   return { result: { type: "more" }, restAt: 0 };
 }
 
-/** A token's request has no channel; the model does not mind. */
-function channelOf(result: Extract<HandshakeResult, { type: "request" }>, model: object): string | undefined {
-  if ("channel" in result.request) return result.request.channel;
-  return "channel" in model ? String(model.channel) : undefined;
+/** What the model tells of a request. A token's has no channel; the model does not mind. */
+function whatOf(request: Request, model: object): object {
+  if (request.intent === "end") return { id: request.id };
+  const channel =
+    "channel" in request ? request.channel : "channel" in model ? String(model.channel) : undefined;
+  return { user: request.user, channel };
 }

@@ -73,7 +73,9 @@ test("a refusal says what is wrong and what would be right", () => {
   expect(messageFor("refused-length-zero")).toContain("empty");
   expect(messageFor("refused-utf8-broken")).toContain("UTF-8");
   expect(messageFor("refused-intent-unknown")).toContain('"listen"');
-  expect(messageFor("refused-intent-unknown")).toContain("watch, broadcast or token");
+  expect(messageFor("refused-intent-unknown")).toContain("watch, broadcast, token or end");
+  expect(messageFor("refused-end-id-missing")).toContain("id is missing");
+  expect(messageFor("refused-end-no-reply")).toContain("reply=1");
   expect(messageFor("refused-user-missing")).toContain("user");
   expect(messageFor("refused-user-newline")).toContain("user");
   expect(messageFor("refused-channel-newline")).toContain("channel");
@@ -207,6 +209,8 @@ function requestOf(fields: ReadonlyMap<string, unknown>): Request {
       };
     case "token":
       return { intent: "token", user, userPassword: text("user_password"), reply };
+    case "end":
+      return { intent: "end", id: text("id"), reply: true };
     default:
       throw new Error("a vector without an intent");
   }

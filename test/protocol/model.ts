@@ -8,7 +8,8 @@ export interface Limits {
 
 export type Handshake =
   | { readonly type: "more" | "refused" }
-  | { readonly type: "request"; readonly restAt: number; readonly user: string; readonly channel: string };
+  | { readonly type: "request"; readonly restAt: number; readonly user: string; readonly channel: string }
+  | { readonly type: "request"; readonly restAt: number; readonly id: string };
 
 /** What becomes of a connection that has sent `bytes`. */
 export function modelHandshake(bytes: Buffer, { maxPreamble, maxRequest }: Limits): Handshake {
@@ -43,6 +44,11 @@ function modelRequest(text: string, restAt: number): Handshake {
       number("bufsize"),
     token: () => value(text, "user_password") !== broken,
   };
+  if (intent === "end") {
+    const id = value(text, "id") ?? "";
+    const answered = value(text, "reply") === "1" && /^[\w-]{1,64}$/.test(id);
+    return answered ? { type: "request", restAt, id } : { type: "refused" };
+  }
   const named = user !== "" && !/\p{Cc}/u.test(user);
   const placed = intent === "token" || (!/\p{Cc}/u.test(channel) && Buffer.byteLength(channel) <= 255);
   const replies = /^[01]$/.test(value(text, "reply") ?? "0");

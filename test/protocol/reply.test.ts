@@ -85,6 +85,22 @@ test("frames are found one after the other however they are split", () => {
   }
 });
 
+test("frames by the hundred thousand in one piece cost no more than their bytes", () => {
+  // With a copy of the rest for each frame these would be 1.5 terabytes.
+  const count = 650_000;
+  const frame = encodeOk();
+  const flood = new Uint8Array(count * frame.length);
+  for (let at = 0; at < flood.length; at += frame.length) flood.set(frame, at);
+  const decoder = new ReplyDecoder();
+  let result = decoder.feed(flood);
+  let found = 0;
+  while (result.type === "reply") {
+    found++;
+    result = decoder.feed(result.rest);
+  }
+  expect([found, result.type]).toEqual([count, "more"]);
+}, 30_000);
+
 test("ok frames are as the specification has them", () => {
   expect(encodeOk()).toEqual(vector("reply-ok").bytes);
   expect(encodeOk([["bytes", "314572800"]])).toEqual(vector("reply-ok-bytes").bytes);

@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from "bun:test";
 import { noHeader } from "../../src/media/detector.ts";
-import { ChunkCuts, SniffedCuts } from "../../src/relay/cuts.ts";
-import { flvConfig, flvFrame, flvHead, opaque, settledBytes, wavHead } from "./streams.ts";
+import { ChunkCuts, type Cuts } from "../../src/relay/cuts.ts";
+import { flvConfig, flvFrame, flvHead, opaque, settledBytes, sniffedCuts, wavHead } from "./streams.ts";
 
-function feed(cuts: SniffedCuts, offset: number, ...parts: Uint8Array[]): number {
+function feed(cuts: Cuts, offset: number, ...parts: Uint8Array[]): number {
   let at = offset;
   for (const part of parts) {
     cuts.feed(part, at);
@@ -50,7 +50,7 @@ describe("chunks", () => {
 
 describe("an opaque stream", () => {
   test("is of no kind, without a place to cut it, while the sniffer still looks", () => {
-    const cuts = new SniffedCuts();
+    const cuts = sniffedCuts();
     feed(cuts, 500, opaque(10));
     expect(cuts.kind).toBe("sniffing");
     expect(cuts.newestJoin(510)).toBeUndefined();
@@ -61,7 +61,7 @@ describe("an opaque stream", () => {
   });
 
   test("can be cut anywhere", () => {
-    const cuts = new SniffedCuts();
+    const cuts = sniffedCuts();
     const head = feed(cuts, 500, opaque(settledBytes));
     expect(cuts.kind).toBe("opaque");
     expect(cuts.newestJoin(head)).toEqual({ offset: head, header: noHeader });
@@ -85,7 +85,7 @@ describe("a container", () => {
   ];
 
   test("has join points with their headers, and unit ends", () => {
-    const cuts = new SniffedCuts();
+    const cuts = sniffedCuts();
     const start = 70_000;
     const head = feed(cuts, start, ...parts);
     expect(cuts.kind).toBe("marked");
@@ -107,7 +107,7 @@ describe("a container", () => {
   });
 
   test("gives each join point the header that was in force there", () => {
-    const cuts = new SniffedCuts();
+    const cuts = sniffedCuts();
     const head = feed(cuts, 0, ...parts, flvConfig(160, 2), flvFrame(160, true, 1000));
     const join = cuts.joinAtOrAfter(first + 2001);
     expect(join?.header.resume).toEqual(flvConfig(160, 2));
@@ -116,7 +116,7 @@ describe("a container", () => {
   });
 
   test("that turns out to be none is opaque, and needs no header any more", () => {
-    const cuts = new SniffedCuts();
+    const cuts = sniffedCuts();
     const before = feed(cuts, 0, ...parts);
     const head = feed(cuts, before, new Uint8Array(3 * 1024 * 1024));
     expect(cuts.kind).toBe("opaque");
@@ -126,7 +126,7 @@ describe("a container", () => {
   });
 
   test("that repeats a large configuration at each of many keyframes takes bounded memory", () => {
-    const cuts = new SniffedCuts();
+    const cuts = sniffedCuts();
     let head = feed(cuts, 0, flvHead, flvFrame(0, false, 100), flvConfig(0, 1, 100_000));
     for (let i = 1; i <= 300; i++) head = feed(cuts, head, flvFrame(i * 40, true, 40));
     const buffers = new Set<Uint8Array>();
@@ -140,7 +140,7 @@ describe("a container", () => {
   });
 
   test("forgets the marks that have left the ring, but for where its newest join point was", () => {
-    const cuts = new SniffedCuts();
+    const cuts = sniffedCuts();
     const head = feed(cuts, 0, wavHead(1000), opaque(2500));
     cuts.forget(1500);
     expect(cuts.joinAtOrAfter(0)?.offset).toBe(44 + 2000);

@@ -7,7 +7,7 @@ import { boxOf, fourCc } from "../../src/media/boxes.ts";
 import type { Header } from "../../src/media/detector.ts";
 import { fmp4 } from "../../src/media/fmp4.ts";
 import { concat } from "../../src/media/gather.ts";
-import { SniffedCuts } from "../../src/relay/cuts.ts";
+
 import { type Patch, Patches } from "../../src/relay/patches.ts";
 import { segmentSize } from "../../src/relay/ring.ts";
 import type { Start } from "../../src/relay/watcher.ts";
@@ -15,6 +15,7 @@ import { capture, patched } from "../media/capture.ts";
 import { fixture, random } from "../media/recorder.ts";
 import { FakeOutlet } from "./outlet.ts";
 import { Rig, type Sender } from "./rig.ts";
+import { sniffedCuts } from "./streams.ts";
 
 const backlogBytes = 65_536;
 const segmentBytes = segmentSize(backlogBytes);
@@ -63,7 +64,7 @@ describe("patches", () => {
   });
 
   test("go with the bytes that they are for", () => {
-    const cuts = new SniffedCuts();
+    const cuts = sniffedCuts();
     cuts.feed(once, 0);
     const first = cuts.patches.next(0) as Patch;
     cuts.forget(first.end);

@@ -2,15 +2,16 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Header } from "../../src/media/detector.ts";
-import type { Cuts, Join } from "../../src/relay/cuts.ts";
-import { ChunkCuts } from "../../src/relay/cuts.ts";
+import { ChunkCuts, type Cuts } from "../../src/relay/cuts.ts";
+import type { Join } from "../../src/relay/joins.ts";
 import { Patches } from "../../src/relay/patches.ts";
 import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "../../src/relay/placement.ts";
 
 const header: Header = {
   start: Uint8Array.of(1),
   resume: Uint8Array.of(2),
-  fixed: new Uint8Array(0),
+  fixed: "",
+  bytes: 2,
 };
 
 /** Cuts with join points at these offsets, or of another kind without any. */
@@ -24,6 +25,8 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
     feed: () => {},
     forget: () => {},
     settle: () => {},
+    giveUp: () => {},
+    heldBytes: 0,
     container: "",
     fixedAt: () => header.fixed,
     newestJoin: (head) => (kind === "opaque" ? { offset: head, header } : join(joins.at(-1))),
@@ -42,7 +45,7 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
 
 function groundOf(cuts: Cuts, tail: number, head: number, start = 0): Ground {
   const broadcaster = { channelPassword: "", bufsize: 0, dismissed: () => {} };
-  const broadcast = { broadcaster, start, cuts };
+  const broadcast = { broadcaster, start, cuts, watchers: 0 };
   return { ...broadcast, broadcast, tail, head };
 }
 

@@ -80,6 +80,9 @@ export class Rig {
   readonly short: number[] = [];
   /** The container of each broadcast that was recognised. */
   readonly recognised: string[] = [];
+  /** Why streams were not followed any longer, and the bugs that were reported. */
+  readonly opaque: string[] = [];
+  readonly failures: unknown[] = [];
 
   constructor(changes: Partial<RelayOptions> = {}) {
     this.relay = new Relay({ ...options, ...changes }, this.clock, (a, b) => a === b, {
@@ -87,6 +90,8 @@ export class Rig {
       recognised: (channel) => this.recognised.push(channel.info?.container ?? ""),
       skipped: (_channel, bytes) => this.skipped.push(bytes),
       backlogShort: (_channel, neededBytes) => this.short.push(neededBytes),
+      opaque: (_channel, reason) => this.opaque.push(reason),
+      failed: (_channel, error) => this.failures.push(error),
     });
   }
 

@@ -2,18 +2,15 @@
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
-import { Budget, Ring, segmentSize } from "../../src/relay/ring.ts";
+import { Budget } from "../../src/relay/budget.ts";
+import { Ring, segmentSize } from "../../src/relay/ring.ts";
 import { random } from "../media/recorder.ts";
 import { opaque } from "./streams.ts";
 
 const segment = 4096;
 const plenty = () => new Budget(2 ** 30);
 
-function ringOf(
-  capacityBytes: number,
-  budget = plenty(),
-  leaving: (segment: number) => boolean = () => false,
-) {
+function ringOf(capacityBytes: number, budget = plenty(), leaving: (segment: number) => number = () => 0) {
   return new Ring({ capacityBytes, budget, leaving });
 }
 
@@ -174,7 +171,7 @@ describe("the budget", () => {
 
   test("gets all back when the ring is released, once", () => {
     const budget = plenty();
-    const ring = ringOf(64 * 1024, budget, () => true);
+    const ring = ringOf(64 * 1024, budget, () => 1);
     ring.append(opaque(200_000));
     ring.release();
     expect(budget.usedBytes).toBe(0);
@@ -192,7 +189,7 @@ describe("a segment that leaves", () => {
       left.push(number);
       expect(ring.tail).toBe(number * segment);
       expect(read(ring, ring.tail, ring.head)).toEqual(opaque(3 * segment, ring.tail));
-      return false;
+      return 0;
     });
     ring.append(opaque(3 * segment));
     expect(left).toEqual([]);
@@ -200,8 +197,8 @@ describe("a segment that leaves", () => {
     expect(left).toEqual([0, 1, 2]);
   });
 
-  test("is kept as it was if somebody needs it, until nobody does", () => {
-    const ring = ringOf(2 * segment, plenty(), (number) => number === 1 || number === 3);
+  test("is kept as it was for all that need it, until the last of them has dropped it", () => {
+    const ring = ringOf(2 * segment, plenty(), (number) => (number === 1 ? 1 : number === 3 ? 2 : 0));
     ring.append(opaque(8 * segment));
     expect(ring.keptBytes).toBe(2 * segment);
     expect(ring.heldBytes).toBe(3 * segment);
@@ -209,11 +206,12 @@ describe("a segment that leaves", () => {
     expect(ring.buffer(2)).toBeUndefined();
     expect(read(ring, segment, 2 * segment)).toEqual(opaque(segment, segment));
     expect(read(ring, 3 * segment, 4 * segment)).toEqual(opaque(segment, 3 * segment));
-    ring.prune((number) => number === 3);
+    ring.drop(1);
+    ring.drop(3);
     expect(ring.keptBytes).toBe(segment);
     expect(ring.buffer(1)).toBeUndefined();
     expect(read(ring, 3 * segment, 4 * segment)).toEqual(opaque(segment, 3 * segment));
-    ring.prune(() => false);
+    ring.drop(3);
     expect(ring.keptBytes).toBe(0);
   });
 });

@@ -47,6 +47,21 @@ describe("a watcher that stops reading", () => {
     for (const { from, bytes } of stuck.runs) expect(bytes).toEqual(opaque(bytes.length, from));
   });
 
+  test("is counted what it was skipped over, in this broadcast and in one that has taken its place", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    const stuck = rig.watch({ room: 5000 });
+    pour(rig, sender, 0, 2 * ringBytes);
+    stuck.give(ringBytes / 2);
+    expect(stuck.watcher.skippedBytes).toBe(rig.skipped[0]);
+    const next = rig.broadcast();
+    pour(rig, next, 0, 3 * ringBytes);
+    stuck.give(1e9);
+    pour(rig, next, 3 * ringBytes, 3 * ringBytes + 1000);
+    expect(stuck.receivedBytes + stuck.watcher.skippedBytes).toBe(5 * ringBytes + 1000);
+    expect(stuck.watcher.skippedBytes).toBeGreaterThan(2 * ringBytes);
+  });
+
   test("is closed with slow if it asked for that", () => {
     const rig = new Rig();
     const sender = rig.broadcast();

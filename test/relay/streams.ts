@@ -2,6 +2,13 @@
 // small as can be, whose join points lie where the test wants them.
 
 import { concat } from "../../src/media/gather.ts";
+import { SniffedCuts } from "../../src/relay/cuts.ts";
+import { FakeClock } from "./clock.ts";
+
+/** Cuts of a stream that is what its bytes say, of which nothing is reported. */
+export function sniffedCuts(): SniffedCuts {
+  return new SniffedCuts(new FakeClock(), { opaque: () => {} });
+}
 
 /** Enough first bytes of `opaque` for the sniffer to know that it is no container. */
 export const settledBytes = 4096;

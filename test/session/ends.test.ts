@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { opaque, settledBytes } from "../relay/streams.ts";
-import { House, settled } from "./peer.ts";
+import { House, okBytes, settled } from "./peer.ts";
 
 describe("a broadcaster", () => {
   test("that asked for replies hears ok at once, and after its FIN how many bytes were taken", async () => {
@@ -198,8 +198,8 @@ describe("a watcher", () => {
     expect(watcher.take().length).toBe(0);
     const sender = await house.broadcast({}, opaque(1000));
     const bytes = watcher.take();
-    expect(Buffer.from(bytes.subarray(0, 7)).toString()).toBe("\0\0\0\x02\0ok");
-    expect(bytes.subarray(7)).toEqual(opaque(1000));
+    expect(Buffer.from(bytes.subarray(0, okBytes)).toString()).toBe(`\0\0\0\x26\0ok,id=${"0".repeat(31)}1`);
+    expect(bytes.subarray(okBytes)).toEqual(opaque(1000));
     sender.fin();
     expect(watcher.ends).toEqual(["fin"]);
     house.rig.clock.advance(2000);
@@ -228,7 +228,7 @@ describe("a watcher", () => {
     watcher.unread = 0;
     house.rig.clock.advance(700);
     expect(watcher.ends).toEqual(["reset"]);
-    expect(watcher.take().length).toBe(1007);
+    expect(watcher.take().length).toBe(okBytes + 1000);
     expect(house.rig.clock.pending).toBe(0);
   });
 
@@ -312,7 +312,7 @@ describe("a watcher", () => {
     sender.fin();
     expect(watcher.ends).toEqual([]);
     watcher.read(2000);
-    expect(watcher.take().subarray(7)).toEqual(opaque(1000));
+    expect(watcher.take().subarray(okBytes)).toEqual(opaque(1000));
     expect(watcher.ends).toEqual(["fin"]);
   });
 
@@ -329,7 +329,7 @@ describe("a watcher", () => {
     watcher.read(2000);
     house.rig.clock.advance(10);
     expect(watcher.ends).toEqual(["reset"]);
-    expect(watcher.take().subarray(7)).toEqual(opaque(1000));
+    expect(watcher.take().subarray(okBytes)).toEqual(opaque(1000));
   });
 });
 

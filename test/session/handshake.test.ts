@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
 import { opaque } from "../relay/streams.ts";
-import { House, settled } from "./peer.ts";
+import { House, idOf, settled } from "./peer.ts";
 
 async function issue(house: House): Promise<string> {
   return (await house.tokens.issue({ user: "fier", channels: undefined })).token;
@@ -54,15 +54,35 @@ describe("a handshake", () => {
     expect([peer.take().length, house.rig.clock.pending]).toEqual([0, 0]);
   });
 
-  test("while the server stops is closed at once", () => {
+  test("while the server stops has a moment to be whole, and is closed then", () => {
     const house = new House();
     const peer = house.connect();
     peer.send("\n\n");
     peer.session.stop();
+    house.rig.clock.advance(900);
+    expect(peer.ends).toEqual([]);
+    house.rig.clock.advance(100);
     expect(peer.ends).toEqual(["fin"]);
     house.rig.clock.advance(2000);
     expect(peer.ends).toEqual(["fin", "close"]);
     expect(house.rig.clock.pending).toBe(0);
+  });
+
+  test("that becomes whole while the server stops is refused in words, but for a question about an end", async () => {
+    const house = new House();
+    const sender = await house.broadcast();
+    house.watch({ reply: "1" });
+    sender.send(opaque(10));
+    sender.fin();
+    const [asking, watching] = [house.connect(), house.connect()];
+    for (const peer of [asking, watching]) peer.session.stop();
+    house.rig.relay.stop();
+    asking.request("end", { id: idOf(1), reply: "1" });
+    watching.request("watch", { user: "fier", reply: "1", wait: "9" });
+    expect(asking.words()).toBe("|ok,bytes=10,skipped=0,reason=ended");
+    expect(watching.words()).toStartWith("|error,code=shutting_down");
+    house.rig.clock.advance(2000);
+    for (const peer of [asking, watching]) expect(peer.ends).toEqual(["fin", "close"]);
   });
 
   test("that is reset leaves nothing behind", () => {

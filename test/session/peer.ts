@@ -9,6 +9,7 @@ import { createLog } from "../../src/log.ts";
 import { encodeRequest, type Request } from "../../src/protocol/request.ts";
 import { Acknowledgements } from "../../src/session/acknowledgements.ts";
 import type { Connection, Services, SessionOptions } from "../../src/session/connection.ts";
+import { Ends } from "../../src/session/ends.ts";
 import { Places } from "../../src/session/places.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
@@ -147,6 +148,9 @@ export class FakePeer implements Connection {
   }
 }
 
+/** The `ok` of a watcher that asked for replies is so long: it has an id. */
+export const okBytes = 5 + "ok,id=".length + 32;
+
 export class House {
   readonly rig: Rig;
   readonly tokens: Tokens;
@@ -158,6 +162,7 @@ export class House {
   /** Logins are looked up until this is resolved. */
   lookup: Promise<void> = Promise.resolve();
   lookups = 0;
+  #ids = 0;
 
   constructor(
     changes: Partial<SessionOptions> & { maxWaiting?: number } = {},
@@ -189,6 +194,10 @@ export class House {
       }),
       waiting: this.waiting,
       acknowledgements: new Acknowledgements(rig.clock),
+      ends: new Ends(
+        { max: 8, maxPerNetwork: 4, exempt: () => false, random: () => this.#bytes() },
+        rig.clock,
+      ),
       clock: rig.clock,
       log: createLog({
         level: "debug",
@@ -214,6 +223,22 @@ export class House {
     };
   }
 
+  /** What is answered to the question how the stream of the watcher with this id ended. */
+  askEnd(id: number): string {
+    const asking = this.connect();
+    asking.request("end", { id: idOf(id), reply: "1" });
+    const words = asking.words();
+    if (asking.ends[0] !== "fin") throw new Error(`an answer that ends with ${asking.ends.join()}`);
+    return words;
+  }
+
+  /** The ids of watchers are 00...01, 00...02, and so on. */
+  #bytes(): Uint8Array {
+    const bytes = new Uint8Array(16);
+    bytes[15] = ++this.#ids;
+    return bytes;
+  }
+
   connect(secure = false, address = "192.0.2.1"): FakePeer {
     return new FakePeer(this.services, secure, address);
   }
@@ -231,6 +256,11 @@ export class House {
     peer.request("watch", { user: "fier", ...fields });
     return peer;
   }
+}
+
+/** The id of the watcher that is the so-manieth to ask for replies. */
+export function idOf(number: number): string {
+  return number.toString(16).padStart(32, "0");
 }
 
 /** Everything that waits for nothing but promises is done. */

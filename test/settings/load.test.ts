@@ -136,7 +136,7 @@ test("a byte order mark and Windows line ends are accepted", async () => {
 test("a file that was named but is not there, is a folder or is not UTF-8 is refused", async () => {
   expect(await failure(sources(root, { file: "none.toml" }))).toMatchObject({
     code: "failed",
-    message: "none.toml: can't be read: there is no such file",
+    message: "none.toml: can't be read: there is no such file or folder",
   });
   expect(await failure(sources(root, { file: "." }))).toMatchObject({
     message: expect.stringMatching(/^\.: can't be read: /),

@@ -1,0 +1,112 @@
+// How a watched stream ended, as its server has it (protocol/README.md, "end"): asked on a connection of its own once the
+// stream's is over. The end of a connection alone does not tell whether all has come: anybody on the way can make one up,
+// and a server that was killed leaves a FIN.
+
+import { FstreamError } from "../errors.ts";
+import { encodeRequest } from "../protocol/request.ts";
+import type { Connection } from "./connection.ts";
+import { isRefused } from "./dial.ts";
+import { Opening } from "./opening.ts";
+
+/** Time to connect and to be answered, milliseconds. */
+const answerMs = 5000;
+/** A server whose watchers all end, and ask, at once may have no room for some at first: how often each asks. */
+const tries = 4;
+/** The pause before the second try, milliseconds, with jitter; each after that is three times as long. */
+const firstPauseMs = 100;
+
+export interface StreamEnd {
+  /** Bytes that the server has written. */
+  readonly bytes: number;
+  /** Bytes of the stream that it has left out. */
+  readonly skipped: number;
+  /** `ended`, or the code of an error. */
+  readonly reason: string;
+}
+
+/** The end of the stream with this id; rejects with FstreamError if there is no answer, or another one. */
+export async function askEnd(dial: () => Promise<Connection>, id: string): Promise<StreamEnd> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  let over = false;
+  let connection: Connection | undefined;
+  const timer = setTimeout(() => {
+    over = true;
+    connection?.close();
+    reject(new FstreamError("disconnected", `no answer for ${answerMs / 1000} s`));
+  }, answerMs);
+  const ask = async () => {
+    connection = await dial();
+    try {
+      if (over) throw connection.lost();
+      return await answer(connection, id);
+    } finally {
+      connection.close();
+    }
+  };
+  const askAgain = async () => {
+    for (let number = 1, pauseMs = firstPauseMs; ; number++, pauseMs *= 3) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (over || number === tries || !isLost(error)) throw error;
+      }
+      await Bun.sleep(pauseMs * (0.5 + Math.random() / 2));
+    }
+  };
+  try {
+    return await Promise.race([askAgain(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether the question may not have been heard: where nothing listens, or there was an answer, asking again is no use. */
+function isLost(error: unknown): boolean {
+  return error instanceof FstreamError && error.code === "disconnected" && !isRefused(error);
+}
+
+async function answer(connection: Connection, id: string): Promise<StreamEnd> {
+  await connection.write(
+    encodeRequest("end", [
+      ["id", id],
+      ["reply", "1"],
+    ]),
+  );
+  const decoder = new Opening(connection.place, "end");
+  for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
+    const result = decoder.feed(bytes);
+    if (result.type === "more") continue;
+    if (result.type === "stream") throw senseless();
+    if (result.reply.type === "error") throw result.reply.error;
+    return endOf(result.reply.fields);
+  }
+  throw new FstreamError("disconnected", `${connection.place} did not answer`);
+}
+
+function endOf(fields: ReadonlyMap<string, string>): StreamEnd {
+  const { bytes = "", skipped = "", reason = "" } = Object.fromEntries(fields);
+  const number = /^\d{1,15}$/;
+  if (!number.test(bytes) || !number.test(skipped) || !/^[a-z_]{1,32}$/.test(reason)) {
+    throw senseless();
+  }
+  return { bytes: Number(bytes), skipped: Number(skipped), reason };
+}
+
+function senseless(): FstreamError {
+  return new FstreamError("failed", "the answer makes no sense");
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  slow: "this end was too slow",
+  forbidden: "the broadcast that followed has another channel password",
+  shutting_down: "the server is shutting down",
+  not_live: "the broadcast broke off",
+  internal: "the server failed",
+};
+
+/** Why a stream that ended so is not all that there was, if `got` bytes of it came; undefined if it is. Pure. */
+export function missing({ bytes, reason }: StreamEnd, got: number): string | undefined {
+  if (reason !== "ended")
+    return Object.hasOwn(reasons, reason) ? reasons[reason] : `its server says ${reason}`;
+  return bytes === got ? undefined : `the server sent ${bytes} bytes, and ${got} came`;
+}

@@ -1,0 +1,63 @@
+// The memory that all channels together may take for their streams. Rings ask before they grow; what else is kept of a
+// stream (headers, join points, patches, what is gathered to be read) is charged as it comes, and a stream that keeps
+// too much is not followed any further.
+
+/** Bytes that all channels together may hold. */
+export class Budget {
+  readonly #total: number;
+  #used = 0;
+
+  constructor(totalBytes: number) {
+    this.#total = totalBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#used;
+  }
+
+  /** Whether there is room for so many bytes. */
+  has(bytes: number): boolean {
+    return this.#used + bytes <= this.#total;
+  }
+
+  /** Takes `bytes` if there is room for them. */
+  take(bytes: number): boolean {
+    if (!this.has(bytes)) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  /** Counts bytes that are taken already, whether there is room for them or not. */
+  charge(bytes: number): void {
+    this.#used += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+  }
+}
+
+/** A channel may keep so much beside its ring. Bytes. */
+const maxShareBytes = 16 * 1024 * 1024;
+/** So much beside its ring is part of what any channel takes: neither counted nor ever too much. Bytes. */
+const freeShareBytes = 64 * 1024;
+
+/** What one channel keeps beside its ring. */
+export class Share {
+  readonly #budget: Budget;
+  #charged = 0;
+
+  constructor(budget: Budget) {
+    this.#budget = budget;
+  }
+
+  /** Counts that it keeps `bytes` bytes now. False if that is too much: more than a channel may, or than there is room for. */
+  set(bytes: number): boolean {
+    const charge = Math.max(0, bytes - freeShareBytes);
+    const more = charge - this.#charged;
+    const isRoom = more <= 0 || this.#budget.has(more);
+    this.#budget.charge(more);
+    this.#charged = charge;
+    return isRoom && bytes <= maxShareBytes;
+  }
+}

@@ -1,0 +1,118 @@
+// Draws case after case, and has each examined. Containers take turns, and so do the patterns of each.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { dice } from "../protocol/dice.ts";
+import { Bench } from "./bench.ts";
+import { type Case, draw } from "./cases.ts";
+import type { Finding, Kind } from "./examine.ts";
+import { families } from "./families.ts";
+import type { Part } from "./parts.ts";
+import { shrink } from "./shrink.ts";
+
+export interface Options {
+  readonly seed: number;
+  readonly seconds: number;
+  /** Streams, each of which is given to the code in several ways. */
+  readonly cases: number;
+  /** Only this one; all if left out. */
+  readonly container: string | undefined;
+  readonly slack: number;
+  /** How long a finding may be made smaller, to be written down; 0: it is only reported. */
+  readonly shrinkSeconds: number;
+  readonly report: (line: string) => void;
+}
+
+/** Something found, and what finds it. */
+export interface Found {
+  readonly name: string;
+  readonly finding: Finding;
+  readonly given: Case;
+}
+
+const all: readonly Kind[] = ["piece", "stream", "growth", "held", "left", "peak", "rule", "throw", "hang"];
+
+/** Where findings are kept. */
+export const hostile = join(import.meta.dir, "../fixtures/hostile");
+
+/** Looks for findings until time or cases are used up. */
+export async function search(options: Options): Promise<Found[]> {
+  const { report, seed } = options;
+  const names = options.container === undefined ? families.map(({ name }) => name) : [options.container];
+  const untilMs = performance.now() + options.seconds * 1000;
+  const bench = new Bench(options.slack);
+  const found = new Map<string, Found>();
+  let known = 0;
+  let streams = 0;
+  let bytes = 0;
+  for (; streams < options.cases && performance.now() < untilMs; streams++) {
+    const container = names[streams % names.length];
+    const index = Math.floor(streams / names.length);
+    const { name, parts, ways } = draw(container, index, dice(seed * 1_000_003 + streams));
+    for (const way of ways) {
+      if (performance.now() > untilMs) break;
+      const given: Case = { container, parts, ...way };
+      const level = way.scene === undefined ? "alone" : "relay";
+      const where = (kind: Kind) => `${container}, ${name}: ${kind}, ${level}`;
+      // what never comes back takes long to find out, and is known
+      if (found.has(where("hang"))) continue;
+      const verdict = await bench.examine(
+        given,
+        all.filter((kind) => found.has(where(kind))),
+      );
+      bytes += verdict.bytes;
+      if (verdict.container === container) known++;
+      for (const finding of verdict.findings) {
+        const key = where(finding.kind);
+        if (found.has(key)) continue;
+        report(`FOUND ${key}: ${finding.text} (case ${streams}, seed ${seed})`);
+        found.set(key, { name, finding, given });
+      }
+    }
+    if (streams % 20 === 19)
+      report(
+        `${streams + 1} streams, ${(bytes / 1e6).toFixed(0)} MB, ${known} runs known as what they are, ${found.size} found`,
+      );
+  }
+  if (options.shrinkSeconds > 0) for (const each of found.values()) await keep(each, bench, options);
+  bench.stop();
+  report(
+    `${streams} streams, ${(bytes / 1e6).toFixed(0)} MB, ${known} runs known as what they are: ${found.size} found`,
+  );
+  return [...found.values()];
+}
+
+/** Makes a finding smaller and writes it down. */
+async function keep({ given, finding, name }: Found, bench: Bench, options: Options): Promise<void> {
+  // so much too much that a test with wide bounds sees it too
+  const enough = Math.min(finding.value, 8 * finding.bound);
+  const finds = async (smaller: Case) => {
+    const { findings } = await bench.examine(smaller);
+    return findings.some(({ kind, value }) => kind === finding.kind && value >= enough);
+  };
+  const least = await shrink(given, finds, performance.now() + options.shrinkSeconds * 1000);
+  const { findings } = await bench.examine(least);
+  const again = findings.find(({ kind }) => kind === finding.kind);
+  const text = again?.text ?? finding.text;
+  const level = least.scene === undefined ? "detector" : "relay";
+  const file = `${given.container}-${kinds(least.parts).join("-")}-${finding.kind}-${level}.json`;
+  mkdirSync(hostile, { recursive: true });
+  await Bun.write(
+    join(hostile, file),
+    `${JSON.stringify({ name, found: text, given: least }, undefined, 1)}\n`,
+  );
+  options.report(`kept ${file}: ${text}`);
+}
+
+/** The kinds of a stream's parts, the last few of them: what a file is named for. */
+function kinds(parts: readonly Part[]): string[] {
+  const all = new Set<string>();
+  const walk = (inside: readonly Part[]) => {
+    for (const part of inside) {
+      if (part.is !== "group") all.add(part.is);
+      walk(part.of ?? []);
+    }
+  };
+  walk(parts);
+  return [...all].slice(-4);
+}

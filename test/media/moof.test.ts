@@ -1,0 +1,40 @@
+// Fragments' boxes that are cut to the samples from a keyframe on, where their sizes lie.
+
+import { expect, test } from "bun:test";
+import { cutFragment, readFragment } from "../../src/media/moof.ts";
+import { readMovie } from "../../src/media/moov.ts";
+import { fixture } from "./recorder.ts";
+
+/** The boxes of a file, each whole. */
+function boxesOf(bytes: Uint8Array): { type: string; box: Uint8Array }[] {
+  const boxes = [];
+  for (let at = 0; at + 8 <= bytes.length; ) {
+    const size = new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0);
+    const box = bytes.subarray(at, at + size);
+    boxes.push({ type: Buffer.from(box.subarray(4, 8)).toString(), box });
+    at += size;
+  }
+  return boxes;
+}
+
+test("a box with a few bytes behind its last child is cut as if they were not there, whatever follows in memory", async () => {
+  const boxes = boxesOf(await fixture("fmp4-timed.mp4"));
+  const movie = readMovie(boxes.find(({ type }) => type === "moov")?.box ?? new Uint8Array(0));
+  if (movie === undefined) throw new Error("the fixture has no movie");
+  const video = movie.tracks.find(({ isVideo }) => isVideo);
+  const moofs = boxes.filter(({ type }) => type === "moof").map(({ box }) => box);
+  const cuttable = moofs.filter((box) => readFragment(box, box.length, video).keyframe > 0);
+  expect(cuttable.length).toBeGreaterThan(0);
+  for (const box of cuttable) {
+    const { keyframe } = readFragment(box, box.length, video);
+    const cut = cutFragment(box, box.length, movie.tracks, keyframe);
+    for (let more = 1; more < 8; more++) {
+      for (const type of ["mfhd", "traf", "free"]) {
+        const bytes = new Uint8Array(box.length + 64);
+        bytes.set(box);
+        bytes.set(Buffer.from(type), box.length + 4);
+        expect(cutFragment(bytes, box.length + more, movie.tracks, keyframe)).toEqual(cut);
+      }
+    }
+  }
+});

@@ -1,0 +1,196 @@
+// How a stream ended, for the watcher that asks: see src/session/ends.ts.
+
+import { describe, expect, test } from "bun:test";
+import { FstreamError } from "../../src/errors.ts";
+import { Ends } from "../../src/session/ends.ts";
+import { FakeClock } from "../relay/clock.ts";
+import { ringBytes } from "../relay/rig.ts";
+import { flvConfig, flvFrame, flvHead, opaque, settledBytes } from "../relay/streams.ts";
+import { House, idOf, okBytes } from "./peer.ts";
+
+describe("a watcher that asks how its stream ended", () => {
+  test("learns that it was in order, and how many bytes were written to it", async () => {
+    const house = new House();
+    const sender = await house.broadcast();
+    house.watch({ reply: "1" });
+    sender.send(opaque(1234));
+    sender.fin();
+    expect(house.askEnd(1)).toBe("|ok,bytes=1234,skipped=0,reason=ended");
+    // It may ask again.
+    expect(house.askEnd(1)).toBe("|ok,bytes=1234,skipped=0,reason=ended");
+  });
+
+  test("finds the answer there as soon as it can see the end", async () => {
+    const house = new House();
+    const sender = await house.broadcast();
+    const watcher = house.watch({ reply: "1" });
+    let answer = "";
+    const shutdown = watcher.shutdown.bind(watcher);
+    watcher.shutdown = () => {
+      answer = house.askEnd(1);
+      shutdown();
+    };
+    sender.send(opaque(10));
+    sender.fin();
+    expect(answer).toBe("|ok,bytes=10,skipped=0,reason=ended");
+  });
+
+  test("is told the bytes that came in place of others, the header included", async () => {
+    const house = new House();
+    const frames = Array.from({ length: 20 }, (_, i) => flvFrame(i * 40, i % 10 === 0, 500));
+    const sender = await house.broadcast({}, flvHead, flvConfig(0), ...frames);
+    const watcher = house.watch({ reply: "1" });
+    const got = watcher.take().length - okBytes;
+    expect(got).toBe(flvHead.length + flvConfig(0).length + 10 * 500);
+    sender.fin();
+    expect(house.askEnd(1)).toBe(`|ok,bytes=${got},skipped=0,reason=ended`);
+  });
+
+  test("is told what it was skipped over", async () => {
+    const house = new House();
+    const sender = await house.broadcast({}, opaque(settledBytes));
+    const watcher = house.watch({ reply: "1" });
+    watcher.room = 5000;
+    for (let at = settledBytes; at < settledBytes + 2 * ringBytes; at += 1000) {
+      sender.send(opaque(1000, at));
+      house.rig.clock.advance(10);
+    }
+    watcher.read(1e9);
+    const sent = settledBytes + 2 * ringBytes;
+    sender.send(opaque(10, sent));
+    sender.fin();
+    const got = watcher.take().length - okBytes;
+    const [skipped] = house.rig.skipped;
+    expect(skipped).toBeGreaterThan(0);
+    expect(house.askEnd(1)).toBe(`|ok,bytes=${got},skipped=${skipped},reason=ended`);
+    // From where it joined, the end of what was settled, to the end of all.
+    expect(got + skipped).toBeLessThanOrEqual(sent + 10);
+  });
+
+  test("learns why it was cut short", async () => {
+    const house = new House();
+    const slow = await house.broadcast({ channel: "slow" });
+    const gone = await house.broadcast({ channel: "gone" });
+    const stopped = await house.broadcast({ channel: "stopped" });
+    const late = house.watch({ channel: "slow", reply: "1", lag: "close" });
+    house.watch({ channel: "gone", reply: "1" });
+    house.watch({ channel: "stopped", reply: "1" });
+    late.room = 100;
+    slow.send(opaque(100_000));
+    house.rig.clock.advance(5);
+    gone.send(opaque(10));
+    gone.die();
+    house.rig.clock.advance(12_000);
+    stopped.send(opaque(20));
+    house.rig.relay.stop();
+    expect(house.askEnd(1)).toBe("|ok,bytes=100,skipped=0,reason=slow");
+    expect(house.askEnd(2)).toBe("|ok,bytes=10,skipped=0,reason=not_live");
+    expect(house.askEnd(3)).toBe("|ok,bytes=20,skipped=0,reason=shutting_down");
+  });
+
+  test("learns nothing while the stream flows, of an id that there is not, or after a long time", async () => {
+    const house = new House();
+    const sender = await house.broadcast();
+    house.watch({ reply: "1" });
+    expect(house.askEnd(1)).toStartWith("|error,code=not_live");
+    expect(house.askEnd(7)).toStartWith("|error,code=not_live");
+    sender.send(opaque(10));
+    sender.fin();
+    house.rig.clock.advance(60_000);
+    expect(house.askEnd(1)).toBe("|ok,bytes=10,skipped=0,reason=ended");
+    house.rig.clock.advance(600_000);
+    expect(house.askEnd(1)).toStartWith("|error,code=not_live");
+  });
+
+  test("is answered where a limit would refuse everything else", async () => {
+    const house = new House();
+    const sender = await house.broadcast();
+    house.watch({ reply: "1" });
+    sender.send(opaque(10));
+    sender.fin();
+    house.full = new FstreamError("limit", "the server is full");
+    expect(house.askEnd(1)).toBe("|ok,bytes=10,skipped=0,reason=ended");
+  });
+
+  test("gets no id if it did not ask for replies, or was refused", async () => {
+    const house = new House();
+    const sender = await house.broadcast();
+    const plain = house.watch();
+    const refused = house.watch({ channel: "none", reply: "1" });
+    sender.send(opaque(10));
+    sender.fin();
+    expect(plain.take()).toEqual(opaque(10));
+    expect(refused.words()).toStartWith("|error,code=not_live");
+    expect(house.askEnd(1)).toStartWith("|error,code=not_live");
+  });
+
+  test("and goes itself leaves nothing behind", async () => {
+    const house = new House();
+    const sender = await house.broadcast();
+    const watcher = house.watch({ reply: "1" });
+    sender.send(opaque(10));
+    watcher.die();
+    sender.fin();
+    expect(house.askEnd(1)).toStartWith("|error,code=not_live");
+  });
+});
+
+const bounded = (exempt: (address: string) => boolean = () => false) => {
+  const clock = new FakeClock();
+  return new Ends({ max: 6, maxPerNetwork: 2, exempt, random: () => new Uint8Array(16) }, clock);
+};
+const ended = { bytes: 1, skipped: 0, end: { type: "orderly" } } as const;
+const known = (ends: Ends, ids: readonly string[]) =>
+  ids.filter((id) => {
+    try {
+      return ends.ask(id).length > 0;
+    } catch {
+      return false;
+    }
+  });
+
+describe("ends", () => {
+  test("of one network push out those of that network alone, the oldest first", () => {
+    const ends = bounded();
+    ends.keep("other", "192.0.2.1", ended);
+    for (const id of ["a", "b", "c", "d"]) ends.keep(id, `2001:db8::${id}`, ended);
+    expect(known(ends, ["other", "a", "b", "c", "d"])).toEqual(["other", "c", "d"]);
+  });
+
+  test("are bounded in all, the oldest go first, those of exempt addresses included", () => {
+    const ids = Array.from({ length: 10 }, (_, i) => idOf(i));
+    const networks = bounded();
+    ids.forEach((id, i) => networks.keep(id, `192.0.2.${i}`, ended));
+    const exempt = bounded(() => true);
+    for (const id of ids) exempt.keep(id, "127.0.0.1", ended);
+    expect(known(networks, ids)).toEqual(ids.slice(4));
+    expect(known(exempt, ids)).toEqual(ids.slice(4));
+  });
+
+  test("have been asked for once all that are new were, or after a moment", async () => {
+    const clock = new FakeClock();
+    const ends = new Ends(
+      { max: 6, maxPerNetwork: 6, exempt: () => true, random: () => new Uint8Array(16) },
+      clock,
+    );
+    await ends.asked();
+    ends.keep("old", "192.0.2.1", ended);
+    clock.advance(10_000);
+    ends.keep("a", "192.0.2.1", ended);
+    ends.keep("b", "192.0.2.1", ended);
+    let done = false;
+    const asked = ends.asked().then(() => {
+      done = true;
+    });
+    ends.ask("a");
+    await Promise.resolve();
+    expect(done).toBe(false);
+    ends.ask("b");
+    await asked;
+    expect(clock.pending).toBe(0);
+    ends.keep("c", "192.0.2.1", ended);
+    const waited = ends.asked();
+    clock.advance(2000);
+    await waited;
+  });
+});
