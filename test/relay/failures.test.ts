@@ -19,9 +19,9 @@ afterEach(() => {
 
 /** Has WAV's detector throw when `field` is asked of it, once it was fed `afterBytes` bytes. */
 function breakDetector(field: keyof Detector, afterBytes = 0): void {
-  const { create } = wav;
+  const create = wav.create.bind(wav);
   spyOn(wav, "create").mockImplementation((sink) => {
-    const detector = create.call(wav, sink);
+    const detector = create(sink);
     let fed = 0;
     return new Proxy(detector, {
       get(target, name) {
