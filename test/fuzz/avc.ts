@@ -12,8 +12,8 @@ export const avcC = Uint8Array.fromHex(
 /** Exp-Golomb numbers (9.1), as bytes with a stop bit. */
 export function golomb(...values: readonly number[]): Uint8Array {
   const bits = values.map((value) => {
-    const text = (value + 1).toString(2);
-    return "0".repeat(text.length - 1) + text;
+    const digits = (value + 1).toString(2);
+    return "0".repeat(digits.length - 1) + digits;
   });
   const all = `${bits.join("")}1`;
   return Uint8Array.from({ length: Math.ceil(all.length / 8) }, (_, i) =>
@@ -23,13 +23,12 @@ export function golomb(...values: readonly number[]): Uint8Array {
 
 /** A picture parameter set with this id, of the first sequence parameter set, and so much behind it. */
 export function ppsOf(id: number, size: number, seed: number): Uint8Array {
-  // ids, flags, groups, references, weights, three numbers, flags
   return joined(Uint8Array.of(0x68), golomb(id, 0), noise(size + 4, seed));
 }
 
 /** The start of a P slice of frame `frame`, with `size` bytes behind it. */
 export function slice(frame: number, size: number): Uint8Array {
-  const bits = `11100001${"1"}${(frame % 16).toString(2).padStart(4, "0")}`.slice(1);
-  const head = Number.parseInt(bits.padEnd(16, "0"), 2);
-  return joined(Uint8Array.of(0x41), big(0x9a00 | (head & 0xff), 2), noise(size, frame));
+  // first_mb_in_slice 0, slice_type 5, pic_parameter_set_id 0, frame_num in four bits
+  const bits = `1001101${(frame % 16).toString(2).padStart(4, "0")}00000`;
+  return joined(Uint8Array.of(0x41), big(Number.parseInt(bits, 2), 2), noise(size, frame));
 }

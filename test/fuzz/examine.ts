@@ -240,8 +240,13 @@ function sample(values: readonly number[]): number[] {
 const maxRuns = 6;
 /** What is so many times too much is no chance. */
 const doubtless = 20;
-/** What takes longer than that is not run more than twice. Milliseconds. */
-const longMs = 2000;
+/** All runs together take no longer, about. Milliseconds. */
+const longMs = 3000;
+
+/** Whether it may be the machine's doing. */
+function isDoubtful({ kind, value, bound }: Finding): boolean {
+  return kind !== "rule" && kind !== "throw" && value < doubtless * bound;
+}
 
 let last: { readonly text: string; readonly bytes: Uint8Array } | undefined;
 
@@ -266,9 +271,7 @@ export function examine(
   const wanted = (all: Finding[]) => all.filter(({ kind }) => !ignored.includes(kind));
   let findings = wanted(judge(given, bytes, result, limits));
   const firstMs = sum(result.pieces);
-  const isDoubtful = ({ kind, value, bound }: Finding) =>
-    kind !== "rule" && kind !== "throw" && value < doubtless * bound;
-  for (let runs = 1; runs < (firstMs > longMs ? 2 : maxRuns) && findings.some(isDoubtful); runs++) {
+  for (let runs = 1; runs < maxRuns && runs * firstMs < longMs && findings.some(isDoubtful); runs++) {
     const next = run(given, bytes, limits, containers);
     result = {
       ...next,

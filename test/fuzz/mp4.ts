@@ -83,7 +83,7 @@ function fragment(part: Part, inside: Uint8Array, offset: number, time: number):
     }
     const head = joined(big(0x601, 4), big(number(part, "count", samples), 4), big(dataOffset, 4), entries);
     const run = box("trun", head);
-    const address = isAbsolute ? [...[0, offset], 0].slice(0, 2) : [];
+    const address = isAbsolute ? [0, offset] : [];
     const trafs = Array.from({ length: parts }, (_, i) =>
       box(
         "traf",
@@ -92,14 +92,10 @@ function fragment(part: Part, inside: Uint8Array, offset: number, time: number):
           full("tfdt", 0, time),
           ...Array.from({ length: number(part, "runs", 1) }, () => run),
           trailing,
-          inside,
         ),
       ),
     );
-    return box(
-      "moof",
-      joined(full("mfhd", 0, 1), ...trafs, number(part, "tail") === 1 ? trailing : new Uint8Array(0)),
-    );
+    return box("moof", joined(full("mfhd", 0, 1), ...trafs, inside));
   };
   return make(make(0).length + 8);
 }
@@ -247,18 +243,38 @@ export const mp4: Family = {
         { is: "mdat" },
       );
     },
-    "bytes behind a fragment's boxes": (roll) => [
-      ftyp,
-      plain,
-      {
-        is: "group",
-        times: 1 + roll(50),
-        of: [
-          { is: "moof", samples: 2 + roll(5), key: 1, trailing: roll(20), tail: roll(2), runs: 1 + roll(3) },
-          { is: "mdat", size: 100 },
-        ],
-      },
-    ],
+    "bytes behind a fragment's boxes": (roll) => {
+      const moof: Part = {
+        is: "moof",
+        samples: 2 + roll(5),
+        key: 1,
+        runs: 1 + roll(2),
+        trailing: roll(2) * roll(20),
+      };
+      const mdat: Part = { is: "mdat", size: 100 };
+      // what the fragment before had in that place is still in a buffer that is used again
+      const before: Part = {
+        is: "box",
+        type: pick(roll, ["mfhd", "traf", "free"]),
+        of: [{ is: "fill", size: roll(40) }],
+      };
+      return [
+        ftyp,
+        plain,
+        {
+          is: "group",
+          times: 1 + roll(50),
+          of: [
+            { ...moof, of: [before] },
+            mdat,
+            ...Array.from({ length: 8 }, (): Part[] => [
+              { ...moof, of: [{ is: "fill", size: roll(12) }] },
+              mdat,
+            ]).flat(),
+          ],
+        },
+      ];
+    },
     "runs without end": (roll) => [
       ftyp,
       plain,

@@ -43,7 +43,7 @@ function pmt(part: Part, program: number): Uint8Array {
     const about = noise(number(part, "about"), number(part, "version"));
     return joined(
       Uint8Array.of(number(part, "type", 0x1b)),
-      big(0xe000 | (0x100 + i), 2),
+      big(0xe000 | (0x100 + (((program - 1) * 60 + i) % 0xe00)), 2),
       big(0xf000 | about.length, 2),
       about,
     );
@@ -162,7 +162,14 @@ export const mpegts: Family = {
       const programs = 1 + roll(250);
       return [
         { is: "pat", programs, apart: roll(2) },
-        { is: "pmt", programs, streams: 1 + roll(60) },
+        { is: "pmt", streams: 1 + roll(2) },
+        {
+          is: "pmt",
+          program: 2,
+          programs: programs - 1,
+          streams: 1 + roll(60),
+          type: pick(roll, [0x0f, 0x1b, 6]),
+        },
         {
           is: "group",
           times: size(roll, 1000),

@@ -4,6 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { concat } from "../../src/media/gather.ts";
 
 /** A part of a stream; its numbers and texts are its kind's own. */
 export interface Part {
@@ -61,12 +62,12 @@ export function big(value: number, size: number): Uint8Array {
 
 /** `value` in `size` bytes, little endian. */
 export function small(value: number, size: number): Uint8Array {
-  return big(value, size).reverse();
+  return big(value, size).toReversed();
 }
 
 /** All of `parts` in a row. */
 export function joined(...parts: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(parts));
+  return concat(parts);
 }
 
 /** Bytes of noise without zeros or ones, so that no start code is among them. */
@@ -168,7 +169,7 @@ class Press {
         bytes += made.length;
       }
     }
-    const whole = joined(...inside);
+    const whole = concat(inside);
     const made = common(part, whole) ?? this.#writer(part, whole);
     if (made === undefined) throw new Error(`no writer for a part ${part.is}`);
     return made;
@@ -183,7 +184,7 @@ export function render(family: Family, parts: readonly Part[], limit: number): U
   } catch (error) {
     if (!(error instanceof Full)) throw error;
   }
-  return joined(...press.chunks);
+  return concat(press.chunks);
 }
 
 /** A size up to `most`: half of them anything, half of them small as likely as large. */

@@ -74,12 +74,26 @@ export async function search(options: Options): Promise<Found[]> {
         `${streams + 1} streams, ${(bytes / 1e6).toFixed(0)} MB, ${known} runs known as what they are, ${found.size} found`,
       );
   }
-  if (options.shrinkSeconds > 0) for (const each of found.values()) await keep(each, bench, options);
+  if (options.shrinkSeconds > 0)
+    for (const each of distinct(found.values())) await keep(each, bench, options);
   bench.stop();
   report(
     `${streams} streams, ${(bytes / 1e6).toFixed(0)} MB, ${known} runs known as what they are: ${found.size} found`,
   );
   return [...found.values()];
+}
+
+/** One finding for each pattern and each of time, memory and rules; of the detectors alone where there is one. */
+function distinct(found: Iterable<Found>): Found[] {
+  const classes = new Map<string, Found>();
+  for (const each of found) {
+    const { kind } = each.finding;
+    const isTime = kind === "piece" || kind === "stream" || kind === "growth" || kind === "hang";
+    const isMemory = kind === "held" || kind === "left" || kind === "peak";
+    const key = `${each.given.container} ${each.name} ${isTime ? "time" : isMemory ? "memory" : "rule"}`;
+    if (!classes.has(key)) classes.set(key, each);
+  }
+  return [...classes.values()];
 }
 
 /** Makes a finding smaller and writes it down. */

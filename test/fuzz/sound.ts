@@ -156,7 +156,7 @@ const headers: Record<string, (bytes: number, part: Part) => Uint8Array> = {
       0x80,
     ),
 };
-const mp3Bytes = (part: Part) => (number(part, "old") === 1 ? 417 : 72);
+const mp3Bytes = (part: Part) => (number(part, "old") === 1 ? 417 : 52);
 
 /** A family of nothing but frames. */
 function frames(name: string, fixtures: readonly string[], least: number, most: number): Family {
