@@ -35,7 +35,7 @@ function found(
   feed: (bytes: Uint8Array, offset: number, sink: Sink) => void,
   change: Partial<Case> = {},
 ): string[] {
-  const { findings } = examine({ ...given, ...change }, bounds(3), [], faulty(feed));
+  const { findings } = examine({ ...given, ...change }, bounds(1), [], faulty(feed));
   return [...new Set(findings.map(({ kind }) => kind))];
 }
 
@@ -61,18 +61,18 @@ test("a detector that does little is not found", () => {
 });
 
 test("one that takes quadratic time in a piece is found", () => {
-  expect(found((bytes) => count((bytes.length * bytes.length) / 100))).toContain("piece");
+  expect(found((bytes) => count((bytes.length * bytes.length) / 1000))).toContain("piece");
 });
 
 test("one that takes a little too long for each of many pieces is found", () => {
-  expect(found(() => count(3_000_000), { pieceBytes: 1000 })).toEqual(["stream"]);
+  expect(found(() => count(600_000), { pieceBytes: 1000 })).toContain("stream");
 });
 
 test("one whose time grows with what it has seen is found", () => {
   let seen = 0;
-  const feed = (bytes: Uint8Array) => {
-    seen += bytes.length;
-    count(seen ** 2 / 500_000);
+  const feed = (bytes: Uint8Array, offset: number) => {
+    seen = offset + bytes.length;
+    count(seen ** 2 / 2_000_000);
   };
   expect(found(feed, { again: 8, pieceBytes: 65_536 })).toContain("growth");
 });

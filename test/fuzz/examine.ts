@@ -15,7 +15,7 @@ export interface Bounds {
   /** Milliseconds for each 512 KiB of a whole stream, and for each piece however small. */
   readonly streamMs: number;
   readonly callMs: number;
-  /** Held beside the backlog, and still held when all is over. Bytes. */
+  /** Held beside the backlog, and still held when all is over: what the collector finds by chance included. Bytes. */
   readonly heldBytes: number;
   readonly leftBytes: number;
   /** Taken by the process on the way, garbage included. Bytes. */
@@ -30,7 +30,7 @@ export function bounds(slack: number): Bounds {
     streamMs: 20 * slack,
     callMs: 0.05 * slack,
     heldBytes: 24 * mebibyte,
-    leftBytes: 4 * mebibyte,
+    leftBytes: 24 * mebibyte,
     peakBytes: 200 * mebibyte,
   };
 }

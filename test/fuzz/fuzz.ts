@@ -33,7 +33,7 @@ const found = await search({
   cases: count(values.cases, Number.POSITIVE_INFINITY),
   container: values.container === undefined ? undefined : familyOf(values.container).name,
   slack: count(values.slack, 1),
-  shrinkSeconds: values.keep ? 60 : 0,
+  shrinkSeconds: values.keep ? 30 : 0,
   report: (line) => console.log(line),
 });
 process.exitCode = found.length === 0 ? 0 : 1;
