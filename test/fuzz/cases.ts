@@ -94,16 +94,17 @@ function ways(roll: Roll): Way[] {
 
 /**
  * The streams of a container and the ways to feed them, for the `index`th draw: each pattern in turn, then each again, and
- * real streams, damaged, in between.
+ * real streams, damaged, in between; `pattern` limits it to those with that in their names.
  */
 export function draw(
   container: string,
   index: number,
   roll: Roll,
+  pattern = "",
 ): { name: string; parts: readonly Part[]; ways: Way[] } {
   const family = familyOf(container);
-  const names = Object.keys(family.patterns);
-  const turn = index % (names.length + 2);
+  const names = Object.keys(family.patterns).filter((known) => known.includes(pattern));
+  const turn = index % (names.length + (pattern === "" ? 2 : 0));
   const name = names[turn] ?? "a real stream, damaged";
   const parts = family.patterns[name]?.(roll) ?? mutated(family, roll);
   // now and then a hostile stream has a real one's beginning, or is cut off

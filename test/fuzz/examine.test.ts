@@ -3,6 +3,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { type Container, noHeader, type Sink } from "../../src/media/detector.ts";
 import { type Case, maxPieceBytes } from "./cases.ts";
+import { threadMs } from "./clock.ts";
 import { bounds, examine } from "./examine.ts";
 
 /** A stream of 400 kB, in pieces. */
@@ -39,10 +40,14 @@ function found(
   return [...new Set(findings.map(({ kind }) => kind))];
 }
 
-let work = 0;
-/** Takes time. */
-function count(times: number): void {
-  for (let i = 0; i < times; i++) work = (work + i) | 0;
+/** Takes so much of this thread's processor time. */
+function spend(ms: number): void {
+  const until = threadMs() + ms;
+  while (threadMs() < until);
+}
+
+function grower(bytes: Uint8Array, offset: number): void {
+  spend(6 * ((offset + bytes.length) / 3.2e6) ** 2);
 }
 
 function thrower(): void {
@@ -56,25 +61,20 @@ function backwards(_bytes: Uint8Array, offset: number, sink: Sink): void {
 }
 
 test("a detector that does little is not found", () => {
-  expect(found((bytes) => count(bytes.length))).toEqual([]);
-  expect(found((bytes) => count(bytes.length), { again: 8, pieceBytes: 16_384 })).toEqual([]);
+  expect(found(() => spend(1))).toEqual([]);
+  expect(found(() => spend(0.2), { again: 8, pieceBytes: 16_384 })).toEqual([]);
 });
 
 test("one that takes quadratic time in a piece is found", () => {
-  expect(found((bytes) => count((bytes.length * bytes.length) / 1000))).toContain("piece");
+  expect(found((bytes) => spend(bytes.length ** 2 / 1.5e9))).toContain("piece");
 });
 
 test("one that takes a little too long for each of many pieces is found", () => {
-  expect(found(() => count(600_000), { pieceBytes: 1000 })).toContain("stream");
+  expect(found(() => spend(1), { pieceBytes: 1000 })).toContain("stream");
 });
 
 test("one whose time grows with what it has seen is found", () => {
-  let seen = 0;
-  const feed = (bytes: Uint8Array, offset: number) => {
-    seen = offset + bytes.length;
-    count(seen ** 2 / 2_000_000);
-  };
-  expect(found(feed, { again: 8, pieceBytes: 65_536 })).toContain("growth");
+  expect(found(grower, { again: 8, pieceBytes: 65_536 })).toContain("growth");
 });
 
 test("one that keeps what it has seen is found", () => {

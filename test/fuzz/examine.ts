@@ -5,6 +5,7 @@
 import type { Container } from "../../src/media/detector.ts";
 import { dice } from "../protocol/dice.ts";
 import { type Case, maxStreamBytes } from "./cases.ts";
+import { threadMs } from "./clock.ts";
 import { familyOf } from "./families.ts";
 import { render } from "./parts.ts";
 import { DetectorSubject, describe, RelaySubject, type Subject } from "./subject.ts";
@@ -15,7 +16,7 @@ export interface Bounds {
   /** Milliseconds for each 512 KiB of a whole stream, and for each piece however small. */
   readonly streamMs: number;
   readonly callMs: number;
-  /** Held beside the backlog, and still held when all is over: what the collector finds by chance included. Bytes. */
+  /** Held beside the backlog, and still held when all is over. Bytes. */
   readonly heldBytes: number;
   readonly leftBytes: number;
   /** Taken by the process on the way, garbage included. Bytes. */
@@ -30,7 +31,7 @@ export function bounds(slack: number): Bounds {
     streamMs: 20 * slack,
     callMs: 0.05 * slack,
     heldBytes: 24 * mebibyte,
-    leftBytes: 24 * mebibyte,
+    leftBytes: 8 * mebibyte,
     peakBytes: 200 * mebibyte,
   };
 }
@@ -59,18 +60,13 @@ interface Run {
   readonly pieces: number[];
   /** Of each time the stream was fed. */
   readonly rounds: number[];
+  fedBytes: number;
   heldBytes: number;
   leftBytes: number;
   peakBytes: number;
   faults: readonly string[];
   thrown: string | undefined;
   container: string;
-}
-
-/** Milliseconds of processor time that this thread has had. */
-function threadMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
 }
 
 /** Bytes in use, after a collection. */
@@ -94,10 +90,8 @@ function* pieces(given: Case, bytes: Uint8Array): Generator<Uint8Array> {
   const least = Math.floor(bytes.length / maxPieces);
   const buffer = new Uint8Array(Math.max(least, given.pieceBytes));
   for (let at = 0; at < bytes.length; ) {
-    const length = Math.min(
-      bytes.length - at,
-      given.seed === 0 ? given.pieceBytes : 1 + roll(given.pieceBytes),
-    );
+    const wanted = given.seed === 0 ? given.pieceBytes : 1 + roll(given.pieceBytes);
+    const length = Math.min(bytes.length - at, Math.max(wanted, least));
     // A buffer that is used again: what kept it would find other bytes there.
     buffer.set(bytes.subarray(at, at + length));
     yield buffer.subarray(0, length);
@@ -115,6 +109,7 @@ function run(
   const result: Run = {
     pieces: [],
     rounds: [],
+    fedBytes: 0,
     heldBytes: 0,
     leftBytes: 0,
     peakBytes: 0,
@@ -156,6 +151,7 @@ function drive(
       let ms = 0;
       for (const piece of pieces(given, bytes)) {
         unchecked += piece.length;
+        result.fedBytes += piece.length;
         ms += timed(() => subject.feed(piece), piece.length > 4096);
         if (unchecked < checkEvery && result.peakBytes < limits.peakBytes) continue;
         unchecked = 0;
@@ -181,7 +177,7 @@ const least = (a: readonly number[], b: readonly number[]) =>
   a.map((value, i) => Math.min(value, b[i] ?? value));
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-function judge(given: Case, bytes: Uint8Array, result: Run, limits: Bounds): Finding[] {
+function judge(given: Case, result: Run, limits: Bounds): Finding[] {
   const findings: Finding[] = [];
   const above = (kind: Kind, value: number, bound: number, text: string) => {
     if (value > bound) findings.push({ kind, value, bound, text });
@@ -195,7 +191,7 @@ function judge(given: Case, bytes: Uint8Array, result: Run, limits: Bounds): Fin
   const total = sum(result.pieces);
   const backlog = given.scene?.backlogBytes ?? 0;
   above("piece", slowest, limits.pieceMs, `a piece takes ${slowest.toFixed(1)} ms`);
-  const fedBytes = bytes.length * result.rounds.length;
+  const { fedBytes } = result;
   const allowed = limits.streamMs * (1 + fedBytes / (512 * 1024)) + limits.callMs * result.pieces.length;
   above(
     "stream",
@@ -269,7 +265,7 @@ export function examine(
     return { findings: [], container: "", bytes: 0, ms: 0 };
   let result = run(given, bytes, limits, containers);
   const wanted = (all: Finding[]) => all.filter(({ kind }) => !ignored.includes(kind));
-  let findings = wanted(judge(given, bytes, result, limits));
+  let findings = wanted(judge(given, result, limits));
   const firstMs = sum(result.pieces);
   for (let runs = 1; runs < maxRuns && runs * firstMs < longMs && findings.some(isDoubtful); runs++) {
     const next = run(given, bytes, limits, containers);
@@ -282,7 +278,7 @@ export function examine(
       // what garbage the process holds on to is known in the first run alone
       peakBytes: result.peakBytes,
     };
-    findings = wanted(judge(given, bytes, result, limits));
+    findings = wanted(judge(given, result, limits));
   }
   return { findings, container: result.container, bytes: bytes.length, ms: firstMs };
 }

@@ -20,6 +20,7 @@ function taken(bytes: Uint8Array): string {
   for (let at = 0; at < bytes.length; at += 8000) {
     sniffer.feed(bytes.subarray(at, at + 8000), at);
     look();
+    if (container !== "unknown") return container;
   }
   sniffer.settle();
   look();

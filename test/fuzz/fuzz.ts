@@ -1,6 +1,6 @@
 // Looks for streams that cost more than they may: see CONTRIBUTING.md, "Hostile streams".
 //
-//   bun test/fuzz/fuzz.ts [--seed N] [--minutes M | --seconds S | --cases N] [--container NAME] [--slack X] [--keep]
+//   bun test/fuzz/fuzz.ts [--seed N] [--minutes M | --seconds S | --cases N] [--container NAME [--pattern TEXT]] [--slack X] [--keep]
 //
 // Prints a line for each finding and one for progress; exits with 0 if there is none, with 1 if there are some. With `--keep`
 // each is made smaller and written to test/fixtures/hostile, where a test replays it.
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     cases: { type: "string" },
     container: { type: "string" },
+    pattern: { type: "string" },
     slack: { type: "string", default: "1" },
     keep: { type: "boolean", default: false },
   },
@@ -32,6 +33,7 @@ const found = await search({
   seconds: count(values.seconds, count(values.minutes, unlimited / 60) * 60),
   cases: count(values.cases, Number.POSITIVE_INFINITY),
   container: values.container === undefined ? undefined : familyOf(values.container).name,
+  ...(values.pattern === undefined ? {} : { pattern: values.pattern }),
   slack: count(values.slack, 1),
   shrinkSeconds: values.keep ? 30 : 0,
   report: (line) => console.log(line),

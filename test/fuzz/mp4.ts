@@ -249,7 +249,7 @@ export const mp4: Family = {
         samples: 2 + roll(5),
         key: 1,
         runs: 1 + roll(2),
-        trailing: roll(2) * roll(20),
+        trailing: roll(4) === 0 ? roll(20) : 0,
       };
       const mdat: Part = { is: "mdat", size: 100 };
       // what the fragment before had in that place is still in a buffer that is used again

@@ -17,6 +17,8 @@ export interface Options {
   readonly cases: number;
   /** Only this one; all if left out. */
   readonly container: string | undefined;
+  /** Only hostile streams with that in their names. */
+  readonly pattern?: string;
   readonly slack: number;
   /** How long a finding may be made smaller, to be written down; 0: it is only reported. */
   readonly shrinkSeconds: number;
@@ -48,7 +50,7 @@ export async function search(options: Options): Promise<Found[]> {
   for (; streams < options.cases && performance.now() < untilMs; streams++) {
     const container = names[streams % names.length];
     const index = Math.floor(streams / names.length);
-    const { name, parts, ways } = draw(container, index, dice(seed * 1_000_003 + streams));
+    const { name, parts, ways } = draw(container, index, dice(seed * 1_000_003 + streams), options.pattern);
     const settled = new Set<string>();
     for (const way of ways) {
       if (performance.now() > untilMs) break;
@@ -85,18 +87,19 @@ export async function search(options: Options): Promise<Found[]> {
   return [...found.values()];
 }
 
-function classOf({ kind }: Finding): "time" | "memory" | "rule" {
+function classOf({ kind }: Finding): "time" | "memory" | "rule" | "throw" {
   if (kind === "piece" || kind === "stream" || kind === "growth" || kind === "hang") return "time";
-  return kind === "held" || kind === "left" || kind === "peak" ? "memory" : "rule";
+  if (kind === "rule" || kind === "throw") return kind;
+  return "memory";
 }
 
 /** Whether it is so much too much that a test with bounds for a busy machine can tell. */
 function isPlain(finding: Finding): boolean {
-  const least = { time: 8, memory: 2, rule: 0 };
-  return finding.value > least[classOf(finding)] * finding.bound;
+  const least = { time: 8, memory: 2, rule: 0, throw: 0 };
+  return finding.value > (finding.kind === "growth" ? 1.6 : least[classOf(finding)]) * finding.bound;
 }
 
-/** One plain finding for each pattern and each of time, memory and rules; of the detectors alone where there is one. */
+/** One plain finding for each pattern and class; of the detectors alone where there is one. */
 function distinct(found: Iterable<Found>): Found[] {
   const classes = new Map<string, Found>();
   for (const each of found) {

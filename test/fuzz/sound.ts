@@ -35,7 +35,7 @@ const stream = (seed: number, isLast: boolean) =>
   joined(
     ascii("fLaC"),
     Uint8Array.of(isLast ? 0x80 : 0, 0, 0, 34),
-    Uint8Array.of(2, 0x40, 2, 0x40, 0, 0, 1, 0, 2, 0, 0x0b, 0xb8, 0x02, 0xf0, seed >> 8, seed, 0, 0),
+    Uint8Array.of(2, 0x40, 2, 0x40, 0, 0, 1, 0, 2, 0, 0x0b, 0xb8 ^ seed, 0x02, 0xf0, 0, 0, 0, 0),
     new Uint8Array(16),
   );
 const head: Part = { is: "stream", last: 1 };

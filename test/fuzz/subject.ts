@@ -125,12 +125,13 @@ export class DetectorSubject implements Subject, Sink {
   }
 
   join(offset: number): void {
-    this.#inside(offset, this.#joined, "join");
+    this.#rises(offset, this.#joined, "join");
     this.#joined = offset;
   }
 
   unit(offset: number): void {
-    this.#inside(offset, this.#ended, "unit");
+    this.#rises(offset, this.#ended, "unit");
+    this.#faults.hold(offset <= this.#fed, () => `unit ${offset} with ${this.#fed} bytes fed`);
     this.#ended = offset;
   }
 
@@ -141,10 +142,11 @@ export class DetectorSubject implements Subject, Sink {
     );
   }
 
-  #inside(offset: number, last: number, what: string): void {
+  /** A join may lie ahead: where its keyframe will be is known with the head of what it is in. */
+  #rises(offset: number, last: number, what: string): void {
     this.#faults.hold(
-      offset >= last && offset <= this.#fed,
-      () => `${what} ${offset} after ${last}, with ${this.#fed} fed`,
+      offset >= last && Number.isSafeInteger(offset),
+      () => `${what} ${offset} after ${last}`,
     );
   }
 }
