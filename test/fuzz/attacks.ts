@@ -14,7 +14,12 @@ const moov = (...of: Part[]): Part => ({
 const filler: Part = { is: "fill", size: 3_900_000, byte: 1 };
 /** A stream that is known as MP4 by a small moov, and then begins anew with this one. */
 const again = (second: Part, ...rest: Part[]): Part[] => [
-  ...[ftyp, moov({ is: "track" }), { is: "moof" }, { is: "mdat" }, ftyp, second],
+  ftyp,
+  moov({ is: "track" }),
+  { is: "moof" },
+  { is: "mdat" },
+  ftyp,
+  second,
   ...rest,
 ];
 const fragments = (times: number): Part => ({
