@@ -196,8 +196,10 @@ export function metadataSize(tag: Uint8Array): { width: number; height: number }
   let width = 0;
   let height = 0;
   while (at + 3 <= tag.length) {
-    const name = String.fromCharCode(...tag.subarray(at + 2, at + 2 + Math.min(view.getUint16(at), 16)));
-    at += 2 + view.getUint16(at);
+    const nameBytes = view.getUint16(at);
+    const isNamed = nameBytes === "width".length || nameBytes === "height".length;
+    const name = isNamed ? String.fromCharCode(...tag.subarray(at + 2, at + 2 + nameBytes)) : "";
+    at += 2 + nameBytes;
     const type = tag[at++];
     if (type === 0 && at + 8 <= tag.length) {
       if (name === "width") width = view.getFloat64(at);

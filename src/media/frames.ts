@@ -19,6 +19,7 @@ import {
   type StreamInfo,
   sniffLimit,
 } from "./detector.ts";
+import { Pace } from "./pace.ts";
 
 /** What is different from one such format to the next. `bytes[at .. at + headerBytes)` can be read. */
 export interface FrameFormat {
@@ -58,6 +59,8 @@ const maxDebtBytes = 65_536;
 const breakBytes = 2048;
 /** Debt from which on any valid header is followed up after damage, not only the stream's own. */
 const patienceBytes = 8192;
+/** What it costs to keep a frame as a header, beside its own bytes, in bytes of stream (pace.ts). */
+const keptCost = 64;
 /** A longer ID3 tag is taken as damage: covers are a megabyte or two. */
 const maxTagBytes = 16 * 1024 * 1024;
 
@@ -148,6 +151,7 @@ class FrameDetector implements Detector {
   #header: Header = noHeader;
   /** The header that the sink has. */
   #told: Header | undefined;
+  readonly #pace = new Pace();
   /** A frame that becomes the header once its chain stands. */
   #kept: Uint8Array | undefined;
   /** The frame on its way to `#kept`, filled up to `#frameBytes`; empty while there is none. */
@@ -228,7 +232,7 @@ class FrameDetector implements Detector {
       if (format.joins(bytes, at)) this.#pending.push(frameFrom);
       if (++this.#chain === chainLength) this.#believe(bytes, at);
     }
-    if (format.keeps?.(bytes, at) !== true) return;
+    if (format.keeps?.(bytes, at) !== true || !this.#pace.allows(frameFrom, length + keptCost)) return;
     this.#frame = new Uint8Array(length);
     this.#frameBytes = 0;
     this.#frameFrom = frameFrom;

@@ -130,9 +130,13 @@ export function fingerprint(bytes: Uint8Array): string {
   if (bytes.length === 0) return "";
   let a = 0x9e37_79b1;
   let b = 0x85eb_ca6b;
-  for (let i = 0; i < bytes.length; i++) {
-    a = Math.imul(a ^ bytes[i], 0x0100_0193);
-    b = Math.imul(b ^ bytes[i], 0x5bd1_e995);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let i = 0; i < bytes.length; i += 4) {
+    const isWhole = i + 4 <= bytes.length;
+    const word = isWhole ? view.getUint32(i) : readNumber(bytes, i, bytes.length - i);
+    a = Math.imul(a ^ word, 0x0100_0193);
+    a ^= a >>> 13;
+    b = Math.imul(b ^ word, 0x5bd1_e995);
     b ^= b >>> 15;
   }
   return [bytes.length, a >>> 0, b >>> 0].map((number) => number.toString(36)).join("-");

@@ -32,6 +32,8 @@ const nothing = new Uint8Array(0);
 const sliceBytes = 128;
 /** Pictures without an entry after which a lesser one will do. */
 const patience = 250;
+/** What it costs to see what a recovery point needs, in bytes of stream (pace.ts). */
+const recoveryCost = 192;
 
 /** The pictures of an H.264 stream. A decoder can start at an IDR, or at a recovery point (D.1.8). */
 export class H264Pictures implements Pictures {
@@ -41,6 +43,7 @@ export class H264Pictures implements Pictures {
   readonly #pps = new Map<number, Pps>();
   readonly #references = new References();
   readonly #pace = new Pace();
+  readonly #recoveryPace = new Pace();
   #mark: Mark = markAt(0);
   #recovery = false;
   /** Whether the access unit carries parameter sets itself. */
@@ -101,6 +104,7 @@ export class H264Pictures implements Pictures {
   /** A decoder can start here; `recovery` is the slice if it is no IDR. */
   #enter(recovery: Slice | undefined): void {
     if (this.#sps.size === 0 || this.#pps.size === 0) return;
+    if (recovery !== undefined && !this.#recoveryPace.allows(this.#mark.offset, recoveryCost)) return;
     const frames = recovery && this.#references.before(recovery);
     const bridge = recovery && frames && new H264Bridge(frames, recovery, freePpsId(this.#pps));
     if (!this.#pace.allows(this.#mark.offset, this.#sets.unjoinedBytes + (bridge?.maxBytes(0) ?? 0))) return;

@@ -10,9 +10,12 @@
 import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
 import { concat, filler, fingerprint, Gather, readNumber } from "./gather.ts";
 import { little } from "./little.ts";
+import { Pace } from "./pace.ts";
 
 const headerBytes = 32;
 const frameHeaderBytes = 12;
+/** What it costs to read another file's header, in bytes of stream (pace.ts). */
+const headerCost = 256;
 /** Bytes of a frame that are looked at; AV1's OBUs before the first frame header are a few dozen. */
 const peekBytes = 256;
 /** A larger frame is taken as damage. */
@@ -88,6 +91,7 @@ class IvfDetector implements Detector {
   readonly #sink: Sink;
   #state: "header" | "frame" | "peek" | "body" | "search" | "lost" = "header";
   readonly #gather = new Gather(frameHeaderBytes + peekBytes);
+  readonly #pace = new Pace();
   #isKey: IsKey = () => false;
   /** Bytes of this frame that were not gathered and are still to come. */
   #left = 0;
@@ -164,6 +168,7 @@ class IvfDetector implements Detector {
 
   /** Another file follows; the gathered bytes are the beginning of its header. */
   #another(end: number): void {
+    if (!this.#pace.allows(end, headerCost)) return this.#search();
     this.#sink.unit(end - frameHeaderBytes);
     this.#state = "header";
     this.#gather.want = headerBytes;

@@ -75,7 +75,12 @@ class MjpegDetector implements Detector {
       return to;
     }
     if (this.#state === "data") {
-      const found = bytes.indexOf(0xff, from);
+      let found = bytes.indexOf(0xff, from);
+      // Zeros behind an FF are part of the data, however many there are.
+      while (found >= 0 && bytes[found + 1] === 0) {
+        const next = found + 2;
+        found = bytes[next] === 0xff ? next : bytes.indexOf(0xff, next);
+      }
       if (found >= 0) this.#state = "escape";
       return found < 0 ? bytes.length : found + 1;
     }

@@ -16,10 +16,20 @@ const maxHeaderBytes = 4 * 1024 * 1024;
 /** What a join point takes beside its header, bytes. */
 const joinBytes = 64;
 
+/** A header, and how many join points have it. */
+interface Use {
+  readonly header: Header;
+  joins: number;
+}
+
+interface KeptJoin extends Join {
+  readonly use: Use;
+}
+
 export class Joins {
-  readonly #marks = new Marks<Join>(maxJoins, ({ header }) => this.#drop(header));
-  /** How many join points have each header. */
-  readonly #uses = new Map<Header, number>();
+  readonly #marks = new Marks<KeptJoin>(maxJoins, ({ use }) => this.#drop(use));
+  /** Of the newest header: join points with the same one follow each other. */
+  #use: Use = { header: noHeader, joins: 0 };
   #headerBytes = 0;
   /** Stays even when it has been forgotten, then without its header, to tell how far back it lies. */
   #newest: Join | undefined;
@@ -40,15 +50,14 @@ export class Joins {
     return this.#headerBytes + this.#marks.size * joinBytes;
   }
 
-  push(join: Join): void {
-    if (this.#newest !== undefined) this.#distances = [this.#distances[1], join.offset - this.#newest.offset];
-    const { header } = join;
-    const uses = this.#uses.get(header) ?? 0;
+  push({ offset, header }: Join): void {
+    if (this.#newest !== undefined) this.#distances = [this.#distances[1], offset - this.#newest.offset];
+    if (header !== this.#use.header) this.#use = { header, joins: 0 };
+    const join: KeptJoin = { offset, header, use: this.#use };
     // Counted first: to make room may drop the one before, which has perhaps the same header.
-    this.#uses.set(header, uses + 1);
-    if (uses === 0) this.#headerBytes += header.bytes;
+    if (++this.#use.joins === 1) this.#headerBytes += header.bytes;
     if (this.#marks.push(join)) this.#newest = join;
-    else this.#drop(header);
+    else this.#drop(this.#use);
     while (this.#headerBytes > maxHeaderBytes && this.#marks.size > 1) {
       this.#marks.dropBefore((this.#marks.oldest?.offset ?? 0) + 1);
     }
@@ -72,9 +81,7 @@ export class Joins {
     }
   }
 
-  #drop(header: Header): void {
-    const uses = this.#uses.get(header) ?? 0;
-    if (uses > 1) this.#uses.set(header, uses - 1);
-    else if (this.#uses.delete(header)) this.#headerBytes -= header.bytes;
+  #drop(use: Use): void {
+    if (--use.joins === 0) this.#headerBytes -= use.header.bytes;
   }
 }
