@@ -128,9 +128,9 @@ export interface Detector {
   /**
    * For a stream that was cut off here: what makes the unit at hand as long as it was announced to be, so that another
    * stream's `resume` and join can follow, and its player is not still inside of this one. The unit itself remains damaged.
-   * Empty where there is nothing to be made up for, or more than `maxClosingBytes`.
+   * Empty where there is nothing to be made up for, or more than `maxClosingBytes`. In parts, which are not to be changed.
    */
-  closing?(): Uint8Array;
+  closing?(): readonly Uint8Array[];
 }
 
 /** One container: how it is recognised and how it is followed. */

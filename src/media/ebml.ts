@@ -1,7 +1,7 @@
 // EBML (RFC 8794): elements of an id, a size and a body, inside each other. These functions read what is
 // whole in memory, which is only ever a header; matroska.ts follows a stream of them.
 
-import { concat, filler } from "./gather.ts";
+import { filler } from "./gather.ts";
 
 /** An element that lies in a buffer: `at` is where its id is, `body` to `end` its content. */
 export interface Element {
@@ -72,8 +72,8 @@ export function readText(bytes: Uint8Array, at: number, end: number): string {
 }
 
 /** The rest of an element of which only the first `length` bytes of its id and size are there: zeros. */
-export function restOf(bytes: Uint8Array, length: number): Uint8Array {
-  if (length === 0) return filler(0);
+export function restOf(bytes: Uint8Array, length: number): Uint8Array[] {
+  if (length === 0) return [];
   const head = new Uint8Array(12);
   head.set(bytes.subarray(0, length));
   const idLength = Math.min(4, vintLength(head[0]));
@@ -81,7 +81,7 @@ export function restOf(bytes: Uint8Array, length: number): Uint8Array {
   if (length <= idLength) head[idLength] = 0x80;
   const sizeLength = vintLength(head[idLength]);
   const size = readSize(head, idLength, sizeLength);
-  return concat([head.subarray(length, idLength + sizeLength), filler(size)]);
+  return [head.subarray(length, idLength + sizeLength), ...filler(size)];
 }
 
 /** Void elements (RFC 9559, 5.1) from `at` up to each of `ends` that lies ahead: elements inside of each other. */
@@ -89,18 +89,19 @@ export function voids(at: number, ends: readonly number[]): Uint8Array[] {
   const elements: Uint8Array[] = [];
   for (const end of ends) {
     if (end <= at || end === Number.POSITIVE_INFINITY) continue;
-    elements.push(voidElement(end - at));
+    elements.push(...voidElement(end - at));
     at = end;
   }
   return elements;
 }
 
-/** A Void element of so many bytes in all, none if that is too many; one byte alone can only be a zero. */
-function voidElement(bytes: number): Uint8Array {
-  const element = filler(bytes);
-  if (element.length < 2) return element;
-  element[0] = 0xec;
-  if (bytes < 0x7f + 2) element[1] = 0x80 | (bytes - 2);
-  else new DataView(element.buffer).setBigUint64(1, BigInt(bytes - 9) | (1n << 56n));
-  return element;
+/** A Void element of so many bytes in all; one byte alone can only be a zero. */
+function voidElement(bytes: number): Uint8Array[] {
+  if (bytes < 2) return filler(bytes);
+  const isShort = bytes < 0x7f + 2;
+  const head = new Uint8Array(isShort ? 2 : 9);
+  head[0] = 0xec;
+  if (isShort) head[1] = 0x80 | (bytes - 2);
+  else new DataView(head.buffer).setBigUint64(1, BigInt(bytes - 9) | (1n << 56n));
+  return [head, ...filler(bytes - head.length)];
 }

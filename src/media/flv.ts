@@ -8,7 +8,7 @@
 
 import { type AvcBridge, AvcTrack } from "./avc.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
-import { LazyHeader, maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
+import { LazyHeader, maxHeaderBytes, sniffLimit } from "./detector.ts";
 import { configSize, isPlausibleTag, metadataSize, peekBytes, Tag, tagHeadBytes } from "./flvtag.ts";
 import { Collected, concat, filler, Gather, readNumber, sameBytes } from "./gather.ts";
 import { Pace } from "./pace.ts";
@@ -121,18 +121,18 @@ class FlvDetector implements Detector {
     return this.#headerBytes + (this.#kept?.heldBytes ?? 0);
   }
 
-  closing(): Uint8Array {
+  closing(): readonly Uint8Array[] {
     const { bytes, length } = this.#gather;
     const stage = this.#stage;
-    if (stage === "head" || stage === "search" || (stage === "tag" && length === 0)) return noHeader.resume;
+    if (stage === "head" || stage === "search" || (stage === "tag" && length === 0)) return [];
     const head = new Uint8Array(tagHeadBytes);
     if (stage === "tag") head.set(bytes.subarray(0, length));
     const tagBytes = tagHeadBytes + (stage === "tag" ? readNumber(head, 1, 3) : this.#payloadBytes);
     const sent = stage === "body" ? tagBytes - this.#left : stage === "tail" ? tagBytes + length : length;
-    const rest = filler(tagBytes + 4 - sent);
+    const missing = tagBytes + 4 - sent;
     // the size that follows each tag
-    for (let i = 1; i <= Math.min(4, rest.length); i++) rest[rest.length - i] = tagBytes >>> (8 * (i - 1));
-    return rest;
+    const size = Uint8Array.of(tagBytes >>> 24, tagBytes >>> 16, tagBytes >>> 8, tagBytes);
+    return [...filler(missing - 4), size.subarray(Math.max(0, 4 - missing))];
   }
 
   /** What the stage waits for is there, and ends before `offset`. */

@@ -153,23 +153,22 @@ class Fmp4Detector implements Detector {
     return this.#base.bytes + (this.#kept?.heldBytes ?? 0) + this.#moof.length + 16 * this.#samples.length;
   }
 
-  closing(): Uint8Array {
+  closing(): readonly Uint8Array[] {
     const { bytes, length } = this.#gather;
     const isInBox = this.#stage === "body";
     const sent = isInBox ? 0 : length;
-    const none = noHeader.resume;
-    if (this.#movie === undefined || this.#stage === "search" || sent > 8) return none;
-    const rest = isInBox ? filler(this.#left) : none;
+    if (this.#movie === undefined || this.#stage === "search" || sent > 8) return [];
+    const rest = isInBox ? filler(this.#left) : [];
     const isWaiting = this.#fragmentOffset >= 0 && this.#moofOffset >= this.#fragmentOffset;
     if ((isInBox && this.#type === mdat) || (!isWaiting && sent === 0)) return rest;
     // samples that the fragment has announced, in a box whose head may be half there
     let moofBox = this.#moof;
-    if (this.#kept !== undefined && this.#type === moof) moofBox = concat([this.#kept.bytes, rest]);
+    if (this.#kept !== undefined && this.#type === moof) moofBox = concat([this.#kept.bytes, ...rest]);
     const dataBytes = isWaiting ? dataEnd(moofBox, moofBox.length, this.#movie.tracks) - moofBox.length : 0;
     const head = headOf(isWaiting ? mdat : free, Math.max(8, dataBytes));
     head.set(bytes.subarray(0, sent));
     const size = readNumber(head, 0, 4);
-    return size < 8 ? none : concat([rest, head.subarray(sent), filler(size - 8)]);
+    return size < 8 ? [] : [...rest, head.subarray(sent), ...filler(size - 8)];
   }
 
   #expect(stage: Stage, want: number): void {

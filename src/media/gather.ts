@@ -151,9 +151,7 @@ export function readNumber(bytes: Uint8Array, at: number, size: number): number 
 
 /** All of `parts`, one after the other, in a buffer of their own. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
+  const whole = new Uint8Array(lengthOf(parts));
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);
@@ -170,7 +168,21 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** So many bytes to make up for what did not come (see `Detector.closing`): zeros, or none if that is too many. */
-export function filler(bytes: number): Uint8Array {
-  return new Uint8Array(bytes > maxClosingBytes ? 0 : bytes);
+/** What fillers are made of. */
+const zeros = new Uint8Array(64 * 1024);
+
+/**
+ * So many bytes to make up for what did not come (see `Detector.closing`): zeros, or none if that is too many. They take no
+ * memory of their own.
+ */
+export function filler(bytes: number): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  if (bytes > maxClosingBytes) return parts;
+  for (let left = bytes; left > 0; left -= zeros.length) parts.push(zeros.subarray(0, left));
+  return parts;
+}
+
+/** Bytes of all of `parts`. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }

@@ -126,7 +126,7 @@ class IvfDetector implements Detector {
     }
   }
 
-  closing(): Uint8Array {
+  closing(): readonly Uint8Array[] {
     const { bytes, length } = this.#gather;
     if (this.#state === "body") return filler(this.#left);
     if (this.#state === "peek") return filler(this.#gather.want - length + this.#left);

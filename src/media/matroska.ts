@@ -15,7 +15,7 @@ import { AvcTrack } from "./avc.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader } from "./detector.ts";
 import { readSize, readUint, restOf, vintLength, voids } from "./ebml.ts";
-import { Collected, concat, filler, Gather } from "./gather.ts";
+import { Collected, filler, Gather, lengthOf } from "./gather.ts";
 import { fileHeader, joinHeader } from "./matroskaheader.ts";
 import {
   blockGroupId,
@@ -147,14 +147,14 @@ class MatroskaDetector implements Detector {
     return (this.#ebml?.length ?? 0) + (this.#infoElement?.length ?? 0);
   }
 
-  closing(): Uint8Array {
+  closing(): readonly Uint8Array[] {
     const { bytes, length, want } = this.#gather;
     const level = this.#level;
-    if (this.#base === noHeader || this.#stage === "search") return noHeader.resume;
+    if (this.#base === noHeader || this.#stage === "search") return [];
     const missing = this.#left + (this.#stage === "peek" ? want - length : 0);
     const rest = this.#stage === "element" ? restOf(bytes, length) : filler(missing);
     const ends = [level === "group" ? this.#groupEnd : 0, level === "top" ? 0 : this.#clusterEnd];
-    return concat([rest, ...voids(this.#fedTo + rest.length, ends)]);
+    return [...rest, ...voids(this.#fedTo + lengthOf(rest), ends)];
   }
 
   /** Some more of an element's id and size is there. */

@@ -126,8 +126,8 @@ class MpegtsDetector implements Detector, PacketSink {
     return bytes;
   }
 
-  closing(): Uint8Array {
-    return new Uint8Array(this.#packets.missing).fill(0xff);
+  closing(): readonly Uint8Array[] {
+    return [new Uint8Array(this.#packets.missing).fill(0xff)];
   }
 
   damaged(): void {

@@ -10,14 +10,7 @@
 // all before it have said no.
 
 import { containers } from "./containers.ts";
-import {
-  type Container,
-  type Detector,
-  noHeader,
-  type Sink,
-  type StreamInfo,
-  sniffLimit,
-} from "./detector.ts";
+import { type Container, type Detector, type Sink, type StreamInfo, sniffLimit } from "./detector.ts";
 
 /** Kept bytes at which the containers are asked first. */
 const firstLook = 16;
@@ -72,8 +65,8 @@ export class Sniffer implements Detector {
     return this.#kept.length + (this.#detector?.heldBytes ?? 0);
   }
 
-  closing(): Uint8Array {
-    return this.#detector?.closing?.() ?? noHeader.resume;
+  closing(): readonly Uint8Array[] {
+    return this.#detector?.closing?.() ?? [];
   }
 
   feed(bytes: Uint8Array, offset: number): void {

@@ -118,7 +118,7 @@ class WavDetector implements Detector {
     }
   }
 
-  closing(): Uint8Array {
+  closing(): readonly Uint8Array[] {
     return filler(this.#state === "data" ? Math.min(this.#left, this.#nextJoin - this.#end) : 0);
   }
 

@@ -6,7 +6,7 @@
 // After damage the next "FRAME" is looked for. Another header line between frames replaces the first.
 
 import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
-import { concat, filler, fingerprint, Gather } from "./gather.ts";
+import { filler, fingerprint, Gather } from "./gather.ts";
 import { Pace } from "./pace.ts";
 
 const magic = "YUV4MPEG2 ";
@@ -94,12 +94,12 @@ class Y4mDetector implements Detector {
     }
   }
 
-  closing(): Uint8Array {
+  closing(): readonly Uint8Array[] {
     if (this.#state === "pixels") return filler(this.#left);
     const line = text(this.#line.bytes.subarray(0, this.#line.length));
     if (this.#state !== "line" || this.#frameBytes === 0 || line === "") return filler(0);
     const rest = new TextEncoder().encode(`${frameMagic}\n`.slice(line.length));
-    return concat([rest, filler(this.#frameBytes)]);
+    return [rest, ...filler(this.#frameBytes)];
   }
 
   #nextLine(): void {

@@ -9,10 +9,14 @@ import { FstreamError } from "../errors.ts";
 import { type Broadcast, cutShort, type End, isFarBehind, type Stage, slow } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import { firstPlace, type Ground, latePlace, nextPlace, type Place, passage } from "./placement.ts";
+import { Prefixes } from "./prefixes.ts";
 import type { Ring } from "./ring.ts";
 import type { Timeline } from "./timeline.ts";
 import { Turns } from "./turns.ts";
 import { type Outlet, Watcher, type WatcherOptions } from "./watcher.ts";
+
+/** What comes before the ring's bytes is sent at once if it is no longer than that. Bytes. */
+const promptBytes = 64 * 1024;
 
 export interface AudienceOptions {
   readonly backlogBytes: number;
@@ -40,6 +44,8 @@ export class Audience {
   readonly #events: AudienceEvents;
   readonly #flowing: Watcher[] = [];
   readonly #pending = new Set<Watcher>();
+  /** What watchers have yet to be sent that is not in the ring. */
+  readonly prefixes = new Prefixes();
   /** Those who flow and have more to send than their share. */
   readonly #behind: Turns<Watcher>;
   #stage: Stage = { type: "awaited" };
@@ -172,6 +178,15 @@ export class Audience {
     this.#seenJoin = join;
   }
 
+  /** Ends the watchers that take nothing of a long header: others' memory is not to be kept for them. */
+  endHolders(): void {
+    for (const watcher of [...this.#pending, ...this.#flowing]) {
+      if (watcher.blocked && watcher.prefixBytes > promptBytes) {
+        this.#end(watcher, slow("takes nothing of the stream's header, for which there is no more room"));
+      }
+    }
+  }
+
   /** Ends all watchers that are still there. */
   abandon(): void {
     this.endAll(slow("others of this user's streams have ended since, and need the room"));
@@ -297,7 +312,9 @@ export class Audience {
   #settle(watcher: Watcher): void {
     this.#for(watcher, () => {
       if (watcher.state === "pending") this.#place(watcher);
-      this.#pump(watcher);
+      // Many may be placed at once: a long header is sent in turns from the beginning.
+      if (!watcher.blocked && watcher.prefixBytes > promptBytes) this.#behind.add(watcher);
+      else this.#pump(watcher);
     });
   }
 
@@ -425,6 +442,7 @@ export class Audience {
   /** A watcher has left off where it had to: it goes on elsewhere, or waits for a place. */
   #arrive(watcher: Watcher): void {
     this.#unlist(watcher);
+    watcher.dropHeader();
     watcher.state = "pending";
     watcher.sinceMs = this.#clock.nowMs();
     this.#pending.add(watcher);

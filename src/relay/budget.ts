@@ -51,13 +51,20 @@ export class Share {
     this.#budget = budget;
   }
 
-  /** Counts that it keeps `bytes` bytes now. False if that is too much: more than a channel may, or than there is room for. */
-  set(bytes: number): boolean {
-    const charge = Math.max(0, bytes - freeShareBytes);
-    const more = charge - this.#charged;
-    const isRoom = more <= 0 || this.#budget.has(more);
-    this.#budget.charge(more);
-    this.#charged = charge;
-    return isRoom && bytes <= maxShareBytes;
+  /** Whether it may keep `bytes` bytes: no more than a channel may, and if that is more than now, than there is room for. */
+  fits(bytes: number): boolean {
+    const more = chargeOf(bytes) - this.#charged;
+    return bytes <= maxShareBytes && (more <= 0 || this.#budget.has(more));
   }
+
+  /** Counts that it keeps `bytes` bytes now. */
+  set(bytes: number): void {
+    const charge = chargeOf(bytes);
+    this.#budget.charge(charge - this.#charged);
+    this.#charged = charge;
+  }
+}
+
+function chargeOf(bytes: number): number {
+  return Math.max(0, bytes - freeShareBytes);
 }

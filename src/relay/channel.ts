@@ -227,13 +227,20 @@ export class Channel {
   #account(): void {
     while (this.#broadcasts.length > 1 && this.#broadcasts[0].watchers === 0) this.#broadcasts.shift();
     const newest = this.#broadcasts[this.#broadcasts.length - 1];
-    let bytes = 0;
+    if (!this.#share.fits(this.#heldBytes)) this.#audience.endHolders();
+    const { kind } = newest.cuts;
+    if (!this.#share.fits(this.#heldBytes) && (kind === "marked" || kind === "sniffing")) {
+      newest.cuts.giveUp();
+      this.#parts.events.opaque(this, "too much would have to be kept of it");
+    }
+    this.#share.set(this.#heldBytes);
+  }
+
+  /** Bytes that are kept beside the ring. */
+  get #heldBytes(): number {
+    let bytes = this.#audience.prefixes.heldBytes;
     for (const { cuts } of this.#broadcasts) bytes += cuts.heldBytes;
-    if (this.#share.set(bytes)) return;
-    const before = newest.cuts.heldBytes;
-    newest.cuts.giveUp();
-    this.#share.set(bytes - before + newest.cuts.heldBytes);
-    this.#parts.events.opaque(this, "too much would have to be kept of it");
+    return bytes;
   }
 
   /**

@@ -2,7 +2,8 @@
 // leave off. There are three kinds of streams: of a known container (marks that its detector found), of chunks
 // (`bufsize`: computed), and opaque ones (anywhere). While the sniffer still looks, a stream is of no kind yet.
 
-import { type Header, noHeader, type StreamInfo } from "../media/detector.ts";
+import { type Header, maxClosingBytes, noHeader, type StreamInfo } from "../media/detector.ts";
+import { lengthOf } from "../media/gather.ts";
 import { Sniffer } from "../media/sniffer.ts";
 import type { Clock } from "./clock.ts";
 import { type Join, Joins } from "./joins.ts";
@@ -44,7 +45,7 @@ export interface Cuts {
    * What has to follow for a watcher at `offset` whose stream goes on with another broadcast: see `Detector.closing`. Empty
    * for one who left off before the end.
    */
-  closing(offset: number): Uint8Array;
+  closing(offset: number): readonly Uint8Array[];
   /** Bytes before `tail` have left the ring. */
   forget(tail: number): void;
   /** No more bytes will come: what is not known by now is opaque. */
@@ -112,8 +113,8 @@ export class ChunkCuts implements Cuts {
     return this.joinAtOrBefore(offset).offset;
   }
 
-  closing(): Uint8Array {
-    return noHeader.resume;
+  closing(): readonly Uint8Array[] {
+    return [];
   }
 
   forget(): void {}
@@ -131,6 +132,8 @@ const unitBytes = 32;
 const maxFixed = 64;
 /** In place of the fingerprint of one that is not known any more: like no other. */
 const forgottenFixed = "?";
+/** So much is made up for however short a stream was that was cut off, bytes. */
+const freeClosingBytes = 64 * 1024;
 /** A detector is given pieces of at most so many bytes, so that what it does can be stopped in between. */
 const pieceBytes = 32 * 1024;
 
@@ -154,7 +157,8 @@ export class SniffedCuts implements Cuts {
   #isFixedForgotten = false;
   #end = 0;
   /** What follows the last byte, once it was asked for. */
-  #closing: Uint8Array | undefined;
+  #closing: readonly Uint8Array[] | undefined;
+  #fedBytes = 0;
   readonly #sniffer = new Sniffer({
     header: (header) => {
       this.#header = header;
@@ -200,7 +204,7 @@ export class SniffedCuts implements Cuts {
 
   get heldBytes(): number {
     const marks = this.#joins.heldBytes + this.#units.size * unitBytes + this.#patches.heldBytes;
-    return marks + this.#sniffer.heldBytes + (this.#closing?.length ?? 0);
+    return marks + this.#sniffer.heldBytes;
   }
 
   fixedAt(offset: number): string {
@@ -219,6 +223,7 @@ export class SniffedCuts implements Cuts {
 
   feed(bytes: Uint8Array, offset: number): void {
     this.#end = offset + bytes.length;
+    this.#fedBytes += bytes.length;
     for (let from = 0; from < bytes.length && this.#sniffer.state !== "opaque"; from += pieceBytes) {
       const piece = bytes.length <= pieceBytes ? bytes : bytes.subarray(from, from + pieceBytes);
       const startMs = this.#clock.nowMs();
@@ -247,12 +252,15 @@ export class SniffedCuts implements Cuts {
     return this.kind === "opaque" ? offset : this.#units.atOrBefore(offset)?.offset;
   }
 
-  closing(offset: number): Uint8Array {
-    if (offset !== this.#end) return noHeader.resume;
+  closing(offset: number): readonly Uint8Array[] {
+    if (offset !== this.#end) return [];
     if (this.#closing === undefined) {
-      this.#closing = noHeader.resume;
+      this.#closing = [];
       this.#watch(() => {
-        this.#closing = this.#sniffer.closing();
+        const parts = this.#sniffer.closing();
+        // A few bytes can announce very many: no more is made up for than has come.
+        const mostBytes = Math.min(maxClosingBytes, freeClosingBytes + this.#fedBytes);
+        if (lengthOf(parts) <= mostBytes) this.#closing = parts;
       });
     }
     return this.#closing;

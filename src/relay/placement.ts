@@ -97,11 +97,11 @@ export function passage(
   if (course === undefined) return [header.resume];
   const { container, info } = course.cuts;
   if (container !== "" && to.cuts.container !== "" && container !== to.cuts.container) return undefined;
-  const closing = course === to ? noHeader.resume : course.cuts.closing(cursor);
+  const closing = course === to ? [] : course.cuts.closing(cursor);
   const isSame = course.cuts.fixedAt(cursor) === header.fixed;
   const isAlike = info.codecs.join() === to.cuts.info.codecs.join();
   const opening = isSame ? header.resume : isAlike ? header.chain : undefined;
-  return opening === undefined ? undefined : [closing, opening];
+  return opening === undefined ? undefined : [...closing, opening];
 }
 
 /** Joins and rewinds never reach before the current broadcast. */

@@ -10,6 +10,7 @@
 import { FstreamError } from "../errors.ts";
 import type { Broadcast, End } from "./broadcast.ts";
 import type { Patch } from "./patches.ts";
+import type { Prefixes } from "./prefixes.ts";
 import type { Ring } from "./ring.ts";
 
 /** A watcher that is behind is sent at most so much before others have their turn; not less than a segment. Bytes. */
@@ -54,6 +55,8 @@ interface Prefix {
 interface Owner {
   drained(watcher: Watcher): void;
   leave(watcher: Watcher): void;
+  /** Counts the buffers that have yet to be sent to watchers before bytes of the ring. */
+  readonly prefixes: Prefixes;
 }
 
 export type Pumped =
@@ -138,16 +141,34 @@ export class Watcher {
   place(offset: number, prefix: readonly Uint8Array[], isOwed: boolean): void {
     this.cursor = offset;
     this.leaveAt = Number.POSITIVE_INFINITY;
-    const unsent = this.#prefix.filter((part, i) => part.isOwed || (i === 0 && this.#prefixSent > 0));
+    this.dropHeader();
     const added = prefix.filter(({ length }) => length > 0).map((bytes) => ({ bytes, isOwed }));
-    this.#prefix = [...unsent, ...added];
+    for (const { bytes } of added) this.#owner.prefixes.add(bytes);
+    this.#prefix = [...this.#prefix, ...added];
+  }
+
+  /** Leaves out what it was to be sent before the bytes at its cursor, but for what is half sent or owed. */
+  dropHeader(): void {
+    const kept: Prefix[] = [];
+    for (const [i, part] of this.#prefix.entries()) {
+      if (part.isOwed || (i === 0 && this.#prefixSent > 0)) kept.push(part);
+      else this.#owner.prefixes.drop(part.bytes);
+    }
+    this.#prefix = kept;
+  }
+
+  /** Bytes that it has yet to be sent before those at its cursor. */
+  get prefixBytes(): number {
+    return this.#prefix.reduce((sum, { bytes }) => sum + bytes.length, -this.#prefixSent);
   }
 
   /** It is gone: lets go of all that it was to be sent. */
   release(): void {
     if (this.course !== undefined) this.course.watchers--;
     this.course = undefined;
+    for (const { bytes } of this.#prefix) this.#owner.prefixes.drop(bytes);
     this.#prefix = [];
+    this.#prefixSent = 0;
     this.#patch = undefined;
   }
 
@@ -164,22 +185,18 @@ export class Watcher {
       const stopped = this.#send(greeting, this.sentBytes, greeting.length - this.sentBytes);
       if (stopped !== undefined) return stopped;
     }
+    const turnBytes = this.sentBytes + shareBytes;
     while (this.#prefix.length > 0) {
-      const [{ bytes }] = this.#prefix;
-      const before = this.sentBytes;
-      const stopped = this.#send(bytes, this.#prefixSent, bytes.length - this.#prefixSent);
-      this.#prefixSent += this.sentBytes - before;
+      if (this.sentBytes >= turnBytes) return "behind";
+      const stopped = this.#sendPrefix(turnBytes - this.sentBytes);
       if (stopped !== undefined) return stopped;
-      this.#prefix = this.#prefix.slice(1);
-      this.#prefixSent = 0;
     }
     const cuts = this.isPatched ? this.course?.cuts : undefined;
     if (cuts !== undefined && this.cursor < cuts.patches.completeFrom) return "lapped";
     const unpatchedFrom = cuts?.unpatchedFrom ?? Number.POSITIVE_INFINITY;
     const end = Math.min(ring.head, this.leaveAt, unpatchedFrom);
-    const share = this.cursor + shareBytes;
     while (this.cursor < end) {
-      if (this.cursor >= share) return "behind";
+      if (this.sentBytes >= turnBytes) return "behind";
       this.holdPatch();
       const before = this.sentBytes;
       const stopped = this.#sendFrom(ring, end);
@@ -189,6 +206,21 @@ export class Watcher {
     // What is not known of a broadcast that is over never will be.
     if (end === unpatchedFrom && this.course?.next !== undefined) this.leaveAt = this.cursor;
     return this.cursor === this.leaveAt ? "left" : "current";
+  }
+
+  /** Sends at most so much of the first buffer that comes before the bytes at the cursor. */
+  #sendPrefix(mostBytes: number): "blocked" | "gone" | undefined {
+    const [{ bytes }] = this.#prefix;
+    const before = this.sentBytes;
+    const stopped = this.#send(bytes, this.#prefixSent, Math.min(mostBytes, bytes.length - this.#prefixSent));
+    // It may have been ended by that, and have let go of all.
+    if (this.#prefix.length === 0) return "gone";
+    this.#prefixSent += this.sentBytes - before;
+    if (this.#prefixSent < bytes.length) return stopped;
+    this.#prefix = this.#prefix.slice(1);
+    this.#prefixSent = 0;
+    this.#owner.prefixes.drop(bytes);
+    return stopped;
   }
 
   /** Sends from the cursor what lies in a row up to `end`, in the ring or in a patch. */

@@ -11,6 +11,7 @@ import {
   maxHeaderBytes,
   type Sink,
 } from "../../src/media/detector.ts";
+import { lengthOf } from "../../src/media/gather.ts";
 import { Sniffer } from "../../src/media/sniffer.ts";
 import type { End } from "../../src/relay/broadcast.ts";
 import type { Outlet, Start, Watcher } from "../../src/relay/watcher.ts";
@@ -110,7 +111,7 @@ export class DetectorSubject implements Subject, Sink {
     return [
       () => this.#sniffer.settle(),
       () => {
-        const { length } = this.#sniffer.closing();
+        const length = lengthOf(this.#sniffer.closing());
         this.#faults.hold(length <= 2 * maxClosingBytes, () => `${length} bytes of closing`);
       },
       () => {

@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../src/media/detector.ts";
 import { fmp4 } from "../../src/media/fmp4.ts";
+import { concat } from "../../src/media/gather.ts";
 import { type Capture, capture, decodeTimeoutMs, expectClean, hasFfmpeg, patched } from "./capture.ts";
 import { fixture, noise, Recorder } from "./recorder.ts";
 
@@ -80,7 +81,7 @@ const shapes = ({ joins, units }: Capture) =>
 function closingOf(bytes: Uint8Array): Uint8Array {
   const detector = fmp4.create(new Recorder());
   detector.feed(bytes, 0);
-  return detector.closing?.() ?? new Uint8Array(0);
+  return concat(detector.closing?.() ?? []);
 }
 
 /** Whether a stream of one such fragment is lost. */

@@ -36,7 +36,7 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
       kind === "opaque" ? { offset, header } : join(joins.findLast((at) => at <= offset)),
     unitEnd: () => undefined,
     unitEndBefore: () => undefined,
-    closing: () => header.resume,
+    closing: () => [header.resume],
     joinDistance: 0,
     patches: new Patches(),
     unpatchedFrom: Number.POSITIVE_INFINITY,
