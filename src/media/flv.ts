@@ -29,6 +29,8 @@ const bridgeStepMs = 100;
 /** Of an AVC tag's payload, what comes before the sample (E.4.3.1, E.4.3.2), and the track that is followed. */
 const avcHeadBytes = 5;
 const avcTrack = 256;
+/** What it costs to read a configuration, beside its own bytes, in bytes of stream (pace.ts). */
+const configCost = 256;
 /** Tracks whose configurations are kept. Of what a hostile stream has beyond, joiners get nothing. */
 const maxConfigs = 16;
 
@@ -86,6 +88,7 @@ class FlvDetector implements Detector {
   #headerBytes = headBytes;
   #headerChanged = true;
   readonly #pace = new Pace();
+  readonly #keepPace = new Pace();
   /** The video's pictures if it is H.264, and whether the present tag's are still being looked at. */
   #avc: AvcTrack | undefined;
   #avcConfig: Uint8Array = new Uint8Array(0);
@@ -194,6 +197,11 @@ class FlvDetector implements Detector {
     if (tag.role === "metadata" || tag.role === "config") {
       const size = tagHeadBytes + this.#payloadBytes;
       if (size > maxHeaderBytes) return this.#giveUp();
+      if (!this.#keepPace.allows(this.#tagOffset, configCost + size)) {
+        // What follows is not to be decoded with the one before: it can't be joined until the next.
+        if (tag.role === "config") this.#configs.delete(tag.track);
+        return;
+      }
       this.#kept = new Collected(size);
       this.#kept.take(this.#gather.bytes, 0, this.#gather.length);
       return;

@@ -38,6 +38,9 @@ const prefixes = new Set(["styp", "sidx", "ssix", "prft", "emsg"].map(fourCc));
 /** What is passed over. */
 const idle = new Set(["free", "skip", "wide", "uuid", "mfra", "pdin", "meta", "udta"].map(fourCc));
 
+/** A brand and a version; a `mfhd` and the head of a `traf`. */
+const minFtypBytes = 16;
+const minMoofBytes = 32;
 const maxFtypBytes = 4096;
 const maxMoofBytes = 1024 * 1024;
 /** What it costs to look into a fragment, in bytes of stream (pace.ts). */
@@ -200,7 +203,7 @@ class Fmp4Detector implements Detector {
     const size = this.#gather.length + this.#left;
     switch (this.#type) {
       case ftyp:
-        if (size > maxFtypBytes) return false;
+        if (size < minFtypBytes || size > maxFtypBytes) return false;
         this.#keep(size);
         return true;
       case moov:
@@ -208,7 +211,7 @@ class Fmp4Detector implements Detector {
         else this.#keep(size);
         return true;
       case moof:
-        if (size > maxMoofBytes) return false;
+        if (size < minMoofBytes || size > maxMoofBytes) return false;
         this.#keep(size);
         this.#moofOffset = this.#boxOffset;
         if (this.#fragmentOffset < 0) this.#fragmentOffset = this.#boxOffset;

@@ -34,6 +34,9 @@ const sliceBytes = 128;
 const patience = 250;
 /** What it costs to see what a recovery point needs, in bytes of stream (pace.ts). */
 const recoveryCost = 192;
+/** The same for a slice to be read, and for a place to start at. */
+const sliceCost = 64;
+const entryCost = 48;
 
 /** The pictures of an H.264 stream. A decoder can start at an IDR, or at a recovery point (D.1.8). */
 export class H264Pictures implements Pictures {
@@ -44,6 +47,7 @@ export class H264Pictures implements Pictures {
   readonly #references = new References();
   readonly #pace = new Pace();
   readonly #recoveryPace = new Pace();
+  readonly #slicePace = new Pace();
   #mark: Mark = markAt(0);
   #recovery = false;
   /** Whether the access unit carries parameter sets itself. */
@@ -91,7 +95,8 @@ export class H264Pictures implements Pictures {
   #picture(bytes: Uint8Array, length: number, idr: boolean): void {
     this.#pictures++;
     const reference = (bytes[0] & 0x60) !== 0;
-    const slice = reference ? readSlice(bytes, length, this.#pps, this.#sps) : undefined;
+    const isRead = reference && this.#slicePace.allows(this.#mark.offset, sliceCost);
+    const slice = isRead ? readSlice(bytes, length, this.#pps, this.#sps) : undefined;
     const late = this.#pictures > patience && (this.flagged || isIntra(bytes, length));
     if (idr || this.#recovery || late) this.#enter(idr ? undefined : slice);
     if (reference) this.#references.take(slice);
@@ -107,7 +112,8 @@ export class H264Pictures implements Pictures {
     if (recovery !== undefined && !this.#recoveryPace.allows(this.#mark.offset, recoveryCost)) return;
     const frames = recovery && this.#references.before(recovery);
     const bridge = recovery && frames && new H264Bridge(frames, recovery, freePpsId(this.#pps));
-    if (!this.#pace.allows(this.#mark.offset, this.#sets.unjoinedBytes + (bridge?.maxBytes(0) ?? 0))) return;
+    const cost = entryCost + this.#sets.unjoinedBytes + (bridge?.maxBytes(0) ?? 0);
+    if (!this.#pace.allows(this.#mark.offset, cost)) return;
     this.#pictures = 0;
     const parameters = this.#sets.joined();
     const complete = this.#ownSps && this.#ownPps;

@@ -39,6 +39,8 @@ const maxBlockBytes = 64 * 1024 * 1024;
 const maxIdleBytes = 1024 * 1024 * 1024;
 /** A search for the next Cluster that goes on for longer makes the stream lost; muxers end theirs at 5 MB. */
 const maxSearchBytes = 8 * 1024 * 1024;
+/** What it costs to read a part of the header, beside its own bytes, in bytes of stream (pace.ts). */
+const headerCost = 256;
 /** Keyframes in a cluster's middle are joins this far apart, so that streams of nothing else have not too many. */
 const midJoinMs = 500;
 
@@ -95,6 +97,7 @@ class MatroskaDetector implements Detector {
   #told: Header = noHeader;
   #joined: Header = noHeader;
   readonly #pace = new Pace();
+  readonly #keepPace = new Pace();
 
   #fedTo = 0;
   #clusterOffset = 0;
@@ -212,8 +215,11 @@ class MatroskaDetector implements Detector {
       const others = this.#elementBytes + (id === tracksId ? 0 : (this.#tracksElement?.length ?? 0));
       if (size + others + 64 > maxHeaderBytes)
         return this.#giveUp(`headers of more than ${maxHeaderBytes} bytes`);
-      this.#kept = new Collected(size);
-      this.#kept.take(this.#gather.bytes, 0, this.#gather.length);
+      // Where headers come so often that there is no reading them all, none can be joined behind.
+      if (this.#keepPace.allows(offset, headerCost + size)) {
+        this.#kept = new Collected(size);
+        this.#kept.take(this.#gather.bytes, 0, this.#gather.length);
+      } else this.#base = noHeader;
     }
     this.#enterBody(offset);
   }
@@ -370,6 +376,7 @@ class MatroskaDetector implements Detector {
   /** A whole EBML head, Info or Tracks. */
   #keep(element: Uint8Array): void {
     const { info } = this;
+    this.#base = noHeader;
     if (this.#id === ebmlId) {
       this.#ebml = element;
       this.#infoElement = undefined;
@@ -381,7 +388,6 @@ class MatroskaDetector implements Detector {
       this.#infoElement = element;
       this.#timestampScale = readTimestampScale(element);
     } else this.#setTracks(element);
-    this.#base = noHeader;
     if (this.#ebml === undefined || this.#tracksElement === undefined || this.#tracks === undefined) return;
     const fixed = `${info.container} ${this.#timestampScale} ${this.#tracks.fixed}`;
     this.#base = fileHeader(this.#ebml, this.#infoElement, this.#tracksElement, fixed);

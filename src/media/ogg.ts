@@ -14,6 +14,7 @@ import type { Container, Detector, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
 import { Collected, fingerprint, Gather, readNumber } from "./gather.ts";
 import { type OggCodec, readCodec } from "./oggcodec.ts";
+import { Pace } from "./pace.ts";
 
 /** A page's head, up to its table of segments, which has 255 entries at most. */
 const headBytes = 27;
@@ -22,6 +23,8 @@ const continued = 1;
 const first = 2;
 /** A search for the next page that goes on for longer makes the stream lost. */
 const maxSearchBytes = 1024 * 1024;
+/** What it costs to begin anew, in bytes of stream (pace.ts). */
+const restartCost = 256;
 /** Logical streams that are followed. More at a time are nobody's. */
 const maxStreams = 64;
 
@@ -98,6 +101,7 @@ class OggDetector implements Detector {
   /** The header's pages while it is coming; `#isComplete` from then on. */
   #pages = new Collected(maxHeaderBytes);
   #isComplete = false;
+  readonly #pace = new Pace();
 
   constructor(sink: Sink) {
     this.#sink = sink;
@@ -166,7 +170,12 @@ class OggDetector implements Detector {
     const { bytes, length } = this.#gather;
     const isFirst = (bytes[5] & first) !== 0;
     this.#left = bodyBytes(bytes);
-    if (isFirst && this.#isComplete) this.#restart();
+    if (isFirst && this.#isComplete) {
+      if (!this.#pace.allows(this.#pageOffset, restartCost)) {
+        return this.#giveUp("streams that begin anew all the time");
+      }
+      this.#restart();
+    }
     if (isFirst || !this.#isComplete) {
       if (this.#pages.length + length + this.#left > maxHeaderBytes) {
         return this.#giveUp(`headers of more than ${maxHeaderBytes} bytes`);

@@ -19,6 +19,7 @@ import { FanOut } from "./fanout.ts";
 import { type Receive, Ring } from "./ring.ts";
 import { Timeline } from "./timeline.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
+import type { WorkTimes } from "./worktime.ts";
 
 export interface ChannelOptions extends AudienceOptions {
   readonly maxDelayMs: number;
@@ -50,6 +51,8 @@ export interface ChannelParts {
   readonly clock: Clock;
   readonly budget: Budget;
   readonly events: ChannelEvents;
+  /** What each user's streams have cost. */
+  readonly workTimes: WorkTimes;
   /** Compares channel passwords, in constant time. */
   readonly samePassword: (a: string, b: string) => boolean;
 }
@@ -171,8 +174,8 @@ export class Channel {
   }
 
   #sniffedCuts(): SniffedCuts {
-    const { clock, events } = this.#parts;
-    return new SniffedCuts(clock, {
+    const { clock, events, workTimes } = this.#parts;
+    return new SniffedCuts(clock, workTimes.of(this.user), {
       opaque: (reason, error) => {
         if (error !== undefined) events.failed(this, error);
         events.opaque(this, reason);

@@ -9,7 +9,7 @@ import type { Clock } from "./clock.ts";
 import { type Join, Joins } from "./joins.ts";
 import { type Mark, Marks } from "./marks.ts";
 import { Patches } from "./patches.ts";
-import { WorkTime } from "./worktime.ts";
+import type { WorkTime } from "./worktime.ts";
 
 export interface Cuts {
   /** "sniffing": it is not known yet; then there are neither join points nor unit ends. */
@@ -175,10 +175,11 @@ export class SniffedCuts implements Cuts {
     patch: (offset, bytes) => this.#patches.add(offset, bytes),
   });
 
-  constructor(clock: Clock, events: SniffedCutsEvents) {
+  /** `workTime` is the broadcaster's. */
+  constructor(clock: Clock, workTime: WorkTime, events: SniffedCutsEvents) {
     this.#clock = clock;
+    this.#workTime = workTime;
     this.#events = events;
-    this.#workTime = new WorkTime(clock);
   }
 
   get kind(): "sniffing" | "marked" | "opaque" {

@@ -8,6 +8,7 @@ import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import type { Receive } from "./ring.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
+import { WorkTimes } from "./worktime.ts";
 
 export interface RelayOptions extends ChannelOptions {
   /** Bytes that all rings together may hold. */
@@ -55,7 +56,8 @@ export class Relay {
     const budget = new Budget(options.maxBacklogTotalBytes);
     this.#events = events;
     const closed = (channel: Channel) => this.#closed(channel);
-    this.#parts = { options, clock, budget, samePassword, events: { ...events, closed } };
+    const workTimes = new WorkTimes(clock);
+    this.#parts = { options, clock, budget, samePassword, workTimes, events: { ...events, closed } };
   }
 
   /** Every channel that is live, held or awaited. */
@@ -170,6 +172,7 @@ export class Relay {
       this.#draining.delete(channel);
       this.#events.closed(channel);
     }
+    this.#parts.workTimes.forget(new Set([...this.#channels.values()].map(({ user }) => user)));
     if (this.#channels.size > 0 || this.#draining.size > 0) this.#sweepLater();
     else this.#sweeping = false;
   }

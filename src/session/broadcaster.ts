@@ -68,8 +68,12 @@ export class Broadcasting implements Stage, Broadcaster {
   }
 
   data(bytes: Uint8Array): void {
+    const { clock } = this.#services;
+    const startMs = clock.nowMs();
     this.#take(bytes);
-    if (bytes.length >= floodBytes && this.#onAir !== undefined) this.#intake.look();
+    if (this.#onAir === undefined) return;
+    if (bytes.length >= floodBytes) this.#intake.look();
+    this.#intake.rest(clock.nowMs() - startMs);
   }
 
   #take(bytes: Uint8Array): void {

@@ -80,7 +80,7 @@ describe("what is kept of a stream beside its ring", () => {
 
 /** A FLV stream that was announced to have a header of `headerBytes`, and keyframes with as many bytes between them. */
 function heavy(headerBytes: number, keyframes: number): Uint8Array[] {
-  const start = concat([flvHead, flvFrame(0, false, 1000)]);
+  const start = concat([flvHead, flvFrame(0, false, 100), flvFrame(20, false, 3000)]);
   const parts = [start];
   for (let i = 1; i <= keyframes; i++) {
     parts.push(
@@ -127,9 +127,11 @@ describe("a long header", () => {
   });
 });
 
+/** An element's id and its size, of eight bytes. */
+const element = (id: string, size: number) =>
+  concat([Uint8Array.fromHex(id), Uint8Array.fromHex(`01${size.toString(16).padStart(14, "0")}`)]);
+
 test("a takeover makes up for no more of what was announced than has come", () => {
-  const element = (id: string, size: number) =>
-    concat([Uint8Array.fromHex(id), Uint8Array.fromHex(`01${size.toString(16).padStart(14, "0")}`)]);
   const { container, parts } = attacks["large Tracks, and tiny clusters"];
   const file = render(
     familyOf(container),
