@@ -178,11 +178,11 @@ export class Audience {
     this.#seenJoin = join;
   }
 
-  /** Ends the watchers that take nothing of a long header: others' memory is not to be kept for them. */
+  /** Ends the watchers that take nothing and have a long header or a patch kept for them. */
   endHolders(): void {
     for (const watcher of [...this.#pending, ...this.#flowing]) {
-      if (watcher.blocked && watcher.prefixBytes > promptBytes) {
-        this.#end(watcher, slow("takes nothing of the stream's header, for which there is no more room"));
+      if (watcher.blocked && (watcher.prefixBytes > promptBytes || watcher.keepsPatch)) {
+        this.#end(watcher, slow("takes nothing of what is kept for it, for which there is no more room"));
       }
     }
   }
@@ -236,7 +236,7 @@ export class Audience {
     if (watcher.state !== "flowing" || watcher.cursor >= end || !this.#leaveOff(watcher)) return false;
     if (watcher.leaveAt === watcher.cursor) this.#pump(watcher);
     if (watcher.state !== "flowing" || !needs(watcher, segment, ring)) return false;
-    watcher.holdPatch();
+    watcher.keepPatch();
     if (!ring.mayKeep) {
       this.#end(watcher, slow("stuck in the middle of a unit for which there is no more room"));
       return false;
@@ -327,6 +327,9 @@ export class Audience {
     const first = watcher.started && course !== undefined ? course : stage.broadcast;
     if (watcher.started || stage.type === "live") {
       for (let broadcast = first; broadcast !== undefined; broadcast = broadcast.next) {
+        // One that has watched a container has nothing to go on with in what never became one.
+        const isFromContainer = watcher.started && course !== undefined && course.cuts.container !== "";
+        if (isFromContainer && broadcast !== course && broadcast.cuts.isUnknown) continue;
         const ground = this.#ground(broadcast);
         const place = this.#placeFor(watcher, ground);
         if (place.type === "at" && (place.offset < ground.head || broadcast.next === undefined)) {

@@ -49,9 +49,12 @@ export type Stage =
 /** A watcher that has not come to the end of its broadcast when so many more have begun is closed. */
 const maxBroadcastsBehind = 8;
 
-/** Whether so many broadcasts have begun since `broadcast` that what is kept of them for its watchers would add up. */
+/**
+ * Whether so many broadcasts have begun since `broadcast` that what is kept of them for its watchers would add up. Those that
+ * were over before they were anything do not count: an encoder may come and go many times before it stays.
+ */
 export function isFarBehind(broadcast: Broadcast | undefined): boolean {
   let behind = 0;
-  for (let next = broadcast?.next; next !== undefined; next = next.next) behind++;
+  for (let next = broadcast?.next; next !== undefined; next = next.next) if (!next.cuts.isUnknown) behind++;
   return behind > maxBroadcastsBehind;
 }

@@ -17,6 +17,8 @@ export interface Cuts {
   readonly info: StreamInfo;
   /** The header in force now. */
   readonly header: Header;
+  /** Whether it was over before it was known what it is. */
+  readonly isUnknown: boolean;
   /** The container's name; empty while or where there is none. */
   readonly container: string;
   /** `Header.fixed` of the header that a watcher at `offset` has been given, by a joiner's header or in the stream. */
@@ -64,6 +66,7 @@ const unknownInfo: StreamInfo = {
 /** Chunks of `size` bytes, counted from `start`. Bytes are not looked at. */
 export class ChunkCuts implements Cuts {
   readonly kind = "chunks";
+  readonly isUnknown = false;
   readonly info = unknownInfo;
   readonly header = noHeader;
   readonly container = "";
@@ -156,6 +159,7 @@ export class SniffedCuts implements Cuts {
   /** Whether there were others before. */
   #isFixedForgotten = false;
   #end = 0;
+  #isUnknown = false;
   /** What follows the last byte, once it was asked for. */
   #closing: readonly Uint8Array[] | undefined;
   #fedBytes = 0;
@@ -185,6 +189,10 @@ export class SniffedCuts implements Cuts {
   get kind(): "sniffing" | "marked" | "opaque" {
     const { state } = this.#sniffer;
     return state === "known" ? "marked" : state;
+  }
+
+  get isUnknown(): boolean {
+    return this.#isUnknown;
   }
 
   get info(): StreamInfo {
@@ -274,7 +282,9 @@ export class SniffedCuts implements Cuts {
   }
 
   settle(): void {
+    if (this.kind !== "sniffing") return;
     this.#watch(() => this.#sniffer.settle());
+    this.#isUnknown = this.#sniffer.lost;
   }
 
   giveUp(): void {

@@ -1,5 +1,5 @@
-// The buffers that watchers of one channel have yet to be sent before bytes of the ring: headers, and what leads from one
-// broadcast to the next. They are shared, and stay in memory for as long as one watcher has not taken them, so that
+// The buffers that watchers of one channel have yet to be sent beside bytes of the ring: headers, what leads from one
+// broadcast to the next, patches. They are shared, and stay in memory for as long as one watcher has not taken them, so that
 // watchers that take nothing would keep header after header: each is counted once.
 
 /** Smaller ones are part of what any watcher takes. Bytes. */

@@ -160,7 +160,15 @@ export class Relay {
   #drain(channel: Channel): void {
     this.#draining.add(channel);
     const ofUser = [...this.#draining].filter(({ user }) => user === channel.user);
-    if (ofUser.length > this.#options.maxChannelsPerUser) ofUser[0].abandon();
+    for (const oldest of ofUser.slice(0, -this.#options.maxChannelsPerUser)) {
+      this.#for(oldest, () => oldest.abandon());
+      this.#drained(oldest);
+    }
+  }
+
+  /** Lets go of a channel that is over, if its last watcher has gone. */
+  #drained(channel: Channel): void {
+    if (channel.idle && this.#draining.delete(channel)) this.#events.closed(channel);
   }
 
   #sweep(): void {
@@ -168,9 +176,7 @@ export class Relay {
     for (const channel of this.#channels.values()) this.#for(channel, () => channel.sweep(nowMs));
     for (const channel of this.#draining) {
       this.#for(channel, () => channel.sweep(nowMs));
-      if (!channel.idle) continue;
-      this.#draining.delete(channel);
-      this.#events.closed(channel);
+      this.#drained(channel);
     }
     this.#parts.workTimes.forget(new Set([...this.#channels.values()].map(({ user }) => user)));
     if (this.#channels.size > 0 || this.#draining.size > 0) this.#sweepLater();

@@ -88,6 +88,8 @@ export class Watcher {
   isPatched = false;
   /** The patch that its cursor is in or comes to next; not for sure while there is none. */
   #patch: Patch | undefined;
+  /** The same while it is kept for it alone. */
+  #keptPatch: Patch | undefined;
   /** Where the head was when it came, for `start=next`. */
   arrivedAt = 0;
   /** Since when it has been pending, or, flowing in an ended stream, has taken nothing. Milliseconds. */
@@ -169,13 +171,32 @@ export class Watcher {
     for (const { bytes } of this.#prefix) this.#owner.prefixes.drop(bytes);
     this.#prefix = [];
     this.#prefixSent = 0;
-    this.#patch = undefined;
+    this.#dropPatch();
   }
 
-  /** Its next patch may be forgotten from now on: it keeps that. */
+  /** Looks for the patch that is next for it. */
   holdPatch(): void {
     if (!this.isPatched || (this.#patch !== undefined && this.#patch.end > this.cursor)) return;
+    this.#dropPatch();
     this.#patch = this.course?.cuts.patches.next(this.cursor);
+  }
+
+  /** Its next patch is about to be forgotten: it keeps that. */
+  keepPatch(): void {
+    this.holdPatch();
+    if (this.#patch === undefined || this.#keptPatch !== undefined) return;
+    this.#keptPatch = this.#patch;
+    this.#owner.prefixes.add(this.#patch.bytes);
+  }
+
+  get keepsPatch(): boolean {
+    return this.#keptPatch !== undefined;
+  }
+
+  #dropPatch(): void {
+    if (this.#keptPatch !== undefined) this.#owner.prefixes.drop(this.#keptPatch.bytes);
+    this.#keptPatch = undefined;
+    this.#patch = undefined;
   }
 
   /** Sends what there is for it until its socket is full, it has arrived somewhere, or it has had its share. */

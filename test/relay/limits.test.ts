@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
-import { Rig } from "./rig.ts";
-import { opaque } from "./streams.ts";
+import { Rig, ringBytes } from "./rig.ts";
+import { opaque, settledBytes } from "./streams.ts";
 
 const reset = new FstreamError("disconnected", "the connection was reset");
 
@@ -216,5 +216,20 @@ describe("a watcher that goes", () => {
     other.watcher.leave();
     other.watcher.drained();
     expect([watcher.receivedBytes, other.receivedBytes]).toEqual([0, 10]);
+  });
+
+  test("a user's channels that are over and still owe bytes are no more than its channels may be, however fast they end", () => {
+    const rig = new Rig({ maxChannelsPerUser: 2 });
+    const stuck = [];
+    for (let i = 0; i < 10; i++) {
+      const sender = rig.broadcast({ channel: `c${i}` });
+      sender.send(opaque(settledBytes));
+      const watcher = rig.watch({ channel: `c${i}`, room: 10 });
+      sender.send(opaque(20_000, settledBytes));
+      sender.finish();
+      stuck.push(watcher);
+    }
+    expect(stuck.map(({ ending }) => ending)).toEqual([...Array(8).fill("slow"), "", ""]);
+    expect(rig.relay.backlogBytes).toBeLessThanOrEqual(2 * ringBytes);
   });
 });

@@ -27,6 +27,7 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
     settle: () => {},
     giveUp: () => {},
     heldBytes: 0,
+    isUnknown: false,
     container: "",
     fixedAt: () => header.fixed,
     newestJoin: (head) => (kind === "opaque" ? { offset: head, header } : join(joins.at(-1))),

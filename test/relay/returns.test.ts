@@ -10,6 +10,7 @@ import { fixture, Recorder } from "../media/recorder.ts";
 import { Rig } from "./rig.ts";
 import { flvConfig, flvFrame, flvHead, wavHead } from "./streams.ts";
 
+const movie = await fixture("fmp4-h264-aac.mp4");
 const reset = new FstreamError("disconnected", "the connection was reset");
 const started = concat([flvHead, flvConfig(0), flvFrame(0, true, 2000)]);
 const fresh = concat([flvHead, flvConfig(0, 2), flvFrame(0, true, 3000), flvFrame(40, false, 500)]);
@@ -17,6 +18,25 @@ const fresh = concat([flvHead, flvConfig(0, 2), flvFrame(0, true, 3000), flvFram
 const freshInside = fresh.subarray(flvHead.length);
 
 describe("a broadcaster's return", () => {
+  test.each([0, 30])("that breaks again after %i bytes, many times, costs no watcher its place", (length) => {
+    const rig = new Rig({ backlogBytes: 2 ** 20, maxBacklogTotalBytes: 2 ** 24 });
+    const old = rig.broadcast();
+    const watcher = rig.watch();
+    old.send(movie);
+    old.break(reset);
+    for (let times = 0; times < 20; times++) {
+      const flapping = rig.broadcast();
+      flapping.send(movie.subarray(0, length));
+      flapping.break(reset);
+      rig.clock.advance(500);
+    }
+    expect(watcher.ending).toBe("");
+    const before = watcher.receivedBytes;
+    rig.broadcast().send(movie);
+    expect(watcher.ending).toBe("");
+    expect(watcher.receivedBytes).toBeGreaterThan(before);
+  });
+
   test("adds nothing to a stream that was cut off between two units", () => {
     const rig = new Rig();
     const old = rig.broadcast();
