@@ -12,7 +12,7 @@ const allowedMsPerPiece = 0.02;
 /** The part of all time that a user's detectors may take whatever the bytes are. */
 const allowedShare = 0.02;
 /** Debt at which a stream is given up, milliseconds. */
-const maxDebtMs = 250;
+const maxDebtMs = 150;
 /** One piece counts as no more: the process may have been stopped meanwhile, or memory been collected. Milliseconds. */
 const maxPieceMs = 50;
 
