@@ -16,8 +16,8 @@ const maxLineBytes = 1024;
 /** Bytes without a frame, beyond two of them, after which the stream is given up. */
 const minSearchBytes = 1024 * 1024;
 const newline = 0x0a;
-/** What it costs to read a stream header, in bytes of stream (pace.ts). */
-const headerCost = 256;
+/** What it costs to read a byte of a stream header, in bytes of stream (pace.ts). */
+const headerCost = 4;
 
 /** Samples of each plane but the first to those of the first, across and down, and how many such planes. */
 const colours: Record<string, { across: number; down: number; planes: number }> = {
@@ -54,7 +54,8 @@ function readHeader(line: string): Format | undefined {
   return { width, height, frameBytes: samples * (depth === undefined ? 1 : 2) };
 }
 
-const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
+const latin1 = new TextDecoder("latin1");
+const text = (bytes: Uint8Array): string => latin1.decode(bytes);
 
 class Y4mDetector implements Detector {
   readonly info: StreamInfo = {
@@ -127,7 +128,7 @@ class Y4mDetector implements Detector {
       this.#sink.join(offset);
       return;
     }
-    const isDue = this.#pace.allows(offset, headerCost);
+    const isDue = this.#pace.allows(offset, headerCost * this.#line.length);
     const format = isDue ? readHeader(text(this.#line.bytes.subarray(0, this.#line.length - 1))) : undefined;
     if (format === undefined) return this.#damage();
     if (this.#frameBytes > 0) this.#sink.unit(offset);
