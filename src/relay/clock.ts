@@ -3,6 +3,8 @@
 export interface Clock {
   /** Milliseconds that only grow, with fractions. */
   nowMs(): number;
+  /** Milliseconds of processor time that this thread has had, with fractions; time as it passes where that is not known. */
+  workMs(): number;
   /** Calls `call` once, after at least `ms` milliseconds; with 0 as soon as what waits on sockets had its turn. */
   after(ms: number, call: () => void): Timer;
 }

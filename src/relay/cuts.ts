@@ -235,7 +235,7 @@ export class SniffedCuts implements Cuts {
     this.#fedBytes += bytes.length;
     for (let from = 0; from < bytes.length && this.#sniffer.state !== "opaque"; from += pieceBytes) {
       const piece = bytes.length <= pieceBytes ? bytes : bytes.subarray(from, from + pieceBytes);
-      const startMs = this.#clock.nowMs();
+      const startMs = this.#clock.workMs();
       this.#watch(() => this.#sniffer.feed(piece, offset + from));
       if (this.#workTime.isSpent(startMs, piece.length)) this.#cutLoose("it takes too much work to follow");
     }

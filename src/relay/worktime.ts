@@ -1,4 +1,4 @@
-// How much time streams may cost in their detectors. Each user has a share that grows with the bytes, ten times what the
+// How much processor time streams may cost in their detectors. Each user has a share that grows with the bytes, ten times what the
 // worst honest stream takes, and with the time, for machines that are slow in all they do. What is taken beyond that is
 // a debt; while a user has too much of it, its streams are not followed. The detectors are made such that few streams
 // get there: this is the net below them.
@@ -13,7 +13,7 @@ const allowedMsPerPiece = 0.02;
 const allowedShare = 0.02;
 /** Debt at which a stream is given up, milliseconds. */
 const maxDebtMs = 150;
-/** One piece counts as no more: the process may have been stopped meanwhile, or memory been collected. Milliseconds. */
+/** One piece counts as no more: memory may have been collected meanwhile. Milliseconds. */
 const maxPieceMs = 50;
 
 /** Of one user. */
@@ -32,9 +32,9 @@ export class WorkTime {
     return this.#debtMs > 0;
   }
 
-  /** Whether the work on `bytes` bytes that began at `startMs` and ends now was too much, with all before it. */
+  /** Whether the work on `bytes` bytes that began at `startMs` (`Clock.workMs`) and ends now was too much, with all before it. */
   isSpent(startMs: number, bytes: number): boolean {
-    const tookMs = Math.min(this.#clock.nowMs() - startMs, maxPieceMs);
+    const tookMs = Math.min(this.#clock.workMs() - startMs, maxPieceMs);
     this.#add(tookMs - allowedMsPerPiece - (bytes * allowedNsPerByte) / 1e6);
     return this.#debtMs > maxDebtMs;
   }

@@ -1,6 +1,6 @@
 // What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, a bound for
-// those not even sent, what has come and is not read, reading it to a place of one's own, and how many files this process
-// may open. Elsewhere, or where libc can't be loaded, the answers are undefined, and nothing has come.
+// those not even sent, what has come and is not read, reading it to a place of one's own, the processor time of this thread,
+// and how many files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined, and nothing has come.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
 
@@ -13,6 +13,9 @@ const MSG_DONTWAIT = 0x40;
 /** getrlimit(2), <asm-generic/resource.h>. */
 const RLIMIT_NOFILE = 7;
 
+/** clock_gettime(2), <bits/time.h>. */
+const CLOCK_THREAD_CPUTIME_ID = 3;
+
 /** setsockopt(2) level and option, see tcp(7). */
 const IPPROTO_TCP = 6;
 const TCP_NOTSENT_LOWAT = 25;
@@ -21,6 +24,7 @@ const libc = load();
 const answer = new Int32Array(1);
 const option = new Int32Array(1);
 const limits = new BigUint64Array(2);
+const time = new BigInt64Array(2);
 
 function load() {
   if (process.platform !== "linux") return undefined;
@@ -37,6 +41,7 @@ function load() {
           args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32],
           returns: FFIType.i64_fast,
         },
+        clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
         getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
       }).symbols;
     } catch {
@@ -75,6 +80,12 @@ export function receive(fd: number, into: Uint8Array, offset: number, length: nu
 export function boundUnsent(fd: number, bytes: number): void {
   option[0] = bytes;
   libc?.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, ptr(option), 4);
+}
+
+/** Milliseconds of processor time that this thread has had. */
+export function threadMs(): number | undefined {
+  if (libc === undefined || libc.clock_gettime(CLOCK_THREAD_CPUTIME_ID, ptr(time)) < 0) return undefined;
+  return Number(time[0]) * 1000 + Number(time[1]) / 1e6;
 }
 
 /** How many files, sockets included, this process may have open. */

@@ -19,7 +19,7 @@ import { type Certificate, ownCertificate, readCertificate } from "./certificate
 import { describe, titleOf } from "./description.ts";
 import type { HttpServices } from "./endpoints.ts";
 import { type HttpListener, listenHttp } from "./http.ts";
-import { openFileLimit } from "./kernel.ts";
+import { openFileLimit, threadMs } from "./kernel.ts";
 import { addressMatcher, isLoopback, plainAddress } from "./peer.ts";
 import { Sockets } from "./sockets.ts";
 
@@ -47,6 +47,7 @@ function systemClock(log: Log): Clock {
   };
   return {
     nowMs: () => performance.now(),
+    workMs: () => threadMs() ?? performance.now(),
     after: (ms, call) => {
       if (ms === 0) {
         const soon = setImmediate(guarded(call));

@@ -16,6 +16,10 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
+  workMs(): number {
+    return this.#nowMs;
+  }
+
   after(ms: number, call: () => void): Timer {
     const entry = { atMs: this.#nowMs + ms, call };
     this.#timers.push(entry);
