@@ -9,6 +9,7 @@
 
 import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
 import { fingerprint, Gather } from "./gather.ts";
+import { Pace } from "./pace.ts";
 
 /** "fLaC" and the header of the STREAMINFO block, but for the bit that marks the last block. */
 const magic = [0x66, 0x4c, 0x61, 0x43, 0x00, 0x00, 0x00, 0x22];
@@ -19,6 +20,8 @@ const maxFrameHeaderBytes = 16;
 /** Beyond three frames of the largest size, bytes in which no frame was found and the stream is given up. */
 const minSearchBytes = 65_536;
 
+/** What it costs to begin anew, in bytes of stream (pace.ts). */
+const startCost = 256;
 /** Bits a sample by their code in the frame header; 0: as in the STREAMINFO, -1: reserved. */
 const sampleBits = [0, 8, 12, -1, 16, 20, 24, 32];
 
@@ -39,6 +42,7 @@ function hasMagic(bytes: Uint8Array, at: number): boolean {
 class FlacDetector implements Detector {
   readonly info: StreamInfo = { container: "flac", mediaType: "audio/flac", codecs: ["flac"], damaged: 0 };
   readonly #sink: Sink;
+  readonly #pace = new Pace();
   lost = false;
   /** What the bytes at `#next` are. `skip` is the body of a block that nobody needs. */
   #state: "magic" | "streaminfo" | "block" | "skip" | "frames" = "magic";
@@ -156,6 +160,11 @@ class FlacDetector implements Detector {
       if (byte !== 0xff && byte !== 0x66) continue;
       if (byte === 0x66) {
         if (!hasMagic(bytes, at)) continue;
+        if (!this.#pace.allows(offset + at, startCost)) {
+          this.lost = true;
+          this.info.problem = "streams that begin anew all the time";
+          return at;
+        }
         this.#sink.unit(offset + at);
         this.#state = "magic";
         this.#gather.start(magic.length + streamInfoBytes);

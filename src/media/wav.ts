@@ -10,11 +10,14 @@
 import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "./detector.ts";
 import { concat, filler, fingerprint, Gather, readNumber } from "./gather.ts";
 import { little } from "./little.ts";
+import { Pace } from "./pace.ts";
 
 const riffBytes = 12;
 const chunkHeaderBytes = 8;
 /** Of a longer fmt chunk only so much would be known; there is none. */
 const maxFormatBytes = 128;
+/** What it costs to read a format, in bytes of stream (pace.ts). */
+const formatCost = 256;
 /** Join points a second of sound, and how far apart they are at the least, bytes. */
 const joinsPerSecond = 50;
 const minStepBytes = 64;
@@ -90,6 +93,7 @@ class WavDetector implements Detector {
   lost = false;
   #state: "riff" | "chunk" | "format" | "skip" | "data" = "riff";
   readonly #gather = new Gather(maxFormatBytes);
+  readonly #pace = new Pace();
   /** Bytes of this chunk that are still to come, with the padding to an even size. */
   #left = 0;
   #step = 0;
@@ -138,7 +142,8 @@ class WavDetector implements Detector {
       if (isRiff(bytes, 0)) this.#enter("chunk", chunkHeaderBytes);
       else this.lost = true;
     } else if (this.#state === "format") {
-      this.#format(bytes.slice(0, this.#gather.length));
+      if (this.#pace.allows(end, formatCost)) this.#format(bytes.slice(0, this.#gather.length));
+      else this.#giveUp();
     } else {
       this.#chunk(bytes, end);
     }
@@ -166,6 +171,11 @@ class WavDetector implements Detector {
       this.#state = "skip";
       if (this.#left === 0) this.#enter("chunk", chunkHeaderBytes);
     }
+  }
+
+  #giveUp(): void {
+    this.lost = true;
+    this.info.problem = "headers that come again all the time";
   }
 
   #format(chunk: Uint8Array): void {
