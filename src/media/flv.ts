@@ -29,7 +29,7 @@ const bridgeStepMs = 100;
 /** Of an AVC tag's payload, what comes before the sample (E.4.3.1, E.4.3.2), and the track that is followed. */
 const avcHeadBytes = 5;
 const avcTrack = 256;
-/** What it costs to read a configuration, beside its own bytes, in bytes of stream (pace.ts). */
+/** What it costs to read a configuration, in bytes of stream (pace.ts): its own bytes pay for the rest. */
 const configCost = 256;
 /** Tracks whose configurations are kept. Of what a hostile stream has beyond, joiners get nothing. */
 const maxConfigs = 16;
@@ -197,7 +197,7 @@ class FlvDetector implements Detector {
     if (tag.role === "metadata" || tag.role === "config") {
       const size = tagHeadBytes + this.#payloadBytes;
       if (size > maxHeaderBytes) return this.#giveUp();
-      if (!this.#keepPace.allows(this.#tagOffset, configCost + size)) {
+      if (!this.#keepPace.allows(this.#tagOffset, configCost)) {
         // What follows is not to be decoded with the one before: it can't be joined until the next.
         if (tag.role === "config") this.#configs.delete(tag.track);
         return;

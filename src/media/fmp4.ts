@@ -44,7 +44,7 @@ const minMoofBytes = 32;
 const maxFtypBytes = 4096;
 const maxMoofBytes = 1024 * 1024;
 /** What it costs to look into a fragment, in bytes of stream (pace.ts). */
-const fragmentCost = 160;
+const fragmentCost = 96;
 /** Larger boxes are taken for damage: a fragment of many seconds at hundreds of Mbit/s. */
 const maxBoxBytes = 2 ** 31;
 /** A search for the next fragment that goes on for longer makes the stream lost. */

@@ -59,7 +59,7 @@ const maxDebtBytes = 65_536;
 const breakBytes = 2048;
 /** Debt from which on any valid header is followed up after damage, not only the stream's own. */
 const patienceBytes = 8192;
-/** What it costs to keep a frame as a header, beside its own bytes, in bytes of stream (pace.ts). */
+/** What it costs to keep a frame as a header, in bytes of stream (pace.ts). */
 const keptCost = 64;
 /** A longer ID3 tag is taken as damage: covers are a megabyte or two. */
 const maxTagBytes = 16 * 1024 * 1024;
@@ -232,7 +232,7 @@ class FrameDetector implements Detector {
       if (format.joins(bytes, at)) this.#pending.push(frameFrom);
       if (++this.#chain === chainLength) this.#believe(bytes, at);
     }
-    if (format.keeps?.(bytes, at) !== true || !this.#pace.allows(frameFrom, length + keptCost)) return;
+    if (format.keeps?.(bytes, at) !== true || !this.#pace.allows(frameFrom, keptCost)) return;
     this.#frame = new Uint8Array(length);
     this.#frameBytes = 0;
     this.#frameFrom = frameFrom;

@@ -35,7 +35,7 @@ const patience = 250;
 /** What it costs to see what a recovery point needs, in bytes of stream (pace.ts). */
 const recoveryCost = 192;
 /** The same for a slice to be read, and for a place to start at. */
-const sliceCost = 64;
+const sliceCost = 24;
 const entryCost = 48;
 
 /** The pictures of an H.264 stream. A decoder can start at an IDR, or at a recovery point (D.1.8). */

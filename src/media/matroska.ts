@@ -39,7 +39,7 @@ const maxBlockBytes = 64 * 1024 * 1024;
 const maxIdleBytes = 1024 * 1024 * 1024;
 /** A search for the next Cluster that goes on for longer makes the stream lost; muxers end theirs at 5 MB. */
 const maxSearchBytes = 8 * 1024 * 1024;
-/** What it costs to read a part of the header, beside its own bytes, in bytes of stream (pace.ts). */
+/** What it costs to read a part of the header, in bytes of stream (pace.ts): its own bytes pay for the rest. */
 const headerCost = 256;
 /** Keyframes in a cluster's middle are joins this far apart, so that streams of nothing else have not too many. */
 const midJoinMs = 500;
@@ -216,7 +216,7 @@ class MatroskaDetector implements Detector {
       if (size + others + 64 > maxHeaderBytes)
         return this.#giveUp(`headers of more than ${maxHeaderBytes} bytes`);
       // Where headers come so often that there is no reading them all, none can be joined behind.
-      if (this.#keepPace.allows(offset, headerCost + size)) {
+      if (this.#keepPace.allows(offset, headerCost)) {
         this.#kept = new Collected(size);
         this.#kept.take(this.#gather.bytes, 0, this.#gather.length);
       } else this.#base = noHeader;

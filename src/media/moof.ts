@@ -232,9 +232,7 @@ export function sampleRanges(bytes: Uint8Array, length: number, track: Track): n
       if (type === tfhdType) part = readTfhd(bytes, child, childEnd, [track]);
       if (type !== trunType || part === undefined) continue;
       const run = readTrun(bytes, child, childEnd);
-      // an address in the file, in a fragment that is not whole, is taken for the fragment's
-      const isKnown = (part.flags & (isAtMoof | isAddressed)) !== 0 && (run.flags & hasDataOffset) !== 0;
-      if (!isKnown || run.dataOffset < last) return [];
+      if (!isAddressKnown(part, run) || run.dataOffset < last) return [];
       let offset = run.dataOffset;
       const isOne = run.entryBytes === 0;
       for (let index = 0; index < (isOne ? 1 : run.count); index++) {
@@ -251,11 +249,33 @@ export function sampleRanges(bytes: Uint8Array, length: number, track: Track): n
 /** Where from the fragment's start the data end that it announces; its own length if it announces none. */
 export function dataEnd(bytes: Uint8Array, length: number, tracks: readonly Track[]): number {
   let end = length;
-  for (const track of tracks) {
-    const ranges = sampleRanges(bytes, length, track);
-    for (let i = 0; i < ranges.length; i += 2) end = Math.max(end, ranges[i] + ranges[i + 1]);
+  for (let at = 8; at + 8 <= length; at = boxEnd(bytes, at, length)) {
+    const trafEnd = boxEnd(bytes, at, length);
+    if (readNumber(bytes, at + 4, 4) !== trafType) continue;
+    let part: Part | undefined;
+    for (let child = at + 8; child + 8 <= trafEnd; child = boxEnd(bytes, child, trafEnd)) {
+      const childEnd = boxEnd(bytes, child, trafEnd);
+      const type = childEnd - child < 16 ? 0 : readNumber(bytes, child + 4, 4);
+      if (type === tfhdType) part = readTfhd(bytes, child, childEnd, tracks);
+      if (type !== trunType || part === undefined) continue;
+      const run = readTrun(bytes, child, childEnd);
+      if (isAddressKnown(part, run)) end = Math.max(end, run.dataOffset + runBytes(bytes, run, part));
+    }
   }
   return end;
+}
+
+/** Bytes of all samples of a run. */
+function runBytes(bytes: Uint8Array, run: Run, part: Part): number {
+  if (run.entryBytes === 0) return run.count * part.size;
+  let sum = 0;
+  for (let index = 0; index < run.count; index++) sum += entry(bytes, run, index, hasSize, part.size);
+  return sum;
+}
+
+/** Whether a run says where its data are: an address in the file, in a fragment that is not whole, is taken for the fragment's. */
+function isAddressKnown(part: Part, run: Run): boolean {
+  return (part.flags & (isAtMoof | isAddressed)) !== 0 && (run.flags & hasDataOffset) !== 0;
 }
 
 /**

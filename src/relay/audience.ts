@@ -6,7 +6,15 @@
 // to where the cuts allow.
 
 import { FstreamError } from "../errors.ts";
-import { type Broadcast, cutShort, type End, isFarBehind, type Stage, slow } from "./broadcast.ts";
+import {
+  type Broadcast,
+  cutShort,
+  type End,
+  isFarBehind,
+  leadsNowhere,
+  type Stage,
+  slow,
+} from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import { firstPlace, type Ground, latePlace, nextPlace, type Place, passage } from "./placement.ts";
 import { Prefixes } from "./prefixes.ts";
@@ -305,7 +313,7 @@ export class Audience {
   #ground(broadcast: Broadcast): Ground {
     const ring = this.#ring as Ring;
     const tail = Math.max(ring.tail, broadcast.cuts.patches.completeFrom);
-    return { ...broadcast, broadcast, tail, head: broadcast.next?.start ?? ring.head };
+    return { ...broadcast, broadcast, tail, head: broadcast.end ?? ring.head };
   }
 
   /** Places a pending watcher if that can be, and sends it what there is. */
@@ -327,9 +335,7 @@ export class Audience {
     const first = watcher.started && course !== undefined ? course : stage.broadcast;
     if (watcher.started || stage.type === "live") {
       for (let broadcast = first; broadcast !== undefined; broadcast = broadcast.next) {
-        // One that has watched a container has nothing to go on with in what never became one.
-        const isFromContainer = watcher.started && course !== undefined && course.cuts.container !== "";
-        if (isFromContainer && broadcast !== course && broadcast.cuts.isUnknown) continue;
+        if (watcher.started && leadsNowhere(course, broadcast)) continue;
         const ground = this.#ground(broadcast);
         const place = this.#placeFor(watcher, ground);
         if (place.type === "at" && (place.offset < ground.head || broadcast.next === undefined)) {
@@ -374,7 +380,7 @@ export class Audience {
     if (watcher.started) watcher.skippedBytes += Math.max(0, missed);
     watcher.isPatched = offset > broadcast.start;
     watcher.place(offset, prefix, watcher.started && watcher.course !== broadcast);
-    watcher.leaveAt = broadcast.next?.start ?? Number.POSITIVE_INFINITY;
+    watcher.leaveAt = broadcast.end ?? Number.POSITIVE_INFINITY;
     if (watcher.course !== undefined) watcher.course.watchers--;
     broadcast.watchers++;
     watcher.course = broadcast;

@@ -32,7 +32,8 @@ export interface Broadcast {
   /** The offset of its first byte in the channel's ring. */
   readonly start: number;
   readonly cuts: Cuts;
-  /** The one that came after it; it ends where that starts. */
+  /** The offset behind its last byte, once another has begun; and that which its watchers go on with. */
+  end?: number;
   next?: Broadcast;
   /** How many watchers have their cursor in it. */
   watchers: number;
@@ -49,12 +50,18 @@ export type Stage =
 /** A watcher that has not come to the end of its broadcast when so many more have begun is closed. */
 const maxBroadcastsBehind = 8;
 
-/**
- * Whether so many broadcasts have begun since `broadcast` that what is kept of them for its watchers would add up. Those that
- * were over before they were anything do not count: an encoder may come and go many times before it stays.
- */
+/** Whether so many broadcasts have begun since `broadcast` that what is kept of them for its watchers would add up. */
 export function isFarBehind(broadcast: Broadcast | undefined): boolean {
   let behind = 0;
-  for (let next = broadcast?.next; next !== undefined; next = next.next) if (!next.cuts.isUnknown) behind++;
+  for (let next = broadcast?.next; next !== undefined; next = next.next) behind++;
   return behind > maxBroadcastsBehind;
+}
+
+/**
+ * Whether one that watched `course`, which is a container, has nothing to go on with in `broadcast`, which was over before it
+ * was known what it is: an encoder may come and go many times before it stays.
+ */
+export function leadsNowhere(course: Broadcast | undefined, broadcast: Broadcast): boolean {
+  const isFromContainer = course !== undefined && course !== broadcast && course.cuts.container !== "";
+  return isFromContainer && broadcast.cuts.isUnknown;
 }

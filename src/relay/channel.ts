@@ -11,7 +11,7 @@
 import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
 import { Audience, type AudienceOptions } from "./audience.ts";
-import type { Broadcast, Broadcaster, End, Stage } from "./broadcast.ts";
+import { type Broadcast, type Broadcaster, type End, leadsNowhere, type Stage } from "./broadcast.ts";
 import { type Budget, Share } from "./budget.ts";
 import type { Clock } from "./clock.ts";
 import { ChunkCuts, SniffedCuts } from "./cuts.ts";
@@ -159,8 +159,8 @@ export class Channel {
     const broadcast: Broadcast = { broadcaster, start, cuts, watchers: 0 };
     const stage: Extract<Stage, { type: "live" }> = { type: "live", broadcast };
     this.#stage = stage;
+    if (before.type === "live" || before.type === "held") this.#follow(before.broadcast, broadcast);
     this.#broadcasts.push(broadcast);
-    if (before.type === "live" || before.type === "held") before.broadcast.next = stage.broadcast;
     this.#toldShort = false;
     this.#recognised = false;
     this.#timeline.note(start, this.#parts.clock.nowMs());
@@ -171,6 +171,17 @@ export class Channel {
     this.#audience.begin(stage, this.#ring, (watcher) => this.#admits(broadcaster, watcher.options.password));
     this.#account();
     return broadcast;
+  }
+
+  /** Has the watchers of one broadcast go on with the next. */
+  #follow(before: Broadcast, next: Broadcast): void {
+    before.end = next.start;
+    before.next = next;
+    const earlier = this.#broadcasts.at(-2);
+    // One that nobody can be in, nor come to, is left out: there may be any number of them.
+    if (earlier === undefined || before.watchers > 0 || !leadsNowhere(earlier, before)) return;
+    earlier.next = next;
+    this.#broadcasts.pop();
   }
 
   #sniffedCuts(): SniffedCuts {
@@ -192,7 +203,7 @@ export class Channel {
     for (let from = 0; from < bytes.length; from += ring.segmentBytes) {
       const part = bytes.length <= ring.segmentBytes ? bytes : bytes.subarray(from, from + ring.segmentBytes);
       ring.append(part);
-      this.#follow(broadcast, ring, part, nowMs);
+      this.#added(broadcast, ring, part, nowMs);
     }
     this.#fanOut.wake();
   }
@@ -206,13 +217,13 @@ export class Channel {
     if (this.#stage.type !== "live" || this.#stage.broadcast !== broadcast || ring === undefined) return 0;
     const bytes = ring.fill(receive);
     if (bytes.length === 0) return 0;
-    this.#follow(broadcast, ring, bytes, this.#parts.clock.nowMs());
+    this.#added(broadcast, ring, bytes, this.#parts.clock.nowMs());
     this.#fanOut.wake();
     return bytes.length;
   }
 
   /** The ring has got `bytes`, its newest. */
-  #follow({ cuts }: Broadcast, ring: Ring, bytes: Uint8Array, nowMs: number): void {
+  #added({ cuts }: Broadcast, ring: Ring, bytes: Uint8Array, nowMs: number): void {
     const { head, tail } = ring;
     this.#bytesIn = head;
     this.#timeline.note(head, nowMs);

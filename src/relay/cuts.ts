@@ -265,12 +265,14 @@ export class SniffedCuts implements Cuts {
     if (offset !== this.#end) return [];
     if (this.#closing === undefined) {
       this.#closing = [];
+      const startMs = this.#clock.workMs();
       this.#watch(() => {
         const parts = this.#sniffer.closing();
         // A few bytes can announce very many: no more is made up for than has come.
         const mostBytes = Math.min(maxClosingBytes, freeClosingBytes + this.#fedBytes);
         if (lengthOf(parts) <= mostBytes) this.#closing = parts;
       });
+      this.#workTime.isSpent(startMs, 0);
     }
     return this.#closing;
   }

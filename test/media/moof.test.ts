@@ -1,9 +1,10 @@
 // Fragments' boxes that are cut to the samples from a keyframe on, where their sizes lie.
 
 import { expect, test } from "bun:test";
+import { fmp4 } from "../../src/media/fmp4.ts";
 import { cutFragment, readFragment } from "../../src/media/moof.ts";
 import { readMovie } from "../../src/media/moov.ts";
-import { fixture } from "./recorder.ts";
+import { fixture, Recorder } from "./recorder.ts";
 
 /** The boxes of a file, each whole. */
 function boxesOf(bytes: Uint8Array): { type: string; box: Uint8Array }[] {
@@ -37,4 +38,17 @@ test("a box with a few bytes behind its last child is cut as if they were not th
       }
     }
   }
+});
+
+test("a stream of one tiny frame a fragment can be joined at each keyframe", async () => {
+  const boxes = boxesOf(await fixture("fmp4-frames.mp4"));
+  const head = boxes.filter(({ type }) => type === "ftyp" || type === "moov").map(({ box }) => box);
+  const first = boxes.findIndex(({ type }) => type === "moof");
+  const moof = boxes[first].box;
+  const mdat = new Uint8Array(12);
+  mdat.set([0, 0, 0, 12, ...Buffer.from("mdat")]);
+  const fragments = Array.from({ length: 2000 }, () => [moof, mdat]).flat();
+  const recorder = new Recorder();
+  fmp4.create(recorder).feed(new Uint8Array(Buffer.concat([...head, ...fragments])), 0);
+  expect(recorder.joins.length).toBe(2000);
 });
