@@ -169,7 +169,8 @@ export const table = {
       "max_backlog_total",
       size({ min: 64 * KiB, max: any }),
       "1GiB",
-      "the backlogs of all channels together; with no room for the smallest a broadcast is refused",
+      "the backlogs of all channels together, and what else is kept of their streams; with no room for the smallest a " +
+        "broadcast is refused",
       "bounds the server's memory, whatever is broadcast",
     ),
     maxLagMs: setting(
