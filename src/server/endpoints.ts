@@ -26,7 +26,7 @@ export interface HttpRequest {
   readonly target: string;
   readonly headers: Headers;
   readonly body: Uint8Array<ArrayBuffer>;
-  /** The address that the socket has. */
+  /** The peer's address, as Connection has it. */
   readonly peer: string;
   readonly secure: boolean;
   /** Whose token it asks for, once that is known. */

@@ -13,14 +13,14 @@ import { Acknowledgements } from "../session/acknowledgements.ts";
 import type { Services } from "../session/connection.ts";
 import { Ends } from "../session/ends.ts";
 import { Places } from "../session/places.ts";
+import { Session } from "../session/session.ts";
 import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
 import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
 import { describe, titleOf } from "./description.ts";
-import type { HttpServices } from "./endpoints.ts";
-import { type HttpListener, listenHttp } from "./http.ts";
+import { Exchange, type ExchangeServices } from "./http.ts";
 import { openFileLimit, threadMs } from "./kernel.ts";
-import { addressMatcher, isLoopback, plainAddress } from "./peer.ts";
+import { addressMatcher, isLoopback } from "./peer.ts";
 import { Sockets } from "./sockets.ts";
 
 /** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */
@@ -121,40 +121,40 @@ export async function startServer(
       admission.admit(intent, address);
     },
   };
-  const sockets = new Sockets(services, admission);
-  const https: HttpListener[] = [];
-
-  const { listen, tlsListen, httpsListen, httpListen } = server;
-  const tls = tlsListen !== undefined || httpsListen !== undefined ? await certificateOf(server) : undefined;
-  const http: HttpServices = {
+  const http: ExchangeServices = {
     authenticator,
     tokens,
     log: log.scope("http"),
     trusted,
-    admit: (peer) => admission.admit("token", plainAddress(peer)),
+    admit: (peer) => admission.admit("token", peer),
+    clock,
+    acknowledgements: services.acknowledgements,
+    timeoutMs: server.handshakeTimeoutMs,
   };
+  const sockets = new Sockets(
+    (connection) => new Session(connection, services),
+    admission,
+    log.scope("sockets"),
+  );
+  const exchanges = new Sockets((connection) => new Exchange(connection, http), admission, http.log);
+
+  const { listen, tlsListen, httpsListen, httpListen } = server;
+  const tls = tlsListen !== undefined || httpsListen !== undefined ? await certificateOf(server) : undefined;
   const plans = [
-    { name: "tcp", setting: "listen", at: listen, tls: undefined, open: (at: At) => sockets.listen(at) },
-    { name: "tls", setting: "tls_listen", at: tlsListen, tls, open: (at: At) => sockets.listen(at) },
-    { name: "https", setting: "https_listen", at: httpsListen, tls, open: (at: At) => openHttp(at) },
-    { name: "http", setting: "http_listen", at: httpListen, tls: undefined, open: (at: At) => openHttp(at) },
+    { name: "tcp", setting: "listen", at: listen, tls: undefined, on: sockets },
+    { name: "tls", setting: "tls_listen", at: tlsListen, tls, on: sockets },
+    { name: "https", setting: "https_listen", at: httpsListen, tls, on: exchanges },
+    { name: "http", setting: "http_listen", at: httpListen, tls: undefined, on: exchanges },
   ];
-  const openHttp = async (at: At) => {
-    const options = { ...at, timeoutMs: server.handshakeTimeoutMs };
-    const listener = await listenHttp(options, http, admission);
-    https.push(listener);
-    return listener.port;
-  };
-  const stopHttp = (graceMs: number) => Promise.all(https.map((listener) => listener.stop(graceMs)));
   try {
-    for (const { name, setting, at, tls, open } of plans) {
+    for (const { name, setting, at, tls, on } of plans) {
       if (at === undefined) continue;
-      const bound = await bind({ ...at, setting, tls }, open);
+      const bound = bind({ ...at, setting, tls }, on);
       log.info(`listening on ${name} ${bound}`);
     }
   } catch (error) {
     sockets.stopListening();
-    await stopHttp(0);
+    exchanges.stopListening();
     throw error;
   }
   if (tls?.selfSigned === true)
@@ -164,10 +164,11 @@ export async function startServer(
     stop: async () => {
       const graceMs = server.shutdownGraceMs;
       stopping = true;
-      const stopped = stopHttp(graceMs);
+      exchanges.stopListening();
+      exchanges.stop();
       sockets.stop();
       relay.stop();
-      await Promise.all([stopped, sockets.drained(graceMs).then(() => ends.asked())]);
+      await Promise.all([exchanges.drained(graceMs), sockets.drained(graceMs).then(() => ends.asked())]);
       sockets.stopListening();
     },
   };
@@ -182,12 +183,12 @@ interface At {
 }
 
 /** Binds to the address, or to all of them: those of both families where the machine has IPv6, else IPv4's. */
-async function bind(at: At, open: (at: At) => number | Promise<number>): Promise<string> {
+function bind(at: At, sockets: Sockets): string {
   const hosts = at.host === "" ? ["::", "0.0.0.0"] : [at.host];
   let failure: unknown;
   for (const host of hosts) {
     try {
-      const port = await open({ ...at, host });
+      const port = sockets.listen({ ...at, host });
       return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     } catch (error) {
       failure ??= error;

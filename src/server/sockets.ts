@@ -1,10 +1,9 @@
-// The protocol's listeners, plain and TLS: each socket that Bun accepts gets a Session, and the socket's
-// events go to it. What Bun's sockets are like to work with is said where it matters.
+// Listeners, plain and TLS, of the protocol and of HTTP: each socket that Bun accepts is counted and gets a Handler, and the
+// socket's events go to it. What Bun's sockets are like to work with is said where it matters.
 
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import type { Log } from "../log.ts";
-import type { Connection, Services } from "../session/connection.ts";
-import { Session } from "../session/session.ts";
+import type { Connection, Stage } from "../session/connection.ts";
 import type { Admission } from "./admission.ts";
 import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./kernel.ts";
 import { plainAddress } from "./peer.ts";
@@ -36,22 +35,33 @@ function giveBack({ buffer }: Uint8Array): void {
   if (buffer.byteLength >= largeBufferBytes && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
-/** An accepted socket, as sessions see it. */
+/** What serves a connection: a Session, or an Exchange of HTTP. */
+export interface Handler extends Stage {
+  /** The server stops. */
+  stop(): void;
+}
+
+/** An accepted socket, as handlers see it. */
 class Peer implements Connection {
   readonly address: string;
   readonly secure: boolean;
   readonly socket: Socket<Peer | undefined>;
-  readonly session: Session;
+  readonly handler: Handler;
 
   #unsentBytes = leastUnsentBytes;
   #fullMs = 0;
 
-  constructor(socket: Socket<Peer | undefined>, address: string, secure: boolean, services: Services) {
+  constructor(
+    socket: Socket<Peer | undefined>,
+    address: string,
+    secure: boolean,
+    handle: (connection: Connection) => Handler,
+  ) {
     this.socket = socket;
     boundUnsent(descriptorOf(socket), leastUnsentBytes);
     this.address = address;
     this.secure = secure;
-    this.session = new Session(this, services);
+    this.handler = handle(this);
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {
@@ -65,7 +75,7 @@ class Peer implements Connection {
     const quick = performance.now() - this.#fullMs < quickMs;
     const grows = quick && this.#unsentBytes < mostUnsentBytes;
     if (grows) this.#bound(this.#unsentBytes * 4);
-    this.session.drained();
+    this.handler.drained();
     return grows;
   }
 
@@ -121,9 +131,9 @@ export interface ListenOptions {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
 }
 
-/** The open sockets of all listeners. */
+/** The open sockets of listeners that have the same kind of handler. */
 export class Sockets {
-  readonly #services: Services;
+  readonly #handle: (connection: Connection) => Handler;
   readonly #admission: Admission;
   readonly #log: Log;
   readonly #peers = new Set<Peer>();
@@ -135,10 +145,10 @@ export class Sockets {
   #stopping = false;
   #whenEmpty: (() => void) | undefined;
 
-  constructor(services: Services, admission: Admission) {
-    this.#services = services;
+  constructor(handle: (connection: Connection) => Handler, admission: Admission, log: Log) {
+    this.#handle = handle;
     this.#admission = admission;
-    this.#log = services.log.scope("sockets");
+    this.#log = log;
     setInterval(() => {
       for (const peer of this.#fast) if (peer.calm()) this.#fast.delete(peer);
     }, calmMs).unref();
@@ -160,7 +170,7 @@ export class Sockets {
   /** Ends what has not begun. Connections that come from now on are not waited for. */
   stop(): void {
     this.#stopping = true;
-    for (const peer of this.#peers) peer.session.stop();
+    for (const peer of this.#peers) peer.handler.stop();
   }
 
   /** Accepts nobody any more. */
@@ -219,13 +229,13 @@ export class Sockets {
     return {
       data: (socket, bytes) => {
         // Not the Buffer that it is: a `slice` of that would be no copy.
-        socket.data?.session.data(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+        socket.data?.handler.data(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
         giveBack(bytes);
       },
       drain: (socket) => {
         if (socket.data?.drained() === true) this.#fast.add(socket.data);
       },
-      end: (socket) => socket.data?.session.ended(),
+      end: (socket) => socket.data?.handler.ended(),
       close: (socket, error) => this.#close(socket, error),
       error: (socket, error) => this.#failed(socket, error),
     };
@@ -250,7 +260,7 @@ export class Sockets {
   }
 
   #begin(socket: Socket<Peer | undefined>, address: string, secure: boolean): Peer {
-    const peer = new Peer(socket, address, secure, this.#services);
+    const peer = new Peer(socket, address, secure, this.#handle);
     socket.data = peer;
     (this.#stopping ? this.#late : this.#peers).add(peer);
     return peer;
@@ -261,7 +271,7 @@ export class Sockets {
     if (peer === undefined || !(this.#peers.delete(peer) || this.#late.delete(peer))) return;
     this.#fast.delete(peer);
     this.#admission.leave(peer.address);
-    peer.session.closed(error);
+    peer.handler.closed(error);
     if (this.#peers.size === 0) this.#whenEmpty?.();
   }
 

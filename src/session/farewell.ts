@@ -15,7 +15,7 @@ export type Way = "fin" | "reset";
 
 export class Farewell implements Stage {
   readonly #connection: Connection;
-  readonly #services: Services;
+  readonly #services: Pick<Services, "clock" | "acknowledgements">;
   readonly #words: Uint8Array;
   readonly #way: Way;
   readonly #patienceMs: number;
@@ -25,7 +25,13 @@ export class Farewell implements Stage {
   #over = false;
 
   /** `patienceMs` bounds how long the peer may take to take the last bytes. */
-  constructor(connection: Connection, services: Services, words: Uint8Array, way: Way, patienceMs: number) {
+  constructor(
+    connection: Connection,
+    services: Pick<Services, "clock" | "acknowledgements">,
+    words: Uint8Array,
+    way: Way,
+    patienceMs: number,
+  ) {
     this.#connection = connection;
     this.#services = services;
     this.#words = words;

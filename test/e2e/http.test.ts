@@ -39,6 +39,7 @@ test("connections count against max_connections, and give their places back", as
   const asking = await Peer.dial(server.port("http"));
   asking.send(health);
   await until("it is answered", () => asking.text.endsWith("ok\n"));
+  const login = await Peer.dial(server.port("http"));
   for (let i = 0; i < 41; i++) idle.push(await Peer.dial(server.port("http")));
   const beyond = await Peer.dial(server.port("http")).then(
     (peer) => peer.ended(),
@@ -46,27 +47,78 @@ test("connections count against max_connections, and give their places back", as
   );
   expect(["fin", "reset"]).toContain(beyond);
   await server.says(/no room even to refuse 127\.0\.0\.1/);
-  asking.send(
+  login.send(
     "POST /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ZmllcjoxMjM=\r\nContent-Length: 0\r\n\r\n",
   );
-  await until("it is answered", () => asking.text.includes("the server is full\n"));
-  expect(asking.text).toContain("HTTP/1.1 429 ");
-  for (const peer of [...idle, asking]) peer.reset();
+  await until("it is answered", () => login.text.includes("the server is full\n"));
+  expect(login.text).toContain("HTTP/1.1 429 ");
+  for (const peer of [...idle, asking, login]) peer.reset();
   await until("there is room again", async () => (await server.watch().exit()) === 4);
   expect(await server.stop()).toBe(0);
 });
 
-test("a connection serves for one request after the other, and a server that stops does not wait for more", async () => {
+test("a connection serves for one request, however many come on it", async () => {
+  const server = await TestServer.start({ server: http });
+  const login = `POST /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ${btoa("fier:wrong")}\r\nContent-Length: 0\r\n\r\n`;
+  for (const request of [health, login]) {
+    const peer = await Peer.dial(server.port("http"));
+    peer.send(request.repeat(20_000));
+    await peer.ended();
+    expect(peer.text.split("HTTP/1.1 ").length - 1).toBe(1);
+    expect(peer.text).toContain("\r\nconnection: close\r\n");
+  }
+  expect(server.run.stderr.split("wrong user or password").length - 1).toBe(1);
+  expect(await server.stop()).toBe(0);
+});
+
+test("a request is answered whole to a peer that has ended its side, and to one that has sent too much", async () => {
+  const server = await TestServer.start({ server: http });
+  const upload = `POST /token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n${"x".repeat(1_000_000)}`;
+  const expected: [request: string, answer: RegExp][] = [
+    [health, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nok\n$/],
+    ["GET /healthz HTTP/1.0\r\n\r\n", /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nok\n$/],
+    [
+      "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      /^HTTP\/1\.1 200 OK\r\n[^]*content-length: 3\r\n[^]*\r\n\r\n$/,
+    ],
+    [upload, /^HTTP\/1\.1 413 [^]*\n$/],
+    [`GET / HTTP/1.1\r\nX: ${"a".repeat(100_000)}`, /^HTTP\/1\.1 431 [^]*\n$/],
+    ["no HTTP at all\r\n\r\n", /^HTTP\/1\.1 400 [^]*\n$/],
+  ];
+  for (const [request, answer] of expected) {
+    const peer = await Peer.dial(server.port("http"));
+    peer.send(request);
+    peer.finish();
+    expect(await peer.ended()).toBe("fin");
+    expect(peer.text).toMatch(answer);
+  }
+  expect(await server.stop()).toBe(0);
+});
+
+test("a body is asked for where the client waits to be asked", async () => {
   const server = await TestServer.start({ server: http });
   const peer = await Peer.dial(server.port("http"));
-  for (let i = 1; i <= 3; i++) {
-    peer.send(health);
-    await until("it is answered", () => peer.text.split("\r\n\r\nok\n").length === i + 1);
-  }
-  peer.send(health + health);
-  await until("both are answered", () => peer.text.split("\r\n\r\nok\n").length === 6);
-  const stopped = server.stop();
+  const form = "user=fier&user_password=123";
+  const type = "Content-Type: application/x-www-form-urlencoded";
+  peer.send(
+    `POST /token HTTP/1.1\r\nHost: localhost\r\n${type}\r\nExpect: 100-continue\r\nContent-Length: ${form.length}\r\n\r\n`,
+  );
+  await until("it is asked", () => peer.text === "HTTP/1.1 100 Continue\r\n\r\n");
+  peer.send(form);
   await peer.ended();
+  expect(peer.text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n[\w-]+\n$/);
+  expect(await server.stop()).toBe(0);
+});
+
+test("a server that stops does not wait for requests that are not whole", async () => {
+  const server = await TestServer.start({ server: http });
+  const peers = [await Peer.dial(server.port("http")), await Peer.dial(server.port("https"))];
+  peers[0].send("GET /healthz HTTP/1.1\r\n");
+  const asking = await Peer.dial(server.port("http"));
+  asking.send(health);
+  await asking.ended();
+  const stopped = server.stop();
+  for (const peer of peers) await peer.ended();
   expect(await stopped).toBe(0);
 });
 

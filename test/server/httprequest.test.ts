@@ -1,0 +1,89 @@
+// A request is read the same however it is cut into pieces, within bounds, and what is none is refused as soon as that is seen.
+
+import { describe, expect, test } from "bun:test";
+import { maxBodyBytes, maxHeadBytes, maxHeaderFields, RequestReader } from "../../src/server/httprequest.ts";
+
+/** What comes of `text` given in pieces of so many bytes: a request in words, a status, or "more". */
+function read(text: string, pieceBytes = text.length): string {
+  const reader = new RequestReader();
+  const bytes = Buffer.from(text, "latin1");
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    const result = reader.feed(bytes.subarray(at, at + pieceBytes));
+    if (result.type === "refused") return String(result.status);
+    if (result.type === "more") continue;
+    const headers = [...result.headers].map(([name, value]) => `${name}=${value}`).join("&");
+    return `${result.method} ${result.target} ${headers} ${Buffer.from(result.body).toString("latin1")}`;
+  }
+  return "more";
+}
+
+const host = "Host: a\r\n";
+const post = `POST /token HTTP/1.1\r\n${host}`;
+
+const cases: [text: string, result: string][] = [
+  ["GET / HTTP/1.0\r\n\r\n", "GET /  "],
+  [`GET /a?b=%20 HTTP/1.1\r\n${host}X-A:  b c \t\r\nx-a:d\r\n\r\n`, "GET /a?b=%20 host=a&x-a=b c, d "],
+  [`${post}Content-Length: 3\r\n\r\nabc`, "POST /token content-length=3&host=a abc"],
+  [`${post}Content-Length: 2\r\n\r\nabcGET`, "POST /token content-length=2&host=a ab"],
+  [`${post}Content-Length: 0\r\n\r\n${post}`, "POST /token content-length=0&host=a "],
+  [`GET /\xe4 HTTP/1.1\r\n${host}__proto__: \xff\r\n\r\n`, "GET /\xe4 __proto__=\xff&host=a "],
+  ["GET / HTTP/1.1\r\n\r\n", "400"],
+  [`GET / HTTP/1.1\r\n${host}${host}\r\n`, "400"],
+  [`GET / HTTP/2.0\r\n${host}\r\n`, "505"],
+  ["\r\n", "400"],
+  ["\n\n\0\0\0\x05\0watch", "400"],
+  ["\x16\x03\x01\x02\0", "400"],
+  ["GET / HTTP/1.0\n\n", "400"],
+  [`GET / HTTP/1.1\r\n${host}A: b\rc: d\r\n\r\n`, "400"],
+  [`GET / HTTP/1.1\r\n${host}A: b\nc: d\r\n\r\n`, "400"],
+  [`GET / HTTP/1.1\r\n${host} folded\r\n\r\n`, "400"],
+  [`GET / HTTP/1.1\r\n${host}A : b\r\n\r\n`, "400"],
+  [`GET / HTTP/1.1\r\n${host}: b\r\n\r\n`, "400"],
+  [`GET / HTTP/1.1\r\n${host}A\r\n\r\n`, "400"],
+  [`GET / HTTP/1.1\r\n${host}A: b\0\r\n\r\n`, "400"],
+  [`GET  / HTTP/1.1\r\n${host}\r\n`, "400"],
+  ["GET / \r\n\r\n", "400"],
+  ...["-1", "+1", "1.0", "0x1", "1, 1", "1\r\nContent-Length: 1", "9".repeat(16)].map(
+    (length): [string, string] => [`${post}Content-Length: ${length}\r\n\r\na`, "400"],
+  ),
+  [`${post}Content-Length: ${maxBodyBytes + 1}\r\n\r\n`, "413"],
+  [`${post}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, "411"],
+  [`${post}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc`, "411"],
+];
+
+describe("a request", () => {
+  test.each(cases)("%j is %j, in whatever pieces", (text, result) => {
+    for (const pieceBytes of [text.length, 1, 2, 3, 7]) expect(read(text, pieceBytes)).toBe(result);
+  });
+
+  test("that is cut off is not whole yet", () => {
+    const [text] = cases[2];
+    for (let end = 1; end < text.length; end++) expect(read(text.slice(0, end))).toBe("more");
+  });
+
+  test("is as large as it may be, and no larger", () => {
+    const start = `GET / HTTP/1.1\r\n${host}A: `;
+    const filled = (bytes: number) => `${start}${"a".repeat(bytes - start.length - 4)}\r\n\r\n`;
+    for (const pieceBytes of [1, 1000, 1 << 20]) {
+      expect(read(filled(maxHeadBytes), pieceBytes)).toStartWith("GET / ");
+      expect(read(filled(maxHeadBytes + 1), pieceBytes)).toBe("431");
+      expect(read(`${start}${"a".repeat(maxHeadBytes)}`, pieceBytes)).toBe("431");
+      expect(
+        read(`${post}Content-Length: ${maxBodyBytes}\r\n\r\n${"b".repeat(maxBodyBytes)}`, pieceBytes),
+      ).toEndWith(` ${"b".repeat(maxBodyBytes)}`);
+    }
+    const fields = (count: number) => `GET / HTTP/1.1\r\n${host}${"A: b\r\n".repeat(count - 1)}\r\n`;
+    expect(read(fields(maxHeaderFields))).toStartWith("GET / ");
+    expect(read(fields(maxHeaderFields + 1))).toBe("431");
+  });
+
+  test("asks once to be told to go on with its body, if nothing of that has come yet", () => {
+    const head = Buffer.from(`${post}Expect: 100-Continue\r\nContent-Length: 2\r\n\r\n`);
+    const patient = new RequestReader();
+    expect(patient.feed(head)).toEqual({ type: "more", proceed: true });
+    expect(patient.feed(Buffer.from("a"))).toEqual({ type: "more", proceed: false });
+    expect(patient.feed(Buffer.from("b"))).toMatchObject({ type: "request" });
+    const hasty = new RequestReader();
+    expect(hasty.feed(Buffer.concat([head, Buffer.from("a")]))).toEqual({ type: "more", proceed: false });
+  });
+});
