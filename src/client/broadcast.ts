@@ -311,7 +311,8 @@ function conclude({ connection, replies, sent }: Link, orderly: boolean): boolea
   if (replies.bytes !== undefined) {
     throw new FstreamError("disconnected", `the server took ${replies.bytes} of ${sent} bytes`);
   }
+  if (!orderly || connection.ending?.type !== "fin") throw connection.lost();
   // A server of the original protocol never says a word; that it closes after our FIN is all there is.
-  if (orderly && !replies.accepted && connection.ending?.type === "fin") return false;
-  throw connection.lost();
+  if (!replies.accepted && !connection.secure) return false;
+  throw new FstreamError("disconnected", `${connection.place} did not confirm the ${sent} bytes`);
 }

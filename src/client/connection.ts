@@ -43,6 +43,11 @@ export class Connection {
   readonly place: string;
   /** The IP address at the other end: of the many that a name may have, the one that answered. */
   readonly peer: string | undefined;
+  /**
+   * Whether it is encrypted. No server of the original protocol answers then, which knows no TLS: one that says nothing is
+   * cut off, for what looks like its orderly end anybody on the way can make up.
+   */
+  readonly secure: boolean;
   readonly #readable = new Bell();
   readonly #writable = new Bell();
   #chunks: Uint8Array[] = [];
@@ -51,10 +56,11 @@ export class Connection {
   #shut = false;
   #ending: Ending | undefined;
 
-  constructor(wire: Wire, place: string, peer?: string) {
+  constructor(wire: Wire, place: string, peer?: string, secure = false) {
     this.#wire = wire;
     this.place = place;
     this.peer = peer;
+    this.secure = secure;
   }
 
   /** Received, but not yet read, bytes. */

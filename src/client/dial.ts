@@ -58,7 +58,7 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
           return;
         }
         socket.setKeepAlive(true, keepAliveMs);
-        connection = new Connection(socket, place, socket.remoteAddress);
+        connection = new Connection(socket, place, socket.remoteAddress, secure);
         if (!secure) accept();
       },
       handshake(socket, authorized, error) {

@@ -5,6 +5,7 @@ import { FstreamError, isWireCode } from "../errors.ts";
 import { encodeRequest } from "../protocol/request.ts";
 import type { Address } from "./address.ts";
 import { advised } from "./advice.ts";
+import type { Connection } from "./connection.ts";
 import { dial } from "./dial.ts";
 import { exchange, type HttpResponse } from "./http.ts";
 import { Opening } from "./opening.ts";
@@ -69,12 +70,23 @@ async function fromStream(
     bare.push(decoder.kept);
     if (connection.ending?.type !== "fin") throw connection.lost();
     const text = Buffer.concat(bare).toString("latin1");
-    if (text !== "") return checked(text);
-    throw new FstreamError("unauthorized", "the server closed the connection without a token");
+    // A frame that is not whole is no token either.
+    if (text !== "" && !text.startsWith("\0")) return checked(text);
+    throw silent(connection);
   } finally {
     clearTimeout(timer);
     connection.close();
   }
+}
+
+/** The error for a connection that was closed without an answer: the server, or the way to it, is most likely gone. */
+function silent({ place, secure }: Connection): FstreamError {
+  const hint = "a server of the original protocol refuses so: check --user and --user-password";
+  return new FstreamError(
+    "disconnected",
+    `${place} closed the connection without a token`,
+    secure ? {} : { hint },
+  );
 }
 
 async function fromHttp(address: Address, trust: Trust, { user, password }: TokenLogin): Promise<string> {

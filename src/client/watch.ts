@@ -159,6 +159,7 @@ export class Watcher {
         return { id: result.reply.fields.get("id"), bytes: result.rest };
       }
       if (late) throw this.#silent(connection, limitMs);
+      if (connection.secure && !this.#stopped) throw connection.lost();
       if (decoder.kept.length === 0 && !this.#stopped) throw nothingCame();
       // What we have cut off ourselves may be half a frame; what the server has is a stream.
       return { bytes: this.#stopped ? decoder.kept.subarray(0, 0) : decoder.kept };

@@ -5,8 +5,10 @@ import { Broadcaster, type Delivery } from "../../src/client/broadcast.ts";
 import { dial } from "../../src/client/dial.ts";
 import { Input } from "../../src/client/input.ts";
 import { ChunkRejoin, JoinRejoin, type Rejoin } from "../../src/client/rejoin.ts";
+import type { Trust } from "../../src/client/trust.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
+import { certificates } from "./certificates.ts";
 import { type TestClock, testClock } from "./clock.ts";
 import { frameBytes, type Peer, standIn } from "./standin.ts";
 
@@ -44,6 +46,7 @@ function feed() {
 }
 
 interface Options {
+  trust?: Trust;
   retryMs?: number;
   rejoin?: Rejoin;
   fetchToken?: () => Promise<string>;
@@ -53,12 +56,19 @@ interface Options {
 
 function broadcasting(
   address: string,
-  { retryMs = 0, rejoin = new JoinRejoin(), fetchToken, clock = testClock(), confirmMs }: Options = {},
+  {
+    trust = { type: "system" },
+    retryMs = 0,
+    rejoin = new JoinRejoin(),
+    fetchToken,
+    clock = testClock(),
+    confirmMs,
+  }: Options = {},
 ) {
   const source = feed();
   const said: string[] = [];
   const broadcaster = new Broadcaster({
-    dial: () => dial(parseAddress(address), { type: "system" }),
+    dial: () => dial(parseAddress(address), trust),
     request: (token) =>
       encodeRequest("broadcast", [
         ["user", "fier"],
@@ -134,6 +144,21 @@ test("the request leaves although the input has nothing yet, and media although 
   await peer.finished;
   peer.fin();
   expect(await run).toBe("5 bytes, unconfirmed");
+});
+
+test("over TLS, which no original server speaks, what is not confirmed was not taken", async () => {
+  await using server = standIn(
+    async (peer) => {
+      await peer.finished;
+      peer.fin();
+    },
+    { tls: certificates.loopback },
+  );
+  const trust: Trust = { type: "fingerprint", sha256: certificates.loopback.sha256 };
+  const { source, run } = broadcasting(`fstreams://${server.address}`, { trust });
+  source.give("media");
+  source.end();
+  expect(await run).toBe("disconnected");
 });
 
 test("a confirmation of fewer bytes is a broken connection", async () => {

@@ -4,7 +4,7 @@ import { type HttpResponse, parseResponse } from "../../src/client/http.ts";
 import { fetchToken } from "../../src/client/token.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { certificates } from "./certificates.ts";
-import { type Peer, standIn } from "./standin.ts";
+import { frameBytes, type Peer, standIn } from "./standin.ts";
 
 const login = { user: "fier", password: "1,2%3" };
 
@@ -60,9 +60,22 @@ test("a server that answers in TLS is told from one that sends a token, and may 
   expect(result).toMatchObject({ code: "failed", hint: expect.stringContaining("write https://127.0.0.1:") });
 });
 
-test("a connection closed without a word is a refusal", async () => {
+test("a connection closed without a word, or within one, is lost, and may be how an original server refuses", async () => {
   const { result } = await overTcp((peer) => peer.fin());
-  expect(result).toMatchObject({ code: "unauthorized" });
+  expect(result).toMatchObject({ code: "disconnected", hint: expect.stringContaining("--user") });
+  const cut = await overTcp(async (peer) => {
+    await peer.send(frameBytes("ok,token=abc").subarray(0, 10));
+    peer.fin();
+  });
+  expect(cut.result).toMatchObject({ code: "disconnected" });
+});
+
+test("over TLS, which no original server speaks, a connection closed without a word is only lost", async () => {
+  await using server = standIn((peer) => peer.fin(), { tls: certificates.loopback });
+  const trust = { type: "fingerprint", sha256: certificates.loopback.sha256 } as const;
+  const address = parseAddress(`fstreams://${server.address}`);
+  const error = await fetchToken(address, trust, login).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: "disconnected", hint: undefined });
 });
 
 test("what could break a script's variable or a terminal is no token", async () => {

@@ -172,6 +172,22 @@ test("a stream that ends with a reset was cut short, and every byte before it is
   );
 });
 
+test("over TLS, which no original server speaks, a connection that is closed without a whole word is lost", async () => {
+  for (const bytes of ["", frameBytes("ok,id=0123").subarray(0, 9)]) {
+    await using server = standIn(
+      async (peer) => {
+        await peer.send(bytes);
+        peer.fin();
+      },
+      { tls: certificates.loopback },
+    );
+    const trust: Trust = { type: "fingerprint", sha256: certificates.loopback.sha256 };
+    const { watcher, seen } = watching({ address: `fstreams://${server.address}` }, { trust });
+    expect((await rejection(watcher.run())).code).toBe("disconnected");
+    expect(seen.text).toBe("");
+  }
+});
+
 test("a connection that is closed without a byte means that nothing is live", async () => {
   await against(
     (peer) => peer.fin(),
