@@ -32,9 +32,6 @@ const maxKeyLength = 128;
 /** A user may have so many lines of one kind in a window: fewer than the kind has, so that others have theirs too. */
 const eventsInWindow = 16;
 
-/** Lines are dropped while so much waits for a reader of stderr that does not read. Bytes. */
-const maxUnreadBytes = 1024 * 1024;
-
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
@@ -102,17 +99,12 @@ class Allowance {
   }
 }
 
-/** The process's log: stderr, journal priorities where the journal listens. */
-export function stderrLog(level: Level): Log {
-  // Whoever read our words may go: that is no reason to stop working, and there is nobody to tell.
-  process.stderr.on("error", () => {});
+/** The process's log: lines that `write` brings to stderr, with priorities where the journal listens. */
+export function stderrLog(level: Level, write: (line: string) => void): Log {
   return createLog({
     level,
     journal: process.env.JOURNAL_STREAM !== undefined,
-    write: (line) => {
-      // A reader that has stopped reading must not make us keep everything for it.
-      if (process.stderr.writableLength < maxUnreadBytes) process.stderr.write(line);
-    },
+    write,
     nowMs: () => performance.now(),
     after: (ms, call) => void setTimeout(call, ms).unref(),
   });

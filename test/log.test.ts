@@ -130,13 +130,9 @@ describe("a message that repeats", () => {
 
   test("is summed up in time when the wall clock has been set back", () => {
     const lines: string[] = [];
-    const write = spyOn(process.stderr, "write").mockImplementation((line) => {
-      lines.push(String(line));
-      return true;
-    });
     const clock = spyOn(performance, "now");
     try {
-      const log = stderrLog("info");
+      const log = stderrLog("info", (line) => lines.push(line));
       clock.mockReturnValue(1000);
       log.repeated("a", "first");
       log.repeated("a", "second");
@@ -150,7 +146,6 @@ describe("a message that repeats", () => {
       ]);
     } finally {
       setSystemTime();
-      write.mockRestore();
       clock.mockRestore();
     }
   });

@@ -9,6 +9,7 @@ import { FstreamError } from "../errors.ts";
 import { readNamedFile } from "../file.ts";
 import { parseDuration } from "../settings/duration.ts";
 import type { Flag, Invocation, Terminal } from "./command.ts";
+import { say } from "./words.ts";
 
 /** A file of all the authorities there are has some 250 KiB. Bytes. */
 const maxCafileBytes = 4 * 1024 * 1024;
@@ -130,11 +131,14 @@ export function patienceOf(name: string, value: string | boolean | undefined): n
   throw new FstreamError("usage", `${name} is a duration such as 30s or 5m, not "${value}"`);
 }
 
+/** Of a status line that is not read, the next ones are worth nothing. Bytes. */
+const maxUnreadStatusBytes = 1024;
+
 /** The status line: undefined if it is not wanted, or there is nobody to see it. */
 export function meterFor({ flags }: Invocation): Meter | undefined {
   if (flags.quiet === true || !process.stderr.isTTY) return undefined;
   return new Meter({
-    write: (text) => void process.stderr.write(text),
+    write: (text) => say(text, maxUnreadStatusBytes),
     columns: () => process.stderr.columns || 80, // 0: a terminal that does not know
     nowMs: () => performance.now(),
   });

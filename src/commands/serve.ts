@@ -9,6 +9,7 @@ import { startServer } from "../server/server.ts";
 import { settingFlags } from "../settings/flags.ts";
 import { loadSettings } from "../settings/load.ts";
 import type { Command } from "./command.ts";
+import { say } from "./words.ts";
 
 export const serve: Command = {
   name: "serve",
@@ -27,7 +28,7 @@ export const serve: Command = {
     const { config, ...overrides } = flags;
     const file = typeof config === "string" ? config : undefined;
     const settings = await loadSettings({ file, cwd, environment, overrides });
-    const log = stderrLog(settings.server.logLevel);
+    const log = stderrLog(settings.server.logLevel, say);
     const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
     const users = new UsersFolder({
       folder: settings.fstream.usersDir,
