@@ -2,7 +2,8 @@
 // lanes are served in turn, one piece of work each. A thousand pieces from one lane wait behind each other;
 // those of other lanes wait for at most one of them. When no more may wait, the newest of the lane with the most
 // pressure goes, which is never one whose only wish this is and has been: for such there is more room, and every other
-// turn is theirs, the newest first, so that one need not wait behind all the networks of a flood.
+// turn is theirs, those with the least pressure and of these the newest first, so that one need not wait behind all the
+// networks of a flood. What has waited for too long goes as well, since its asker has most likely given up.
 
 import { FstreamError } from "../errors.ts";
 
@@ -12,15 +13,18 @@ export interface LanesOptions {
   /** Pieces that may wait, in all lanes together; eight times that, while there is no lane with a pressure above 1. */
   readonly maxWaiting: number;
   /**
-   * What tells the pressure of a key's lane for as long as something waits in it: 1 where there is one wish only. Left out:
-   * how many wait there.
+   * What tells the pressure of a key's lane for as long as something waits in it: at most 1 where there is one wish only. Left
+   * out: how many wait there.
    */
   readonly pressureOf?: (key: string) => () => number;
+  /** Calls `expire` when something has waited for too long, unless it is cancelled. Left out: never. */
+  readonly patience?: (expire: () => void) => { cancel(): void };
 }
 
 interface Waiting {
   start(): void;
   refuse(error: FstreamError): void;
+  deadline: { cancel(): void } | undefined;
 }
 
 interface Lane {
@@ -58,7 +62,9 @@ export class Lanes {
   #turn(key: string): Promise<void> {
     return new Promise((start, refuse) => {
       const lane = this.#lanes.get(key) ?? this.#open(key);
-      lane.waiting.push({ start, refuse });
+      const waiting: Waiting = { start, refuse, deadline: undefined };
+      waiting.deadline = this.#options.patience?.(() => this.#drop(key, lane, waiting));
+      lane.waiting.push(waiting);
       this.#waiting++;
       if (this.#waiting > this.#options.maxWaiting) this.#dropOne();
     });
@@ -79,9 +85,16 @@ export class Lanes {
     }
     if (worst === undefined) return;
     if (worst.pressure <= 1 && this.#waiting <= this.#options.maxWaiting * roomForFirst) return;
+    const newest = worst.lane.waiting.at(-1);
+    if (newest !== undefined) this.#drop(worst.key, worst.lane, newest);
+  }
+
+  #drop(key: string, { waiting }: Lane, dropped: Waiting): void {
+    waiting.splice(waiting.lastIndexOf(dropped), 1);
+    if (waiting.length === 0) this.#lanes.delete(key);
     this.#waiting--;
-    worst.lane.waiting.pop()?.refuse(new FstreamError("busy", "too many logins at once"));
-    if (worst.lane.waiting.length === 0) this.#lanes.delete(worst.key);
+    dropped.deadline?.cancel();
+    dropped.refuse(new FstreamError("busy", "too many logins at once"));
   }
 
   #next(): void {
@@ -95,15 +108,22 @@ export class Lanes {
     const waiting = lane.waiting.shift();
     if (lane.waiting.length > 0) this.#lanes.set(key, lane); // to the back
     this.#waiting--;
+    waiting?.deadline?.cancel();
     waiting?.start();
   }
 
-  /** The key of the lane that is served next: in turns the first of all, and the newest without pressure. */
+  /** The key of the lane that is served next: in turns the first of all, and of those with one wish the least pressed. */
   #turnOf(): string | undefined {
     this.#wasInOrder = !this.#wasInOrder;
     let next = this.#lanes.keys().next().value;
     if (this.#wasInOrder || this.#options.pressureOf === undefined) return next;
-    for (const [key, { pressure }] of this.#lanes) if (pressure() <= 1) next = key;
+    let least = 1;
+    for (const [key, lane] of this.#lanes) {
+      const pressure = lane.pressure();
+      if (pressure > least) continue;
+      least = pressure;
+      next = key;
+    }
     return next;
   }
 }

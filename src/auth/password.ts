@@ -13,6 +13,8 @@ export type Secret =
 
 const hashesAtOnce = 2;
 const maxWaiting = 64;
+/** A client waits for its answer no longer than half a minute, and can come back: milliseconds. */
+const longestWaitMs = 10_000;
 /** A hash asks for memory itself: far above the usual 64 MiB it would be a way to exhaust it. */
 const maxMemoryKiB = 1024 * 1024;
 const maxPasses = 100;
@@ -35,7 +37,7 @@ export class Passwords {
   /** `pressureOf` a lane is for when too many hashes are asked for (see lanes.ts). */
   constructor(pressureOf?: (lane: string) => () => number) {
     const pressure = pressureOf === undefined ? {} : { pressureOf };
-    this.#lanes = new Lanes({ atOnce: hashesAtOnce, maxWaiting, ...pressure });
+    this.#lanes = new Lanes({ atOnce: hashesAtOnce, maxWaiting, patience, ...pressure });
   }
 
   /**
@@ -49,6 +51,11 @@ export class Passwords {
     if (!isPasswordHash(secret.hash)) return false;
     return await this.#lanes.run(lane, () => verify(password, secret.hash));
   }
+}
+
+function patience(expire: () => void): { cancel(): void } {
+  const timer = setTimeout(expire, longestWaitMs);
+  return { cancel: () => clearTimeout(timer) };
 }
 
 async function verify(password: string, hash: string): Promise<boolean> {

@@ -14,6 +14,7 @@ import { FstreamError } from "../errors.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { type Allowance, Failures } from "./failures.ts";
 import { networksOf } from "./network.ts";
+import { Reputations, remember } from "./reputation.ts";
 
 export interface ThrottleOptions {
   /** A clock that only goes forward. */
@@ -62,6 +63,7 @@ interface Tally {
 }
 
 interface Attempt {
+  readonly address: string;
   readonly subject: string;
   /** Of its networks, in the order of `allowances`. */
   readonly tallies: readonly Tally[];
@@ -75,11 +77,13 @@ export class Throttle {
   /** For each width of networks those that have failed or have attempts under way; the one that failed last is last. */
   readonly #networks = allowances.map(() => new Map<string, Tally>());
   readonly #subjects = new Map<string, Failures>();
+  readonly #reputations: Reputations;
   #waiting = 0;
 
   constructor(options: ThrottleOptions) {
     this.#options = options;
     this.#maxRemembered = options.maxRemembered ?? 10_000;
+    this.#reputations = new Reputations(options.nowMs, this.#maxRemembered);
   }
 
   /**
@@ -87,14 +91,16 @@ export class Throttle {
    * if it ends with FstreamError `unauthorized` or `forbidden`. Rejects with `limit` or `busy` if too many wait.
    */
   async run<T>(address: string, subject: string, work: () => T | Promise<T>): Promise<T> {
-    const attempt = { subject, tallies: this.#talliesOf(address) };
+    const attempt = { address, subject, tallies: this.#talliesOf(address) };
     if (this.#mayStart(attempt)) for (const tally of attempt.tallies) tally.running++;
     else await this.#wait(attempt);
     let failed = false;
     try {
       const result = work();
       // What is known at once is counted at once.
-      return result instanceof Promise ? await result : result;
+      const value = result instanceof Promise ? await result : result;
+      this.#reputations.succeeded(address);
+      return value;
     } catch (error) {
       failed = isFailure(error);
       throw error;
@@ -105,23 +111,26 @@ export class Throttle {
 
   /** An attempt that has failed without a `run`. */
   failed(address: string, subject: string): void {
-    const attempt = { subject, tallies: this.#talliesOf(address) };
+    const attempt = { address, subject, tallies: this.#talliesOf(address) };
     this.#count(attempt);
     this.#forgetIdle(attempt.tallies);
   }
 
   /**
-   * Tells how much the networks of `address` have under way and have failed at: 1 for the only attempt of one that has not
-   * failed, more for others. For as long as it has attempts under way.
+   * Tells how much the networks of `address` have under way and have failed at, for as long as it has attempts under way. For
+   * its only attempt that is 1, or 0 if it is known, or 2 if it is doubtful (reputation.ts); more for others.
    */
   pressureOf(address: string): () => number {
     const tallies = this.#talliesOf(address);
+    const reputation = this.#reputations.of(address);
     return () => {
       const nowMs = this.#options.nowMs();
       const each = tallies.map(
         (tally, width) => (debtOf(tally, nowMs) * allowances[0].free) / allowances[width].free,
       );
-      return Math.max(...each);
+      const pressure = Math.max(...each);
+      if (reputation === "doubtful") return Math.max(2, pressure);
+      return reputation === "known" && pressure <= 1 ? 0 : pressure;
     };
   }
 
@@ -195,24 +204,16 @@ export class Throttle {
     this.#forgetIdle(attempt.tallies);
   }
 
-  #count({ subject, tallies }: Attempt): void {
+  #count({ address, subject, tallies }: Attempt): void {
     const nowMs = this.#options.nowMs();
+    this.#reputations.failed(address);
     const failures = this.#subjects.get(subject) ?? new Failures(subjectAllowance, nowMs);
     failures.add(nowMs);
-    this.#remember(this.#subjects, subject, failures);
+    remember(this.#subjects, subject, failures, this.#maxRemembered);
     for (const [width, tally] of tallies.entries()) {
       const added = tally.failures.add(nowMs);
-      this.#remember(this.#networks[width], tally.network, tally);
+      remember(this.#networks[width], tally.network, tally, this.#maxRemembered);
       if (!added) break;
-    }
-  }
-
-  #remember<T>(among: Map<string, T>, key: string, value: T): void {
-    among.delete(key);
-    among.set(key, value);
-    for (const oldest of among.keys()) {
-      if (among.size <= this.#maxRemembered) break;
-      among.delete(oldest);
     }
   }
 

@@ -109,3 +109,37 @@ test("every other turn is for those that ask for the first time, the newest firs
   await Promise.all(all);
   expect(began).toEqual(["a", "b", "new 2", "c", "new 1", "d", "e", "f", "g"]);
 });
+
+test("of those that ask for the first time the least pressed are served first, the newest of these before", async () => {
+  const { ask, began, endOne } = bench({
+    atOnce: 1,
+    maxWaiting: 20,
+    pressureOf: (key) => () => (key.startsWith("known") ? 0 : key.startsWith("new") ? 1 : 2),
+  });
+  const all = ["a", "b", "c", "d", "known 1", "known 2", "new 1", "new 2"].map((name) => ask(name, name));
+  for (let i = 0; i < all.length; i++) await endOne();
+  await Promise.all(all);
+  expect(began).toEqual(["a", "b", "known 2", "c", "known 1", "d", "new 2", "new 1"]);
+});
+
+test("what has waited for too long is refused as busy, and nothing else is", async () => {
+  const expiries: (() => void)[] = [];
+  let cancelled = 0;
+  const { ask, began, endOne } = bench({
+    atOnce: 1,
+    maxWaiting: 10,
+    patience: (expire) => {
+      expiries.push(expire);
+      return { cancel: () => cancelled++ };
+    },
+  });
+  const [first, a, b, c] = [ask("first", "1"), ask("a", "a1"), ask("a", "a2"), ask("b", "b")];
+  expiries[0]();
+  expiries[2]();
+  expect(await a).toMatchObject({ code: "busy" });
+  expect(await c).toMatchObject({ code: "busy" });
+  for (let i = 0; i < 2; i++) await endOne();
+  expect(await Promise.all([first, b])).toEqual(["1", "a2"]);
+  expect(began).toEqual(["1", "a2"]);
+  expect([expiries.length, cancelled]).toEqual([3, 3]);
+});

@@ -255,6 +255,29 @@ test("the pressure of a network is what it has under way and failed at, 1 for on
   for (const answer of answers) answer();
 });
 
+test("the only attempt of a network has less pressure where there was a right one of late, more where there was a wrong one", async () => {
+  const { login, fail, pass, throttle } = bench();
+  const pressures = () =>
+    ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8:1:1::1", "2001:db8:2:1::1"].map((address) => {
+      void login(address, "slow right");
+      return throttle.pressureOf(address)();
+    });
+  await login("192.0.2.1", "right");
+  await fail("192.0.2.2", 1);
+  for (let i = 2; i < 40; i++) await fail(`2001:db8:1:${i}00::1`, 1);
+  await fail("2001:db8:2:2::1", 20);
+  pass(60_000);
+  expect(pressures()).toEqual([0, 2, 1, 2, 1]);
+  const later = bench();
+  await later.login("192.0.2.1", "right");
+  await later.fail("192.0.2.2", 1);
+  later.pass(25 * 3600 * 1000);
+  for (const address of ["192.0.2.1", "192.0.2.2"]) {
+    void later.login(address, "slow right");
+    expect(later.throttle.pressureOf(address)()).toBe(1);
+  }
+});
+
 /** Everything that waits for nothing but promises is done. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();

@@ -1,0 +1,80 @@
+// Wrong logins from many networks, few from each, in front of the dear work that a login is: who is not one of them still gets in,
+// within a few pieces of that work. Time is what the work takes.
+
+import { expect, test } from "bun:test";
+import { Lanes } from "../../src/auth/lanes.ts";
+import { Throttle } from "../../src/auth/throttle.ts";
+import { FstreamError } from "../../src/errors.ts";
+
+/** Two hashes at a time take so long, milliseconds. */
+const hashMs = 200;
+
+function flood(networks: number, atOnce: number) {
+  const time = { ms: 0 };
+  const throttle = new Throttle({ nowMs: () => time.ms, sleep: () => new Promise<void>(() => {}) });
+  const lanes = new Lanes({
+    atOnce: 2,
+    maxWaiting: 64,
+    pressureOf: (address) => throttle.pressureOf(address),
+  });
+  const hashing: (() => void)[] = [];
+  const flooding = { next: 0, attempts: 0 };
+  const login = (address: string, user: string, right: boolean) =>
+    throttle.run(address, user, () =>
+      lanes.run(address, async () => {
+        await new Promise<void>((resolve) => hashing.push(resolve));
+        if (!right) throw new FstreamError("unauthorized", "wrong");
+      }),
+    );
+  const attack = () => {
+    flooding.attempts++;
+    const number = flooding.next++ % networks;
+    const done = () => {
+      flooding.attempts--;
+    };
+    login(`198.51.${number >> 8}.${number & 255}`, `user ${number}`, false).then(done, done);
+  };
+  /** A piece of work is done, and whom the flood has got an answer for asks again. */
+  const step = async () => {
+    while (flooding.attempts < atOnce) attack();
+    await settled();
+    for (const end of hashing.splice(0, 2)) end();
+    await settled();
+    time.ms += hashMs;
+  };
+  /** How many pieces of work are done until a right login from there has its answer. */
+  const stepsOf = async (address: string) => {
+    const state = { over: false };
+    const done = () => {
+      state.over = true;
+    };
+    login(address, "fier", true).then(done, done);
+    for (let steps = 1; steps < 1000; steps++) {
+      await step();
+      if (state.over) return steps;
+    }
+    return Number.POSITIVE_INFINITY;
+  };
+  return { step, stepsOf };
+}
+
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+test("neither who has been there before nor who comes for the first time waits behind a flood", async () => {
+  const { step, stepsOf } = flood(250, 200);
+  await stepsOf("192.0.2.1");
+  for (let i = 0; i < 300; i++) await step();
+  for (let i = 2; i < 12; i++) {
+    expect(await stepsOf(`192.0.2.${i}`)).toBeLessThan(5);
+    expect(await stepsOf("192.0.2.1")).toBeLessThan(5);
+  }
+});
+
+test("who has been there before does not wait behind a flood from ever new networks either", async () => {
+  const { step, stepsOf } = flood(60_000, 200);
+  await stepsOf("192.0.2.1");
+  for (let i = 0; i < 300; i++) await step();
+  for (let i = 0; i < 10; i++) expect(await stepsOf("192.0.2.1")).toBeLessThan(5);
+});
