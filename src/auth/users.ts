@@ -1,5 +1,5 @@
-// The folder of users: NAME.toml or NAME.ini lets NAME in (userfile.ts says what stands in it). The folder is
-// read afresh for each login, so that adding a user needs no restart.
+// The folder of users: NAME.toml or NAME.ini lets NAME in (userfile.ts says what stands in it). What is in it is
+// looked up for each login, so that adding a user needs no restart.
 //
 // A name from outside never becomes part of a path: it is looked for among the folder's entries, character by
 // character, which also settles case-blind disks and Unicode's normal forms. And it does not show in the time
@@ -10,7 +10,8 @@ import { createHmac, randomBytes } from "node:crypto";
 import { FstreamError, named } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Authenticator, Grant, Login } from "./authenticator.ts";
-import { findEntry, listFiles, nameOf, readEntry } from "./folder.ts";
+import { findEntry, nameOf, readEntry } from "./folder.ts";
+import { type Files, Listing } from "./listing.ts";
 import { networkOf } from "./network.ts";
 import { Passwords } from "./password.ts";
 import type { User } from "./userfile.ts";
@@ -18,6 +19,7 @@ import type { User } from "./userfile.ts";
 /** Lets in whom a folder has a file for. */
 export class UsersFolder implements Authenticator {
   readonly #folder: string;
+  readonly #listing: Listing;
   readonly #log: Log;
   readonly #passwords: Passwords;
   readonly #key = randomBytes(32);
@@ -25,6 +27,7 @@ export class UsersFolder implements Authenticator {
   /** `pressureOf` an address decides which logins are dropped when there are too many (throttle.ts). */
   constructor(options: { folder: string; log: Log; pressureOf?: (address: string) => () => number }) {
     this.#folder = options.folder;
+    this.#listing = new Listing(options.folder);
     this.#log = options.log;
     this.#passwords = new Passwords(options.pressureOf);
   }
@@ -41,17 +44,17 @@ export class UsersFolder implements Authenticator {
     return { user: user.name, channels: user.channels };
   }
 
-  async #files(): Promise<ReadonlySet<string>> {
+  async #files(): Promise<Files> {
     try {
-      return await listFiles(this.#folder);
+      return await this.#listing.files();
     } catch (cause) {
       this.#log.repeated("folder", `the users folder can't be read: ${(cause as Error).message}`);
       throw new FstreamError("internal", "the server can't look up its users", { cause });
     }
   }
 
-  async #find(name: string, files: ReadonlySet<string>): Promise<User | undefined> {
-    const entry = findEntry(this.#folder, files, name);
+  async #find(name: string, { set }: Files): Promise<User | undefined> {
+    const entry = findEntry(this.#folder, set, name);
     if (entry === undefined) return undefined;
     const file = await readEntry(entry);
     if ("user" in file) return file.user;
@@ -59,10 +62,10 @@ export class UsersFolder implements Authenticator {
     return undefined;
   }
 
-  async #standIn(name: string, files: ReadonlySet<string>): Promise<User | undefined> {
+  async #standIn(name: string, { set, list }: Files): Promise<User | undefined> {
     const number = createHmac("sha256", this.#key).update(name, "utf8").digest().readUInt32BE();
-    const other = [...files][number % files.size];
-    const entry = other === undefined ? undefined : findEntry(this.#folder, files, nameOf(other));
+    const other = list.at(number % list.length);
+    const entry = other === undefined ? undefined : findEntry(this.#folder, set, nameOf(other));
     if (entry === undefined) return undefined;
     const file = await readEntry(entry);
     return "user" in file ? file.user : undefined;
