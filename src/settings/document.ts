@@ -10,6 +10,8 @@ import { rows, sections } from "./table.ts";
 
 /** What is larger than this is no settings file. Bytes. */
 const maxFileBytes = 1024 * 1024;
+/** Unknown keys are told of up to so many: to find each in the text takes as long as the text is. */
+const maxUnknown = 100;
 
 /** A settings file, or the lack of one (`found` is then false, and it is empty). */
 export class Document {
@@ -38,18 +40,32 @@ export class Document {
     return line === undefined ? this.#name : `${this.#name}:${line}`;
   }
 
-  /** What stands in the file without being in the table of settings, one line each. */
+  /** What stands in the file without being in the table of settings, one line each; of very much the beginning. */
   unknown(): string[] {
-    return Object.entries(this.#content).flatMap(([section, content]) => {
-      if (!Object.hasOwn(sections, section)) return [this.#unknownSection(section, content)];
-      if (!isTable(content))
-        return [`${this.place(section)}: ${section} is ${show(content)}: it should be a table, [${section}]`];
-      return Object.keys(content)
-        .filter((key) => !rows.some((row) => row.section === section && row.setting.name === key))
-        .map(
-          (key) => `${this.place(section, key)}: unknown key ${key} in [${section}]${suggest(section, key)}`,
-        );
-    });
+    const found = Object.entries(this.#content).flatMap(([section, content]) =>
+      this.#unknownOf(section, content),
+    );
+    const lines = found.slice(0, maxUnknown).map((describe) => describe());
+    if (found.length > maxUnknown)
+      lines.push(`${this.#name}: ${found.length - maxUnknown} more unknown keys`);
+    return lines;
+  }
+
+  /** What describes each, which takes its time. */
+  #unknownOf(section: string, content: unknown): (() => string)[] {
+    if (!Object.hasOwn(sections, section)) return [() => this.#unknownSection(section, content)];
+    if (!isTable(content)) {
+      return [
+        () => `${this.place(section)}: ${section} is ${show(content)}: it should be a table, [${section}]`,
+      ];
+    }
+    const known = new Set(rows.filter((row) => row.section === section).map(({ setting }) => setting.name));
+    return Object.keys(content)
+      .filter((key) => !known.has(key))
+      .map(
+        (key) => () =>
+          `${this.place(section, key)}: unknown key ${key} in [${section}]${suggest(section, key)}`,
+      );
   }
 
   #unknownSection(name: string, content: unknown): string {

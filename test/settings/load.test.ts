@@ -284,3 +284,11 @@ test("what examining gives besides problems has defaults in the place of what is
   expect(file).toBe("fstream.toml");
   expect(settings.fstream).toMatchObject({ holdMs: 10_000, usersDir: join(cwd, "people") });
 });
+
+test("of very many unknown keys the first hundred are told, and how many there are besides", async () => {
+  const keys = Array.from({ length: 20_000 }, (_, index) => `k${index} = 1\n`).join("");
+  const problems = await problemsOf(`[server]\n${keys}[other]\n`);
+  expect(problems.length).toBe(101);
+  expect(problems[99]).toMatch(/^fstream\.toml:101: unknown key k99 in \[server\]/);
+  expect(problems[100]).toBe("fstream.toml: 19901 more unknown keys");
+});
