@@ -43,14 +43,20 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const head = `${request.method} ${request.path} HTTP/1.1\r\n${lines.join("")}\r\n`;
     await connection.write(new TextEncoder().encode(head));
-    const pieces: Uint8Array[] = [];
+    const answer = Buffer.alloc(maxResponseBytes);
     let size = 0;
+    let response: HttpResponse | "no HTTP" | "cut short" = "cut short";
+    // Where its length says that it is whole, the connection's end is not waited for: not everybody closes when asked to.
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
-      pieces.push(bytes);
+      if (size + bytes.length > maxResponseBytes)
+        throw new FstreamError("failed", `the answer of ${place} is too large`);
+      answer.set(bytes, size);
       size += bytes.length;
-      if (size > maxResponseBytes) throw new FstreamError("failed", `the answer of ${place} is too large`);
+      response = parseResponse(answer.subarray(0, size), false);
+      if (typeof response === "object") break;
     }
-    const response = parseResponse(Buffer.concat(pieces), connection.ending?.type === "fin");
+    if (typeof response !== "object")
+      response = parseResponse(answer.subarray(0, size), connection.ending?.type === "fin");
     if (response === "no HTTP")
       throw new FstreamError("failed", `what answers at ${place} does not speak HTTP`);
     if (response === "cut short" && connection.ending?.type === "error") throw connection.lost();
@@ -62,10 +68,15 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
   }
 }
 
-/** A whole response; `complete` says that its sender closed in order after these bytes. Pure. */
+/**
+ * A whole response, after interim ones (RFC 9110, section 15.2); `complete` says that its sender closed in order after these
+ * bytes. Pure.
+ */
 export function parseResponse(bytes: Uint8Array, complete: boolean): HttpResponse | "no HTTP" | "cut short" {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-  const end = text.indexOf("\r\n\r\n");
+  let text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  let end = text.indexOf("\r\n\r\n");
+  for (; end >= 0 && /^HTTP\/1\.[01] 1\d\d[ \r]/.test(text); end = text.indexOf("\r\n\r\n"))
+    text = text.slice(end + 4);
   if (end < 0) return text === "" || "HTTP/1.".startsWith(text.slice(0, 7)) ? "cut short" : "no HTTP";
   const [first, ...lines] = text.slice(0, end).split("\r\n");
   const status = /^HTTP\/1\.[01] (\d{3})( |$)/.exec(first);

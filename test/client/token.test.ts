@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { Socket } from "bun";
 import { parseAddress } from "../../src/client/address.ts";
 import { type HttpResponse, parseResponse } from "../../src/client/http.ts";
 import { fetchToken } from "../../src/client/token.ts";
@@ -190,6 +191,31 @@ test("a response ends where its length, its last chunk or the connection's end s
   expect(read("HTTP/1.0 200 OK\r\n\r\nabc", false)).toBe("cut short");
   expect(read("SSH-2.0-OpenSSH\r\n\r\n", true)).toBe("no HTTP");
   expect(read("SSH-2.0-OpenSSH", true)).toBe("no HTTP");
+});
+
+test("interim responses come before the response", () => {
+  const interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Length: 1\r\n\r\n";
+  expect(read(interim + whole)).toMatchObject({ status: 200, body: "abc" });
+  expect(read(interim, true)).toBe("cut short");
+});
+
+test("a token over HTTP that is whole is taken from a server that does not close", async () => {
+  for (const answer of [whole, chunked]) {
+    const open: Socket[] = [];
+    using server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data: (socket) => {
+          open.push(socket);
+          socket.write(answer);
+        },
+      },
+    });
+    const address = parseAddress(`http://127.0.0.1:${server.port}`);
+    expect(await fetchToken(address, { type: "system" }, login)).toBe("abc");
+    for (const socket of open) socket.terminate();
+  }
 });
 
 test("a length that is none is no HTTP, a chunk that does not end where it says is cut short", () => {
