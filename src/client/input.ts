@@ -107,6 +107,7 @@ export function stdinInput(): Input {
 /** Whether it is a file or a device, which are always ready: of those Bun's stream would read from the beginning. */
 function isFile(fd: number): boolean {
   const stats = fstatSync(fd);
+  if (stats.isDirectory()) throw new FstreamError("failed", "can't read stdin: it is a folder");
   return stats.isFile() || stats.isBlockDevice() || (stats.isCharacterDevice() && !isatty(fd));
 }
 

@@ -32,7 +32,9 @@ export class Output {
       await this.#sink.write(bytes);
       if (flush) await this.#sink.flush();
     } catch (cause) {
-      if (cause instanceof Error && "code" in cause && cause.code === "EPIPE") {
+      const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+      // A pipe's reader, or a socket's.
+      if (code === "EPIPE" || code === "ECONNRESET") {
         this.#gone = true;
         return;
       }

@@ -28,18 +28,20 @@ test("a write waits for the reader, and flushes only when asked to", async () =>
 });
 
 test("a reader that has gone is no error, and nothing more is written", async () => {
-  let writes = 0;
-  const output = new Output({
-    write: () => {
-      writes++;
-      throw Object.assign(new Error("broken pipe"), { code: "EPIPE" });
-    },
-    flush: () => 0,
-  });
-  await output.write(new Uint8Array(1), true);
-  expect(output.gone).toBe(true);
-  await output.write(new Uint8Array(1), true);
-  expect(writes).toBe(1);
+  for (const code of ["EPIPE", "ECONNRESET"]) {
+    let writes = 0;
+    const output = new Output({
+      write: () => {
+        writes++;
+        throw Object.assign(new Error("it has gone"), { code });
+      },
+      flush: () => 0,
+    });
+    await output.write(new Uint8Array(1), true);
+    expect(output.gone).toBe(true);
+    await output.write(new Uint8Array(1), true);
+    expect(writes).toBe(1);
+  }
 });
 
 test("a full disk is a failure in words", async () => {

@@ -77,6 +77,12 @@ linux("a stream that can't be written, or read, is a failure before anything is 
   expect(server.requests).toEqual([]);
 });
 
+test("a folder for stdin is a failure, in words", async () => {
+  await using server = tokenServer();
+  const { status, stderr } = await shell(`fstream ${server.address} broadcast < .`, fier);
+  expect([status, stderr]).toEqual([1, "fstream: error: can't read stdin: it is a folder\n"]);
+});
+
 test("a reader that has gone, and /dev/null, are no failures", async () => {
   const script = "fstream --version > /dev/null && { fstream --help; echo $? >&2; } | true";
   expect(await shell(script)).toEqual({ status: 0, stdout: "", stderr: "0\n" });
