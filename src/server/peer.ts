@@ -39,13 +39,19 @@ function contains(list: BlockList, address: string): boolean {
  */
 export function clientAddress(peer: string, headers: Headers, trusted: (address: string) => boolean): string {
   let client = plainAddress(peer);
-  const hops = (headers.get("x-forwarded-for") ?? "").split(",").map((hop) => plainAddress(hop.trim()));
+  const hops = (headers.get("x-forwarded-for") ?? "").split(",").map(hopAddress);
   while (trusted(client)) {
     const hop = hops.pop();
     if (hop === undefined || isIP(hop) === 0) break;
     client = hop;
   }
   return client;
+}
+
+/** An entry of X-Forwarded-For as an address: some proxies write a port behind it, and brackets around IPv6. */
+function hopAddress(hop: string): string {
+  const [, bracketed, dotted] = /^(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?$/.exec(hop.trim()) ?? [];
+  return plainAddress(bracketed ?? dotted ?? hop.trim());
 }
 
 /**

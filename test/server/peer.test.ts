@@ -57,6 +57,15 @@ describe("whom a request is from", () => {
       trusted,
     );
 
+  test("is told from the port that a trusted proxy may write behind it", () => {
+    expect(from("10.0.0.1", "192.0.2.1:5000")).toBe("192.0.2.1");
+    expect(from("10.0.0.1", "[2001:db8::1]:5000")).toBe("2001:db8::1");
+    expect(from("10.0.0.1", "[2001:db8::1], 10.0.0.2:80")).toBe("2001:db8::1");
+    expect(from("10.0.0.1", "2001:db8::1:5000")).toBe("2001:db8::1:5000");
+    for (const none of ["192.0.2.1:", "192.0.2.1:a", "[192.0.2.1", "[]:1", "proxy:80"])
+      expect(from("10.0.0.1", none)).toBe("10.0.0.1");
+  });
+
   test("is the peer, unless it is a trusted proxy", () => {
     expect(from("192.0.2.1")).toBe("192.0.2.1");
     expect(from("192.0.2.1", "198.51.100.7")).toBe("192.0.2.1");
