@@ -39,10 +39,19 @@ function decode(bytes: Uint8Array, name: string): string {
   }
 }
 
+/** Signals that end the process without the runtime's giving the terminal back as it was. */
+const endings: readonly NodeJS.Signals[] = ["SIGHUP", "SIGQUIT"];
+
 /** Asks on the terminal that stdin is, once for each prompt, without showing what is typed. */
 export async function askSecrets(prompts: readonly string[]): Promise<string[]> {
   const { stdin, stderr } = process;
   const typed = new TypedLines();
+  const end = (signal: NodeJS.Signals) => {
+    stdin.setRawMode(false);
+    for (const each of endings) process.off(each, end);
+    process.kill(process.pid, signal);
+  };
+  for (const signal of endings) process.on(signal, end);
   stdin.setRawMode(true);
   try {
     const answers: string[] = [];
@@ -54,6 +63,7 @@ export async function askSecrets(prompts: readonly string[]): Promise<string[]> 
     return answers;
   } finally {
     stdin.setRawMode(false);
+    for (const signal of endings) process.off(signal, end);
     typed.close();
   }
 }

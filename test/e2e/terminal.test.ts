@@ -1,7 +1,8 @@
-// A terminal that has been stopped (Ctrl-S; a connection to it that hangs is the same) takes no words, and holds nothing up.
+// A terminal that has been stopped (Ctrl-S; a connection to it that hangs is the same) takes no words, and holds nothing up. One
+// that a password was asked for on is given back as it was.
 
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { standIn } from "../client/standin.ts";
@@ -32,36 +33,38 @@ function onTerminal(words: readonly string[]) {
   return { child, terminal, shown };
 }
 
-linux("a server goes on serving, and stops in order", async () => {
-  mkdirSync(join(folder, "users"));
-  writeFileSync(join(folder, "users", "fier.ini"), "[DEFAULT]\npassword=123\n");
-  const listen = ["--listen", "127.0.0.1:0", "--https-listen", ""];
-  const { child, terminal, shown } = onTerminal([...program, "serve", ...listen]);
+/** A server that has more to say than a terminal that is stopped takes. */
+async function verboseServer() {
+  mkdirSync(join(folder, "users"), { recursive: true });
+  const flags = ["--listen", "127.0.0.1:0", "--https-listen", "", "--log-level", "debug"];
+  const { child, terminal, shown } = onTerminal([...program, "serve", ...flags]);
   await until("it is ready", () => shown.text.includes("fstream: ready"));
   const port = Number(/listening on tcp .*:(\d+)/.exec(shown.text)?.[1]);
   terminal.write(stop);
-  for (let i = 0; i < 50; i++) {
-    const peer = await Peer.dial(port);
-    peer.request(`watch,user=nobody-${i},reply=1`);
-    await peer.ended();
-    expect(peer.text).toContain("error,code=not_live");
+  for (let i = 1; i <= 200; i++) {
+    const watcher = await Peer.dial(port);
+    watcher.request(`watch,user=fier,channel=${"x".repeat(50)}${i},wait=60`);
+    const asking = await Peer.dial(port);
+    asking.request("end,id=0,reply=1");
+    await asking.ended();
+    expect(asking.text).toContain("error,code=not_live");
   }
-  expect(shown.text).not.toContain("nobody");
+  expect(shown.text).not.toContain("x200\r\n");
+  return { child, terminal, shown };
+}
+
+linux("a server goes on serving, and stops in order", async () => {
+  const { child, terminal } = await verboseServer();
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
   terminal.close();
 });
 
 linux("what a server had to say meanwhile is said when the terminal goes on", async () => {
-  const listen = ["--listen", "127.0.0.1:0", "--https-listen", ""];
-  const { child, terminal, shown } = onTerminal([...program, "serve", ...listen]);
-  await until("it is ready", () => shown.text.includes("fstream: ready"));
-  terminal.write(stop);
-  const peer = await Peer.dial(Number(/listening on tcp .*:(\d+)/.exec(shown.text)?.[1]));
-  peer.request("watch,user=somebody,reply=1");
-  await peer.ended();
+  const { child, terminal, shown } = await verboseServer();
   terminal.write(goOn);
-  await until("it is said", () => shown.text.includes("watch of somebody from 127.0.0.1 refused"));
+  await until("it is said", () => shown.text.includes("x200\r\n"));
+  expect(shown.text.split(" watches fier/").length - 1).toBe(200);
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
   await until("the end is said", () => shown.text.includes("fstream: SIGTERM: stopping"));
@@ -94,3 +97,26 @@ linux("a stream goes on beside a status line", async () => {
   expect(await child.exited).toBe(0);
   terminal.close();
 });
+
+linux.each(["SIGHUP", "SIGQUIT", "SIGTERM", "SIGINT"] as const)(
+  "a terminal shows what is typed again after %s while a password was asked for",
+  async (signal) => {
+    const script = `trap : HUP INT; bash -c 'echo pid=$$; exec "$@"' - "$@"; echo; stty -a`;
+    const { child, terminal, shown } = onTerminal([
+      "bash",
+      "-c",
+      script,
+      "-",
+      ...program,
+      "user",
+      "add",
+      "bob",
+    ]);
+    await until("it asks", () => /password.*: ?$/i.test(shown.text));
+    process.kill(Number(/pid=(\d+)/.exec(shown.text)?.[1]), signal);
+    await child.exited;
+    expect(shown.text).toMatch(/ echo /);
+    expect(shown.text).toMatch(/ icanon /);
+    terminal.close();
+  },
+);
