@@ -1,7 +1,7 @@
 // The names in the users folder, read again only when the folder has changed, so that a login does not cost time in proportion
-// to all users there are. Whether it has changed its times tell (mtime, and ctime in case somebody has set that), but only
-// once they are older than the coarsest clock that a file system keeps: until then each login reads it afresh, and a user who
-// is added can log in at once.
+// to all users there are. Whether it has changed its times tell (mtime, and ctime since mtime can be set), but only once they are
+// older than the coarsest clock that a file system keeps: until then each login reads it afresh, so that a user just added can
+// log in at once.
 
 import { stat } from "node:fs/promises";
 import { listFiles } from "./folder.ts";

@@ -1,7 +1,7 @@
-// What earlier logins tell of a network: "known", from where somebody has logged in rightly of late; "doubtful", from where there
-// were wrong logins of late; else "unknown". It says who comes first while logins wait for each other (lanes.ts), and nothing
-// else: nobody is refused or slowed down for it. So a flood of wrong logins from many networks, few from each, keeps out
-// neither those who have been there before nor, once each of its networks has failed, those who come for the first time.
+// What earlier logins tell of a network: "known" after a recent right login, else "doubtful" after recent wrong ones, else
+// "unknown". It decides which logins come first while they wait for each other (lanes.ts), and nothing else: none is refused or
+// slowed down for it. So a flood of wrong logins from many networks, few from each, keeps out neither known networks nor, once
+// each of its own has failed, unknown ones.
 
 import { type Allowance, Failures } from "./failures.ts";
 import { networksOf } from "./network.ts";

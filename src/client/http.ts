@@ -46,7 +46,7 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
     const answer = Buffer.alloc(maxResponseBytes);
     let size = 0;
     let response: HttpResponse | "no HTTP" | "cut short" = "cut short";
-    // Where its length says that it is whole, the connection's end is not waited for: not everybody closes when asked to.
+    // Where its length says that it is whole, the connection's end is not waited for: not every server closes when asked to.
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
       if (size + bytes.length > maxResponseBytes)
         throw new FstreamError("failed", `the answer of ${place} is too large`);

@@ -207,7 +207,7 @@ export class Watcher {
 
   #silent({ place }: Connection, limitMs: number): FstreamError {
     const message = `${place} neither began the stream nor refused it`;
-    // How long that was is said by whom it was asked for.
+    // The hint says how long that was, in the duration that was asked for.
     if (this.#patient) return new FstreamError("not_live", message);
     return new FstreamError("disconnected", `${message} within ${limitMs / 1000} s`, {
       hint: "--wait waits for longer",

@@ -10,7 +10,7 @@ import { rows, sections } from "./table.ts";
 
 /** What is larger than this is no settings file. Bytes. */
 const maxFileBytes = 1024 * 1024;
-/** Unknown keys are told of up to so many: to find each in the text takes as long as the text is. */
+/** So many unknown keys are described at most: to find each in the text takes as long as the text is. */
 const maxUnknown = 100;
 
 /** A settings file, or the lack of one (`found` is then false, and it is empty). */

@@ -1,4 +1,4 @@
-// Wrong logins from many networks, few from each, in front of the dear work that a login is: who is not one of them still gets in,
+// Wrong logins from many networks, few from each, in front of the dear work that a login is: a login from elsewhere still gets in,
 // within a few pieces of that work. Time is what the work takes.
 
 import { expect, test } from "bun:test";
@@ -34,7 +34,7 @@ function flood(networks: number, atOnce: number) {
     };
     login(`198.51.${number >> 8}.${number & 255}`, `user ${number}`, false).then(done, done);
   };
-  /** A piece of work is done, and whom the flood has got an answer for asks again. */
+  /** A piece of work is done, and the flood makes an attempt for each that was answered. */
   const step = async () => {
     while (flooding.attempts < atOnce) attack();
     await settled();
@@ -62,7 +62,7 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-test("neither who has been there before nor who comes for the first time waits behind a flood", async () => {
+test("a right login, from a known network or an unknown one, does not wait behind a flood", async () => {
   const { step, stepsOf } = flood(250, 200);
   await stepsOf("192.0.2.1");
   for (let i = 0; i < 300; i++) await step();
@@ -72,7 +72,7 @@ test("neither who has been there before nor who comes for the first time waits b
   }
 });
 
-test("who has been there before does not wait behind a flood from ever new networks either", async () => {
+test("a login from a known network does not wait behind a flood from ever new networks either", async () => {
   const { step, stepsOf } = flood(60_000, 200);
   await stepsOf("192.0.2.1");
   for (let i = 0; i < 300; i++) await step();
