@@ -3,8 +3,7 @@
 // would wait (one that is stopped, by Ctrl-S or by a connection that hangs, takes nothing), so that is written to here.
 // More than `maxUnreadBytes` are not kept for a reader that has stopped: what is said then is lost.
 
-import { constants, openSync, writeSync } from "node:fs";
-import { isatty } from "node:tty";
+import { constants, fstatSync, openSync, writeSync } from "node:fs";
 
 /** Bytes that may wait for a reader. */
 const maxUnreadBytes = 1024 * 1024;
@@ -48,9 +47,11 @@ function runtimeWriter(): Writer {
 
 /** Undefined where stderr is no terminal, or one that can't be opened anew (another user's). */
 function terminalWriter(): Writer | undefined {
-  if (process.platform !== "linux" || !isatty(2)) return undefined;
+  if (process.platform !== "linux") return undefined;
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
   try {
+    // Other devices may be written to in the same way. (`node:tty` would take 10 ms of each start.)
+    if (!fstatSync(2).isCharacterDevice()) return undefined;
     // Not to wait is a flag of the open file, which is the shell's as well: this one is our own.
     return new TerminalWriter(openSync("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY));
   } catch {
