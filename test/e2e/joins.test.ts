@@ -263,10 +263,11 @@ describe("a broadcaster's return", () => {
   test("to a server that was started again brings the header and a join point", async () => {
     const bytes = await fixture("demo.flv");
     let restarted = await TestServer.start();
-    const broadcaster = restarted.broadcast({}, "--retry");
     const cut = Math.floor(bytes.length * 0.4) | 1;
     const { joins } = follow(bytes.subarray(0, cut));
     const before = restarted.watch({}, "--wait");
+    await restarted.watched("fier/default", 1);
+    const broadcaster = restarted.broadcast({}, "--retry");
     await broadcaster.send(bytes.subarray(0, cut));
     await until("it is on its way", () => before.length >= cut);
     restarted = await restarted.restart();
