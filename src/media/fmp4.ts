@@ -10,20 +10,14 @@
 // joiners to address them from the `moof`. Those that can't be, and files that are not fragmented, can't be
 // joined: they are lost, which is to say opaque.
 
-import { type AvcBridge, AvcTrack } from "./avc.ts";
+import { AvcTrack } from "./avc.ts";
 import { fourCc, headOf } from "./boxes.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
-import { LazyHeader, maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
+import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
+import { joinHeader } from "./fmp4header.ts";
 import { Collected, concat, filler, Gather, readNumber } from "./gather.ts";
-import {
-  anchorFragment,
-  cutFragment,
-  dataEnd,
-  readFragment,
-  sampleFragment,
-  sampleFragmentBytes,
-  sampleRanges,
-} from "./moof.ts";
+import { anchorFragment, dataEnd, readFragment, sampleRanges } from "./moof.ts";
+import { cutFragment } from "./moofwriter.ts";
 import { type Movie, readMovie, type Track } from "./moov.ts";
 import { Pace } from "./pace.ts";
 
@@ -49,12 +43,6 @@ const fragmentCost = 96;
 const maxBoxBytes = 2 ** 31;
 /** A search for the next fragment that goes on for longer makes the stream lost. */
 const maxSearchBytes = 16 * 1024 * 1024;
-
-/**
- * The time between the pictures of a bridge (avc.ts), which come before the join. In mid-stream they are shown, as
- * repetitions of the last one before the skip; at the start they are not.
- */
-const bridgeStepSeconds = 0.1;
 
 /** Fragmented MP4: sniffed by ftyp and a whole moov that announces fragments. */
 export const fmp4: Container = {
@@ -326,7 +314,12 @@ class Fmp4Detector implements Detector {
     if (this.#waiting === undefined) return;
     const { offset, head } = this.#waiting;
     this.#waiting = undefined;
-    const header = this.#headerAt(head);
+    const header = joinHeader(this.#base, {
+      head,
+      track: this.#video,
+      time: this.#time,
+      bridge: this.#avc?.bridge,
+    });
     if (header !== this.#base && !this.#pace.allowsHeader(offset, header)) return;
     this.#tell(header);
     this.#sink.join(offset, true);
@@ -361,30 +354,6 @@ class Fmp4Detector implements Detector {
     this.#cut = 0;
   }
 
-  /** The header of a join in the present fragment, with `head` right before it. */
-  #headerAt(head: Uint8Array): Header {
-    const { start, fixed } = this.#base;
-    const track = this.#video;
-    const time = this.#time;
-    const bridge = this.#avc?.bridge;
-    const ending = track?.ending ?? noHeader.start;
-    if (track === undefined || time < 0 || (bridge === undefined && ending.length === 0)) {
-      if (head.length === 0) return this.#base;
-      const bytes = start.length + 2 * head.length;
-      return new LazyHeader(bytes, fixed, () => ({ start: concat([start, head]), resume: head }));
-    }
-    const bridgeBytes =
-      2 * (bridge?.maxBytes(sampleFragmentBytes) ?? 0) + sampleFragmentBytes + ending.length;
-    return new LazyHeader(start.length + 2 * head.length + bridgeBytes, fixed, () => ({
-      start: concat([start, ...bridgeFragments(track, bridge, time, 1), head]),
-      resume: concat([
-        ...(ending.length === 0 ? [] : [sampleFragment(track, ending, Math.max(0, time - 1))]),
-        ...bridgeFragments(track, bridge, time, Math.round(track.timescale * bridgeStepSeconds)),
-        head,
-      ]),
-    }));
-  }
-
   #tell(header: Header): void {
     if (header !== this.#told) this.#sink.header(header);
     this.#told = header;
@@ -417,17 +386,4 @@ function isStart(bytes: Uint8Array, at: number): boolean {
   if (type === moof) return readNumber(bytes, at + 8, 4) === 16 && readNumber(bytes, at + 12, 4) === mfhd;
   const size = readNumber(bytes, at, 4);
   return type === ftyp && size >= 16 && size <= 256;
-}
-
-/** The samples of a bridge, each in a fragment of its own, `step` ticks apart up to `time`. */
-function bridgeFragments(
-  track: Track,
-  bridge: AvcBridge | undefined,
-  time: number,
-  step: number,
-): Uint8Array[] {
-  const samples = bridge?.samples() ?? [];
-  return samples.map((sample, i) =>
-    sampleFragment(track, sample, Math.max(0, time - (samples.length - i) * step)),
-  );
 }

@@ -1,5 +1,6 @@
 // The watchers of one channel: those that flow, each with its cursor in the ring, and those that are pending,
-// because there is nothing to send them yet (not live, held, or no join point so far).
+// because there is nothing to send them yet (not live, held, or no join point so far). (Past 400 lines: placing, sending,
+// skipping and draining are one state, and share it.)
 //
 // Invariants: nobody here makes the broadcaster or another watcher wait; a flowing watcher's cursor is between
 // tail and head, or in a segment that the ring keeps for it; a cursor only moves forward, and other than byte by byte only
@@ -137,9 +138,13 @@ export class Audience {
     try {
       act();
     } catch (error) {
-      this.#events.failed(error);
-      this.#end(watcher, { type: "cut", error: new FstreamError("internal", "a bug in the server") });
+      this.#fail(watcher, error);
     }
+  }
+
+  #fail(watcher: Watcher, error: unknown): void {
+    this.#events.failed(error);
+    this.#end(watcher, { type: "cut", error: new FstreamError("internal", "a bug in the server") });
   }
 
   // What the channel tells.
@@ -407,8 +412,7 @@ export class Audience {
     try {
       this.#send(watcher);
     } catch (error) {
-      this.#events.failed(error);
-      this.#end(watcher, { type: "cut", error: new FstreamError("internal", "a bug in the server") });
+      this.#fail(watcher, error);
     }
   }
 

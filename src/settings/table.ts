@@ -107,7 +107,7 @@ export const table = {
       duration({ min: 100, max: hour }),
       "10s",
       "how long a peer may take to send its request",
-      "dawdlers would hold places for ever",
+      "slow handshakes would hold places indefinitely",
     ),
     maxPreambleBytes: setting(
       "max_preamble",

@@ -2,7 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { fmp4 } from "../../src/media/fmp4.ts";
-import { cutFragment, readFragment } from "../../src/media/moof.ts";
+import { readFragment } from "../../src/media/moof.ts";
+import { cutFragment } from "../../src/media/moofwriter.ts";
 import { readMovie } from "../../src/media/moov.ts";
 import { fixture, Recorder } from "./recorder.ts";
 
