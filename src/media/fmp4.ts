@@ -36,7 +36,8 @@ const idle = new Set(["free", "skip", "wide", "uuid", "mfra", "pdin", "meta", "u
 const minFtypBytes = 16;
 const minMoofBytes = 32;
 const maxFtypBytes = 4096;
-const maxMoofBytes = 1024 * 1024;
+/** Of ten seconds of many tracks; all of it is read at once. */
+const maxMoofBytes = 256 * 1024;
 /** What it costs to look into a fragment, in bytes of stream (pace.ts). */
 const fragmentCost = 96;
 /** Larger boxes are taken for damage: a fragment of many seconds at hundreds of Mbit/s. */

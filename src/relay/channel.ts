@@ -186,7 +186,7 @@ export class Channel {
 
   #sniffedCuts(): SniffedCuts {
     const { clock, events, workTimes } = this.#parts;
-    return new SniffedCuts(clock, workTimes.of(this.user), {
+    return new SniffedCuts(clock, workTimes.begin(this.user), {
       opaque: (reason, error) => {
         if (error !== undefined) events.failed(this, error);
         events.opaque(this, reason);
@@ -348,11 +348,10 @@ export class Channel {
   }
 
   #close(end: End): void {
-    const stage: Stage = {
-      type: "ended",
-      broadcast: "broadcast" in this.#stage ? this.#stage.broadcast : undefined,
-      end,
-    };
+    const broadcast = "broadcast" in this.#stage ? this.#stage.broadcast : undefined;
+    // All of it was meant to be there: the beginning of a fragment, too, that would have been patched.
+    if (end.type === "orderly") broadcast?.cuts.conclude();
+    const stage: Stage = { type: "ended", broadcast, end };
     this.#stage = stage;
     this.#fanOut.stop();
     this.#audience.standStill(stage);

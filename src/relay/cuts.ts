@@ -52,6 +52,8 @@ export interface Cuts {
   forget(tail: number): void;
   /** No more bytes will come: what is not known by now is opaque. */
   settle(): void;
+  /** Nothing will follow: what is not known to be patched is not. */
+  conclude(): void;
   /** From here on the stream is opaque, and nothing is kept of it. */
   giveUp(): void;
 }
@@ -124,6 +126,8 @@ export class ChunkCuts implements Cuts {
 
   settle(): void {}
 
+  conclude(): void {}
+
   giveUp(): void {}
 }
 
@@ -160,6 +164,7 @@ export class SniffedCuts implements Cuts {
   #isFixedForgotten = false;
   #end = 0;
   #isUnknown = false;
+  #isConcluded = false;
   /** What follows the last byte, once it was asked for. */
   #closing: readonly Uint8Array[] | undefined;
   #fedBytes = 0;
@@ -223,7 +228,7 @@ export class SniffedCuts implements Cuts {
   }
 
   get unpatchedFrom(): number {
-    return this.#sniffer.unpatchedFrom;
+    return this.#isConcluded ? Number.POSITIVE_INFINITY : this.#sniffer.unpatchedFrom;
   }
 
   get joinDistance(): number {
@@ -287,6 +292,10 @@ export class SniffedCuts implements Cuts {
     if (this.kind !== "sniffing") return;
     this.#watch(() => this.#sniffer.settle());
     this.#isUnknown = this.#sniffer.lost;
+  }
+
+  conclude(): void {
+    this.#isConcluded = true;
   }
 
   giveUp(): void {

@@ -6,7 +6,7 @@ import type { Broadcast, Broadcaster, End } from "./broadcast.ts";
 import { Budget } from "./budget.ts";
 import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
 import type { Clock } from "./clock.ts";
-import type { Receive } from "./ring.ts";
+import { type Receive, segmentSize } from "./ring.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
 import { WorkTimes } from "./worktime.ts";
 
@@ -89,6 +89,7 @@ export class Relay {
     const channel = found ?? this.#open(user, name);
     let broadcast: Broadcast;
     try {
+      this.#makeRoom();
       broadcast = channel.begin(broadcaster);
     } catch (error) {
       if (channel.idle) this.#channels.delete(keyOf(user, name));
@@ -161,6 +162,15 @@ export class Relay {
     this.#draining.add(channel);
     const ofUser = [...this.#draining].filter(({ user }) => user === channel.user);
     for (const oldest of ofUser.slice(0, -this.#options.maxChannelsPerUser)) {
+      this.#for(oldest, () => oldest.abandon());
+      this.#drained(oldest);
+    }
+  }
+
+  /** Where there is no room for another ring, what is over and still owes bytes goes first, the oldest of it. */
+  #makeRoom(): void {
+    for (const oldest of this.#draining) {
+      if (this.#parts.budget.has(segmentSize(this.#options.backlogBytes))) return;
       this.#for(oldest, () => oldest.abandon());
       this.#drained(oldest);
     }

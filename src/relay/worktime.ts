@@ -1,7 +1,7 @@
 // How much processor time streams may cost in their detectors. Each user has a share that grows with the bytes, ten times what the
 // worst honest stream takes, and with the time, for machines that are slow in all they do. What is taken beyond that is
-// a debt; while a user has too much of it, its streams are not followed. The detectors are made such that few streams
-// get there: this is the net below them.
+// a debt; when a user has too much of it, the streams that made it are not followed any further. The detectors are made
+// such that few streams get there: this is the net below them.
 
 import type { Clock } from "./clock.ts";
 
@@ -11,15 +11,18 @@ const allowedNsPerByte = 20;
 const allowedMsPerPiece = 0.02;
 /** The part of all time that a user's detectors may take whatever the bytes are. */
 const allowedShare = 0.02;
-/** Debt at which a stream is given up, milliseconds. */
-const maxDebtMs = 150;
+/** A user's debt at which a stream is given up that has as much to do with it as `ownDebtMs`, milliseconds. */
+const maxDebtMs = 250;
+const ownDebtMs = 50;
+/** A user's debt at which any stream of it is given up: none has to do with much of it, but there are always new ones. */
+const hopelessDebtMs = 1000;
 /** One piece counts as no more: memory may have been collected meanwhile. Milliseconds. */
 const maxPieceMs = 50;
 
-/** Of one user. */
-export class WorkTime {
+/** Time that was taken and that was not allowed, milliseconds. */
+export class Debt {
   readonly #clock: Clock;
-  #debtMs = 0;
+  #ms = 0;
   #lastMs: number;
 
   constructor(clock: Clock) {
@@ -27,45 +30,57 @@ export class WorkTime {
     this.#lastMs = clock.nowMs();
   }
 
-  get hasDebt(): boolean {
-    this.#add(0);
-    return this.#debtMs > 0;
+  /** Adds to it, and gives what it is now. */
+  add(ms: number): number {
+    const nowMs = this.#clock.nowMs();
+    const paidMs = (nowMs - this.#lastMs) * allowedShare;
+    this.#lastMs = nowMs;
+    this.#ms = Math.max(0, this.#ms + ms - paidMs);
+    return this.#ms;
+  }
+}
+
+/** Of one stream of a user. */
+export class WorkTime {
+  readonly #clock: Clock;
+  readonly #user: Debt;
+  readonly #own: Debt;
+
+  constructor(clock: Clock, user: Debt) {
+    this.#clock = clock;
+    this.#user = user;
+    this.#own = new Debt(clock);
   }
 
   /** Whether the work on `bytes` bytes that began at `startMs` (`Clock.workMs`) and ends now was too much, with all before it. */
   isSpent(startMs: number, bytes: number): boolean {
     const tookMs = Math.min(this.#clock.workMs() - startMs, maxPieceMs);
-    this.#add(tookMs - allowedMsPerPiece - (bytes * allowedNsPerByte) / 1e6);
-    return this.#debtMs > maxDebtMs;
-  }
-
-  #add(debtMs: number): void {
-    const nowMs = this.#clock.nowMs();
-    const paidMs = (nowMs - this.#lastMs) * allowedShare;
-    this.#lastMs = nowMs;
-    this.#debtMs = Math.max(0, this.#debtMs + debtMs - paidMs);
+    const debtMs = tookMs - allowedMsPerPiece - (bytes * allowedNsPerByte) / 1e6;
+    const own = this.#own.add(debtMs);
+    const user = this.#user.add(debtMs);
+    return (user > maxDebtMs && own > ownDebtMs) || user > hopelessDebtMs;
   }
 }
 
 /** Of all users. */
 export class WorkTimes {
   readonly #clock: Clock;
-  readonly #users = new Map<string, WorkTime>();
+  readonly #users = new Map<string, Debt>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  of(user: string): WorkTime {
-    const found = this.#users.get(user);
-    if (found !== undefined) return found;
-    const made = new WorkTime(this.#clock);
-    this.#users.set(user, made);
-    return made;
+  /** For a new stream of a user. */
+  begin(user: string): WorkTime {
+    const work = this.#users.get(user) ?? new Debt(this.#clock);
+    this.#users.set(user, work);
+    return new WorkTime(this.#clock, work);
   }
 
   /** Forgets users that have no debt, unless they are `busy`. */
   forget(busy: ReadonlySet<string>): void {
-    for (const [user, time] of this.#users) if (!busy.has(user) && !time.hasDebt) this.#users.delete(user);
+    for (const [user, work] of this.#users)
+      if (!busy.has(user) && work.add(0) === 0) this.#users.delete(user);
   }
 }

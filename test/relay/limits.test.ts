@@ -232,4 +232,18 @@ describe("a watcher that goes", () => {
     expect(stuck.map(({ ending }) => ending)).toEqual([...Array(8).fill("slow"), "", ""]);
     expect(rig.relay.backlogBytes).toBeLessThanOrEqual(2 * ringBytes);
   });
+
+  test("a broadcast for which there is no memory takes that of channels that are over, the oldest first", () => {
+    const rig = new Rig({ maxBacklogTotalBytes: 2 * ringBytes });
+    const stuck = ["a", "b"].map((channel) => {
+      const sender = rig.broadcast({ channel });
+      sender.send(opaque(settledBytes));
+      const watcher = rig.watch({ channel, room: 10 });
+      for (let at = settledBytes; at < 2 * ringBytes; at += 1000) sender.send(opaque(1000, at));
+      sender.finish();
+      return watcher;
+    });
+    expect(rig.refusal(() => rig.broadcast({ user: "ann" }))).toBeUndefined();
+    expect(stuck.map(({ ending }) => ending)).toEqual(["slow", ""]);
+  });
 });

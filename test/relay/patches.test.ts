@@ -153,6 +153,20 @@ describe("a stream with addresses from its first byte", () => {
     expect(joiner.ending).toBe("disconnected");
   });
 
+  test("that ends in order within a moof, or a box's head, ends with its last byte", () => {
+    for (const more of [3, 90]) {
+      const rig = new Rig();
+      const sender = rig.broadcast();
+      sender.send(bytes.subarray(0, third - 10));
+      const joiner = rig.watch();
+      sender.send(bytes.subarray(third - 10, third + more));
+      sender.finish();
+      const owed = concat([start(second), late.subarray(second, third), bytes.subarray(third, third + more)]);
+      expect(joiner.received).toEqual(owed);
+      expect(joiner.ending).toBe("orderly");
+    }
+  });
+
   test("is patched after a return for who had the broadcast before from its first byte", () => {
     const rig = new Rig();
     const watcher = rig.watch({ waitMs: 1000 });

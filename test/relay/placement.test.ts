@@ -26,6 +26,7 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
     forget: () => {},
     settle: () => {},
     giveUp: () => {},
+    conclude: () => {},
     heldBytes: 0,
     isUnknown: false,
     container: "",

@@ -3,13 +3,13 @@
 
 import { concat } from "../../src/media/gather.ts";
 import { SniffedCuts } from "../../src/relay/cuts.ts";
-import { WorkTime } from "../../src/relay/worktime.ts";
+import { WorkTimes } from "../../src/relay/worktime.ts";
 import { FakeClock } from "./clock.ts";
 
 /** Cuts of a stream that is what its bytes say, of which nothing is reported. */
 export function sniffedCuts(): SniffedCuts {
   const clock = new FakeClock();
-  return new SniffedCuts(clock, new WorkTime(clock), { opaque: () => {} });
+  return new SniffedCuts(clock, new WorkTimes(clock).begin("fier"), { opaque: () => {} });
 }
 
 /** Enough first bytes of `opaque` for the sniffer to know that it is no container. */
