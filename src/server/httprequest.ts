@@ -47,7 +47,8 @@ const deletion = 127;
 
 /** RFC 9110, section 5.6.2: a token. */
 const requestLine = /^([!#$%&'*+.^_`|~\w-]+) ([!-~\x80-\xff]+) HTTP\/(\d)\.(\d)$/;
-const headerField = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*?)[ \t]*$/;
+/** What is around a value is left out by `Headers`. */
+const headerField = /^([!#$%&'*+.^_`|~\w-]+):(.*)$/;
 
 /** Reads one request; to be fed until there is another answer than "more". */
 export class RequestReader {
