@@ -32,7 +32,7 @@ export class Exchange implements Stage {
   constructor(connection: Connection, services: ExchangeServices) {
     this.#connection = connection;
     this.#services = services;
-    this.#deadline = services.clock.after(services.timeoutMs, () => this.#connection.close());
+    this.#deadline = services.clock.after(services.timeoutMs, () => this.#connection.reset());
   }
 
   data(bytes: Uint8Array): void {
@@ -72,9 +72,15 @@ export class Exchange implements Stage {
     if (this.#stage instanceof Farewell) this.#stage.closed();
   }
 
-  /** The server stops: a request that is being answered still is. */
+  /** The server stops. Where nothing was asked nothing is owed: to close in order would wait for the peer, over TLS. */
   stop(): void {
-    if (this.#stage === "request") this.#connection.close();
+    if (this.#stage === "request") this.#connection.reset();
+    if (this.#stage === "answer") void this.#end(text("the server is shutting down\n", 503), false);
+  }
+
+  async #end(response: Response, headOnly: boolean): Promise<void> {
+    const bytes = await encode(response, headOnly);
+    if (!this.#closed && this.#stage === "answer") this.#close(bytes);
   }
 
   async #respond(response: Response | Promise<Response>, headOnly: boolean): Promise<void> {
@@ -82,8 +88,7 @@ export class Exchange implements Stage {
     this.#deadline.cancel();
     this.#connection.pause();
     try {
-      const bytes = await encode(await response, headOnly);
-      if (!this.#closed) this.#close(bytes);
+      await this.#end(await response, headOnly);
     } catch (error) {
       this.#services.log.repeated("failed", (error as Error).stack ?? String(error), "error");
       this.#connection.reset();

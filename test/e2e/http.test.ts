@@ -1,6 +1,7 @@
 // Connections over HTTP and HTTPS: counted as all others, and not there for longer than they need.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import type { Socket } from "bun";
 import { deadlineMs, Peer, TestServer, until } from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
@@ -146,4 +147,29 @@ test("a peer that goes in the middle of its request, or speaks no HTTP, is no ne
   expect(server.run.stderr).not.toMatch(/error|warning/);
   well.reset();
   expect(await server.stop()).toBe(0);
+});
+
+test("peers that are done with TLS and then say nothing do not hold the server's stop", async () => {
+  const silent = await TestServer.start({ server: 'shutdown_grace = "1h"' });
+  const port = silent.port("https");
+  const peers = await Promise.all(
+    Array.from({ length: 5 }, () => {
+      const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+      void Bun.connect({
+        hostname: "127.0.0.1",
+        port,
+        tls: { rejectUnauthorized: false },
+        socket: {
+          handshake: (socket) => resolve(socket),
+          data() {},
+          close() {},
+          error: (_, error) => reject(error),
+        },
+      });
+      return promise;
+    }),
+  );
+  // Within the deadline of a test, not within the hour that is allowed for what is owed.
+  expect(await silent.stop()).toBe(0);
+  for (const peer of peers) peer.terminate();
 });

@@ -17,8 +17,8 @@ function taken(bytes: Uint8Array): string {
   const look = () => {
     if (container === "unknown") container = sniffer.info.container;
   };
-  for (let at = 0; at < bytes.length; at += 8000) {
-    sniffer.feed(bytes.subarray(at, at + 8000), at);
+  for (let at = 0; at < bytes.length; at += 500) {
+    sniffer.feed(bytes.subarray(at, at + 500), at);
     look();
     if (container !== "unknown") return container;
   }
