@@ -12,10 +12,10 @@ const allowedMsPerPiece = 0.02;
 /** The part of all time that a user's detectors may take whatever the bytes are. */
 const allowedShare = 0.02;
 /** A user's debt at which a stream is given up that has as much to do with it as `ownDebtMs`, milliseconds. */
-const maxDebtMs = 250;
-const ownDebtMs = 50;
+const maxDebtMs = 150;
+const ownDebtMs = 30;
 /** A user's debt at which any stream of it is given up: none has to do with much of it, but there are always new ones. */
-const hopelessDebtMs = 1000;
+const hopelessDebtMs = 600;
 /** One piece counts as no more: memory may have been collected meanwhile. Milliseconds. */
 const maxPieceMs = 50;
 
