@@ -14,7 +14,7 @@ import { AvcTrack } from "./avc.ts";
 import { fourCc, headOf } from "./boxes.ts";
 import type { Container, Detector, Header, Sink, StreamInfo } from "./detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "./detector.ts";
-import { joinHeader } from "./fmp4header.ts";
+import { fileHeader, joinHeader } from "./fmp4header.ts";
 import { Collected, concat, filler, Gather, readNumber } from "./gather.ts";
 import { anchorFragment, dataEnd, readFragment, sampleRanges } from "./moof.ts";
 import { cutFragment } from "./moofwriter.ts";
@@ -142,7 +142,10 @@ class Fmp4Detector implements Detector {
   }
 
   get heldBytes(): number {
-    return this.#base.bytes + (this.#kept?.heldBytes ?? 0) + this.#moof.length + 16 * this.#samples.length;
+    // The movie's box, and the header once it is made.
+    return (
+      2 * this.#base.bytes + (this.#kept?.heldBytes ?? 0) + this.#moof.length + 16 * this.#samples.length
+    );
   }
 
   closing(): readonly Uint8Array[] {
@@ -250,8 +253,7 @@ class Fmp4Detector implements Detector {
     this.#video = movie.tracks.find((track) => track.isVideo);
     const avcC = this.#video?.avcC ?? noHeader.start;
     this.#avc = avcC.length > 6 ? new AvcTrack(avcC) : undefined;
-    const start = concat([this.#ftyp, movie.moov]);
-    this.#base = { start, resume: noHeader.resume, fixed: movie.fixed, bytes: start.length };
+    this.#base = fileHeader(this.#ftyp, movie);
     this.#tell(this.#base);
     this.info.codecs = movie.tracks.map((track) => track.codec);
     this.info.mediaType = this.#video === undefined ? "audio/mp4" : "video/mp4";

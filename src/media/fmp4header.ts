@@ -5,13 +5,19 @@ import type { AvcBridge } from "./avc.ts";
 import { type Header, LazyHeader, noHeader } from "./detector.ts";
 import { concat } from "./gather.ts";
 import { sampleFragment, sampleFragmentBytes } from "./moofwriter.ts";
-import type { Track } from "./moov.ts";
+import type { Movie, Track } from "./moov.ts";
 
 /**
  * The time between the pictures of a bridge (avc.ts), which come before the join. In mid-stream they are shown, as
  * repetitions of the last one before the skip; at the start they are not.
  */
 const bridgeStepSeconds = 0.1;
+
+/** The header of a join at a fragment's start. */
+export function fileHeader(ftyp: Uint8Array, { moov, fixed }: Movie): Header {
+  const { resume } = noHeader;
+  return new LazyHeader(ftyp.length + moov.length, fixed, () => ({ start: concat([ftyp, moov]), resume }));
+}
 
 /** A join that may need more than the file's header. */
 export interface Join {
@@ -26,16 +32,16 @@ export interface Join {
 
 /** The header of such a join, in a stream whose joins at fragments' starts have `base`: that itself if no more is needed. */
 export function joinHeader(base: Header, { head, track, time, bridge }: Join): Header {
-  const { start, fixed } = base;
+  const { fixed } = base;
   const ending = track?.ending ?? noHeader.start;
   if (track === undefined || time < 0 || (bridge === undefined && ending.length === 0)) {
     if (head.length === 0) return base;
-    const bytes = start.length + 2 * head.length;
-    return new LazyHeader(bytes, fixed, () => ({ start: concat([start, head]), resume: head }));
+    const bytes = base.bytes + 2 * head.length;
+    return new LazyHeader(bytes, fixed, () => ({ start: concat([base.start, head]), resume: head }));
   }
   const bridgeBytes = 2 * (bridge?.maxBytes(sampleFragmentBytes) ?? 0) + sampleFragmentBytes + ending.length;
-  return new LazyHeader(start.length + 2 * head.length + bridgeBytes, fixed, () => ({
-    start: concat([start, ...bridgeFragments(track, bridge, time, 1), head]),
+  return new LazyHeader(base.bytes + 2 * head.length + bridgeBytes, fixed, () => ({
+    start: concat([base.start, ...bridgeFragments(track, bridge, time, 1), head]),
     resume: concat([
       ...(ending.length === 0 ? [] : [sampleFragment(track, ending, Math.max(0, time - 1))]),
       ...bridgeFragments(track, bridge, time, Math.round(track.timescale * bridgeStepSeconds)),
