@@ -104,7 +104,8 @@ export class Audience {
 
   /** It flows no longer, and needs nothing of what is kept aside. */
   #unlist(watcher: Watcher): void {
-    for (const segment of watcher.held.splice(0)) this.#ring?.drop(segment);
+    for (const segment of watcher.held ?? []) this.#ring?.drop(segment);
+    watcher.held = undefined;
     const { index } = watcher;
     if (index < 0) return;
     watcher.index = -1;
@@ -117,9 +118,11 @@ export class Audience {
   /** It has been sent all of some segments that were kept aside for it. */
   #letGo(watcher: Watcher): void {
     const ring = this.#ring as Ring;
-    while (watcher.held.length > 0 && (watcher.held[0] + 1) * ring.segmentBytes <= watcher.cursor) {
-      ring.drop(watcher.held.shift() as number);
+    const { held = [] } = watcher;
+    while (held.length > 0 && (held[0] + 1) * ring.segmentBytes <= watcher.cursor) {
+      ring.drop(held.shift() as number);
     }
+    if (held.length === 0) watcher.held = undefined;
   }
 
   #end(watcher: Watcher, end: End): void {
@@ -254,7 +257,7 @@ export class Audience {
       this.#end(watcher, slow("stuck in the middle of a unit for which there is no more room"));
       return false;
     }
-    watcher.held.push(segment);
+    (watcher.held ??= []).push(segment);
     return true;
   }
 
@@ -426,7 +429,7 @@ export class Audience {
       const before = watcher.sentBytes;
       const pumped = watcher.pump(this.#ring as Ring);
       this.bytesOut += watcher.sentBytes - before;
-      if (watcher.held.length > 0) this.#letGo(watcher);
+      if (watcher.held !== undefined) this.#letGo(watcher);
       if (isGone(watcher)) return;
       switch (pumped) {
         case "blocked":

@@ -51,6 +51,9 @@ interface Prefix {
   readonly isOwed: boolean;
 }
 
+/** The same object for all, since each is looked at for every write: the CPU's cache has it. */
+const noPrefix: readonly Prefix[] = [];
+
 /** What a watcher's channel does for it. */
 interface Owner {
   drained(watcher: Watcher): void;
@@ -104,16 +107,17 @@ export class Watcher {
   /** Bytes of its stream that it was skipped over. */
   skippedBytes = 0;
   /** What goes out before the bytes at the cursor, in order; how much of the first is sent. */
-  #prefix: readonly Prefix[] = [];
+  #prefix: readonly Prefix[] = noPrefix;
   #prefixSent = 0;
   /** Its place among the flowing watchers of its channel, and the segments kept aside for it: its channel's business. */
   index = -1;
-  readonly held: number[] = [];
+  held: number[] | undefined;
 
   constructor(owner: Owner, outlet: Outlet, options: WatcherOptions) {
     this.#owner = owner;
     this.outlet = outlet;
     this.options = options;
+    if (options.greeting.length > 0) this.#addPrefix([options.greeting], true);
   }
 
   /** Whether its peer has got anything yet. */
@@ -144,9 +148,13 @@ export class Watcher {
     this.cursor = offset;
     this.leaveAt = Number.POSITIVE_INFINITY;
     this.dropHeader();
-    const added = prefix.filter(({ length }) => length > 0).map((bytes) => ({ bytes, isOwed }));
+    this.#addPrefix(prefix, isOwed);
+  }
+
+  #addPrefix(buffers: readonly Uint8Array[], isOwed: boolean): void {
+    const added = buffers.filter(({ length }) => length > 0).map((bytes) => ({ bytes, isOwed }));
     for (const { bytes } of added) this.#owner.prefixes.add(bytes);
-    this.#prefix = [...this.#prefix, ...added];
+    if (added.length > 0) this.#prefix = [...this.#prefix, ...added];
   }
 
   /** Leaves out what it was to be sent before the bytes at its cursor, but for what is half sent or owed. */
@@ -156,7 +164,7 @@ export class Watcher {
       if (part.isOwed || (i === 0 && this.#prefixSent > 0)) kept.push(part);
       else this.#owner.prefixes.drop(part.bytes);
     }
-    this.#prefix = kept;
+    this.#prefix = kept.length === 0 ? noPrefix : kept;
   }
 
   /** Bytes that it has yet to be sent before those at its cursor. */
@@ -169,7 +177,7 @@ export class Watcher {
     if (this.course !== undefined) this.course.watchers--;
     this.course = undefined;
     for (const { bytes } of this.#prefix) this.#owner.prefixes.drop(bytes);
-    this.#prefix = [];
+    this.#prefix = noPrefix;
     this.#prefixSent = 0;
     this.#dropPatch();
   }
@@ -201,11 +209,6 @@ export class Watcher {
 
   /** Sends what there is for it until its socket is full, it has arrived somewhere, or it has had its share. */
   pump(ring: Ring): Pumped {
-    const { greeting } = this.options;
-    if (this.sentBytes < greeting.length) {
-      const stopped = this.#send(greeting, this.sentBytes, greeting.length - this.sentBytes);
-      if (stopped !== undefined) return stopped;
-    }
     const turnBytes = this.sentBytes + shareBytes;
     while (this.#prefix.length > 0) {
       if (this.sentBytes >= turnBytes) return "behind";
@@ -238,7 +241,7 @@ export class Watcher {
     if (this.#prefix.length === 0) return "gone";
     this.#prefixSent += this.sentBytes - before;
     if (this.#prefixSent < bytes.length) return stopped;
-    this.#prefix = this.#prefix.slice(1);
+    this.#prefix = this.#prefix.length === 1 ? noPrefix : this.#prefix.slice(1);
     this.#prefixSent = 0;
     this.#owner.prefixes.drop(bytes);
     return stopped;

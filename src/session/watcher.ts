@@ -92,7 +92,10 @@ export class Watching implements Stage, Outlet {
   // The relay's side.
 
   write(bytes: Uint8Array, offset: number, length: number): number {
-    this.#place?.leave();
+    if (this.#place !== undefined) {
+      this.#place.leave();
+      this.#place = undefined;
+    }
     const taken = this.#connection.write(bytes, offset, length);
     if (taken > 0) this.#written += taken;
     return taken;
