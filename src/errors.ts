@@ -1,6 +1,5 @@
-// What can go wrong, in one closed set of codes, and what each code means to everyone who meets it:
-// the peer on the wire (protocol/README.md, "Codes"), an HTTP client, and the shell that reads our
-// exit status. Nothing else in the program decides those three.
+// What can go wrong, in one closed set of codes, and what each code means
+// on the wire (protocol/README.md, "Codes"), over HTTP, and as our exit status. Nothing else in the program decides those three.
 
 interface Meaning {
   /** Whether the code may stand in an `error` frame; the others never leave this process. */
@@ -41,7 +40,7 @@ export function isWireCode(text: string): text is Code {
 }
 
 /**
- * An error that somebody should read: lower case, no full stop, naming what is wrong and what would be
+ * An error that a person reads: lower case, no full stop, naming what is wrong and what would be
  * right. `hint` is the next step, where one is known; `cause` is for the log alone.
  */
 export class FstreamError extends Error {

@@ -1,6 +1,6 @@
 // What a client asks for, as a type for each intent: parsed from the text of its request, with every rule
 // about single values applied (README.md, "Requests"). What depends on settings or on the system (user
-// names as file names, bufsize against the backlog) is checked by those who know them.
+// names as file names, bufsize against the backlog) is checked where they are known.
 
 import { FstreamError } from "../errors.ts";
 import { formatText, parseText, type Text } from "./text.ts";
@@ -66,7 +66,7 @@ export const maxChannelBytes = 255;
 /** What a watcher's id looks like. */
 const idShape = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Durations in requests go up to this, milliseconds (a year): nobody means more. */
+/** Durations in requests go up to this, milliseconds (a year). */
 const maxDurationMs = 365 * 24 * 3600 * 1000;
 
 /** Whether the text asks for replies in words: known of any text, so that a refused request is answered too. */

@@ -5,7 +5,7 @@
 export interface Text {
   readonly word: string;
   readonly fields: ReadonlyMap<string, string>;
-  /** Keys whose `KEY*=` is no percent-encoded UTF-8; not in `fields`. It matters only to who knows the key. */
+  /** Keys whose `KEY*=` is no percent-encoded UTF-8; not in `fields`. It matters only where the key is known. */
   readonly broken: ReadonlySet<string>;
 }
 

@@ -24,7 +24,7 @@ export interface RelayOptions extends ChannelOptions {
 export type RelayEvents = ChannelEvents;
 
 /** A broadcast that is on: what its session holds of it. */
-export interface OnAir {
+export interface BroadcastHandle {
   append(bytes: Uint8Array): void;
   /** Adds what `receive` writes, without a copy in between; gives how many bytes. `receive` is not called if nobody wants any. */
   fill(receive: Receive): number;
@@ -79,7 +79,7 @@ export class Relay {
    * Begins a broadcast. Throws `limit` for a channel too many or no memory, `busy` if the channel is taken and
    * may not be taken over, `shutting_down`.
    */
-  broadcast(user: string, name: string, broadcaster: Broadcaster): OnAir {
+  broadcast(user: string, name: string, broadcaster: Broadcaster): BroadcastHandle {
     this.#refuseIfStopped();
     const found = this.find(user, name);
     if (found?.state === "live" && !this.#options.takeover) {

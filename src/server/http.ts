@@ -7,8 +7,8 @@
 //
 // While it is answered the socket is not read.
 
-import type { Connection, Services, Stage } from "../session/connection.ts";
-import { Farewell } from "../session/farewell.ts";
+import { ClosingStage } from "../session/closing.ts";
+import type { Connection, ConnectionStage, Services } from "../session/connection.ts";
 import { answer, type HttpServices, text } from "./endpoints.ts";
 import { RequestReader } from "./httprequest.ts";
 
@@ -20,12 +20,12 @@ export interface ExchangeServices extends HttpServices, Pick<Services, "clock" |
 const proceed = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** One request and its answer. */
-export class Exchange implements Stage {
+export class Exchange implements ConnectionStage {
   readonly #connection: Connection;
   readonly #services: ExchangeServices;
   readonly #reader = new RequestReader();
   readonly #deadline: { cancel(): void };
-  #stage: "request" | "answer" | Farewell = "request";
+  #stage: "request" | "answer" | ClosingStage = "request";
   #peerEnded = false;
   #closed = false;
 
@@ -57,19 +57,19 @@ export class Exchange implements Stage {
   }
 
   drained(): void {
-    if (this.#stage instanceof Farewell) this.#stage.drained();
+    if (this.#stage instanceof ClosingStage) this.#stage.drained();
   }
 
   ended(): void {
     this.#peerEnded = true;
     if (this.#stage === "request") this.#connection.close();
-    if (this.#stage instanceof Farewell) this.#stage.ended();
+    if (this.#stage instanceof ClosingStage) this.#stage.ended();
   }
 
   closed(): void {
     this.#closed = true;
     this.#deadline.cancel();
-    if (this.#stage instanceof Farewell) this.#stage.closed();
+    if (this.#stage instanceof ClosingStage) this.#stage.closed();
   }
 
   /** The server stops. Where nothing was asked nothing is owed: to close in order would wait for the peer, over TLS. */
@@ -96,7 +96,13 @@ export class Exchange implements Stage {
   }
 
   #close(bytes: Uint8Array): void {
-    const closing = new Farewell(this.#connection, this.#services, bytes, "fin", this.#services.timeoutMs);
+    const closing = new ClosingStage(
+      this.#connection,
+      this.#services,
+      bytes,
+      "fin",
+      this.#services.timeoutMs,
+    );
     this.#stage = closing;
     closing.begin();
     if (!this.#closed) this.#connection.resume();

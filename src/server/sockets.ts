@@ -3,7 +3,7 @@
 
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import type { Log } from "../log.ts";
-import type { Connection, Stage } from "../session/connection.ts";
+import type { Connection, ConnectionStage } from "../session/connection.ts";
 import type { Admission } from "./admission.ts";
 import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./kernel.ts";
 import { plainAddress } from "./peer.ts";
@@ -36,7 +36,7 @@ function giveBack({ buffer }: Uint8Array): void {
 }
 
 /** What serves a connection: a Session, or an Exchange of HTTP. */
-export interface Handler extends Stage {
+export interface Handler extends ConnectionStage {
   /** The server stops. */
   stop(): void;
 }

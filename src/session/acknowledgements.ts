@@ -1,5 +1,5 @@
-// Waits until what was written to connections has been acknowledged by their peers' kernels, which nothing tells: it has
-// to be looked at again and again. The first look is at once, as most peers have acknowledged by then. After that the looks
+// Waits until what was written to connections has been acknowledged by their peers' kernels, which no event reports: it has
+// to be polled. The first look is at once, as most peers have acknowledged by then. After that the looks
 // at one connection are further and further apart, and those at all connections together have a rate: thousands of peers
 // that acknowledge nothing cost no more than a few do.
 //
@@ -69,13 +69,13 @@ export class Acknowledgements {
   }
 
   /**
-   * Calls `end` once the peer's kernel has acknowledged everything written, or some time after `patienceMs` without that: at
+   * Calls `end` once the peer's kernel has acknowledged everything written, or some time after `timeoutMs` without that: at
    * the next look. Where the system does not tell: after a second.
    */
-  wait(connection: Connection, patienceMs: number, end: (acknowledged: boolean) => void): Timer {
+  wait(connection: Connection, timeoutMs: number, end: (acknowledged: boolean) => void): Timer {
     if (connection.unacknowledged() === undefined) return this.#clock.after(blindMs, () => end(true));
     const nowMs = this.#clock.nowMs();
-    const deadlineMs = nowMs + patienceMs;
+    const deadlineMs = nowMs + timeoutMs;
     const wait: Wait = { connection, deadlineMs, end, tier: 0, dueMs: nowMs, cancelled: false };
     this.#tiers[0].push(wait);
     this.#schedule();

@@ -1,34 +1,34 @@
 // A connection that broadcasts: what comes goes to the relay as it comes, and nothing here ever makes it wait.
 //
-// Its end: a FIN is an orderly one, if somebody is still there. A killed process leaves a FIN as well, so a client that
-// asked for replies is answered `ok,bytes=N`: acknowledged means orderly, a reset in return that nobody was there.
+// Its end: a FIN is an orderly one, if the client is still there. A killed process leaves a FIN as well, so a client that
+// asked for replies is answered `ok,bytes=N`: acknowledged means orderly, a reset in return that the client was gone.
 
 import { FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest } from "../protocol/request.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
 import type { Timer } from "../relay/clock.ts";
-import type { OnAir } from "../relay/relay.ts";
+import type { BroadcastHandle } from "../relay/relay.ts";
 import type { Receive } from "../relay/ring.ts";
-import type { Connection, Services, Stage } from "./connection.ts";
-import type { Way } from "./farewell.ts";
+import type { CloseMode } from "./closing.ts";
+import type { Connection, ConnectionStage, Services } from "./connection.ts";
 import { floodBytes, Intake } from "./intake.ts";
 
 const nothing = new Uint8Array(0);
 /** How long a broadcaster that sent its FIN may take to acknowledge the answer, milliseconds. */
-const acknowledgePatienceMs = 5000;
+const acknowledgeTimeoutMs = 5000;
 /** `max_bitrate` holds on the average of so many seconds: a keyframe may be large. */
 const bitrateSeconds = 10;
 
-export class Broadcasting implements Stage, Broadcaster {
+export class BroadcasterSession implements ConnectionStage, Broadcaster {
   readonly channelPassword: string;
   readonly bufsize: number;
   readonly #connection: Connection;
   readonly #services: Services;
   readonly #request: BroadcastRequest;
-  readonly #leave: (words: Uint8Array, way: Way) => void;
+  readonly #leave: (finalBytes: Uint8Array, mode: CloseMode) => void;
   readonly #name: string;
-  #onAir: OnAir | undefined;
+  #broadcast: BroadcastHandle | undefined;
   #bytes = 0;
   /** Bits that may still come at once, as of `#allowanceMs`. */
   #allowance = 0;
@@ -36,12 +36,12 @@ export class Broadcasting implements Stage, Broadcaster {
   #acknowledging: Timer | undefined;
   readonly #intake: Intake;
 
-  /** `leave` ends the stage: with last words, in that way. */
+  /** `leave` ends the stage: with these final bytes, in that mode. */
   constructor(
     connection: Connection,
     services: Services,
     request: BroadcastRequest,
-    leave: (words: Uint8Array, way: Way) => void,
+    leave: (finalBytes: Uint8Array, mode: CloseMode) => void,
   ) {
     this.channelPassword = request.channelPassword;
     this.bufsize = request.bufsize;
@@ -56,7 +56,7 @@ export class Broadcasting implements Stage, Broadcaster {
   /** `early`: what came of the stream before. Throws FstreamError if the channel can't be had. */
   begin(early: readonly Uint8Array[]): void {
     const { relay, clock, log, options } = this.#services;
-    this.#onAir = relay.broadcast(this.#request.user, this.#request.channel, this);
+    this.#broadcast = relay.broadcast(this.#request.user, this.#request.channel, this);
     this.#allowance = options.maxBitrate * bitrateSeconds;
     this.#allowanceMs = clock.nowMs();
     log.event(
@@ -71,19 +71,19 @@ export class Broadcasting implements Stage, Broadcaster {
     const { clock } = this.#services;
     const startMs = clock.nowMs();
     this.#take(bytes);
-    if (this.#onAir === undefined) return;
+    if (this.#broadcast === undefined) return;
     if (bytes.length >= floodBytes) this.#intake.look();
     this.#intake.rest(clock.nowMs() - startMs);
   }
 
   #take(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#onAir?.append(bytes);
+    this.#broadcast?.append(bytes);
     this.#count(bytes.length);
   }
 
   #fill(receive: Receive): number {
-    const bytes = this.#onAir?.fill(receive) ?? 0;
+    const bytes = this.#broadcast?.fill(receive) ?? 0;
     this.#count(bytes);
     return bytes;
   }
@@ -102,7 +102,7 @@ export class Broadcasting implements Stage, Broadcaster {
     }
     this.#say(encodeOk([["bytes", String(this.#bytes)]]));
     const { acknowledgements } = this.#services;
-    this.#acknowledging = acknowledgements.wait(this.#connection, acknowledgePatienceMs, (acknowledged) =>
+    this.#acknowledging = acknowledgements.wait(this.#connection, acknowledgeTimeoutMs, (acknowledged) =>
       this.#over(acknowledged ? "fin" : "reset"),
     );
   }
@@ -110,33 +110,33 @@ export class Broadcasting implements Stage, Broadcaster {
   closed(error: Error | undefined): void {
     this.#intake.stop();
     this.#acknowledging?.cancel();
-    if (this.#onAir === undefined) return;
+    if (this.#broadcast === undefined) return;
     const reason = error?.message ?? "the connection was reset";
     this.#end(new FstreamError("disconnected", reason));
   }
 
   dismissed(error: FstreamError): void {
-    this.#onAir = undefined;
+    this.#broadcast = undefined;
     this.#log(`the broadcast from ${this.#connection.address} ends: ${error.message}`);
     if (error.code === "disconnected") this.#leave(nothing, "reset");
     else this.#leave(this.#request.reply ? encodeError(error) : nothing, "fin");
   }
 
-  #over(way: Way): void {
-    if (way === "fin") {
+  #over(mode: CloseMode): void {
+    if (mode === "fin") {
       this.#log(`the broadcast ends after ${this.#bytes} bytes`);
-      this.#onAir?.end({ type: "orderly" });
-      this.#onAir = undefined;
+      this.#broadcast?.end({ type: "orderly" });
+      this.#broadcast = undefined;
     } else {
-      this.#end(new FstreamError("disconnected", "nobody acknowledged the end"));
+      this.#end(new FstreamError("disconnected", "the end was not acknowledged"));
     }
-    this.#leave(nothing, way);
+    this.#leave(nothing, mode);
   }
 
   #end(error: FstreamError): void {
     this.#log(`the broadcast breaks off after ${this.#bytes} bytes: ${error.message}`);
-    this.#onAir?.end({ type: "cut", error });
-    this.#onAir = undefined;
+    this.#broadcast?.end({ type: "cut", error });
+    this.#broadcast = undefined;
   }
 
   #log(end: string): void {
@@ -149,7 +149,7 @@ export class Broadcasting implements Stage, Broadcaster {
     const earned = ((nowMs - this.#allowanceMs) / 1000) * options.maxBitrate;
     this.#allowance = Math.min(options.maxBitrate * bitrateSeconds, this.#allowance + earned) - bits;
     this.#allowanceMs = nowMs;
-    if (this.#allowance >= 0 || this.#onAir === undefined) return;
+    if (this.#allowance >= 0 || this.#broadcast === undefined) return;
     const error = new FstreamError(
       "limit",
       `more than the ${options.maxBitrate} bits a second that are allowed here`,
@@ -158,7 +158,7 @@ export class Broadcasting implements Stage, Broadcaster {
     this.#leave(this.#request.reply ? encodeError(error) : nothing, "fin");
   }
 
-  /** A frame is small and all that is ever sent this way, so the socket takes it whole. */
+  /** A frame is small, and nothing else is sent in this direction, so the socket takes it whole. */
   #say(frame: Uint8Array): void {
     this.#connection.write(frame, 0, frame.length);
   }

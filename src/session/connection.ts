@@ -19,19 +19,19 @@ export interface Connection {
   readonly secure: boolean;
   /** Takes what the kernel takes: 0 when it is full (then `drained` follows), negative when the peer is gone. */
   write(bytes: Uint8Array, offset: number, length: number): number;
-  /** Bytes that have come and that `data` was not told of; 0 too where `receive` can't have them. */
+  /** Bytes that have come and were not given to `data`; 0 too where `receive` can't have them. */
   available(): number;
   /**
    * Takes at most `length` of the `available` bytes, of which there are some, right into `into` from `offset` on, and gives
    * how many they were. To be called while paused, or `data` gets its bytes out of order.
    */
   receive(into: Uint8Array, offset: number, length: number): number;
-  /** Stops and goes on reading. While paused nothing is learnt of the peer's end either. */
+  /** Stops and goes on reading. While paused the peer's end is not reported either. */
   pause(): void;
   resume(): void;
   /** A FIN behind what was written. */
   shutdown(): void;
-  /** Lets go of it: what was written is still delivered, if all that came was read. */
+  /** Closes: what was written is still delivered, if all that came was read. */
   close(): void;
   /** A reset: what the peer's kernel has not got is lost. */
   reset(): void;
@@ -72,16 +72,16 @@ export interface Services {
 }
 
 /**
- * What a connection is at the moment: a handshake, a login, a watcher, a broadcaster, or a farewell. Each leads to the next
- * through `Steps`; what a watcher can't do, its stage doesn't have.
+ * What a connection is at the moment: a handshake, a login, a watcher, a broadcaster, or closing. What a watcher can't do,
+ * its stage doesn't have.
  */
-export interface Stage {
+export interface ConnectionStage {
   /** Bytes came. The buffer is used for others afterwards. */
   data(bytes: Uint8Array): void;
   /** The socket has room again. */
   drained(): void;
   /** The peer sent its FIN. */
   ended(): void;
-  /** The connection is gone; `error` tells of a reset or a timeout. */
+  /** The connection is gone; `error`: a reset or a timeout. */
   closed(error: Error | undefined): void;
 }

@@ -4,7 +4,7 @@ import { FstreamError } from "../errors.ts";
 import { HandshakeDecoder } from "../protocol/handshake.ts";
 import type { PresentedToken, Request } from "../protocol/request.ts";
 import type { Timer } from "../relay/clock.ts";
-import type { Services, Stage } from "./connection.ts";
+import type { ConnectionStage, Services } from "./connection.ts";
 
 export interface HandshakeOutcome {
   /** The request, and the bytes of the stream that came with it. */
@@ -13,7 +13,7 @@ export interface HandshakeOutcome {
   refused(error: FstreamError, reply: boolean, token?: PresentedToken): void;
 }
 
-export class Handshake implements Stage {
+export class HandshakeStage implements ConnectionStage {
   readonly #decoder: HandshakeDecoder;
   readonly #outcome: HandshakeOutcome;
   readonly #deadline: Timer;

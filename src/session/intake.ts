@@ -1,7 +1,7 @@
-// How bytes are read of a broadcaster who sends them faster than they are read. The usual way, each read is told of by an
-// event, in a buffer of its own, and copied to where it is to be. Who has much more lying ready is instead read
-// right into that place, some of it a turn, so that others have theirs; once there is not much left, events
-// have it again. A connection that has nothing `available` to say (TLS) is never read this way.
+// How bytes are read from a broadcaster that sends faster than it is read. Usually each read is an event, with a buffer of its
+// own that is copied to its place. Where much more is ready to be read, it is read right into that place, a limited amount at
+// a time, so that the event loop serves others in between; once little is left, events take over again. A connection whose
+// `available` is always 0 (TLS) is never read like that.
 //
 //   events --a flood--> turns --little left--> events
 
@@ -27,7 +27,7 @@ export class Intake {
   #next: Timer | undefined;
   #readBytes = mostReadBytes;
 
-  /** `fill` has `receive` write where the bytes are to be; gives how many they were, 0 if nobody wants any. */
+  /** `fill` has `receive` write where the bytes are to be; gives how many they were, 0 if none are wanted. */
   constructor(connection: Connection, clock: Clock, fill: (receive: Receive) => number) {
     this.#connection = connection;
     this.#clock = clock;
@@ -53,7 +53,7 @@ export class Intake {
     });
   }
 
-  /** What still comes is told of by events. */
+  /** What still comes is read by events. */
   stop(): void {
     if (this.#next === undefined) return;
     this.#next.cancel();

@@ -1,11 +1,11 @@
-// One connection, from its first byte to its last. What it is at any time is a Stage; this hands the socket's
+// One connection, from its first byte to its last. What it is at any time is a ConnectionStage; this hands the socket's
 // events to it, and steps from one to the next:
 //
-//   handshake --> login --> broadcaster --> farewell          (broadcast)
-//             '-> watcher ----------------> farewell          (watch; a login first where a password is asked for)
-//             '-> login --> farewell with the token           (token)
-//             '-> farewell with how a stream ended            (end)
-//             '-> farewell with an error                      (whatever breaks the rules)
+//   handshake --> login --> broadcaster --> closing          (broadcast)
+//             '-> watcher ----------------> closing          (watch; a login first where a password is asked for)
+//             '-> login --> closing with the token           (token)
+//             '-> closing with how a stream ended            (end)
+//             '-> closing with an error                      (a request that breaks the rules)
 //
 // While a login is looked up the socket is not read: nothing is kept of what comes, and nothing is lost.
 
@@ -21,32 +21,32 @@ import type {
   TokenRequest,
   WatchRequest,
 } from "../protocol/request.ts";
-import { Broadcasting } from "./broadcaster.ts";
-import type { Connection, Services, Stage } from "./connection.ts";
-import { Farewell, type Way } from "./farewell.ts";
-import { Handshake } from "./handshake.ts";
-import { Watching } from "./watcher.ts";
+import { BroadcasterSession } from "./broadcaster.ts";
+import { type CloseMode, ClosingStage } from "./closing.ts";
+import type { Connection, ConnectionStage, Services } from "./connection.ts";
+import { HandshakeStage } from "./handshake.ts";
+import { WatcherSession } from "./watcher.ts";
 
 /** How long a server that stops still waits for a request that has begun to come, milliseconds. */
-const requestPatienceMs = 1000;
-/** How long a refused peer may take to take its refusal, milliseconds. */
-const refusalPatienceMs = 2000;
+const requestGraceMs = 1000;
+/** How long a refused peer may take to accept its refusal, milliseconds. */
+const refusalTimeoutMs = 2000;
 const nothing = new Uint8Array(0);
 
 export class Session {
   readonly #connection: Connection;
   readonly #services: Services;
-  #stage: Stage;
+  #stage: ConnectionStage;
   #peerEnded = false;
   #closed = false;
 
   constructor(connection: Connection, services: Services) {
     this.#connection = connection;
     this.#services = services;
-    this.#stage = new Handshake(services, {
+    this.#stage = new HandshakeStage(services, {
       request: (request, rest) => this.#begin(request, rest),
       refused: (error, reply, token) => {
-        // It has been seen on the wire: nobody may use it any more.
+        // It has been seen on the wire: it may not be used any more.
         if (token !== undefined) void services.tokens.redeem(token.user, token.token).catch(() => {});
         this.#refuse(error, reply);
       },
@@ -71,19 +71,17 @@ export class Session {
     this.#stage.closed(error);
   }
 
-  /** The server stops. Who is watching or broadcasting hears it from the relay. */
+  /** The server stops. Watchers and broadcasters are ended by the relay. */
   stop(): void {
     const error = new FstreamError("shutting_down", "the server is shutting down");
     const stage = this.#stage;
     // It may be about to ask how a stream ended, which is answered; all else is refused in words.
-    if (stage instanceof Handshake) {
-      this.#services.clock.after(requestPatienceMs, () =>
-        this.#leave(stage, nothing, "fin", refusalPatienceMs),
-      );
+    if (stage instanceof HandshakeStage) {
+      this.#services.clock.after(requestGraceMs, () => this.#leave(stage, nothing, "fin", refusalTimeoutMs));
     }
-    if (this.#stage instanceof LoggingIn) {
+    if (this.#stage instanceof LoginStage) {
       this.#connection.resume();
-      this.#farewell(this.#stage.reply ? encodeError(error) : nothing);
+      this.#close(this.#stage.reply ? encodeError(error) : nothing);
     }
   }
 
@@ -107,11 +105,11 @@ export class Session {
           return;
         }
         case "token":
-          this.#login(request, this.#issue(request), (words) => this.#farewell(words));
+          this.#login(request, this.#issue(request), (answer) => this.#close(answer));
           return;
         case "end":
           // Not counted among those that a limit refuses: a refusal would cost as much as the answer.
-          this.#farewell(encodeOk(this.#services.ends.ask(request.id)));
+          this.#close(encodeOk(this.#services.ends.ask(request.id)));
           return;
         default:
           request satisfies never;
@@ -131,8 +129,8 @@ export class Session {
   }
 
   #watch(request: WatchRequest): void {
-    const watching = new Watching(this.#connection, this.#services, request, {
-      leave: (words, way, patienceMs) => this.#leave(watching, words, way, patienceMs),
+    const watching = new WatcherSession(this.#connection, this.#services, request, {
+      leave: (finalBytes, mode, timeoutMs) => this.#leave(watching, finalBytes, mode, timeoutMs),
       refused: (error) => {
         const { guesses } = this.#services;
         if (error.code === "forbidden")
@@ -150,8 +148,11 @@ export class Session {
       const channel = `channel ${named(request.channel)}`;
       throw new FstreamError("forbidden", `${named(request.user)} may not broadcast on ${channel}`);
     }
-    const broadcasting = new Broadcasting(this.#connection, this.#services, request, (words, way) =>
-      this.#leave(broadcasting, words, way, refusalPatienceMs),
+    const broadcasting = new BroadcasterSession(
+      this.#connection,
+      this.#services,
+      request,
+      (finalBytes, mode) => this.#leave(broadcasting, finalBytes, mode, refusalTimeoutMs),
     );
     this.#stage = broadcasting;
     broadcasting.begin(early);
@@ -163,7 +164,7 @@ export class Session {
     pending: Promise<T>,
     then: (result: T, early: readonly Uint8Array[]) => void,
   ): void {
-    const stage = new LoggingIn(request.reply);
+    const stage = new LoginStage(request.reply);
     this.#stage = stage;
     this.#connection.pause();
     const goOn = (act: () => void) => {
@@ -189,7 +190,7 @@ export class Session {
   async #logIn(request: BroadcastRequest | TokenRequest, credential: Credential): Promise<Grant> {
     const { plainPasswords } = this.#services.options;
     if (credential.type === "token") {
-      // Somebody may have seen it on the way: it is used up, whatever becomes of the request.
+      // It may have been seen on the way: it is used up, whatever becomes of the request.
       const grant = await this.#services.tokens.redeem(request.user, credential.token);
       this.#refuseTooMuch(request);
       return grant;
@@ -230,7 +231,7 @@ export class Session {
 
   #refuse(error: FstreamError, reply: boolean, request?: Request): void {
     this.#logRefusal(error, request);
-    this.#farewell(reply ? encodeError(error) : nothing);
+    this.#close(reply ? encodeError(error) : nothing);
   }
 
   #logRefusal(error: FstreamError, request?: Request): void {
@@ -242,17 +243,17 @@ export class Session {
     else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
   }
 
-  #farewell(words: Uint8Array): void {
-    this.#leave(this.#stage, words, "fin", refusalPatienceMs);
+  #close(finalBytes: Uint8Array): void {
+    this.#leave(this.#stage, finalBytes, "fin", refusalTimeoutMs);
   }
 
-  #leave(from: Stage, words: Uint8Array, way: Way, patienceMs: number): void {
+  #leave(from: ConnectionStage, finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number): void {
     if (this.#closed || this.#stage !== from) return;
     from.closed(undefined);
-    const farewell = new Farewell(this.#connection, this.#services, words, way, patienceMs);
-    this.#stage = farewell;
-    farewell.begin();
-    if (this.#peerEnded) farewell.ended();
+    const closing = new ClosingStage(this.#connection, this.#services, finalBytes, mode, timeoutMs);
+    this.#stage = closing;
+    closing.begin();
+    if (this.#peerEnded) closing.ended();
   }
 }
 
@@ -275,8 +276,8 @@ function detailOf(error: FstreamError): string {
   return (stack ?? message).replaceAll(/\n\s*/g, " | ");
 }
 
-/** While somebody else looks up who the peer is. */
-class LoggingIn implements Stage {
+/** While a login is looked up. */
+class LoginStage implements ConnectionStage {
   /** What came although the socket is paused: at most what was on its way already. */
   readonly early: Uint8Array[] = [];
   /** Whether the client asked for answers in words. */

@@ -6,25 +6,25 @@ import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { WatchRequest } from "../protocol/request.ts";
 import type { End } from "../relay/broadcast.ts";
 import type { Outlet, Watcher } from "../relay/watcher.ts";
-import type { Connection, Services, Stage } from "./connection.ts";
-import type { Way } from "./farewell.ts";
+import type { CloseMode } from "./closing.ts";
+import type { Connection, ConnectionStage, Services } from "./connection.ts";
 import type { Place } from "./places.ts";
 
 const nothing = new Uint8Array(0);
 
 /** What its session does for it. */
-export interface WatchingOutcome {
-  /** Ends the stage: writes `words`, and closes in that way, within that time. */
-  leave(words: Uint8Array, way: Way, patienceMs: number): void;
+export interface WatcherOutcome {
+  /** Ends the stage: writes the final bytes, and closes in that mode, within that time. */
+  leave(finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number): void;
   /** It waited for the channel, and may do so no longer: is logged, and a wrong password counted. */
   refused(error: FstreamError): void;
 }
 
-export class Watching implements Stage, Outlet {
+export class WatcherSession implements ConnectionStage, Outlet {
   readonly #connection: Connection;
   readonly #services: Services;
   readonly #request: WatchRequest;
-  readonly #outcome: WatchingOutcome;
+  readonly #outcome: WatcherOutcome;
   #watcher: Watcher | undefined;
   /** While it waits for a channel to go live. */
   #place: Place | undefined;
@@ -35,7 +35,7 @@ export class Watching implements Stage, Outlet {
   /** Bytes that the socket has taken, the greeting's included. */
   #written = 0;
 
-  constructor(connection: Connection, services: Services, request: WatchRequest, outcome: WatchingOutcome) {
+  constructor(connection: Connection, services: Services, request: WatchRequest, outcome: WatcherOutcome) {
     this.#connection = connection;
     this.#services = services;
     this.#request = request;
@@ -120,7 +120,7 @@ export class Watching implements Stage, Outlet {
     if (error.code === "forbidden" && !begun) this.#outcome.refused(error);
     if (!reply) this.#outcome.leave(nothing, "fin", options.drainTimeoutMs);
     else if (!begun) this.#outcome.leave(encodeError(error), "fin", options.drainTimeoutMs);
-    // Who is too slow is owed nothing more.
+    // A watcher that is too slow is owed nothing more.
     else this.#outcome.leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
   }
 

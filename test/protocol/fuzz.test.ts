@@ -1,4 +1,4 @@
-// The decoders under input that nobody would send: the vectors, damaged at random but the same each time.
+// The decoders under hostile input: the vectors, damaged at random but the same each time.
 // Whatever comes, nothing is thrown, the answer does not depend on the pieces, and it is the model's.
 
 import { expect, test } from "bun:test";

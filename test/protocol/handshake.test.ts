@@ -88,7 +88,7 @@ test("a refusal says what is wrong and what would be right", () => {
   expect(messageFor("refused-starred-bad-hex")).toContain("channel*=");
 });
 
-test("an unknown intent is told in short, however long it is", () => {
+test("an unknown intent is named in short, however long it is", () => {
   const result = feed([handshake("x".repeat(4000))]);
   expect(result.type === "refused" && result.error.message.length).toBeLessThan(100);
 });

@@ -60,7 +60,7 @@ test("every link within it leads to a section", () => {
   for (const [, anchor] of specification.matchAll(/\]\(#([^)]+)\)/g)) expect(anchors).toContain(anchor);
 });
 
-test("every key of a request, and every kind of vector, is told of", () => {
+test("every key of a request, and every kind of vector, is described", () => {
   const requests = section("Requests");
   const keys = new Set(vectors("request-").flatMap(({ fields }) => [...fields.keys()]));
   for (const key of keys) {

@@ -146,7 +146,7 @@ test("an error frame has room, however long its message is", () => {
   }
 });
 
-test("a code that is not known is a refusal that nobody retries, and it is named", () => {
+test("a code that is not known is a refusal without a retry, and it is named", () => {
   const result = new ReplyDecoder().feed(vector("reply-error-unknown-code").bytes);
   if (result.type !== "reply" || result.reply.type !== "error") throw new Error("no error");
   expect(result.reply.error.code).toBe("failed");

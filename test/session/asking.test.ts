@@ -35,7 +35,7 @@ describe("a watcher that asks how its stream ended", () => {
     expect(answer).toBe("|ok,bytes=10,skipped=0,reason=ended");
   });
 
-  test("is told the bytes that came in place of others, the header included", async () => {
+  test("is answered with the bytes that came in place of others, the header included", async () => {
     const house = new House();
     const frames = Array.from({ length: 20 }, (_, i) => flvFrame(i * 40, i % 10 === 0, 500));
     const sender = await house.broadcast({}, flvHead, flvConfig(0), ...frames);
@@ -46,7 +46,7 @@ describe("a watcher that asks how its stream ended", () => {
     expect(house.askEnd(1)).toBe(`|ok,bytes=${got},skipped=0,reason=ended`);
   });
 
-  test("is told what it was skipped over", async () => {
+  test("is answered with what it was skipped over", async () => {
     const house = new House();
     const sender = await house.broadcast({}, opaque(settledBytes));
     const watcher = house.watch({ reply: "1" });

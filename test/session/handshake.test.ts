@@ -25,7 +25,7 @@ describe("a handshake", () => {
     expect(house.rig.clock.pending).toBe(0);
   });
 
-  test("that dawdles a byte at a time has no more time than another", () => {
+  test("that comes a byte at a time has no more time than another", () => {
     const house = new House({ handshakeTimeoutMs: 10_000 });
     const peer = house.connect();
     for (let i = 0; i < 11; i++) {
@@ -146,7 +146,7 @@ describe("a refusal", () => {
     ["a bad start", "watch", { user: "fier", start: "soon" }, "bad_request"],
   ];
   for (const [name, intent, fields, code] of cases) {
-    test(`of ${name} is a frame for who asked for replies, and a closed connection for who did not`, async () => {
+    test(`of ${name} is a frame for a client that asked for replies, and a closed connection for another`, async () => {
       const house = new House();
       const asking = house.connect();
       asking.request(intent, { ...fields, reply: "1" });
@@ -165,7 +165,7 @@ describe("a refusal", () => {
     });
   }
 
-  test("reads and drops what still comes for at most 2 s, so that the last words are not lost", async () => {
+  test("reads and drops what still comes for at most 2 s, so that the final bytes are not lost", async () => {
     const house = new House();
     const peer = await house.broadcast({ user_password: "124", reply: "1" }, opaque(5000));
     expect(peer.words()).toStartWith("|error,code=unauthorized");
@@ -240,7 +240,7 @@ describe("a refusal", () => {
     expect(peer.words()).toStartWith("|error,code=limit");
   });
 
-  test("of somebody whose login could not be looked up says nothing of why", async () => {
+  test("where the login could not be looked up says nothing of why", async () => {
     const house = new House();
     house.lookup = Promise.reject(new Error("EIO: /srv/users is gone"));
     const peer = await house.broadcast({ reply: "1" });
@@ -272,7 +272,7 @@ describe("a login", () => {
     expect(peer.words()).toBe("|ok|ok,bytes=2300");
   });
 
-  test("of one who has sent everything and its FIN by then is a whole broadcast", async () => {
+  test("of one that has sent everything and its FIN by then is a whole broadcast", async () => {
     const house = new House();
     const watcher = house.rig.watch({ waitMs: 60_000 });
     const peer = house.connect();
@@ -283,7 +283,7 @@ describe("a login", () => {
     expect(peer.ends[0]).toBe("fin");
   });
 
-  test("of one who is gone by then begins nothing", async () => {
+  test("of one that is gone by then begins nothing", async () => {
     const house = new House();
     const { promise, resolve } = Promise.withResolvers<void>();
     house.lookup = promise;
@@ -313,7 +313,7 @@ describe("a login", () => {
 });
 
 describe("a token", () => {
-  test("is issued in a frame, or bare to who did not ask for replies, and then the connection ends", async () => {
+  test("is issued in a frame, or bare to a client that did not ask for replies, and then the connection ends", async () => {
     const house = new House();
     const asking = house.connect();
     asking.request("token", { user: "fier", user_password: "123", reply: "1" });

@@ -1,4 +1,4 @@
-// Broadcasters who send faster than they are read: no event tells of most of their bytes.
+// Broadcasters that send faster than they are read: most of their bytes are not read by events.
 
 import { describe, expect, test } from "bun:test";
 import { floodBytes, Intake } from "../../src/session/intake.ts";
@@ -66,7 +66,7 @@ describe("a flood", () => {
     expect(at.rig.clock.pending).toBe(pending);
   });
 
-  test("of one who is replaced stops, and what it still sends is dropped", async () => {
+  test("of one that is replaced stops, and what it still sends is dropped", async () => {
     const at = house();
     const peer = await at.broadcast({ reply: "1" });
     const watcher = at.rig.watch();
