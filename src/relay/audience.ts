@@ -4,20 +4,27 @@
 //
 // Invariants: nobody here makes the broadcaster or another watcher wait; a flowing watcher's cursor is between
 // tail and head, or in a segment that the ring keeps for it; a cursor only moves forward, and other than byte by byte only
-// to where the cuts allow.
+// to where the cut points allow.
 
 import { FstreamError } from "../errors.ts";
 import {
   type Broadcast,
+  type ChannelState,
   cutShort,
   type End,
   isFarBehind,
   leadsNowhere,
-  type Stage,
   slow,
 } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
-import { firstPlace, type Ground, latePlace, nextPlace, type Place, passage } from "./placement.ts";
+import {
+  type BroadcastWindow,
+  firstPlace,
+  latePlace,
+  nextPlace,
+  type Place,
+  transitionPrefix,
+} from "./placement.ts";
 import { Prefixes } from "./prefixes.ts";
 import type { Ring } from "./ring.ts";
 import type { Timeline } from "./timeline.ts";
@@ -57,7 +64,7 @@ export class Audience {
   readonly prefixes = new Prefixes();
   /** Those who flow and have more to send than their share. */
   readonly #behind: Turns<Watcher>;
-  #stage: Stage = { type: "awaited" };
+  #state: ChannelState = { type: "awaited" };
   #ring: Ring | undefined;
   /** The newest join point at the last look, to see whether pending watchers may have got a place. */
   #seenJoin = -1;
@@ -84,13 +91,13 @@ export class Audience {
     watcher.sinceMs = this.#clock.nowMs();
     watcher.arrivedAt = this.#ring?.head ?? 0;
     this.#pending.add(watcher);
-    this.#settle(watcher);
+    this.#placeAndSend(watcher);
     return watcher;
   }
 
   drained(watcher: Watcher): void {
     watcher.blocked = false;
-    this.#settle(watcher);
+    this.#placeAndSend(watcher);
   }
 
   leave(watcher: Watcher): void {
@@ -116,7 +123,7 @@ export class Audience {
   }
 
   /** It has been sent all of some segments that were kept aside for it. */
-  #letGo(watcher: Watcher): void {
+  #dropSent(watcher: Watcher): void {
     const ring = this.#ring as Ring;
     const { held = [] } = watcher;
     while (held.length > 0 && (held[0] + 1) * ring.segmentBytes <= watcher.cursor) {
@@ -147,16 +154,20 @@ export class Audience {
 
   #fail(watcher: Watcher, error: unknown): void {
     this.#events.failed(error);
-    this.#end(watcher, { type: "cut", error: new FstreamError("internal", "a bug in the server") });
+    this.#end(watcher, { type: "aborted", error: new FstreamError("internal", "a bug in the server") });
   }
 
   // What the channel tells.
 
   /** A broadcast begins. Watchers whom `admits` refuses are closed; the others get the rest of what was before first. */
-  begin(stage: Extract<Stage, { type: "live" }>, ring: Ring, admits: (watcher: Watcher) => boolean): void {
-    this.#stage = stage;
+  begin(
+    state: Extract<ChannelState, { type: "live" }>,
+    ring: Ring,
+    admits: (watcher: Watcher) => boolean,
+  ): void {
+    this.#state = state;
     this.#ring = ring;
-    const { start } = stage.broadcast;
+    const { start } = state.broadcast;
     this.#seenJoin = -1;
     const error = new FstreamError(
       "forbidden",
@@ -164,33 +175,33 @@ export class Audience {
     );
     for (const watcher of [...this.#pending, ...this.#flowing]) {
       watcher.sinceMs = this.#clock.nowMs();
-      if (!admits(watcher)) this.#end(watcher, { type: "cut", error });
-      else if (isFarBehind(watcher.course)) this.#end(watcher, slow("several broadcasts behind"));
-      else if (watcher.state === "flowing") watcher.leaveAt = Math.min(watcher.leaveAt, start);
-      this.#settle(watcher);
+      if (!admits(watcher)) this.#end(watcher, { type: "aborted", error });
+      else if (isFarBehind(watcher.broadcast)) this.#end(watcher, slow("several broadcasts behind"));
+      else if (watcher.state === "flowing") watcher.stopOffset = Math.min(watcher.stopOffset, start);
+      this.#placeAndSend(watcher);
     }
   }
 
   /** The broadcast is over, and so is what was unclear about it: whoever waited to see what it is need not any more. */
-  settle(broadcast: Broadcast): void {
-    broadcast.cuts.settle();
+  finishDetection(broadcast: Broadcast): void {
+    broadcast.cutPoints.finishDetection();
     this.look();
   }
 
   /** The broadcaster is gone, for a while or for good. When it is for good, whoever has everything is ended. */
-  standStill(stage: Extract<Stage, { type: "held" | "ended" }>): void {
-    this.#stage = stage;
+  standStill(state: Extract<ChannelState, { type: "held" | "ended" }>): void {
+    this.#state = state;
     for (const watcher of [...this.#pending, ...this.#flowing]) {
       watcher.sinceMs = this.#clock.nowMs();
-      this.#settle(watcher);
+      this.#placeAndSend(watcher);
     }
   }
 
-  /** The cuts have seen new bytes: whoever waits for a place may have one now. */
+  /** The cut points have seen new bytes: whoever waits for a place may have one now. */
   look(): void {
-    if (this.#pending.size === 0 || this.#stage.type !== "live" || this.#ring === undefined) return;
-    const join = this.#stage.broadcast.cuts.newestJoin(this.#ring.head)?.offset ?? -1;
-    if (join !== this.#seenJoin) for (const watcher of this.#pending) this.#settle(watcher);
+    if (this.#pending.size === 0 || this.#state.type !== "live" || this.#ring === undefined) return;
+    const join = this.#state.broadcast.cutPoints.newestJoin(this.#ring.head)?.offset ?? -1;
+    if (join !== this.#seenJoin) for (const watcher of this.#pending) this.#placeAndSend(watcher);
     this.#seenJoin = join;
   }
 
@@ -211,7 +222,7 @@ export class Audience {
   /** The stream is over, and everything of it given back. */
   release(): void {
     this.#ring = undefined;
-    if (this.#stage.type === "ended") this.#stage = { ...this.#stage, broadcast: undefined };
+    if (this.#state.type === "ended") this.#state = { ...this.#state, broadcast: undefined };
   }
 
   /** Ends all watchers that are still there, for that reason. */
@@ -231,7 +242,7 @@ export class Audience {
    * A segment is about to leave the ring. Who can takes what is in it now; whoever is still in it must leave off. Returns how
    * many need its bytes for that.
    */
-  leaving(segment: number): number {
+  evicting(segment: number): number {
     const ring = this.#ring as Ring;
     const end = (segment + 1) * ring.segmentBytes;
     let holders = 0;
@@ -249,8 +260,8 @@ export class Audience {
   #holds(watcher: Watcher, segment: number, ring: Ring): boolean {
     const end = (segment + 1) * ring.segmentBytes;
     if (!watcher.blocked) this.#pump(watcher);
-    if (watcher.state !== "flowing" || watcher.cursor >= end || !this.#leaveOff(watcher)) return false;
-    if (watcher.leaveAt === watcher.cursor) this.#pump(watcher);
+    if (watcher.state !== "flowing" || watcher.cursor >= end || !this.#stopAtUnitEnd(watcher)) return false;
+    if (watcher.stopOffset === watcher.cursor) this.#pump(watcher);
     if (watcher.state !== "flowing" || !needs(watcher, segment, ring)) return false;
     watcher.keepPatch();
     if (!ring.mayKeep) {
@@ -265,7 +276,7 @@ export class Audience {
   sweep(nowMs: number): void {
     for (const watcher of this.#pending) {
       this.#for(watcher, () => {
-        if (this.#stage.type === "ended") this.#sweepDraining(watcher, nowMs);
+        if (this.#state.type === "ended") this.#sweepDraining(watcher, nowMs);
         else this.#sweepPending(watcher, nowMs);
       });
     }
@@ -273,7 +284,7 @@ export class Audience {
       const watcher = this.#flowing[i];
       if (watcher === undefined) continue;
       this.#for(watcher, () => {
-        if (this.#stage.type === "ended") this.#sweepDraining(watcher, nowMs);
+        if (this.#state.type === "ended") this.#sweepDraining(watcher, nowMs);
         else this.#sweepFlowing(watcher);
       });
     }
@@ -281,13 +292,16 @@ export class Audience {
 
   #sweepPending(watcher: Watcher, nowMs: number): void {
     const waitedMs = nowMs - watcher.sinceMs;
-    if (this.#stage.type === "awaited" && waitedMs >= watcher.options.waitMs) {
+    if (this.#state.type === "awaited" && waitedMs >= watcher.options.waitMs) {
       const error = new FstreamError("not_live", "nobody began to broadcast on this channel");
-      this.#end(watcher, { type: "cut", error });
-    } else if (this.#stage.type === "live" && !stalled(watcher) && waitedMs >= this.#options.joinTimeoutMs) {
-      const ground = this.#ground(this.#stage.broadcast);
-      const place = latePlace(ground, watcher.course !== undefined && watcher.course.cuts.container !== "");
-      if (place.type === "at") this.#enter(watcher, ground, place);
+      this.#end(watcher, { type: "aborted", error });
+    } else if (this.#state.type === "live" && !stalled(watcher) && waitedMs >= this.#options.joinTimeoutMs) {
+      const window = this.#window(this.#state.broadcast);
+      const place = latePlace(
+        window,
+        watcher.broadcast !== undefined && watcher.broadcast.cutPoints.container !== "",
+      );
+      if (place.type === "at") this.#enter(watcher, window, place);
       this.#pump(watcher);
     }
   }
@@ -304,28 +318,28 @@ export class Audience {
   #sweepFlowing(watcher: Watcher): void {
     const { maxLagMs } = this.#options;
     const head = this.#ring?.head ?? 0;
-    if (maxLagMs === 0 || watcher.cursor === head || Number.isFinite(watcher.leaveAt)) return;
+    if (maxLagMs === 0 || watcher.cursor === head || Number.isFinite(watcher.stopOffset)) return;
     // Counted in the stream's own time: nobody falls behind a broadcaster that is silent.
     if (watcher.cursor >= this.#timeline.offsetAt(this.#timeline.newestMs - maxLagMs - watcher.allowedLagMs))
       return;
-    const join = this.#stage.type === "live" ? this.#stage.broadcast.cuts.newestJoin(head) : undefined;
+    const join = this.#state.type === "live" ? this.#state.broadcast.cutPoints.newestJoin(head) : undefined;
     // Not back to where it has been: while no join point is ahead, it goes on as long as the ring lets it.
-    const end = watcher.course?.cuts.unitEnd(watcher.cursor);
+    const end = watcher.broadcast?.cutPoints.unitEnd(watcher.cursor);
     if (join === undefined || end === undefined || join.offset <= end) return;
-    if (this.#leaveOff(watcher)) this.#pump(watcher);
+    if (this.#stopAtUnitEnd(watcher)) this.#pump(watcher);
   }
 
   // Placing.
 
   /** What there is of a broadcast. */
-  #ground(broadcast: Broadcast): Ground {
+  #window(broadcast: Broadcast): BroadcastWindow {
     const ring = this.#ring as Ring;
-    const tail = Math.max(ring.tail, broadcast.cuts.patches.completeFrom);
+    const tail = Math.max(ring.tail, broadcast.cutPoints.patches.completeFrom);
     return { ...broadcast, broadcast, tail, head: broadcast.end ?? ring.head };
   }
 
   /** Places a pending watcher if that can be, and sends it what there is. */
-  #settle(watcher: Watcher): void {
+  #placeAndSend(watcher: Watcher): void {
     this.#for(watcher, () => {
       if (watcher.state === "pending") this.#place(watcher);
       // Many may be placed at once: a long header is sent in turns from the beginning.
@@ -335,63 +349,63 @@ export class Audience {
   }
 
   #place(watcher: Watcher): void {
-    const stage = this.#stage;
+    const state = this.#state;
     // One whose socket is full goes on from where the stream is when it takes bytes again.
-    if (stage.type === "awaited" || stalled(watcher)) return;
-    const { course } = watcher;
+    if (state.type === "awaited" || stalled(watcher)) return;
+    const { broadcast: from } = watcher;
     // One in mid-stream goes through the broadcasts in their order, as far as they are still there.
-    const first = watcher.started && course !== undefined ? course : stage.broadcast;
-    if (watcher.started || stage.type === "live") {
+    const first = watcher.started && from !== undefined ? from : state.broadcast;
+    if (watcher.started || state.type === "live") {
       for (let broadcast = first; broadcast !== undefined; broadcast = broadcast.next) {
-        if (watcher.started && leadsNowhere(course, broadcast)) continue;
-        const ground = this.#ground(broadcast);
-        const place = this.#placeFor(watcher, ground);
-        if (place.type === "at" && (place.offset < ground.head || broadcast.next === undefined)) {
-          this.#enter(watcher, ground, place);
+        if (watcher.started && leadsNowhere(from, broadcast)) continue;
+        const window = this.#window(broadcast);
+        const place = this.#placeFor(watcher, window);
+        if (place.type === "at" && (place.offset < window.head || broadcast.next === undefined)) {
+          this.#enter(watcher, window, place);
           return;
         }
-        const newest = ground.cuts.newestJoin(ground.head);
-        if (broadcast.next === undefined && newest !== undefined && newest.offset < ground.tail) {
-          this.#events.backlogShort(Math.max(ground.head - newest.offset, ground.cuts.joinDistance));
+        const newest = window.cutPoints.newestJoin(window.head);
+        if (broadcast.next === undefined && newest !== undefined && newest.offset < window.tail) {
+          this.#events.backlogShort(Math.max(window.head - newest.offset, window.cutPoints.joinDistance));
         }
       }
     }
     // Nothing will come any more for whoever has no place in what there is.
-    if (stage.type === "ended") this.#end(watcher, watcher.begun ? stage.end : cutShort(stage.end));
+    if (state.type === "ended") this.#end(watcher, watcher.begun ? state.end : cutShort(state.end));
   }
 
-  #placeFor(watcher: Watcher, ground: Ground): Place {
-    if (watcher.started) return nextPlace(ground, watcher.cursor, watcher.course !== ground.broadcast);
-    return firstPlace(watcher.options.start, ground, watcher.arrivedAt, (ms) =>
+  #placeFor(watcher: Watcher, window: BroadcastWindow): Place {
+    if (watcher.started) return nextPlace(window, watcher.cursor, watcher.broadcast !== window.broadcast);
+    return firstPlace(watcher.options.start, window, watcher.arrivedAt, (ms) =>
       this.#timeline.offsetAt(this.#clock.nowMs() - ms),
     );
   }
 
   /** Lets a watcher flow from a place on, if its player can take that. */
-  #enter(watcher: Watcher, ground: Ground, place: Extract<Place, { type: "at" }>): void {
-    const { broadcast } = ground;
+  #enter(watcher: Watcher, window: BroadcastWindow, place: Extract<Place, { type: "at" }>): void {
+    const { broadcast } = window;
     const { header, offset } = place;
     const prefix = watcher.started
-      ? passage(watcher.course, watcher.cursor, broadcast, header)
+      ? transitionPrefix(watcher.broadcast, watcher.cursor, broadcast, header)
       : [header.start];
     if (prefix === undefined) {
       const message = "the stream goes on with a header that no player takes in its middle";
-      this.#end(watcher, { type: "cut", error: new FstreamError("disconnected", message) });
+      this.#end(watcher, { type: "aborted", error: new FstreamError("disconnected", message) });
       return;
     }
-    if (watcher.started && watcher.course === broadcast && offset > watcher.cursor) {
+    if (watcher.started && watcher.broadcast === broadcast && offset > watcher.cursor) {
       this.skips++;
       this.#events.skipped(offset - watcher.cursor);
     }
     // What another broadcast has before its first join point was never to be its part.
-    const missed = (watcher.course === broadcast ? offset : broadcast.start) - watcher.cursor;
+    const missed = (watcher.broadcast === broadcast ? offset : broadcast.start) - watcher.cursor;
     if (watcher.started) watcher.skippedBytes += Math.max(0, missed);
     watcher.isPatched = offset > broadcast.start;
-    watcher.place(offset, prefix, watcher.started && watcher.course !== broadcast);
-    watcher.leaveAt = broadcast.end ?? Number.POSITIVE_INFINITY;
-    if (watcher.course !== undefined) watcher.course.watchers--;
+    watcher.place(offset, prefix, watcher.started && watcher.broadcast !== broadcast);
+    watcher.stopOffset = broadcast.end ?? Number.POSITIVE_INFINITY;
+    if (watcher.broadcast !== undefined) watcher.broadcast.watchers--;
     broadcast.watchers++;
-    watcher.course = broadcast;
+    watcher.broadcast = broadcast;
     watcher.allowedLagMs = this.#timeline.ageOf(offset);
     watcher.state = "flowing";
     this.#pending.delete(watcher);
@@ -399,13 +413,13 @@ export class Audience {
   }
 
   /** Has a watcher leave off at the end of the unit it is in, as far as that is known. False if it was closed instead. */
-  #leaveOff(watcher: Watcher): boolean {
-    if (watcher.options.lag === "close") {
+  #stopAtUnitEnd(watcher: Watcher): boolean {
+    if (watcher.options.slowPolicy === "close") {
       this.#end(watcher, slow("too far behind the broadcast"));
       return false;
     }
-    const end = watcher.course?.cuts.unitEnd(watcher.cursor);
-    if (end !== undefined) watcher.leaveAt = Math.min(watcher.leaveAt, end);
+    const end = watcher.broadcast?.cutPoints.unitEnd(watcher.cursor);
+    if (end !== undefined) watcher.stopOffset = Math.min(watcher.stopOffset, end);
     return true;
   }
 
@@ -421,7 +435,7 @@ export class Audience {
 
   #send(watcher: Watcher): void {
     while (watcher.state === "flowing") {
-      if (watcher.leaveAt === watcher.cursor) {
+      if (watcher.stopOffset === watcher.cursor) {
         this.#arrive(watcher);
         continue;
       }
@@ -429,7 +443,7 @@ export class Audience {
       const before = watcher.sentBytes;
       const pumped = watcher.pump(this.#ring as Ring);
       this.bytesOut += watcher.sentBytes - before;
-      if (watcher.held !== undefined) this.#letGo(watcher);
+      if (watcher.held !== undefined) this.#dropSent(watcher);
       if (isGone(watcher)) return;
       switch (pumped) {
         case "blocked":
@@ -441,13 +455,13 @@ export class Audience {
           // Its session learns it from the socket, and says `leave`.
           watcher.blocked = true;
           return;
-        case "current":
-          if (this.#stage.type === "ended") this.#end(watcher, this.#stage.end);
+        case "caughtUp":
+          if (this.#state.type === "ended") this.#end(watcher, this.#state.end);
           return;
         case "lapped":
           this.#end(watcher, slow("too far behind the broadcast"));
           return;
-        case "left":
+        case "stopped":
           break;
         default:
           pumped satisfies never;
@@ -469,7 +483,9 @@ export class Audience {
 /** Whether a watcher has yet to send bytes of a segment that the tail has passed. */
 function needs(watcher: Watcher, segment: number, ring: Ring): boolean {
   const start = segment * ring.segmentBytes;
-  return watcher.cursor < Math.min(start + ring.segmentBytes, watcher.leaveAt) && watcher.leaveAt > start;
+  return (
+    watcher.cursor < Math.min(start + ring.segmentBytes, watcher.stopOffset) && watcher.stopOffset > start
+  );
 }
 
 /** Whether it is in mid-stream and its socket is full. */

@@ -1,21 +1,21 @@
 // One broadcast: what one broadcaster sends to one channel, from its first byte to its last.
 
 import { FstreamError } from "../errors.ts";
-import type { Cuts } from "./cuts.ts";
+import type { CutPoints } from "./cutpoints.ts";
 
 /** How a stream ended: everything was sent, or it was cut short for a reason. */
-export type End = { readonly type: "orderly" } | { readonly type: "cut"; readonly error: FstreamError };
+export type End = { readonly type: "orderly" } | { readonly type: "aborted"; readonly error: FstreamError };
 
 /** The end for a watcher that can't follow. */
 export function slow(message: string): End {
-  return { type: "cut", error: new FstreamError("slow", message) };
+  return { type: "aborted", error: new FstreamError("slow", message) };
 }
 
 /** What a watcher is told whose channel ended before there was anything for it. */
 export function cutShort(end: End): End {
-  if (end.type === "cut" && end.error.code === "shutting_down") return end;
+  if (end.type === "aborted" && end.error.code === "shutting_down") return end;
   const error = new FstreamError("not_live", "the broadcast ended before there was anything to start with");
-  return { type: "cut", error };
+  return { type: "aborted", error };
 }
 
 /** Who broadcasts, as far as the relay cares. */
@@ -31,7 +31,7 @@ export interface Broadcast {
   readonly broadcaster: Broadcaster;
   /** The offset of its first byte in the channel's ring. */
   readonly start: number;
-  readonly cuts: Cuts;
+  readonly cutPoints: CutPoints;
   /** The offset behind its last byte, once another has begun; and that which its watchers go on with. */
   end?: number;
   next?: Broadcast;
@@ -40,7 +40,7 @@ export interface Broadcast {
 }
 
 /** Where a channel stands, for those who watch it. channel.ts draws how one leads to the other. */
-export type Stage =
+export type ChannelState =
   | { readonly type: "awaited" }
   | { readonly type: "live"; readonly broadcast: Broadcast }
   /** The broadcaster is gone and may come back until `untilMs`; else it ends as `end` says. */
@@ -58,10 +58,10 @@ export function isFarBehind(broadcast: Broadcast | undefined): boolean {
 }
 
 /**
- * Whether one that watched `course`, which is a container, has nothing to go on with in `broadcast`, which was over before it
+ * Whether one that watched `from`, which is a container, has nothing to go on with in `broadcast`, which was over before it
  * was known what it is: an encoder may come and go many times before it stays.
  */
-export function leadsNowhere(course: Broadcast | undefined, broadcast: Broadcast): boolean {
-  const isFromContainer = course !== undefined && course !== broadcast && course.cuts.container !== "";
-  return isFromContainer && broadcast.cuts.isUnknown;
+export function leadsNowhere(from: Broadcast | undefined, broadcast: Broadcast): boolean {
+  const isFromContainer = from !== undefined && from !== broadcast && from.cutPoints.container !== "";
+  return isFromContainer && broadcast.cutPoints.isUnknown;
 }

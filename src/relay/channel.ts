@@ -1,6 +1,6 @@
 // One channel: at most one broadcaster, a ring of its recent bytes, and its audience.
 //
-//               broadcaster --append--> [ ring | cuts | timeline ] --fan-out--> audience
+//               broadcaster --append--> [ ring | cut points | timeline ] --fan-out--> audience
 //
 //   awaited --begin--> live --end--> held --begin--> live ...         only watchers that wait make a channel
 //                        |             '--in vain--> ended            "awaited"; an ended one is out of the relay's
@@ -11,10 +11,10 @@
 import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
 import { Audience, type AudienceOptions } from "./audience.ts";
-import { type Broadcast, type Broadcaster, type End, leadsNowhere, type Stage } from "./broadcast.ts";
+import { type Broadcast, type Broadcaster, type ChannelState, type End, leadsNowhere } from "./broadcast.ts";
 import { type Budget, Share } from "./budget.ts";
 import type { Clock } from "./clock.ts";
-import { ChunkCuts, SniffedCuts } from "./cuts.ts";
+import { ChunkCutPoints, SniffedCutPoints } from "./cutpoints.ts";
 import { FanOut } from "./fanout.ts";
 import { type Receive, Ring } from "./ring.ts";
 import { Timeline } from "./timeline.ts";
@@ -70,9 +70,9 @@ export class Channel {
   /** What is kept beside the ring: of the newest broadcast, and of those before it that watchers are still in. */
   readonly #share: Share;
   #broadcasts: Broadcast[] = [];
-  #stage: Stage = { type: "awaited" };
+  #state: ChannelState = { type: "awaited" };
   #ring: Ring | undefined;
-  #toldShort = false;
+  #reportedShort = false;
   #recognised = false;
   #bytesIn = 0;
 
@@ -91,8 +91,8 @@ export class Channel {
     this.#fanOut = new FanOut(clock, options.maxDelayMs, () => this.#audience.pass());
   }
 
-  get state(): Stage["type"] {
-    return this.#stage.type;
+  get state(): ChannelState["type"] {
+    return this.#state.type;
   }
 
   /** Watchers that are there, those that wait for something to be sent included. */
@@ -116,7 +116,7 @@ export class Channel {
 
   /** What is known of the stream; undefined before the first broadcast. */
   get info(): StreamInfo | undefined {
-    return this.#stage.type === "awaited" ? undefined : this.#stage.broadcast?.cuts.info;
+    return this.#state.type === "awaited" ? undefined : this.#state.broadcast?.cutPoints.info;
   }
 
   /** Bits a second that came in, on the average of the last few seconds of the stream; 0 while there are none. */
@@ -129,10 +129,10 @@ export class Channel {
 
   /** How far apart the last two join points came, milliseconds; undefined where there are none. */
   get joinIntervalMs(): number | undefined {
-    if (this.#stage.type === "awaited" || this.#stage.broadcast === undefined) return undefined;
-    const { cuts, start } = this.#stage.broadcast;
-    const newest = cuts.kind === "marked" ? cuts.newestJoin(this.#bytesIn) : undefined;
-    const before = newest === undefined ? undefined : cuts.joinAtOrBefore(newest.offset - 1);
+    if (this.#state.type === "awaited" || this.#state.broadcast === undefined) return undefined;
+    const { cutPoints, start } = this.#state.broadcast;
+    const newest = cutPoints.kind === "marked" ? cutPoints.newestJoin(this.#bytesIn) : undefined;
+    const before = newest === undefined ? undefined : cutPoints.joinAtOrBefore(newest.offset - 1);
     if (newest === undefined || before === undefined || before.offset < start) return undefined;
     return this.#timeline.ageOf(before.offset) - this.#timeline.ageOf(newest.offset);
   }
@@ -150,25 +150,26 @@ export class Channel {
     this.#ring ??= new Ring({
       capacityBytes: this.#parts.options.backlogBytes,
       budget: this.#parts.budget,
-      leaving: (segment) => this.#audience.leaving(segment),
+      evicting: (segment) => this.#audience.evicting(segment),
     });
     const start = this.#ring.head;
-    const cuts = broadcaster.bufsize > 0 ? new ChunkCuts(start, broadcaster.bufsize) : this.#sniffedCuts();
-    const before = this.#stage;
-    if (before.type === "live") this.#audience.settle(before.broadcast);
-    const broadcast: Broadcast = { broadcaster, start, cuts, watchers: 0 };
-    const stage: Extract<Stage, { type: "live" }> = { type: "live", broadcast };
-    this.#stage = stage;
+    const cutPoints =
+      broadcaster.bufsize > 0 ? new ChunkCutPoints(start, broadcaster.bufsize) : this.#sniffedCutPoints();
+    const before = this.#state;
+    if (before.type === "live") this.#audience.finishDetection(before.broadcast);
+    const broadcast: Broadcast = { broadcaster, start, cutPoints, watchers: 0 };
+    const state: Extract<ChannelState, { type: "live" }> = { type: "live", broadcast };
+    this.#state = state;
     if (before.type === "live" || before.type === "held") this.#follow(before.broadcast, broadcast);
     this.#broadcasts.push(broadcast);
-    this.#toldShort = false;
+    this.#reportedShort = false;
     this.#recognised = false;
     this.#timeline.note(start, this.#parts.clock.nowMs());
     if (before.type === "live") {
       const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
       this.#guard(() => before.broadcast.broadcaster.dismissed(error));
     }
-    this.#audience.begin(stage, this.#ring, (watcher) => this.#admits(broadcaster, watcher.options.password));
+    this.#audience.begin(state, this.#ring, (watcher) => this.#admits(broadcaster, watcher.options.password));
     this.#account();
     return broadcast;
   }
@@ -184,9 +185,9 @@ export class Channel {
     this.#broadcasts.pop();
   }
 
-  #sniffedCuts(): SniffedCuts {
+  #sniffedCutPoints(): SniffedCutPoints {
     const { clock, events, workTimes } = this.#parts;
-    return new SniffedCuts(clock, workTimes.begin(this.user), {
+    return new SniffedCutPoints(clock, workTimes.begin(this.user), {
       opaque: (reason, error) => {
         if (error !== undefined) events.failed(this, error);
         events.opaque(this, reason);
@@ -197,9 +198,9 @@ export class Channel {
   /** Adds bytes of `broadcast`; those of one that is over are dropped. */
   append(broadcast: Broadcast, bytes: Uint8Array): void {
     const ring = this.#ring;
-    if (this.#stage.type !== "live" || this.#stage.broadcast !== broadcast || ring === undefined) return;
+    if (this.#state.type !== "live" || this.#state.broadcast !== broadcast || ring === undefined) return;
     const nowMs = this.#parts.clock.nowMs();
-    // Segment by segment, so that the cuts have seen what is in the ring when some of it has to leave.
+    // Segment by segment, so that the cut points have seen what is in the ring when some of it has to leave.
     for (let from = 0; from < bytes.length; from += ring.segmentBytes) {
       const part = bytes.length <= ring.segmentBytes ? bytes : bytes.subarray(from, from + ring.segmentBytes);
       ring.append(part);
@@ -214,7 +215,7 @@ export class Channel {
    */
   fill(broadcast: Broadcast, receive: Receive): number {
     const ring = this.#ring;
-    if (this.#stage.type !== "live" || this.#stage.broadcast !== broadcast || ring === undefined) return 0;
+    if (this.#state.type !== "live" || this.#state.broadcast !== broadcast || ring === undefined) return 0;
     const bytes = ring.fill(receive);
     if (bytes.length === 0) return 0;
     this.#added(broadcast, ring, bytes, this.#parts.clock.nowMs());
@@ -223,16 +224,16 @@ export class Channel {
   }
 
   /** The ring has got `bytes`, its newest. */
-  #added({ cuts }: Broadcast, ring: Ring, bytes: Uint8Array, nowMs: number): void {
+  #added({ cutPoints }: Broadcast, ring: Ring, bytes: Uint8Array, nowMs: number): void {
     const { head, tail } = ring;
     this.#bytesIn = head;
     this.#timeline.note(head, nowMs);
     this.#timeline.forget(tail);
-    cuts.feed(bytes, head - bytes.length);
-    cuts.forget(tail);
+    cutPoints.feed(bytes, head - bytes.length);
+    cutPoints.forget(tail);
     this.#account();
     this.#audience.look();
-    if (this.#recognised || cuts.kind === "sniffing") return;
+    if (this.#recognised || cutPoints.kind === "sniffing") return;
     this.#recognised = true;
     this.#parts.events.recognised(this);
   }
@@ -242,9 +243,9 @@ export class Channel {
     while (this.#broadcasts.length > 1 && this.#broadcasts[0].watchers === 0) this.#broadcasts.shift();
     const newest = this.#broadcasts[this.#broadcasts.length - 1];
     if (!this.#share.fits(this.#heldBytes)) this.#audience.endHolders();
-    const { kind } = newest.cuts;
+    const { kind } = newest.cutPoints;
     if (!this.#share.fits(this.#heldBytes) && (kind === "marked" || kind === "sniffing")) {
-      newest.cuts.giveUp();
+      newest.cutPoints.giveUp();
       this.#parts.events.opaque(this, "too much would have to be kept of it");
     }
     this.#share.set(this.#heldBytes);
@@ -253,7 +254,7 @@ export class Channel {
   /** Bytes that are kept beside the ring. */
   get #heldBytes(): number {
     let bytes = this.#audience.prefixes.heldBytes;
-    for (const { cuts } of this.#broadcasts) bytes += cuts.heldBytes;
+    for (const { cutPoints } of this.#broadcasts) bytes += cutPoints.heldBytes;
     return bytes;
   }
 
@@ -262,28 +263,28 @@ export class Channel {
    * if it does not come, they get what they are owed and are ended.
    */
   end(broadcast: Broadcast, end: End): void {
-    if (this.#stage.type !== "live" || this.#stage.broadcast !== broadcast) return;
-    this.#audience.settle(broadcast);
+    if (this.#state.type !== "live" || this.#state.broadcast !== broadcast) return;
+    this.#audience.finishDetection(broadcast);
     const { holdMs, holdEndedMs } = this.#parts.options;
     const forMs = end.type === "orderly" ? holdEndedMs : holdMs;
     if (forMs === 0) {
       this.#close(end);
       return;
     }
-    const stage: Stage = { type: "held", broadcast, untilMs: this.#parts.clock.nowMs() + forMs, end };
-    this.#stage = stage;
-    this.#audience.standStill(stage);
+    const state: ChannelState = { type: "held", broadcast, untilMs: this.#parts.clock.nowMs() + forMs, end };
+    this.#state = state;
+    this.#audience.standStill(state);
   }
 
   /** Ends the channel for everybody: the server stops. The broadcaster is dismissed with `error`. */
   stop(error: FstreamError): void {
-    if (this.#stage.type === "ended") return;
-    if (this.#stage.type === "live") {
-      const { broadcast } = this.#stage;
-      this.#audience.settle(broadcast);
+    if (this.#state.type === "ended") return;
+    if (this.#state.type === "live") {
+      const { broadcast } = this.#state;
+      this.#audience.finishDetection(broadcast);
       this.#guard(() => broadcast.broadcaster.dismissed(error));
     }
-    this.#close({ type: "cut", error });
+    this.#close({ type: "aborted", error });
   }
 
   /** Ends the watchers of an ended channel that are still owed bytes. */
@@ -293,25 +294,25 @@ export class Channel {
 
   /** Whether watchers need a password. */
   get guarded(): boolean {
-    const { broadcast } = "broadcast" in this.#stage ? this.#stage : {};
+    const { broadcast } = "broadcast" in this.#state ? this.#state : {};
     return broadcast !== undefined && broadcast.broadcaster.channelPassword !== "";
   }
 
   /** Whether a watcher with that password may watch. */
   admits(password: string): boolean {
-    const { broadcast } = "broadcast" in this.#stage ? this.#stage : {};
+    const { broadcast } = "broadcast" in this.#state ? this.#state : {};
     return broadcast === undefined || this.#admits(broadcast.broadcaster, password);
   }
 
   /** After a bug in the channel itself: ends it for everybody, without another step that may fail. */
   abort(error: FstreamError): void {
-    const { type } = this.#stage;
-    if (this.#stage.type === "live") {
-      const { broadcaster } = this.#stage.broadcast;
+    const { type } = this.#state;
+    if (this.#state.type === "live") {
+      const { broadcaster } = this.#state.broadcast;
       this.#guard(() => broadcaster.dismissed(error));
     }
-    const end: End = { type: "cut", error };
-    this.#stage = { type: "ended", broadcast: undefined, end };
+    const end: End = { type: "aborted", error };
+    this.#state = { type: "ended", broadcast: undefined, end };
     this.#fanOut.stop();
     this.#audience.endAll(end);
     this.#release();
@@ -334,34 +335,34 @@ export class Channel {
 
   /** Does what has become due. */
   sweep(nowMs: number): void {
-    const stage = this.#stage;
+    const state = this.#state;
     const { broadcasterTimeoutMs } = this.#parts.options;
-    if (stage.type === "held" && nowMs >= stage.untilMs) this.#close(stage.end);
-    if (stage.type === "live" && broadcasterTimeoutMs > 0) {
+    if (state.type === "held" && nowMs >= state.untilMs) this.#close(state.end);
+    if (state.type === "live" && broadcasterTimeoutMs > 0) {
       if (nowMs - this.#timeline.newestMs >= broadcasterTimeoutMs) {
         const error = new FstreamError("disconnected", `nothing came for ${broadcasterTimeoutMs / 1000} s`);
-        this.#guard(() => stage.broadcast.broadcaster.dismissed(error));
-        this.end(stage.broadcast, { type: "cut", error });
+        this.#guard(() => state.broadcast.broadcaster.dismissed(error));
+        this.end(state.broadcast, { type: "aborted", error });
       }
     }
     this.#audience.sweep(nowMs);
   }
 
   #close(end: End): void {
-    const broadcast = "broadcast" in this.#stage ? this.#stage.broadcast : undefined;
+    const broadcast = "broadcast" in this.#state ? this.#state.broadcast : undefined;
     // All of it was meant to be there: the beginning of a fragment, too, that would have been patched.
-    if (end.type === "orderly") broadcast?.cuts.conclude();
-    const stage: Stage = { type: "ended", broadcast, end };
-    this.#stage = stage;
+    if (end.type === "orderly") broadcast?.cutPoints.conclude();
+    const state: ChannelState = { type: "ended", broadcast, end };
+    this.#state = state;
     this.#fanOut.stop();
-    this.#audience.standStill(stage);
+    this.#audience.standStill(state);
     if (this.watchers === 0) this.#release();
     this.#parts.events.closed(this);
   }
 
   #emptied(): void {
-    if (this.#stage.type === "awaited") this.#parts.events.closed(this);
-    else if (this.#stage.type === "ended") this.#release();
+    if (this.#state.type === "awaited") this.#parts.events.closed(this);
+    else if (this.#state.type === "ended") this.#release();
   }
 
   #release(): void {
@@ -370,12 +371,12 @@ export class Channel {
     this.#audience.release();
     this.#broadcasts = [];
     this.#share.set(0);
-    if (this.#stage.type === "ended") this.#stage = { ...this.#stage, broadcast: undefined };
+    if (this.#state.type === "ended") this.#state = { ...this.#state, broadcast: undefined };
   }
 
   #backlogShort(neededBytes: number): void {
-    if (this.#toldShort) return;
-    this.#toldShort = true;
+    if (this.#reportedShort) return;
+    this.#reportedShort = true;
     this.#parts.events.backlogShort(this, neededBytes);
   }
 

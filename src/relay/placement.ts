@@ -1,13 +1,13 @@
 // Where a watcher starts, and where it goes on after it had to leave off. Pure decisions over one broadcast's
-// cuts; who waits, and for how long, is the audience's business.
+// cut points; who waits, and for how long, is the audience's business.
 
 import { type Header, noHeader } from "../media/detector.ts";
 import type { Broadcast } from "./broadcast.ts";
 import type { Join } from "./joins.ts";
-import type { Start } from "./watcher.ts";
+import type { StartPoint } from "./watcher.ts";
 
 /** The broadcast that a watcher is to be placed in, and what its ring holds now. */
-export interface Ground extends Broadcast {
+export interface BroadcastWindow extends Broadcast {
   readonly broadcast: Broadcast;
   readonly tail: number;
   readonly head: number;
@@ -24,25 +24,25 @@ const wait: Place = { type: "wait" };
  * `offsetAgo` gives the offset of the byte that came that many milliseconds ago.
  */
 export function firstPlace(
-  start: Start,
-  ground: Ground,
+  start: StartPoint,
+  window: BroadcastWindow,
   arrivedAt: number,
   offsetAgo: (ms: number) => number,
 ): Place {
-  const { cuts, head } = ground;
-  const floor = floorOf(ground);
-  if (start.type === "live") return { type: "at", offset: head, header: cuts.header };
+  const { cutPoints, head } = window;
+  const floor = floorOf(window);
+  if (start.type === "live") return { type: "at", offset: head, header: cutPoints.header };
   // Who joins before it is known what the stream is gets it as it came: its own header is in there.
-  if (cuts.kind === "sniffing") return { type: "at", offset: floor, header: noHeader };
+  if (cutPoints.kind === "sniffing") return { type: "at", offset: floor, header: noHeader };
   switch (start.type) {
     case "join":
-      return placeAt(cuts.newestJoin(head), floor, head);
+      return placeAt(cutPoints.newestJoin(head), floor, head);
     case "next":
-      return placeAt(cuts.joinAtOrAfter(Math.max(arrivedAt, floor)), floor, head);
+      return placeAt(cutPoints.joinAtOrAfter(Math.max(arrivedAt, floor)), floor, head);
     case "back": {
-      const before = cuts.joinAtOrBefore(Math.max(offsetAgo(start.ms), floor));
+      const before = cutPoints.joinAtOrBefore(Math.max(offsetAgo(start.ms), floor));
       if (before !== undefined && before.offset >= floor) return placeAt(before, floor, head);
-      return placeAt(cuts.joinAtOrAfter(floor), floor, head);
+      return placeAt(cutPoints.joinAtOrAfter(floor), floor, head);
     }
     default:
       return start.type satisfies never;
@@ -53,17 +53,17 @@ export function firstPlace(
  * Where no join point came in time: the newest unit's beginning, with the header. A chunk's beginning will come; and as long as it is
  * not known what the stream is, whoever comes from a container (`fromContainer`) has nothing to go on with.
  */
-export function latePlace(ground: Ground, fromContainer: boolean): Place {
-  switch (ground.cuts.kind) {
+export function latePlace(window: BroadcastWindow, fromContainer: boolean): Place {
+  switch (window.cutPoints.kind) {
     case "chunks":
       return wait;
     case "sniffing":
-      return fromContainer ? wait : { type: "at", offset: floorOf(ground), header: noHeader };
+      return fromContainer ? wait : { type: "at", offset: floorOf(window), header: noHeader };
     case "marked":
     case "opaque":
-      return { type: "at", offset: newestUnit(ground), header: ground.cuts.header };
+      return { type: "at", offset: newestUnit(window), header: window.cutPoints.header };
     default:
-      return ground.cuts.kind satisfies never;
+      return window.cutPoints.kind satisfies never;
   }
 }
 
@@ -71,42 +71,43 @@ export function latePlace(ground: Ground, fromContainer: boolean): Place {
  * Where a watcher goes on that left off at `cursor`: after a skip at the newest join point ahead of it, coming
  * from an earlier broadcast at the first one of this.
  */
-export function nextPlace(ground: Ground, cursor: number, fromEarlier: boolean): Place {
-  const { cuts, head } = ground;
-  const floor = floorOf(ground);
-  if (cuts.kind === "sniffing") return wait;
-  if (fromEarlier) return placeAt(cuts.joinAtOrAfter(floor), floor, head);
-  return placeAt(cuts.newestJoin(head), Math.max(cursor, floor), head);
+export function nextPlace(window: BroadcastWindow, cursor: number, fromEarlier: boolean): Place {
+  const { cutPoints, head } = window;
+  const floor = floorOf(window);
+  if (cutPoints.kind === "sniffing") return wait;
+  if (fromEarlier) return placeAt(cutPoints.joinAtOrAfter(floor), floor, head);
+  return placeAt(cutPoints.newestJoin(head), Math.max(cursor, floor), head);
 }
 
-function newestUnit(ground: Ground): number {
-  const unit = ground.cuts.unitEndBefore(ground.head);
-  return unit !== undefined && unit >= floorOf(ground) ? unit : ground.head;
+function newestUnit(window: BroadcastWindow): number {
+  const unit = window.cutPoints.unitEndBefore(window.head);
+  return unit !== undefined && unit >= floorOf(window) ? unit : window.head;
 }
 
 /**
  * What leads a watcher from `cursor`, where it left off, to a place with such a header: buffers that all watchers share, in
  * their order; undefined if its player can't go there.
  */
-export function passage(
-  course: Broadcast | undefined,
+export function transitionPrefix(
+  from: Broadcast | undefined,
   cursor: number,
   to: Broadcast,
   header: Header,
 ): readonly Uint8Array[] | undefined {
-  if (course === undefined) return [header.resume];
-  const { container, info } = course.cuts;
-  if (container !== "" && to.cuts.container !== "" && container !== to.cuts.container) return undefined;
-  const closing = course === to ? [] : course.cuts.closing(cursor);
-  const isSame = course.cuts.fixedAt(cursor) === header.fixed;
-  const isAlike = info.codecs.join() === to.cuts.info.codecs.join();
+  if (from === undefined) return [header.resume];
+  const { container, info } = from.cutPoints;
+  if (container !== "" && to.cutPoints.container !== "" && container !== to.cutPoints.container)
+    return undefined;
+  const padding = from === to ? [] : from.cutPoints.padding(cursor);
+  const isSame = from.cutPoints.fixedAt(cursor) === header.fixed;
+  const isAlike = info.codecs.join() === to.cutPoints.info.codecs.join();
   const opening = isSame ? header.resume : isAlike ? header.chain : undefined;
-  return opening === undefined ? undefined : [...closing, opening];
+  return opening === undefined ? undefined : [...padding, opening];
 }
 
 /** Joins and rewinds never reach before the current broadcast. */
-function floorOf(ground: Ground): number {
-  return Math.max(ground.tail, ground.start);
+function floorOf(window: BroadcastWindow): number {
+  return Math.max(window.tail, window.start);
 }
 
 function placeAt(join: Join | undefined, floor: number, head: number): Place {

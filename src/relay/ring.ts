@@ -27,7 +27,7 @@ export interface RingOptions {
    * Called with the oldest segment just before it leaves the ring: the last chance to send what is in it. Returns how many
    * watchers still need it, each of which has to `drop` it: if there are any it is kept aside. Only while `mayKeep`.
    */
-  readonly leaving: (segment: number) => number;
+  readonly evicting: (segment: number) => number;
 }
 
 const maxSegmentBytes = 256 * 1024;
@@ -44,7 +44,7 @@ export class Ring {
   readonly segmentBytes: number;
   readonly #maxSegments: number;
   readonly #budget: Budget;
-  readonly #leaving: RingOptions["leaving"];
+  readonly #evicting: RingOptions["evicting"];
   /** Segment n is in slot n % maxSegments. */
   readonly #slots: Uint8Array[] = [];
   /** Segments that have left the ring and are still read, and by how many watchers. */
@@ -60,7 +60,7 @@ export class Ring {
     this.segmentBytes = segmentSize(options.capacityBytes);
     this.#maxSegments = Math.ceil(options.capacityBytes / this.segmentBytes) + 1;
     this.#budget = options.budget;
-    this.#leaving = options.leaving;
+    this.#evicting = options.evicting;
     if (!this.#budget.take(this.segmentBytes)) {
       throw new FstreamError("limit", "the server has no memory left for another channel", {
         hint: "raise max_backlog_total, or lower backlog",
@@ -159,7 +159,7 @@ export class Ring {
     if (held === this.#maxSegments || !this.#budget.take(this.segmentBytes)) {
       const oldest = this.#firstSegment;
       const slot = oldest % this.#maxSegments;
-      const holders = this.#leaving(oldest);
+      const holders = this.#evicting(oldest);
       buffer = this.#slots[slot];
       this.#slots[slot] = noBytes;
       this.#firstSegment++;

@@ -1,9 +1,9 @@
 // A watcher is a way out and a cursor. Nothing is queued for it: it sends straight from the ring, and the
 // cursor moves by what its socket took. Where it must not simply go on (a skip, the boundary to another
-// broadcast), `leaveAt` stops it, and its channel finds it another place. If it did not get the stream from its first
+// broadcast), `stopOffset` stops it, and its channel finds it another place. If it did not get the stream from its first
 // byte, patches go out in place of some of the ring's bytes; each is as long as what it stands for.
 //
-//   pending --placed--> flowing --arrived at leaveAt--> pending or flowing again --> gone
+//   pending --placed--> flowing --arrived at stopOffset--> pending or flowing again --> gone
 //
 // Only its channel moves it between those; the session that owns the socket tells it of `drain` and of its end.
 
@@ -17,9 +17,12 @@ import type { Ring } from "./ring.ts";
 const shareBytes = 256 * 1024;
 
 /** Where a watcher's first byte is to be: see protocol/README.md, "start". */
-export type Start =
+export type StartPoint =
   | { readonly type: "join" | "next" | "live" }
   | { readonly type: "back"; readonly ms: number };
+
+/** What becomes of a watcher that falls too far behind: it goes on at a newer join point, or is closed. */
+export type SlowPolicy = "skip" | "close";
 
 /** Where a watcher's bytes go. */
 export interface Outlet {
@@ -33,11 +36,11 @@ export interface Outlet {
 }
 
 export interface WatcherOptions {
-  readonly start: Start;
+  readonly start: StartPoint;
   /** The channel password it offers. */
   readonly password: string;
   /** What happens when it falls too far behind. */
-  readonly lag: "skip" | "close";
+  readonly slowPolicy: SlowPolicy;
   /** How long it waits for a channel that is not live, milliseconds. */
   readonly waitMs: number;
   /** Written before its first byte of the stream. */
@@ -66,11 +69,11 @@ export type Pumped =
   /** The socket is full; `drained` will come. */
   | "blocked"
   /** It has everything there is. */
-  | "current"
+  | "caughtUp"
   /** There is more for it, and its socket may take more; but it is others' turn. */
   | "behind"
-  /** It has arrived at `leaveAt`. */
-  | "left"
+  /** It has arrived at `stopOffset`. */
+  | "stopped"
   /** It is so far behind that patches it needs are forgotten. */
   | "lapped"
   /** The peer is gone. */
@@ -84,9 +87,9 @@ export class Watcher {
   /** The next byte it is to get. */
   cursor = 0;
   /** Where it stops going straight on. */
-  leaveAt = Number.POSITIVE_INFINITY;
+  stopOffset = Number.POSITIVE_INFINITY;
   /** The broadcast that the bytes at its cursor are part of; undefined before its first. */
-  course: Broadcast | undefined;
+  broadcast: Broadcast | undefined;
   /** Whether it did not get the broadcast at its cursor from the first byte, and so needs patches. */
   isPatched = false;
   /** The patch that its cursor is in or comes to next; not for sure while there is none. */
@@ -146,7 +149,7 @@ export class Watcher {
    */
   place(offset: number, prefix: readonly Uint8Array[], isOwed: boolean): void {
     this.cursor = offset;
-    this.leaveAt = Number.POSITIVE_INFINITY;
+    this.stopOffset = Number.POSITIVE_INFINITY;
     this.dropHeader();
     this.#addPrefix(prefix, isOwed);
   }
@@ -174,8 +177,8 @@ export class Watcher {
 
   /** It is gone: lets go of all that it was to be sent. */
   release(): void {
-    if (this.course !== undefined) this.course.watchers--;
-    this.course = undefined;
+    if (this.broadcast !== undefined) this.broadcast.watchers--;
+    this.broadcast = undefined;
     for (const { bytes } of this.#prefix) this.#owner.prefixes.drop(bytes);
     this.#prefix = noPrefix;
     this.#prefixSent = 0;
@@ -186,7 +189,7 @@ export class Watcher {
   holdPatch(): void {
     if (!this.isPatched || (this.#patch !== undefined && this.#patch.end > this.cursor)) return;
     this.#dropPatch();
-    this.#patch = this.course?.cuts.patches.next(this.cursor);
+    this.#patch = this.broadcast?.cutPoints.patches.next(this.cursor);
   }
 
   /** Its next patch is about to be forgotten: it keeps that. */
@@ -215,10 +218,10 @@ export class Watcher {
       const stopped = this.#sendPrefix(turnBytes - this.sentBytes);
       if (stopped !== undefined) return stopped;
     }
-    const cuts = this.isPatched ? this.course?.cuts : undefined;
-    if (cuts !== undefined && this.cursor < cuts.patches.completeFrom) return "lapped";
-    const unpatchedFrom = cuts?.unpatchedFrom ?? Number.POSITIVE_INFINITY;
-    const end = Math.min(ring.head, this.leaveAt, unpatchedFrom);
+    const cutPoints = this.isPatched ? this.broadcast?.cutPoints : undefined;
+    if (cutPoints !== undefined && this.cursor < cutPoints.patches.completeFrom) return "lapped";
+    const unpatchedFrom = cutPoints?.unpatchedFrom ?? Number.POSITIVE_INFINITY;
+    const end = Math.min(ring.head, this.stopOffset, unpatchedFrom);
     while (this.cursor < end) {
       if (this.sentBytes >= turnBytes) return "behind";
       this.holdPatch();
@@ -228,8 +231,8 @@ export class Watcher {
       if (stopped !== undefined) return stopped;
     }
     // What is not known of a broadcast that is over never will be.
-    if (end === unpatchedFrom && this.course?.next !== undefined) this.leaveAt = this.cursor;
-    return this.cursor === this.leaveAt ? "left" : "current";
+    if (end === unpatchedFrom && this.broadcast?.next !== undefined) this.stopOffset = this.cursor;
+    return this.cursor === this.stopOffset ? "stopped" : "caughtUp";
   }
 
   /** Sends at most so much of the first buffer that comes before the bytes at the cursor. */

@@ -135,7 +135,7 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
 
   #end(error: FstreamError): void {
     this.#log(`the broadcast breaks off after ${this.#bytes} bytes: ${error.message}`);
-    this.#broadcast?.end({ type: "cut", error });
+    this.#broadcast?.end({ type: "aborted", error });
     this.#broadcast = undefined;
   }
 

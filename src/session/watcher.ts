@@ -54,7 +54,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const watcher = relay.watch(user, channel, this, {
       start,
       password: channelPassword,
-      lag: lag ?? options.slowWatcher,
+      slowPolicy: lag ?? options.slowWatcher,
       waitMs,
       greeting: this.#greeting,
     });

@@ -14,7 +14,7 @@ import {
 import { lengthOf } from "../../src/media/gather.ts";
 import { Sniffer } from "../../src/media/sniffer.ts";
 import type { End } from "../../src/relay/broadcast.ts";
-import type { Outlet, Start, Watcher } from "../../src/relay/watcher.ts";
+import type { Outlet, StartPoint, Watcher } from "../../src/relay/watcher.ts";
 import { Rig, type Sender } from "../relay/rig.ts";
 import type { Scene, Viewer } from "./cases.ts";
 
@@ -192,7 +192,7 @@ class Counter implements Outlet {
   }
 }
 
-const starts: Record<Viewer["start"], Start> = {
+const starts: Record<Viewer["start"], StartPoint> = {
   join: { type: "join" },
   next: { type: "next" },
   live: { type: "live" },
@@ -305,7 +305,7 @@ export class RelaySubject implements Subject {
       outlet.watcher = this.#rig.relay.watch("fier", "default", outlet, {
         start: starts[viewer.start],
         password: "",
-        lag: viewer.lag,
+        slowPolicy: viewer.lag,
         waitMs: 60_000,
         greeting: new Uint8Array(0),
       });

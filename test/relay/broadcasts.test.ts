@@ -5,7 +5,7 @@ import { FstreamError } from "../../src/errors.ts";
 import { concat } from "../../src/media/gather.ts";
 import { fixture } from "../media/recorder.ts";
 import { Rig } from "./rig.ts";
-import { flvConfig, flvFrame, flvHead, opaque, settledBytes, wavHead } from "./streams.ts";
+import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes, wavHead } from "./streams.ts";
 
 const reset = new FstreamError("disconnected", "the connection was reset");
 const size = 8000;
@@ -305,7 +305,7 @@ describe("a takeover", () => {
 
   test("with the same password, or none any more, keeps them", () => {
     const rig = new Rig();
-    rig.broadcast({ password: "a" }).send(opaque(settledBytes));
+    rig.broadcast({ password: "a" }).send(opaque(sniffedBytes));
     const watcher = rig.watch({ password: "a" });
     rig.broadcast({ password: "a" });
     rig.broadcast().send(opaque(size));
@@ -314,11 +314,11 @@ describe("a takeover", () => {
 
   test("of a broadcast too short to be known gives watchers its bytes first", () => {
     const rig = new Rig();
-    rig.broadcast().send(opaque(settledBytes));
+    rig.broadcast().send(opaque(sniffedBytes));
     const watcher = rig.watch({ start: { type: "back", ms: 99_000 } });
-    rig.broadcast().send(opaque(100, settledBytes));
-    rig.broadcast().send(opaque(size, settledBytes + 100));
-    expect(watcher.received).toEqual(opaque(settledBytes + 100 + size));
+    rig.broadcast().send(opaque(100, sniffedBytes));
+    rig.broadcast().send(opaque(size, sniffedBytes + 100));
+    expect(watcher.received).toEqual(opaque(sniffedBytes + 100 + size));
   });
 
   test("that is not allowed is refused as busy, and the broadcast goes on", () => {

@@ -6,7 +6,7 @@ import { FstreamError } from "../../src/errors.ts";
 import type { Detector } from "../../src/media/detector.ts";
 import { wav } from "../../src/media/wav.ts";
 import { Rig } from "./rig.ts";
-import { opaque, settledBytes, wavHead } from "./streams.ts";
+import { opaque, sniffedBytes, wavHead } from "./streams.ts";
 
 const bug = new Error("a bug");
 const throwing = () => {
@@ -41,11 +41,11 @@ describe("a watcher whose way out throws", () => {
   test.each(["a write", "the end"])("in %s is ended alone, and the others get every byte", (where) => {
     const rig = new Rig();
     const sender = rig.broadcast();
-    sender.send(opaque(settledBytes));
+    sender.send(opaque(sniffedBytes));
     const [first, broken, last] = [rig.watch(), rig.watch(), rig.watch()];
     if (where === "a write") broken.onWrite = throwing;
     else broken.finish = throwing;
-    for (let at = settledBytes; at < 100_000; at += 1000) {
+    for (let at = sniffedBytes; at < 100_000; at += 1000) {
       sender.send(opaque(1000, at));
       rig.clock.advance(20);
     }
@@ -53,7 +53,7 @@ describe("a watcher whose way out throws", () => {
     rig.clock.advance(1000);
     for (const other of [first, last]) {
       expect(other.ending).toBe("orderly");
-      expect(other.received).toEqual(opaque(other.receivedBytes, settledBytes));
+      expect(other.received).toEqual(opaque(other.receivedBytes, sniffedBytes));
       expect(other.receivedBytes).toBeGreaterThan(90_000);
     }
     expect(rig.failures).toEqual([bug]);
@@ -65,11 +65,11 @@ describe("a watcher whose way out throws", () => {
   test("while it is swept, or comes, is ended alone", () => {
     const rig = new Rig({ drainTimeoutMs: 1000 });
     const sender = rig.broadcast();
-    sender.send(opaque(settledBytes));
+    sender.send(opaque(sniffedBytes));
     const stuck = rig.watch({ room: 10 });
     const comer = rig.watch({ start: { type: "back", ms: 1000 } });
     stuck.finish = throwing;
-    sender.send(opaque(20_000, settledBytes));
+    sender.send(opaque(20_000, sniffedBytes));
     rig.clock.advance(100);
     sender.finish();
     rig.clock.advance(10_000);

@@ -3,14 +3,14 @@
 import { describe, expect, test } from "bun:test";
 import { concat } from "../../src/media/gather.ts";
 import { Rig } from "./rig.ts";
-import { flvConfig, flvFrame, flvHead, opaque, settledBytes, wavHead } from "./streams.ts";
+import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes, wavHead } from "./streams.ts";
 
 /** A rig with an opaque broadcast of 100 bytes each 100 ms for 10 s, after what the sniffer needed. */
 function opaqueRig() {
   const rig = new Rig();
   const sender = rig.broadcast();
-  sender.send(opaque(settledBytes));
-  let head = settledBytes;
+  sender.send(opaque(sniffedBytes));
+  let head = sniffedBytes;
   for (let i = 0; i < 100; i++) {
     rig.clock.advance(100);
     sender.send(opaque(100, head));
@@ -155,12 +155,12 @@ describe("a joiner", () => {
     const rig = new Rig();
     rig.broadcast().send(opaque(20_000));
     const second = rig.broadcast();
-    second.send(opaque(settledBytes, 20_000));
+    second.send(opaque(sniffedBytes, 20_000));
     const back = rig.watch({ start: { type: "back", ms: 60_000 } });
     const join = rig.watch();
-    expect(back.spans).toEqual([[20_000, 20_000 + settledBytes]]);
-    second.send(opaque(10, 20_000 + settledBytes));
-    expect(join.spans).toEqual([[20_000 + settledBytes, 20_010 + settledBytes]]);
+    expect(back.spans).toEqual([[20_000, 20_000 + sniffedBytes]]);
+    second.send(opaque(10, 20_000 + sniffedBytes));
+    expect(join.spans).toEqual([[20_000 + sniffedBytes, 20_010 + sniffedBytes]]);
   });
 
   test("that rewinds far is served in turns: others get what is new meanwhile, and it gets everything in the end", () => {

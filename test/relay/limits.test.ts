@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import { Rig, ringBytes } from "./rig.ts";
-import { opaque, settledBytes } from "./streams.ts";
+import { opaque, sniffedBytes } from "./streams.ts";
 
 const reset = new FstreamError("disconnected", "the connection was reset");
 
@@ -223,9 +223,9 @@ describe("a watcher that goes", () => {
     const stuck = [];
     for (let i = 0; i < 10; i++) {
       const sender = rig.broadcast({ channel: `c${i}` });
-      sender.send(opaque(settledBytes));
+      sender.send(opaque(sniffedBytes));
       const watcher = rig.watch({ channel: `c${i}`, room: 10 });
-      sender.send(opaque(20_000, settledBytes));
+      sender.send(opaque(20_000, sniffedBytes));
       sender.finish();
       stuck.push(watcher);
     }
@@ -237,9 +237,9 @@ describe("a watcher that goes", () => {
     const rig = new Rig({ maxBacklogTotalBytes: 2 * ringBytes });
     const stuck = ["a", "b"].map((channel) => {
       const sender = rig.broadcast({ channel });
-      sender.send(opaque(settledBytes));
+      sender.send(opaque(sniffedBytes));
       const watcher = rig.watch({ channel, room: 10 });
-      for (let at = settledBytes; at < 2 * ringBytes; at += 1000) sender.send(opaque(1000, at));
+      for (let at = sniffedBytes; at < 2 * ringBytes; at += 1000) sender.send(opaque(1000, at));
       sender.finish();
       return watcher;
     });

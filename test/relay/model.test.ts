@@ -5,11 +5,11 @@ import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import type { RelayOptions } from "../../src/relay/relay.ts";
 import { segmentSize } from "../../src/relay/ring.ts";
-import type { Start } from "../../src/relay/watcher.ts";
+import type { StartPoint } from "../../src/relay/watcher.ts";
 import { random } from "../media/recorder.ts";
 import type { FakeOutlet, Run } from "./outlet.ts";
 import { options, Rig, type Sender } from "./rig.ts";
-import { opaque, settledBytes } from "./streams.ts";
+import { opaque, sniffedBytes } from "./streams.ts";
 
 const reset = new FstreamError("disconnected", "the connection was reset");
 /** What every channel gets to carry, from its first byte on. */
@@ -30,7 +30,7 @@ interface Epoch {
 
 interface Subject {
   readonly outlet: FakeOutlet;
-  readonly start: Start;
+  readonly start: StartPoint;
   /** How much it takes at a time; Infinity: always everything. */
   readonly appetite: number;
   epoch: Epoch;
@@ -126,7 +126,7 @@ class Model {
     }
     broadcasts.push({ from: head, to: head, bufsize });
     // What is too short to be known is another test's business.
-    if (bufsize === 0) this.#send(settledBytes);
+    if (bufsize === 0) this.#send(sniffedBytes);
   }
 
   #append(): void {
@@ -158,7 +158,11 @@ class Model {
 
   #come(): void {
     if (this.subjects.filter(({ gone, outlet }) => !gone && outlet.end === undefined).length > 8) return;
-    const starts: Start[] = [{ type: "join" }, { type: "next" }, { type: "back", ms: this.#next(20_000) }];
+    const starts: StartPoint[] = [
+      { type: "join" },
+      { type: "next" },
+      { type: "back", ms: this.#next(20_000) },
+    ];
     const start = starts[this.#next(starts.length)];
     const appetite = this.#next(3) === 0 ? Number.POSITIVE_INFINITY : 1 + this.#next(20_000);
     const outlet = this.rig.watch({ start, room: appetite, waitMs: 60_000 });

@@ -10,12 +10,12 @@ import { concat } from "../../src/media/gather.ts";
 
 import { type Patch, Patches } from "../../src/relay/patches.ts";
 import { segmentSize } from "../../src/relay/ring.ts";
-import type { Start } from "../../src/relay/watcher.ts";
+import type { StartPoint } from "../../src/relay/watcher.ts";
 import { capture, patched } from "../media/capture.ts";
 import { fixture, random } from "../media/recorder.ts";
 import { FakeOutlet } from "./outlet.ts";
 import { Rig, type Sender } from "./rig.ts";
-import { sniffedCuts } from "./streams.ts";
+import { sniffedCutPoints } from "./streams.ts";
 
 const backlogBytes = 65_536;
 const segmentBytes = segmentSize(backlogBytes);
@@ -64,11 +64,11 @@ describe("patches", () => {
   });
 
   test("go with the bytes that they are for", () => {
-    const cuts = sniffedCuts();
-    cuts.feed(once, 0);
-    const first = cuts.patches.next(0) as Patch;
-    cuts.forget(first.end);
-    expect(cuts.patches.next(0)?.offset).toBeGreaterThan(first.end);
+    const cutPoints = sniffedCutPoints();
+    cutPoints.feed(once, 0);
+    const first = cutPoints.patches.next(0) as Patch;
+    cutPoints.forget(first.end);
+    expect(cutPoints.patches.next(0)?.offset).toBeGreaterThan(first.end);
   });
 
   test("beyond 16384 push the oldest out, and tell from where on there are all", () => {
@@ -263,7 +263,7 @@ interface Seat {
   readonly appetite: number;
 }
 
-const starts: readonly Start[] = [{ type: "join" }, { type: "next" }, { type: "back", ms: 5000 }];
+const starts: readonly StartPoint[] = [{ type: "join" }, { type: "next" }, { type: "back", ms: 5000 }];
 
 /** A broadcast, from its first byte's offset in the channel to its last's. */
 interface Part {
@@ -284,7 +284,7 @@ function play(seed: number, all: Uint8Array): { seats: Seat[]; parts: Part[]; sk
     outlet.watcher = rig.relay.watch("fier", "default", outlet, {
       start: starts[next(starts.length)],
       password: "",
-      lag: "skip",
+      slowPolicy: "skip",
       waitMs: 60_000,
       greeting: new Uint8Array(0),
     });

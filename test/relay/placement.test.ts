@@ -1,11 +1,17 @@
-// Where a watcher begins and goes on, as plain decisions over cuts made up for each case.
+// Where a watcher begins and goes on, as plain decisions over cut points made up for each case.
 
 import { describe, expect, test } from "bun:test";
 import type { Header } from "../../src/media/detector.ts";
-import { ChunkCuts, type Cuts } from "../../src/relay/cuts.ts";
+import { ChunkCutPoints, type CutPoints } from "../../src/relay/cutpoints.ts";
 import type { Join } from "../../src/relay/joins.ts";
 import { Patches } from "../../src/relay/patches.ts";
-import { firstPlace, type Ground, latePlace, nextPlace, type Place } from "../../src/relay/placement.ts";
+import {
+  type BroadcastWindow,
+  firstPlace,
+  latePlace,
+  nextPlace,
+  type Place,
+} from "../../src/relay/placement.ts";
 
 const header: Header = {
   start: Uint8Array.of(1),
@@ -14,8 +20,8 @@ const header: Header = {
   bytes: 2,
 };
 
-/** Cuts with join points at these offsets, or of another kind without any. */
-function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
+/** CutPoints with join points at these offsets, or of another kind without any. */
+function cutsOf(kind: CutPoints["kind"], joins: readonly number[] = []): CutPoints {
   const join = (offset: number | undefined): Join | undefined =>
     kind === "opaque" ? undefined : offset === undefined ? undefined : { offset, header };
   return {
@@ -24,7 +30,7 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
     info: { container: "", mediaType: "", codecs: [], damaged: 0 },
     feed: () => {},
     forget: () => {},
-    settle: () => {},
+    finishDetection: () => {},
     giveUp: () => {},
     conclude: () => {},
     heldBytes: 0,
@@ -38,16 +44,16 @@ function cutsOf(kind: Cuts["kind"], joins: readonly number[] = []): Cuts {
       kind === "opaque" ? { offset, header } : join(joins.findLast((at) => at <= offset)),
     unitEnd: () => undefined,
     unitEndBefore: () => undefined,
-    closing: () => [header.resume],
+    padding: () => [header.resume],
     joinDistance: 0,
     patches: new Patches(),
     unpatchedFrom: Number.POSITIVE_INFINITY,
   };
 }
 
-function groundOf(cuts: Cuts, tail: number, head: number, start = 0): Ground {
+function groundOf(cutPoints: CutPoints, tail: number, head: number, start = 0): BroadcastWindow {
   const broadcaster = { channelPassword: "", bufsize: 0, dismissed: () => {} };
-  const broadcast = { broadcaster, start, cuts, watchers: 0 };
+  const broadcast = { broadcaster, start, cutPoints, watchers: 0 };
   return { ...broadcast, broadcast, tail, head };
 }
 
@@ -61,20 +67,20 @@ const never = () => {
 };
 
 describe("a joiner", () => {
-  const ground = groundOf(cutsOf("marked", [100, 300, 500]), 200, 600);
+  const window = groundOf(cutsOf("marked", [100, 300, 500]), 200, 600);
 
   test("with start=join begins at the newest join point, with its header", () => {
-    expect(firstPlace({ type: "join" }, ground, 600, never)).toEqual({ type: "at", offset: 500, header });
+    expect(firstPlace({ type: "join" }, window, 600, never)).toEqual({ type: "at", offset: 500, header });
   });
 
   test("with start=next waits for the first one after it came", () => {
-    expect(at(firstPlace({ type: "next" }, ground, 600, never))).toBe("wait");
-    expect(at(firstPlace({ type: "next" }, ground, 301, never))).toBe(500);
-    expect(at(firstPlace({ type: "next" }, ground, 500, never))).toBe(500);
+    expect(at(firstPlace({ type: "next" }, window, 600, never))).toBe("wait");
+    expect(at(firstPlace({ type: "next" }, window, 301, never))).toBe(500);
+    expect(at(firstPlace({ type: "next" }, window, 500, never))).toBe(500);
   });
 
   test("with start=live begins at the newest byte", () => {
-    expect(firstPlace({ type: "live" }, ground, 600, never)).toEqual({ type: "at", offset: 600, header });
+    expect(firstPlace({ type: "live" }, window, 600, never)).toEqual({ type: "at", offset: 600, header });
   });
 
   test("with start=DURATION begins at the join point at least that far back, as far as the backlog goes", () => {
@@ -88,7 +94,7 @@ describe("a joiner", () => {
       [0, 300],
     ];
     for (const [ago, offset] of cases) {
-      expect(at(firstPlace({ type: "back", ms: 5 }, ground, 600, () => ago))).toBe(offset);
+      expect(at(firstPlace({ type: "back", ms: 5 }, window, 600, () => ago))).toBe(offset);
     }
   });
 
@@ -131,7 +137,7 @@ describe("a joiner", () => {
   });
 
   test("of chunks begins with a chunk", () => {
-    const chunks = groundOf(new ChunkCuts(400, 70), 450, 600, 400);
+    const chunks = groundOf(new ChunkCutPoints(400, 70), 450, 600, 400);
     expect(at(firstPlace({ type: "join" }, chunks, 600, never))).toBe(540);
     expect(at(firstPlace({ type: "next" }, chunks, 541, never))).toBe("wait");
     expect(at(firstPlace({ type: "next" }, chunks, 540, never))).toBe(540);
@@ -140,8 +146,8 @@ describe("a joiner", () => {
   });
 
   test("for whom no join point came gets the header and the newest byte", () => {
-    expect(latePlace(ground, false)).toEqual({ type: "at", offset: 600, header });
-    expect(latePlace(ground, true)).toEqual({ type: "at", offset: 600, header });
+    expect(latePlace(window, false)).toEqual({ type: "at", offset: 600, header });
+    expect(latePlace(window, true)).toEqual({ type: "at", offset: 600, header });
   });
 
   test("for whom it is not known what the stream is gets it from its first byte, unless a container's player would", () => {
@@ -151,26 +157,26 @@ describe("a joiner", () => {
   });
 
   test("never begins in the middle of a chunk", () => {
-    expect(at(latePlace(groundOf(new ChunkCuts(400, 70), 0, 600, 400), false))).toBe("wait");
+    expect(at(latePlace(groundOf(new ChunkCutPoints(400, 70), 0, 600, 400), false))).toBe("wait");
   });
 });
 
 describe("a watcher that left off", () => {
   test("goes on at the newest join point ahead of it", () => {
-    const ground = groundOf(cutsOf("marked", [300, 500]), 200, 600);
-    expect(at(nextPlace(ground, 310, false))).toBe(500);
-    expect(at(nextPlace(ground, 500, false))).toBe(500);
+    const window = groundOf(cutsOf("marked", [300, 500]), 200, 600);
+    expect(at(nextPlace(window, 310, false))).toBe(500);
+    expect(at(nextPlace(window, 500, false))).toBe(500);
   });
 
   test("never goes back: it waits for the next one", () => {
-    const ground = groundOf(cutsOf("marked", [300, 500]), 200, 600);
-    expect(at(nextPlace(ground, 501, false))).toBe("wait");
+    const window = groundOf(cutsOf("marked", [300, 500]), 200, 600);
+    expect(at(nextPlace(window, 501, false))).toBe("wait");
   });
 
   test("comes from an earlier broadcast to the first join point of this one", () => {
-    const ground = groundOf(cutsOf("marked", [430, 500]), 200, 600, 400);
-    expect(at(nextPlace(ground, 400, true))).toBe(430);
-    expect(at(nextPlace(groundOf(new ChunkCuts(400, 70), 200, 600, 400), 390, true))).toBe(400);
+    const window = groundOf(cutsOf("marked", [430, 500]), 200, 600, 400);
+    expect(at(nextPlace(window, 400, true))).toBe(430);
+    expect(at(nextPlace(groundOf(new ChunkCutPoints(400, 70), 200, 600, 400), 390, true))).toBe(400);
     expect(at(nextPlace(groundOf(cutsOf("opaque"), 200, 600, 400), 400, true))).toBe(400);
   });
 

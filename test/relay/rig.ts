@@ -33,22 +33,22 @@ export class Sender {
   readonly channelPassword: string;
   readonly bufsize: number;
   dismissal: FstreamError | undefined;
-  readonly #onAir;
+  readonly #handle;
 
   constructor(relay: Relay, user: string, channel: string, bufsize: number, channelPassword: string) {
     this.bufsize = bufsize;
     this.channelPassword = channelPassword;
-    this.#onAir = relay.broadcast(user, channel, this);
+    this.#handle = relay.broadcast(user, channel, this);
   }
 
   send(bytes: Uint8Array): void {
-    this.#onAir.append(bytes);
+    this.#handle.append(bytes);
   }
 
   /** Has the ring filled with `bytes`, without an append. */
   pour(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
-      at += this.#onAir.fill((into, offset, length) => {
+      at += this.#handle.fill((into, offset, length) => {
         const piece = bytes.subarray(at, at + length);
         into.set(piece, offset);
         return piece.length;
@@ -58,12 +58,12 @@ export class Sender {
 
   /** Ends in order. */
   finish(): void {
-    this.#onAir.end(orderly);
+    this.#handle.end(orderly);
   }
 
   /** Ends as a reset connection does. */
   break(error: FstreamError): void {
-    this.#onAir.end({ type: "cut", error });
+    this.#handle.end({ type: "aborted", error });
   }
 
   dismissed(error: FstreamError): void {
@@ -114,7 +114,7 @@ export class Rig {
     outlet.watcher = this.relay.watch(what.user ?? "fier", what.channel ?? "default", outlet, {
       start: what.start ?? { type: "join" },
       password: what.password ?? "",
-      lag: what.lag ?? "skip",
+      slowPolicy: what.slowPolicy ?? "skip",
       waitMs: what.waitMs ?? 0,
       greeting: new TextEncoder().encode(what.greeting ?? ""),
     });

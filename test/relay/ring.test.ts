@@ -10,8 +10,8 @@ import { opaque } from "./streams.ts";
 const segment = 4096;
 const plenty = () => new Budget(2 ** 30);
 
-function ringOf(capacityBytes: number, budget = plenty(), leaving: (segment: number) => number = () => 0) {
-  return new Ring({ capacityBytes, budget, leaving });
+function ringOf(capacityBytes: number, budget = plenty(), evicting: (segment: number) => number = () => 0) {
+  return new Ring({ capacityBytes, budget, evicting });
 }
 
 /** The bytes from `from` up to `to`, as they lie in the ring. */

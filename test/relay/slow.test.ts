@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { concat } from "../../src/media/gather.ts";
 import { options, Rig, ringBytes, type Sender } from "./rig.ts";
-import { flvConfig, flvFrame, flvHead, opaque, settledBytes, wavHead } from "./streams.ts";
+import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes, wavHead } from "./streams.ts";
 
 /** Sends `opaque` from `from` up to `to`, in pieces of 1000 bytes, 10 ms apart. */
 function pour(rig: Rig, sender: Sender, from: number, to: number): void {
@@ -27,18 +27,18 @@ describe("a watcher that stops reading", () => {
   test("for a minute loses the others nothing, holds no memory, and goes on at the newest byte with one skip", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
-    sender.send(opaque(settledBytes));
+    sender.send(opaque(sniffedBytes));
     const others = [rig.watch(), rig.watch()];
     const stuck = rig.watch({ room: 5000 });
-    const end = settledBytes + 6_000_000;
-    pour(rig, sender, settledBytes, end);
+    const end = sniffedBytes + 6_000_000;
+    pour(rig, sender, sniffedBytes, end);
     expect(rig.clock.nowMs()).toBeGreaterThan(60_000);
-    for (const other of others) expect(other.spans).toEqual([[settledBytes, end]]);
+    for (const other of others) expect(other.spans).toEqual([[sniffedBytes, end]]);
     expect(rig.relay.backlogBytes).toBeLessThanOrEqual(ringBytes);
     stuck.give(1e9);
     pour(rig, sender, end, end + 10_000);
     const [first, second, ...more] = stuck.spans;
-    expect(first).toEqual([settledBytes, settledBytes + 5000]);
+    expect(first).toEqual([sniffedBytes, sniffedBytes + 5000]);
     expect(second[0]).toBeGreaterThan(end - ringBytes);
     expect(second[1]).toBe(end + 10_000);
     expect(more).toEqual([]);
@@ -65,7 +65,7 @@ describe("a watcher that stops reading", () => {
   test("is closed with slow if it asked for that", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
-    const watcher = rig.watch({ room: 5000, lag: "close" });
+    const watcher = rig.watch({ room: 5000, slowPolicy: "close" });
     pour(rig, sender, 0, ringBytes);
     expect(watcher.ending).toBe("");
     pour(rig, sender, ringBytes, ringBytes + 10_000);
@@ -100,33 +100,33 @@ describe("max_lag", () => {
   test("has a watcher skip that is further behind than that, though the backlog still has its bytes", () => {
     const rig = new Rig({ maxLagMs: 2000 });
     const sender = rig.broadcast();
-    pour(rig, sender, 0, settledBytes);
+    pour(rig, sender, 0, sniffedBytes);
     const watcher = rig.watch({ room: 100 });
     for (let i = 0; i < 30; i++) {
-      sender.send(opaque(100, settledBytes + i * 100));
+      sender.send(opaque(100, sniffedBytes + i * 100));
       rig.clock.advance(100);
     }
     watcher.give(1e9);
-    sender.send(opaque(100, settledBytes + 3000));
+    sender.send(opaque(100, sniffedBytes + 3000));
     const [first, second] = watcher.spans;
-    expect(first).toEqual([settledBytes, settledBytes + 100]);
-    expect(second[0]).toBeGreaterThan(settledBytes + 1900);
-    expect(second[1]).toBe(settledBytes + 3100);
+    expect(first).toEqual([sniffedBytes, sniffedBytes + 100]);
+    expect(second[0]).toBeGreaterThan(sniffedBytes + 1900);
+    expect(second[1]).toBe(sniffedBytes + 3100);
     expect(rig.skipped.length).toBe(1);
   });
 
   test("counts from where the watcher started: who rewinds is not behind", () => {
     const rig = new Rig({ maxLagMs: 2000 });
     const sender = rig.broadcast();
-    pour(rig, sender, 0, settledBytes);
+    pour(rig, sender, 0, sniffedBytes);
     for (let i = 0; i < 300; i++) {
-      sender.send(opaque(100, settledBytes + i * 100));
+      sender.send(opaque(100, sniffedBytes + i * 100));
       rig.clock.advance(100);
     }
     // Real time, 20 s behind.
     const watcher = rig.watch({ start: { type: "back", ms: 20_000 }, room: 0 });
     for (let i = 300; i < 500; i++) {
-      sender.send(opaque(100, settledBytes + i * 100));
+      sender.send(opaque(100, sniffedBytes + i * 100));
       rig.clock.advance(100);
       watcher.give(100);
     }
@@ -134,7 +134,7 @@ describe("max_lag", () => {
     expect(rig.skipped).toEqual([]);
     rig.clock.advance(100);
     for (let i = 500; i < 560; i++) {
-      sender.send(opaque(100, settledBytes + i * 100));
+      sender.send(opaque(100, sniffedBytes + i * 100));
       rig.clock.advance(100);
     }
     watcher.give(100);
@@ -144,10 +144,10 @@ describe("max_lag", () => {
   test("closes with slow who asked for that", () => {
     const rig = new Rig({ maxLagMs: 2000 });
     const sender = rig.broadcast();
-    pour(rig, sender, 0, settledBytes);
-    const watcher = rig.watch({ room: 100, lag: "close" });
+    pour(rig, sender, 0, sniffedBytes);
+    const watcher = rig.watch({ room: 100, slowPolicy: "close" });
     for (let i = 0; i < 30; i++) {
-      sender.send(opaque(100, settledBytes + i * 100));
+      sender.send(opaque(100, sniffedBytes + i * 100));
       rig.clock.advance(100);
     }
     expect(watcher.ending).toBe("slow");

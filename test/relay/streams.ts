@@ -2,18 +2,18 @@
 // small as can be, whose join points lie where the test wants them.
 
 import { concat } from "../../src/media/gather.ts";
-import { SniffedCuts } from "../../src/relay/cuts.ts";
+import { SniffedCutPoints } from "../../src/relay/cutpoints.ts";
 import { WorkTimes } from "../../src/relay/worktime.ts";
 import { FakeClock } from "./clock.ts";
 
-/** Cuts of a stream that is what its bytes say, of which nothing is reported. */
-export function sniffedCuts(): SniffedCuts {
+/** CutPoints of a stream that is what its bytes say, of which nothing is reported. */
+export function sniffedCutPoints(): SniffedCutPoints {
   const clock = new FakeClock();
-  return new SniffedCuts(clock, new WorkTimes(clock).begin("fier"), { opaque: () => {} });
+  return new SniffedCutPoints(clock, new WorkTimes(clock).begin("fier"), { opaque: () => {} });
 }
 
 /** Enough first bytes of `opaque` for the sniffer to know that it is no container. */
-export const settledBytes = 4096;
+export const sniffedBytes = 4096;
 
 /** `length` bytes from `from` on of a stream that is no container; no two places of it look alike. */
 export function opaque(length: number, from = 0): Uint8Array {

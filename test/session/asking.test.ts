@@ -5,7 +5,7 @@ import { FstreamError } from "../../src/errors.ts";
 import { Ends } from "../../src/session/ends.ts";
 import { FakeClock } from "../relay/clock.ts";
 import { ringBytes } from "../relay/rig.ts";
-import { flvConfig, flvFrame, flvHead, opaque, settledBytes } from "../relay/streams.ts";
+import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes } from "../relay/streams.ts";
 import { House, idOf, okBytes } from "./peer.ts";
 
 describe("a watcher that asks how its stream ended", () => {
@@ -48,15 +48,15 @@ describe("a watcher that asks how its stream ended", () => {
 
   test("is answered with what it was skipped over", async () => {
     const house = new House();
-    const sender = await house.broadcast({}, opaque(settledBytes));
+    const sender = await house.broadcast({}, opaque(sniffedBytes));
     const watcher = house.watch({ reply: "1" });
     watcher.room = 5000;
-    for (let at = settledBytes; at < settledBytes + 2 * ringBytes; at += 1000) {
+    for (let at = sniffedBytes; at < sniffedBytes + 2 * ringBytes; at += 1000) {
       sender.send(opaque(1000, at));
       house.rig.clock.advance(10);
     }
     watcher.read(1e9);
-    const sent = settledBytes + 2 * ringBytes;
+    const sent = sniffedBytes + 2 * ringBytes;
     sender.send(opaque(10, sent));
     sender.fin();
     const got = watcher.take().length - okBytes;

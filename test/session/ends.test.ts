@@ -1,7 +1,7 @@
 // How broadcasters and watchers end, and what the other end sees of it.
 
 import { describe, expect, test } from "bun:test";
-import { opaque, settledBytes } from "../relay/streams.ts";
+import { opaque, sniffedBytes } from "../relay/streams.ts";
 import { House, okBytes, settled } from "./peer.ts";
 
 describe("a broadcaster", () => {
@@ -43,7 +43,7 @@ describe("a broadcaster", () => {
 
   test("that answers with a reset was killed: its watchers are held for its return", async () => {
     const house = new House();
-    const peer = await house.broadcast({ reply: "1" }, opaque(settledBytes));
+    const peer = await house.broadcast({ reply: "1" }, opaque(sniffedBytes));
     const watcher = house.rig.watch();
     peer.unread = 20;
     peer.fin();
@@ -117,7 +117,7 @@ describe("a broadcaster", () => {
 
   test("that is replaced while it waits for the answer to its FIN does not end the one that replaced it", async () => {
     const house = new House();
-    const first = await house.broadcast({ reply: "1" }, opaque(settledBytes));
+    const first = await house.broadcast({ reply: "1" }, opaque(sniffedBytes));
     first.unread = 20;
     first.fin();
     const second = await house.broadcast({ reply: "1" });
@@ -125,8 +125,8 @@ describe("a broadcaster", () => {
     first.unread = 0;
     house.rig.clock.advance(10_000);
     expect(watcher.ending).toBe("");
-    second.send(opaque(settledBytes));
-    expect(watcher.receivedBytes).toBe(settledBytes);
+    second.send(opaque(sniffedBytes));
+    expect(watcher.receivedBytes).toBe(sniffedBytes);
   });
 
   test("that is silent for too long is reset", async () => {

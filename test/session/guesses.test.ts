@@ -1,7 +1,7 @@
 // Guessing at channel passwords is slow, and nothing else is slowed by it.
 
 import { describe, expect, test } from "bun:test";
-import { opaque, settledBytes } from "../relay/streams.ts";
+import { opaque, sniffedBytes } from "../relay/streams.ts";
 import { type FakePeer, House, settled } from "./peer.ts";
 
 const wrong = { user: "fier", channel_password: "wrong", reply: "1" };
@@ -10,8 +10,8 @@ const right = { ...wrong, channel_password: "456" };
 /** A house with a channel that has a password, and one that has none. */
 async function guarded(): Promise<House> {
   const house = new House();
-  await house.broadcast({ channel_password: "456" }, opaque(settledBytes));
-  await house.broadcast({ channel: "open" }, opaque(settledBytes));
+  await house.broadcast({ channel_password: "456" }, opaque(sniffedBytes));
+  await house.broadcast({ channel: "open" }, opaque(sniffedBytes));
   return house;
 }
 
@@ -78,7 +78,7 @@ describe("a wrong channel password", () => {
     const house = new House();
     const waiting = Array.from({ length: 11 }, () => house.connect(false, "192.0.2.9"));
     for (const peer of waiting) peer.request("watch", { ...wrong, wait: "60" });
-    await house.broadcast({ channel_password: "456" }, opaque(settledBytes));
+    await house.broadcast({ channel_password: "456" }, opaque(sniffedBytes));
     for (const peer of waiting) expect(peer.words()).toStartWith("|error,code=forbidden");
     const peer = await watch(house, "192.0.2.9", wrong);
     expect(peer.take().length).toBe(0);
@@ -91,7 +91,7 @@ describe("a wrong channel password", () => {
     const house = await guarded();
     const watching = await Promise.all(Array.from({ length: 20 }, () => watch(house, "192.0.2.9", right)));
     for (const peer of watching) expect(first(peer)).toBe("ok");
-    await house.broadcast({ channel_password: "new" }, opaque(settledBytes));
+    await house.broadcast({ channel_password: "new" }, opaque(sniffedBytes));
     house.rig.clock.advance(10);
     for (const peer of watching) expect(peer.ends).toEqual(["reset"]);
     const again = await watch(house, "192.0.2.9", { ...right, channel_password: "new" });

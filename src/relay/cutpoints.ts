@@ -11,7 +11,7 @@ import { type Mark, Marks } from "./marks.ts";
 import { Patches } from "./patches.ts";
 import type { WorkTime } from "./worktime.ts";
 
-export interface Cuts {
+export interface CutPoints {
   /** "sniffing": it is not known yet; then there are neither join points nor unit ends. */
   readonly kind: "sniffing" | "marked" | "chunks" | "opaque";
   readonly info: StreamInfo;
@@ -47,11 +47,11 @@ export interface Cuts {
    * What has to follow for a watcher at `offset` whose stream goes on with another broadcast: see `Detector.closing`. Empty
    * for one who left off before the end.
    */
-  closing(offset: number): readonly Uint8Array[];
+  padding(offset: number): readonly Uint8Array[];
   /** Bytes before `tail` have left the ring. */
   forget(tail: number): void;
   /** No more bytes will come: what is not known by now is opaque. */
-  settle(): void;
+  finishDetection(): void;
   /** Nothing will follow: what is not known to be patched is not. */
   conclude(): void;
   /** From here on the stream is opaque, and nothing is kept of it. */
@@ -66,7 +66,7 @@ const unknownInfo: StreamInfo = {
 };
 
 /** Chunks of `size` bytes, counted from `start`. Bytes are not looked at. */
-export class ChunkCuts implements Cuts {
+export class ChunkCutPoints implements CutPoints {
   readonly kind = "chunks";
   readonly isUnknown = false;
   readonly info = unknownInfo;
@@ -118,13 +118,13 @@ export class ChunkCuts implements Cuts {
     return this.joinAtOrBefore(offset).offset;
   }
 
-  closing(): readonly Uint8Array[] {
+  padding(): readonly Uint8Array[] {
     return [];
   }
 
   forget(): void {}
 
-  settle(): void {}
+  finishDetection(): void {}
 
   conclude(): void {}
 
@@ -140,19 +140,19 @@ const maxFixed = 64;
 /** In place of the fingerprint of one that is not known any more: like no other. */
 const forgottenFixed = "?";
 /** So much is made up for however short a stream was that was cut off, bytes. */
-const freeClosingBytes = 64 * 1024;
+const freePaddingBytes = 64 * 1024;
 /** A detector is given pieces of at most so many bytes, so that what it does can be stopped in between. */
 const pieceBytes = 32 * 1024;
 
-export interface SniffedCutsEvents {
+export interface SniffedCutPointsEvents {
   /** The stream is opaque from now on, though it was not at first, or for a fault of ours: `error`. */
   opaque(reason: string, error?: unknown): void;
 }
 
 /** Whatever the sniffer makes of the bytes: a container's marks, or opaque. A detector that throws makes it opaque. */
-export class SniffedCuts implements Cuts {
+export class SniffedCutPoints implements CutPoints {
   readonly #clock: Clock;
-  readonly #events: SniffedCutsEvents;
+  readonly #events: SniffedCutPointsEvents;
   readonly #workTime: WorkTime;
   #patches = new Patches();
   #joins = new Joins();
@@ -166,7 +166,7 @@ export class SniffedCuts implements Cuts {
   #isUnknown = false;
   #isConcluded = false;
   /** What follows the last byte, once it was asked for. */
-  #closing: readonly Uint8Array[] | undefined;
+  #padding: readonly Uint8Array[] | undefined;
   #fedBytes = 0;
   readonly #sniffer = new Sniffer({
     header: (header) => {
@@ -185,7 +185,7 @@ export class SniffedCuts implements Cuts {
   });
 
   /** `workTime` is the broadcaster's. */
-  constructor(clock: Clock, workTime: WorkTime, events: SniffedCutsEvents) {
+  constructor(clock: Clock, workTime: WorkTime, events: SniffedCutPointsEvents) {
     this.#clock = clock;
     this.#workTime = workTime;
     this.#events = events;
@@ -242,7 +242,8 @@ export class SniffedCuts implements Cuts {
       const piece = bytes.length <= pieceBytes ? bytes : bytes.subarray(from, from + pieceBytes);
       const startMs = this.#clock.workMs();
       this.#watch(() => this.#sniffer.feed(piece, offset + from));
-      if (this.#workTime.isSpent(startMs, piece.length)) this.#cutLoose("it takes too much work to follow");
+      if (this.#workTime.isSpent(startMs, piece.length))
+        this.#becomeOpaque("it takes too much work to follow");
     }
   }
 
@@ -266,20 +267,20 @@ export class SniffedCuts implements Cuts {
     return this.kind === "opaque" ? offset : this.#units.atOrBefore(offset)?.offset;
   }
 
-  closing(offset: number): readonly Uint8Array[] {
+  padding(offset: number): readonly Uint8Array[] {
     if (offset !== this.#end) return [];
-    if (this.#closing === undefined) {
-      this.#closing = [];
+    if (this.#padding === undefined) {
+      this.#padding = [];
       const startMs = this.#clock.workMs();
       this.#watch(() => {
         const parts = this.#sniffer.closing();
         // A few bytes can announce very many: no more is made up for than has come.
-        const mostBytes = Math.min(maxClosingBytes, freeClosingBytes + this.#fedBytes);
-        if (lengthOf(parts) <= mostBytes) this.#closing = parts;
+        const mostBytes = Math.min(maxClosingBytes, freePaddingBytes + this.#fedBytes);
+        if (lengthOf(parts) <= mostBytes) this.#padding = parts;
       });
       this.#workTime.isSpent(startMs, 0);
     }
-    return this.#closing;
+    return this.#padding;
   }
 
   forget(tail: number): void {
@@ -288,7 +289,7 @@ export class SniffedCuts implements Cuts {
     this.#patches.forget(tail);
   }
 
-  settle(): void {
+  finishDetection(): void {
     if (this.kind !== "sniffing") return;
     this.#watch(() => this.#sniffer.settle());
     this.#isUnknown = this.#sniffer.lost;
@@ -312,15 +313,15 @@ export class SniffedCuts implements Cuts {
     try {
       work();
     } catch (error) {
-      this.#cutLoose("a bug in its detector", error);
+      this.#becomeOpaque("a bug in its detector", error);
       return;
     }
     if (before === "known" && this.#sniffer.state === "opaque") {
-      this.#cutLoose(this.info.problem ?? "it can't be followed any longer");
+      this.#becomeOpaque(this.info.problem ?? "it can't be followed any longer");
     }
   }
 
-  #cutLoose(reason: string, error?: unknown): void {
+  #becomeOpaque(reason: string, error?: unknown): void {
     this.giveUp();
     this.#events.opaque(reason, error);
   }
