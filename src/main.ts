@@ -4,7 +4,7 @@
 import { version } from "../package.json";
 import type { Invocation, Terminal } from "./commands/command.ts";
 import { isCommand, loadCommand } from "./commands/commands.ts";
-import { said, say } from "./commands/words.ts";
+import { flushed, say } from "./commands/stderr.ts";
 import { FstreamError, meaning } from "./errors.ts";
 import { printable } from "./log.ts";
 import { writeStdout } from "./stdio.ts";
@@ -84,7 +84,7 @@ function report(error: unknown): number {
 
 /** Ends the process, once what it said is out, or has not been read for long enough. */
 async function exit(status: number): Promise<void> {
-  await said(wordsMs);
+  await flushed(wordsMs);
   process.exit(status);
 }
 

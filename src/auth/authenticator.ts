@@ -1,5 +1,5 @@
-// Who may broadcast: one interface, and a sister file for each way of asking (users.ts asks a folder).
-// Whatever is asked, a refusal is an FstreamError `unauthorized` that does not tell whether it was the
+// Decides whether a login is right: one interface, and a sister file for each kind (folderauthenticator.ts reads the users
+// folder). Whatever the kind, a refusal is an FstreamError `unauthorized` that does not tell whether it was the
 // name or the password, and a failure to ask is `busy` or `internal`, never a yes.
 
 /** What a client claims. Names and passwords are as they came, at most the request's size long. */
@@ -10,7 +10,7 @@ export interface Login {
   readonly address: string;
 }
 
-/** What a user who is who they claim to be may do. */
+/** What a user may do after a right login. */
 export interface Grant {
   readonly user: string;
   /** Names of channels the user may broadcast to, `*` standing for any run of characters; undefined: all. */

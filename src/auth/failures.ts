@@ -1,4 +1,4 @@
-// Failures that time pays back, one after the other: how many of late. Pure; the clock is handed in with each question.
+// Counts recent failures; time forgets them, one after the other. Pure: each call is given the time.
 
 export interface Allowance {
   /** Failures that have no consequence. */
@@ -9,7 +9,7 @@ export interface Allowance {
   readonly forgetMs: number;
 }
 
-/** Failures that time pays back. */
+/** Recent failures. */
 export class Failures {
   readonly #allowance: Allowance;
   #count = 0;

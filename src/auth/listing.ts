@@ -4,7 +4,7 @@
 // log in at once.
 
 import { stat } from "node:fs/promises";
-import { listFiles } from "./folder.ts";
+import { listFiles } from "./userstore.ts";
 
 /** FAT has times of two seconds, and others' clocks may be a little off. Milliseconds. */
 const settledMs = 5000;

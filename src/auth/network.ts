@@ -1,6 +1,6 @@
 // Which addresses count as one peer: an IPv4 address alone, an IPv6 address with its whole /64, since that is
 // what a single customer is given at the least (RFC 6177) and can hop about in at will. Customers are given a /56 or a /48
-// as well, so what is limited for each network is limited for those too, with more patience.
+// as well, so what is limited for each network is limited for those too, with higher limits.
 
 import { isIP } from "node:net";
 

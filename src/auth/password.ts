@@ -1,10 +1,10 @@
 // Passwords: whether a given one is right, in a time that tells nothing, and how they are hashed. Plain ones
 // are compared by their keyed digests; hashes are argon2id (RFC 9106) in the PHC string format. One hash
-// takes 64 MiB and a tenth of a second, so two at a time are worked on, and those who wait are served in fair turn.
+// takes 64 MiB and a tenth of a second, so two at a time are worked on, and the others wait in a fair queue.
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { FstreamError } from "../errors.ts";
-import { Lanes } from "./lanes.ts";
+import { FairQueue } from "./fairqueue.ts";
 
 /** What a user's password is compared with. */
 export type Secret =
@@ -20,8 +20,8 @@ const maxMemoryKiB = 1024 * 1024;
 const maxPasses = 100;
 
 /**
- * A comparison of texts in a time that tells nothing of either: their digests are equally long, and a key that nobody
- * knows makes them useless to a timer.
+ * A comparison of texts in a time that tells nothing of either: their digests are equally long, and a secret key
+ * makes their timing useless.
  */
 export function constantTimeEquals(): (a: string, b: string) => boolean {
   const key = randomBytes(32);
@@ -32,28 +32,28 @@ export function constantTimeEquals(): (a: string, b: string) => boolean {
 /** Compares passwords with secrets; one for a process, since it bounds what it spends. */
 export class Passwords {
   readonly #equals = constantTimeEquals();
-  readonly #lanes: Lanes;
+  readonly #queue: FairQueue;
 
-  /** `pressureOf` a lane is for when too many hashes are asked for (see lanes.ts). */
+  /** `pressureOf` a lane decides which logins are dropped when too many hashes are asked for (fairqueue.ts). */
   constructor(pressureOf?: (lane: string) => () => number) {
     const pressure = pressureOf === undefined ? {} : { pressureOf };
-    this.#lanes = new Lanes({ atOnce: hashesAtOnce, maxWaiting, patience, ...pressure });
+    this.#queue = new FairQueue({ atOnce: hashesAtOnce, maxWaiting, timeout, ...pressure });
   }
 
   /**
-   * Whether `password` is the one of `secret`; an empty one never is. `lane` tells askers apart (see
-   * lanes.ts). Rejects with FstreamError `busy` if too many hashes are asked for, `internal` if one can't be
+   * Whether `password` is the one of `secret`; an empty one never is. `lane` is the key of the
+   * queue (fairqueue.ts). Rejects with FstreamError `busy` if too many hashes are asked for, `internal` if one can't be
    * computed; a malformed hash is only wrong.
    */
   async matches(secret: Secret, password: string, lane: string): Promise<boolean> {
     if (password === "") return false;
     if (secret.kind === "plain") return this.#equals(secret.password, password);
     if (!isPasswordHash(secret.hash)) return false;
-    return await this.#lanes.run(lane, () => verify(password, secret.hash));
+    return await this.#queue.run(lane, () => verify(password, secret.hash));
   }
 }
 
-function patience(expire: () => void): { cancel(): void } {
+function timeout(expire: () => void): { cancel(): void } {
   const timer = setTimeout(expire, longestWaitMs);
   return { cancel: () => clearTimeout(timer) };
 }

@@ -1,5 +1,5 @@
 // What earlier logins tell of a network: "known" after a recent right login, else "doubtful" after recent wrong ones, else
-// "unknown". It decides which logins come first while they wait for each other (lanes.ts), and nothing else: none is refused or
+// "unknown". It decides which logins come first while they wait for each other (fairqueue.ts), and nothing else: none is refused or
 // slowed down for it. So a flood of wrong logins from many networks, few from each, keeps out neither known networks nor, once
 // each of its own has failed, unknown ones.
 

@@ -1,5 +1,5 @@
 // Slows down guessing at passwords, of users and of channels, and nothing else. Each network (an IPv4 address, an IPv6 /64,
-// and with more patience the /56 and the /48 around it) may fail a few times for free; a failure beyond that is a debt,
+// and with higher limits the /56 and the /48 around it) may fail a few times for free; a failure beyond that is a debt,
 // and every attempt from there is answered after a delay that doubles with the debt. Time alone pays it back: a right
 // password does not, or an account would be a licence to guess at others.
 //

@@ -1,9 +1,9 @@
 // One-time tokens: what a password buys over TLS, so that the media can travel plain. A user has one at a time,
 // a newer one ends it, and presenting it ends it too, since it has been seen on a plain connection then,
-// whatever becomes of the request. A wrong token ends nothing: nobody can burn another's.
+// whatever becomes of the request. A wrong token ends nothing: no peer can burn another's.
 //
 // Only digests are kept. Of those that ended lately it is remembered how, so that a refusal can say it; only
-// someone who holds such a token learns that. Asynchronous since tokens need not live in this process.
+// the holder of such a token learns that. Asynchronous since tokens need not live in this process.
 
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { FstreamError } from "../errors.ts";

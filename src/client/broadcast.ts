@@ -6,21 +6,22 @@
 //      ^                                 |  refused for good ----------> its error
 //      '--- pause (input is dropped) <---'  lost, or refused for now
 //
-// The one loop runs on a bell that the input, the replies and the dialling ring.
+// The one loop runs on a signal that the input, the replies and the dialling ring.
 
 import { FstreamError } from "../errors.ts";
-import { advised } from "./advice.ts";
-import { Bell } from "./bell.ts";
-import type { Connection } from "./connection.ts";
+import { Backoff, mayPass, successMs } from "./backoff.ts";
+import type { ClientClock } from "./clock.ts";
+import type { ServerConnection } from "./connection.ts";
+import { withHint } from "./hints.ts";
 import type { Input } from "./input.ts";
 import type { Meter } from "./meter.ts";
-import { type Clock, mayPass, Patience, successMs } from "./patience.ts";
 import type { Rejoin } from "./rejoin.ts";
 import { Replies } from "./replies.ts";
-import { Turn } from "./turn.ts";
+import { Signal } from "./signal.ts";
+import { TimeSlice } from "./timeslice.ts";
 
 export interface BroadcastOptions {
-  readonly dial: () => Promise<Connection>;
+  readonly dial: () => Promise<ServerConnection>;
   /** The bytes of the request; `token` is what `fetchToken` gave. */
   readonly request: (token: string | undefined) => Uint8Array;
   /** Gets a one-time token for a connection; undefined if the request has all it needs. */
@@ -31,7 +32,7 @@ export interface BroadcastOptions {
   readonly confirmMs?: number;
   readonly rejoin: Rejoin;
   readonly input: Input;
-  readonly clock: Clock;
+  readonly clock: ClientClock;
   readonly meter: Meter | undefined;
   readonly say: (text: string) => void;
 }
@@ -61,19 +62,19 @@ export interface Delivery {
 }
 
 interface Link {
-  readonly connection: Connection;
+  readonly connection: ServerConnection;
   readonly replies: Replies;
   readonly token: string | undefined;
   readonly sinceMs: number;
   sent: number;
 }
 
-export class Broadcaster {
+export class BroadcastClient {
   readonly #options: BroadcastOptions;
-  readonly #bell = new Bell();
-  readonly #turn = new Turn();
-  readonly #tokenPatience: Patience;
-  #patience: Patience;
+  readonly #signal = new Signal();
+  readonly #slice = new TimeSlice();
+  readonly #tokenBackoff: Backoff;
+  #backoff: Backoff;
   #link: Link | undefined;
   #refusedTokens = 0;
   #lastChance = false;
@@ -88,8 +89,8 @@ export class Broadcaster {
 
   constructor(options: BroadcastOptions) {
     this.#options = options;
-    this.#patience = new Patience(options.retryMs, options.clock);
-    this.#tokenPatience = new Patience(Number.POSITIVE_INFINITY, options.clock);
+    this.#backoff = new Backoff(options.retryMs, options.clock);
+    this.#tokenBackoff = new Backoff(Number.POSITIVE_INFINITY, options.clock);
   }
 
   /** Whether there is a connection. */
@@ -105,7 +106,7 @@ export class Broadcaster {
   /** Resolves when the server took everything (of the last connection); rejects with what stood in the way. */
   async run(): Promise<Delivery> {
     const { input } = this.#options;
-    input.start(() => this.#bell.ring());
+    input.start(() => this.#signal.notify());
     try {
       return await this.#attempts();
     } finally {
@@ -135,7 +136,7 @@ export class Broadcaster {
     const { dial, fetchToken, clock } = this.#options;
     const token = await fetchToken?.();
     const connection = await dial();
-    const replies = new Replies(connection, () => this.#bell.ring());
+    const replies = new Replies(connection, () => this.#signal.notify());
     return { connection, replies, token, sinceMs: clock.nowMs(), sent: 0 };
   }
 
@@ -156,7 +157,7 @@ export class Broadcaster {
     const timer = setTimeout(() => {
       link.connection.close(`the server did not confirm the end within ${limitMs / 1000} s`);
     }, limitMs);
-    while (!link.replies.over) await this.#bell.rung();
+    while (!link.replies.over) await this.#signal.next();
     clearTimeout(timer);
     return { sent: link.sent, confirmed: conclude(link, orderly) };
   }
@@ -174,9 +175,9 @@ export class Broadcaster {
     const state = { due: false };
     void clock.sleep(leftMs).then(() => {
       state.due = true;
-      this.#bell.ring();
+      this.#signal.notify();
     });
-    while (!state.due && !replies.over && !replies.accepted) await this.#bell.rung();
+    while (!state.due && !replies.over && !replies.accepted) await this.#signal.next();
   }
 
   /** Returns when the input is over or the server's mind is made up. */
@@ -197,7 +198,7 @@ export class Broadcaster {
       const bytes = this.#next();
       if (bytes !== undefined) await this.#pass(link, bytes);
       else if (input.ended) return;
-      else await this.#bell.rung();
+      else await this.#signal.next();
     }
   }
 
@@ -210,11 +211,11 @@ export class Broadcaster {
       if (pieces !== undefined) return pieces;
       if (link.replies.over) return [];
       if (this.#next() !== undefined) {
-        await this.#turn.pass();
+        await this.#slice.yield();
         continue;
       }
       if (input.ended) return [];
-      await this.#bell.rung();
+      await this.#signal.next();
     }
   }
 
@@ -222,7 +223,7 @@ export class Broadcaster {
     this.#keep(link, bytes);
     await link.connection.write(bytes);
     this.#count(link, bytes);
-    await this.#turn.pass();
+    await this.#slice.yield();
   }
 
   #keep(link: Link, bytes: Uint8Array): void {
@@ -250,13 +251,13 @@ export class Broadcaster {
     const state = { done: false };
     const result = task().finally(() => {
       state.done = true;
-      this.#bell.ring();
+      this.#signal.notify();
     });
     // It may fail while others have their turn; that is dealt with below.
     result.catch(() => undefined);
     while (!state.done) {
-      if (this.#next() === undefined) await this.#bell.rung();
-      else await this.#turn.pass();
+      if (this.#next() === undefined) await this.#signal.next();
+      else await this.#slice.yield();
     }
     return await result;
   }
@@ -269,8 +270,8 @@ export class Broadcaster {
     // nothing but a confirmation is a success.
     const accepted = link?.replies.accepted === true || workedMs >= successMs;
     if (accepted && !this.#lastChance) {
-      this.#patience.worked(workedMs);
-      this.#tokenPatience.worked(workedMs);
+      this.#backoff.worked(workedMs);
+      this.#tokenBackoff.worked(workedMs);
       if (workedMs >= successMs) this.#refusedTokens = 0;
       if (workedMs >= successMs) this.#told = "";
     }
@@ -284,7 +285,7 @@ export class Broadcaster {
       ++this.#refusedTokens < tokenTries
     ) {
       this.#resend = this.#unaccepted;
-      await this.#tokenPatience.pause();
+      await this.#tokenBackoff.pause();
       return;
     }
     this.#resend = undefined;
@@ -292,12 +293,12 @@ export class Broadcaster {
     if (input.ended && !this.#lastChance) {
       if ((rejoin.start(false) ?? []).length === 0) throw trouble;
       this.#lastChance = true;
-      this.#patience = new Patience(Math.min(retryMs, lastChanceMs), clock);
+      this.#backoff = new Backoff(Math.min(retryMs, lastChanceMs), clock);
     }
     if (trouble.message !== this.#told) say(`${trouble.message}; trying again`);
     this.#told = trouble.message;
     meter?.state("reconnecting");
-    if (!(await this.#meanwhile(true, () => this.#patience.pause()))) throw trouble;
+    if (!(await this.#meanwhile(true, () => this.#backoff.pause()))) throw trouble;
   }
 }
 
@@ -306,7 +307,7 @@ export class Broadcaster {
  * says whether our FIN came before its end.
  */
 function conclude({ connection, replies, sent }: Link, orderly: boolean): boolean {
-  if (replies.error !== undefined) throw advised(replies.error, "broadcast");
+  if (replies.error !== undefined) throw withHint(replies.error, "broadcast");
   if (replies.bytes === sent) return true;
   if (replies.bytes !== undefined) {
     throw new FstreamError("disconnected", `the server took ${replies.bytes} of ${sent} bytes`);

@@ -10,7 +10,7 @@
 // first, so nothing that arrived is lost, and the bound may be exceeded by one receive buffer.
 
 import { FstreamError } from "../errors.ts";
-import { Bell } from "./bell.ts";
+import { Signal } from "./signal.ts";
 
 export type Ending =
   /** The server has no more to say. */
@@ -37,19 +37,19 @@ const lowWaterBytes = 1024 * 1024;
 /** How long the server may take nothing of what is to be written, before it counts as gone. Milliseconds. */
 const stallMs = 15_000;
 
-export class Connection {
+export class ServerConnection {
   readonly #wire: Wire;
   /** `host:port`, for people. */
   readonly place: string;
   /** The IP address at the other end: of the many that a name may have, the one that answered. */
   readonly peer: string | undefined;
   /**
-   * Whether it is encrypted. No server of the original protocol answers then, which knows no TLS: one that says nothing is
-   * cut off, for what looks like its orderly end anybody on the way can make up.
+   * Whether it is encrypted. No server of the original protocol answers then, which knows no TLS; a close without a reply
+   * counts as broken, since anything on the path can forge what looks like an orderly end.
    */
   readonly secure: boolean;
-  readonly #readable = new Bell();
-  readonly #writable = new Bell();
+  readonly #readable = new Signal();
+  readonly #writable = new Signal();
   #chunks: Uint8Array[] = [];
   #unread = 0;
   #paused = false;
@@ -91,7 +91,7 @@ export class Connection {
         return chunk;
       }
       if (this.#ending !== undefined) return undefined;
-      await this.#readable.rung();
+      await this.#readable.next();
     }
   }
 
@@ -139,19 +139,19 @@ export class Connection {
       this.#paused = true;
       this.#wire.pause();
     }
-    this.#readable.ring();
+    this.#readable.notify();
   }
 
   /** From the socket: it takes bytes again. */
   drained(): void {
-    this.#writable.ring();
+    this.#writable.notify();
   }
 
   /** From the socket: how it ended. Only the first call counts: a close after a FIN is part of the same end. */
   closed(ending: Ending): void {
     this.#ending ??= ending;
-    this.#readable.ring();
-    this.#writable.ring();
+    this.#readable.notify();
+    this.#writable.notify();
   }
 
   /** Whether writing makes no sense any more. A server's FIN alone does not forbid to write. */
@@ -163,7 +163,7 @@ export class Connection {
     const timer = setTimeout(() => {
       this.close(`the server took nothing for ${stallMs / 1000} s`);
     }, stallMs);
-    await this.#writable.rung();
+    await this.#writable.next();
     clearTimeout(timer);
   }
 }

@@ -1,14 +1,14 @@
 // From an address to a connection. Bun tries the addresses of a name side by side, and checks name, chain and
-// time of a certificate; whether that verdict counts is trust.ts's. Nobody gets hold of the connection before
-// the certificate was accepted, so nothing of a request can be sent before.
+// time of a certificate; trust.ts decides whether that verdict counts. The connection is handed out only once the
+// certificate is accepted, so nothing of a request can be sent before.
 
 import { isIP } from "node:net";
 import type { Socket } from "bun";
 import { FstreamError } from "../errors.ts";
 import { type Address, formatPlace, isSecure } from "./address.ts";
-import { Connection } from "./connection.ts";
-import { usualPorts } from "./opening.ts";
-import { objection, type Trust, tlsOptions } from "./trust.ts";
+import { ServerConnection } from "./connection.ts";
+import { usualPorts } from "./firstreply.ts";
+import { type Trust, tlsOptions, verifyPeer } from "./trust.ts";
 
 /** Time for the TCP and TLS handshakes together, milliseconds. */
 const connectTimeoutMs = 10_000;
@@ -19,14 +19,14 @@ const keepAliveMs = 5000;
  * Connects. Rejects with FstreamError `disconnected` where trying again may help, with `failed` where the
  * certificate is not trusted. `peer` is the one IP address to take, of those that the name may have.
  */
-export async function dial(address: Address, trust: Trust, peer?: string): Promise<Connection> {
+export async function dial(address: Address, trust: Trust, peer?: string): Promise<ServerConnection> {
   const place = formatPlace(address);
   const secure = isSecure(address);
   // The certificate is the name's, whichever of its addresses is taken.
   const named = peer !== undefined && isIP(address.host) === 0 ? { serverName: address.host } : {};
   const hint = secure ? `it may not speak TLS: ${usualPorts}` : undefined;
-  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
-  let connection: Connection | undefined;
+  const { promise, resolve, reject } = Promise.withResolvers<ServerConnection>();
+  let connection: ServerConnection | undefined;
   let given = false;
   const refuse = (error: FstreamError, socket: Socket | undefined) => {
     given = true;
@@ -58,13 +58,13 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
           return;
         }
         socket.setKeepAlive(true, keepAliveMs);
-        connection = new Connection(socket, place, socket.remoteAddress, secure);
+        connection = new ServerConnection(socket, place, socket.remoteAddress, secure);
         if (!secure) accept();
       },
       handshake(socket, authorized, error) {
         if (given) return;
         const certificate = socket.getPeerCertificate?.();
-        const refusal = objection(
+        const refusal = verifyPeer(
           trust,
           { authorized, reason: error?.message ?? "", certificate: certificate ?? undefined },
           place,

@@ -1,12 +1,12 @@
 // How a watched stream ended, as its server has it (protocol/README.md, "end"): asked on a connection of its own once the
-// stream's is over. The end of a connection alone does not tell whether all has come: anybody on the way can make one up,
+// stream's is over. The end of a connection alone does not tell whether all has come: anything on the path can forge one,
 // and a server that was killed leaves a FIN.
 
 import { FstreamError } from "../errors.ts";
 import { encodeRequest } from "../protocol/request.ts";
-import type { Connection } from "./connection.ts";
+import type { ServerConnection } from "./connection.ts";
 import { isRefused } from "./dial.ts";
-import { Opening } from "./opening.ts";
+import { FirstReply } from "./firstreply.ts";
 
 /** Time to connect and to be answered, milliseconds. */
 const answerMs = 5000;
@@ -25,10 +25,10 @@ export interface StreamEnd {
 }
 
 /** The end of the stream with this id; rejects with FstreamError if there is no answer, or another one. */
-export async function askEnd(dial: () => Promise<Connection>, id: string): Promise<StreamEnd> {
+export async function askEnd(dial: () => Promise<ServerConnection>, id: string): Promise<StreamEnd> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   let over = false;
-  let connection: Connection | undefined;
+  let connection: ServerConnection | undefined;
   const timer = setTimeout(() => {
     over = true;
     connection?.close();
@@ -65,14 +65,14 @@ function isLost(error: unknown): boolean {
   return error instanceof FstreamError && error.code === "disconnected" && !isRefused(error);
 }
 
-async function answer(connection: Connection, id: string): Promise<StreamEnd> {
+async function answer(connection: ServerConnection, id: string): Promise<StreamEnd> {
   await connection.write(
     encodeRequest("end", [
       ["id", id],
       ["reply", "1"],
     ]),
   );
-  const decoder = new Opening(connection.place, "end");
+  const decoder = new FirstReply(connection.place, "end");
   for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
     const result = decoder.feed(bytes);
     if (result.type === "more") continue;

@@ -18,7 +18,7 @@ export interface HttpResponse {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
-  /** Whether the body said itself where it ends; else the connection's end did, which anybody on the way can bring about. */
+  /** Whether the body said itself where it ends; else the connection's end did, which anything on the path can forge. */
   readonly delimited: boolean;
 }
 

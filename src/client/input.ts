@@ -1,6 +1,6 @@
 // The bytes to broadcast, read ahead of the connection: a pump keeps a little of stdin at hand, so that reading
 // and sending overlap, and takes no more while it is not fetched (the pipe's writer then waits, as in any
-// pipeline). A source that always has more, such as a file, leaves the event loop a turn after as much as is read ahead:
+// pipeline). A source that always has more, such as a file, yields to the event loop after as much as is read ahead:
 // signals and the connection have to be heard between.
 
 import { fstatSync } from "node:fs";
@@ -23,8 +23,8 @@ export class Input {
   #chunks: Uint8Array[] = [];
   #ahead = 0;
   #total = 0;
-  /** Bytes read since the event loop was last left a turn. */
-  #sinceTurn = 0;
+  /** Bytes read since it last yielded to the event loop. */
+  #sinceYield = 0;
   #pumping = false;
   #over = false;
   #failure: FstreamError | undefined;
@@ -74,16 +74,16 @@ export class Input {
     this.#pumping = true;
     try {
       while (!this.#over && this.#ahead < aheadBytes) {
-        if (this.#sinceTurn >= aheadBytes) {
+        if (this.#sinceYield >= aheadBytes) {
           await new Promise(setImmediate);
-          this.#sinceTurn = 0;
+          this.#sinceYield = 0;
         }
         const { done, value } = await this.#reader.read();
         if (done || this.#over) this.#over = true;
         else if (value !== undefined && value.length > 0) {
           this.#chunks.push(value);
           this.#ahead += value.length;
-          this.#sinceTurn += value.length;
+          this.#sinceYield += value.length;
           this.#total += value.length;
         }
         this.#change();

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM. The first asks for an orderly end, the second for an end at once; who listens decides
+// SIGINT and SIGTERM. The first asks for an orderly end, the second for an end at once; the listener decides
 // what that is. The exit status is the shell's convention, 128 + the signal's number.
 
 import { constants } from "node:os";

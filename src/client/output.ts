@@ -1,4 +1,4 @@
-// Where a watched stream goes: stdout. Writing waits for whoever reads it; a reader that has gone away is no
+// Where a watched stream goes: stdout. Writing waits for its reader; a reader that has gone away is no
 // error but the end of what was asked for (`watch | head -c 1000`).
 
 import { FstreamError, reasonOf } from "../errors.ts";
@@ -17,7 +17,7 @@ export class Output {
     this.#sink = sink;
   }
 
-  /** Whether nobody reads any more. */
+  /** Whether the reader has gone. */
   get gone(): boolean {
     return this.#gone;
   }

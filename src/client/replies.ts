@@ -1,11 +1,11 @@
 // What a server says to a broadcaster while it sends: `ok` when the stream begins, perhaps an `error` later,
 // `ok,bytes=N` after the FIN, and not before. A server of the original protocol says nothing at all. Reads until the server
-// has no more to say, and however much that is, lets everything else have its turn.
+// has no more to say, and however much that is, yields to everything else.
 
 import { FstreamError } from "../errors.ts";
-import type { Connection } from "./connection.ts";
-import { Opening } from "./opening.ts";
-import { Turn } from "./turn.ts";
+import type { ServerConnection } from "./connection.ts";
+import { FirstReply } from "./firstreply.ts";
+import { TimeSlice } from "./timeslice.ts";
 
 export class Replies {
   readonly #change: () => void;
@@ -15,7 +15,7 @@ export class Replies {
   #ended = false;
 
   /** Reads from `connection` from now on, and calls `change` whenever one of the below has changed. */
-  constructor(connection: Connection, change: () => void) {
+  constructor(connection: ServerConnection, change: () => void) {
     this.#change = change;
     void this.#listen(connection);
   }
@@ -39,7 +39,7 @@ export class Replies {
     return this.#ended || this.#error !== undefined || this.#bytes !== undefined;
   }
 
-  async #listen(connection: Connection): Promise<void> {
+  async #listen(connection: ServerConnection): Promise<void> {
     try {
       await this.#decode(connection);
     } catch (error) {
@@ -50,9 +50,9 @@ export class Replies {
     this.#change();
   }
 
-  async #decode(connection: Connection): Promise<void> {
-    const decoder = new Opening(connection.place, "broadcast");
-    const turn = new Turn();
+  async #decode(connection: ServerConnection): Promise<void> {
+    const decoder = new FirstReply(connection.place, "broadcast");
+    const slice = new TimeSlice();
     // Bytes that are no frame come from a server that we do not know; they mean nothing to a broadcaster.
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
       let result = decoder.feed(bytes);
@@ -61,13 +61,13 @@ export class Replies {
         if (reply.type === "error") this.#error ??= reply.error;
         else this.#heard(reply.fields, connection);
         this.#change();
-        await turn.pass();
+        await slice.yield();
         result = decoder.feed(rest);
       }
     }
   }
 
-  #heard(fields: ReadonlyMap<string, string>, { finished, place }: Connection): void {
+  #heard(fields: ReadonlyMap<string, string>, { finished, place }: ServerConnection): void {
     this.#accepted = true;
     const bytes = fields.get("bytes");
     if (bytes === undefined || !/^\d{1,16}$/.test(bytes)) return;

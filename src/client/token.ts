@@ -4,11 +4,11 @@
 import { FstreamError, isWireCode } from "../errors.ts";
 import { encodeRequest } from "../protocol/request.ts";
 import type { Address } from "./address.ts";
-import { advised } from "./advice.ts";
-import type { Connection } from "./connection.ts";
+import type { ServerConnection } from "./connection.ts";
 import { dial } from "./dial.ts";
+import { FirstReply } from "./firstreply.ts";
+import { withHint } from "./hints.ts";
 import { exchange, type HttpResponse } from "./http.ts";
-import { Opening } from "./opening.ts";
 import type { Trust } from "./trust.ts";
 
 export interface TokenLogin {
@@ -35,7 +35,7 @@ export async function fetchToken(
       ? await fromHttp(address, trust, login)
       : await fromStream(address, trust, login, extra);
   } catch (error) {
-    throw error instanceof FstreamError ? advised(error, "token") : error;
+    throw error instanceof FstreamError ? withHint(error, "token") : error;
   }
 }
 
@@ -53,7 +53,7 @@ async function fromStream(
       ["user_password", password],
     ];
     await connection.write(encodeRequest("token", [...fields, ...extra, ["reply", "1"]]));
-    const decoder = new Opening(connection.place, "token");
+    const decoder = new FirstReply(connection.place, "token");
     const bare: Uint8Array[] = [];
     let size = 0;
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
@@ -80,7 +80,7 @@ async function fromStream(
 }
 
 /** The error for a connection that was closed without an answer: the server, or the way to it, is most likely gone. */
-function silent({ place, secure }: Connection): FstreamError {
+function silent({ place, secure }: ServerConnection): FstreamError {
   const hint = "a server of the original protocol refuses so: check --user and --user-password";
   return new FstreamError(
     "disconnected",

@@ -1,10 +1,10 @@
-// Whom TLS trusts: the system's authorities, those of a file, one certificate by its fingerprint, or anybody.
+// Which certificates are trusted: the system's authorities', those of a file, one by its fingerprint, or any.
 // A fingerprint stands in place of name, chain and expiry (servers that made their own certificate print
 // it). dial.ts asks here in the handshake, before a byte of a request is sent.
 
 import type { PeerCertificate } from "node:tls";
 import { FstreamError } from "../errors.ts";
-import { usualPorts } from "./opening.ts";
+import { usualPorts } from "./firstreply.ts";
 
 export type Trust =
   | { readonly type: "system" }
@@ -42,7 +42,7 @@ function formatFingerprint(sha256: string): string {
   return sha256.toUpperCase().replace(/..(?=.)/g, "$&:");
 }
 
-/** The options for the TLS library. Where it is told to reject nothing, `objection` is what decides. */
+/** The options for the TLS library. Where it rejects nothing, `verifyPeer` decides. */
 export function tlsOptions(trust: Trust): { ca?: string; rejectUnauthorized: boolean } {
   switch (trust.type) {
     case "system":
@@ -58,7 +58,7 @@ export function tlsOptions(trust: Trust): { ca?: string; rejectUnauthorized: boo
 }
 
 /** Why the peer at `place` is not to be talked to; undefined if it may be. */
-export function objection(trust: Trust, presented: Presented, place: string): FstreamError | undefined {
+export function verifyPeer(trust: Trust, presented: Presented, place: string): FstreamError | undefined {
   const der = presented.certificate?.raw;
   if (der === undefined || der.length === 0) {
     const message = `no TLS with ${place}: ${presented.reason || "no certificate"}`;
@@ -74,7 +74,7 @@ export function objection(trust: Trust, presented: Presented, place: string): Fs
         "failed",
         `the certificate of ${place} has another fingerprint: ${formatFingerprint(sha256)}`,
         {
-          hint: "the server has a new certificate, or somebody stands in between: ask whoever runs it",
+          hint: "the server has a new certificate, or another one is in between: ask its operator",
         },
       );
     case "system":

@@ -6,19 +6,20 @@
 // end at all times, each for so long as nothing comes of it.
 
 import { FstreamError } from "../errors.ts";
-import { advised } from "./advice.ts";
-import type { Connection } from "./connection.ts";
+import { Backoff, mayPass } from "./backoff.ts";
+import type { ClientClock } from "./clock.ts";
+import type { ServerConnection } from "./connection.ts";
 import { askEnd, missing, type StreamEnd } from "./end.ts";
+import { FirstReply } from "./firstreply.ts";
+import { withHint } from "./hints.ts";
 import type { Meter } from "./meter.ts";
-import { Opening } from "./opening.ts";
 import type { Output } from "./output.ts";
-import { type Clock, mayPass, Patience } from "./patience.ts";
 
 export interface WatchOptions {
   /** `user/channel`, for people. */
   readonly channel: string;
   /** `peer`: the IP address to take, of those that the server's name may have. */
-  readonly dial: (peer?: string) => Promise<Connection>;
+  readonly dial: (peer?: string) => Promise<ServerConnection>;
   /** The bytes of a request that asks the server to wait so long for the channel; whole seconds. */
   readonly request: (waitSeconds: number) => Uint8Array;
   /** How long to tolerate that nothing is there yet, milliseconds; 0: not at all. */
@@ -30,7 +31,7 @@ export interface WatchOptions {
   /** How long the server may say nothing where it was not asked to wait, milliseconds. */
   readonly firstByteMs?: number;
   readonly output: Output;
-  readonly clock: Clock;
+  readonly clock: ClientClock;
   readonly meter: Meter | undefined;
   /** A word for people about what is tolerated. */
   readonly say: (text: string) => void;
@@ -45,18 +46,18 @@ const firstByteMs = 60_000;
 /** How much longer than the wait that was asked for its answer may take. */
 const answerGraceMs = 2000;
 
-export class Watcher {
+export class WatchClient {
   readonly #options: WatchOptions;
-  readonly #waiting: Patience;
-  readonly #retrying: Patience;
-  #connection: Connection | undefined;
+  readonly #waiting: Backoff;
+  readonly #retrying: Backoff;
+  #connection: ServerConnection | undefined;
   #began = false;
   #stopped = false;
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#waiting = new Patience(Math.max(options.waitMs, options.retryMs), options.clock);
-    this.#retrying = new Patience(options.retryMs, options.clock);
+    this.#waiting = new Backoff(Math.max(options.waitMs, options.retryMs), options.clock);
+    this.#retrying = new Backoff(options.retryMs, options.clock);
   }
 
   /** Whether bytes of a stream have come. */
@@ -75,13 +76,13 @@ export class Watcher {
    * stood in the way at last.
    */
   async run(): Promise<void> {
-    let told = "";
+    let said = "";
     for (;;) {
-      const patience = this.#began ? this.#retrying : this.#waiting;
-      patience.begin();
+      const backoff = this.#began ? this.#retrying : this.#waiting;
+      backoff.begin();
       let trouble: FstreamError | undefined;
       try {
-        await this.#attempt(patience);
+        await this.#attempt(backoff);
       } catch (error) {
         if (!(error instanceof FstreamError)) throw error;
         trouble = error;
@@ -91,21 +92,21 @@ export class Watcher {
       const current = this.#began ? this.#retrying : this.#waiting;
       if (!(await current.pause())) {
         if (trouble === undefined) return;
-        throw this.#patient ? this.#inVain(trouble) : trouble;
+        throw this.#willWait ? this.#afterWait(trouble) : trouble;
       }
-      const words = trouble?.message ?? "the stream ended";
-      if (words !== told) this.#options.say(`${words}; trying again`);
-      told = words;
+      const reason = trouble?.message ?? "the stream ended";
+      if (reason !== said) this.#options.say(`${reason}; trying again`);
+      said = reason;
       this.#options.meter?.state("waiting");
     }
   }
 
-  /** Whether the caller has asked for patience, and needs no advice to do so. */
-  get #patient(): boolean {
+  /** Whether waiting was asked for, and needs no hint. */
+  get #willWait(): boolean {
     return this.#options.waitMs > 0 || this.#options.retryMs > 0;
   }
 
-  async #attempt(patience: Patience): Promise<void> {
+  async #attempt(backoff: Backoff): Promise<void> {
     const { dial, output, meter, clock } = this.#options;
     const connection = await dial();
     this.#connection = connection;
@@ -115,7 +116,7 @@ export class Watcher {
     let id: string | undefined;
     let sinceMs: number | undefined;
     try {
-      const opened = await this.#open(connection, patience);
+      const opened = await this.#open(connection, backoff);
       id = opened.id;
       sinceMs = clock.nowMs();
       for (let bytes: Uint8Array | undefined = opened.bytes; bytes !== undefined; ) {
@@ -126,7 +127,7 @@ export class Watcher {
       }
     } finally {
       connection.close();
-      // As long as the stream was there it was not in vain, though its broadcaster may have been silent.
+      // Time with a stream counts as success, though its broadcaster may have been silent.
       if (sinceMs !== undefined) this.#retrying.worked(clock.nowMs() - sinceMs);
     }
     if (!this.#stopped) await this.#conclude(connection, id, got);
@@ -134,11 +135,11 @@ export class Watcher {
 
   /** Makes the request and waits for what the server says first: the stream's id, if it has one, and its first bytes. */
   async #open(
-    connection: Connection,
-    patience: Patience,
+    connection: ServerConnection,
+    backoff: Backoff,
   ): Promise<{ readonly id?: string | undefined; readonly bytes: Uint8Array }> {
     const { meter, request, channel } = this.#options;
-    const limitMs = this.#limitMs(patience);
+    const limitMs = this.#limitMs(backoff);
     let late = false;
     // A server that neither answers nor hangs up is not waited for without end.
     const timer = setTimeout(() => {
@@ -146,16 +147,16 @@ export class Watcher {
       connection.close();
     }, limitMs);
     try {
-      const waitSeconds = this.#waitSeconds(patience);
+      const waitSeconds = this.#waitSeconds(backoff);
       await connection.write(request(waitSeconds));
       if (waitSeconds > 0) meter?.state(`waiting for ${channel} to begin`);
-      const decoder = new Opening(connection.place, "watch");
+      const decoder = new FirstReply(connection.place, "watch");
       for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
         const result = decoder.feed(bytes);
         if (result.type === "more") continue;
         meter?.state("");
         if (result.type === "stream") return { bytes: result.bytes };
-        if (result.reply.type === "error") throw advised(result.reply.error, "watch");
+        if (result.reply.type === "error") throw withHint(result.reply.error, "watch");
         return { id: result.reply.fields.get("id"), bytes: result.rest };
       }
       if (late) throw this.#silent(connection, limitMs);
@@ -170,7 +171,7 @@ export class Watcher {
     }
   }
 
-  async #pass(bytes: Uint8Array, connection: Connection): Promise<void> {
+  async #pass(bytes: Uint8Array, connection: ServerConnection): Promise<void> {
     if (bytes.length === 0) return;
     this.#began = true;
     await this.#options.output.write(bytes, connection.unread === 0);
@@ -178,7 +179,7 @@ export class Watcher {
   }
 
   /** Returns if the stream of which `got` bytes have come is whole, as far as can be known. */
-  async #conclude(connection: Connection, id: string | undefined, got: number): Promise<void> {
+  async #conclude(connection: ServerConnection, id: string | undefined, got: number): Promise<void> {
     const { dial, warn, closeOnLag } = this.#options;
     if (id === undefined) {
       if (connection.ending?.type !== "fin") throw cutShort(connection.lost().message);
@@ -200,26 +201,26 @@ export class Watcher {
     warn(skip);
   }
 
-  #limitMs(patience: Patience): number {
-    if (this.#patient) return Math.min(patience.leftMs, longestWaitMs) + answerGraceMs;
+  #limitMs(backoff: Backoff): number {
+    if (this.#willWait) return Math.min(backoff.leftMs, longestWaitMs) + answerGraceMs;
     return this.#options.firstByteMs ?? firstByteMs;
   }
 
-  #silent({ place }: Connection, limitMs: number): FstreamError {
+  #silent({ place }: ServerConnection, limitMs: number): FstreamError {
     const message = `${place} neither began the stream nor refused it`;
     // The hint says how long that was, in the duration that was asked for.
-    if (this.#patient) return new FstreamError("not_live", message);
+    if (this.#willWait) return new FstreamError("not_live", message);
     return new FstreamError("disconnected", `${message} within ${limitMs / 1000} s`, {
       hint: "--wait waits for longer",
     });
   }
 
-  #waitSeconds(patience: Patience): number {
-    return Math.ceil(Math.min(patience.leftMs, longestWaitMs) / 1000);
+  #waitSeconds(backoff: Backoff): number {
+    return Math.ceil(Math.min(backoff.leftMs, longestWaitMs) / 1000);
   }
 
-  /** `trouble` for somebody who has been patient, and needs no advice to be. */
-  #inVain({ code, message, cause }: FstreamError): FstreamError {
+  /** `trouble` after a wait that was asked for, which needs no hint to wait. */
+  #afterWait({ code, message, cause }: FstreamError): FstreamError {
     if (code !== "not_live" || this.#began) return new FstreamError(code, message, { cause });
     const { channel, waitMs, retryMs } = this.#options;
     const hint = `${channel} did not begin within ${Math.max(waitMs, retryMs) / 1000} s`;
@@ -228,7 +229,7 @@ export class Watcher {
 }
 
 function nothingCame(): FstreamError {
-  return advised(
+  return withHint(
     new FstreamError("not_live", "nothing is live there, or the server refused without a word"),
     "watch",
   );

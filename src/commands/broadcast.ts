@@ -1,10 +1,10 @@
 // `fstream ADDRESS broadcast`: stdin to a channel. It ends with 0 only when the server took every byte.
 
-import { Broadcaster } from "../client/broadcast.ts";
+import { BroadcastClient } from "../client/broadcast.ts";
+import { systemClock } from "../client/clock.ts";
 import { dial } from "../client/dial.ts";
 import { stdinInput } from "../client/input.ts";
 import { graceMs, processInterrupt } from "../client/interrupt.ts";
-import { systemClock } from "../client/patience.ts";
 import { ChunkRejoin, JoinRejoin } from "../client/rejoin.ts";
 import { fetchToken } from "../client/token.ts";
 import { encodeRequest } from "../protocol/request.ts";
@@ -14,12 +14,12 @@ import {
   addressOf,
   addressOperand,
   meterFor,
-  patienceOf,
+  optionalDuration,
   quietFlag,
   sayer,
   trustFlags,
   trustOf,
-} from "./link.ts";
+} from "./connectionflags.ts";
 
 export const broadcast: Command = {
   name: "broadcast",
@@ -63,11 +63,11 @@ async function run(invocation: Invocation): Promise<number> {
   const say = sayer(terminal, meter, flags.quiet === true);
   const input = stdinInput();
   const interrupt = processInterrupt();
-  const broadcaster = new Broadcaster({
+  const broadcaster = new BroadcastClient({
     dial: () => dial(address, trust),
     request: (token) => request(found, token),
     fetchToken: tokenAddress && (() => fetchToken(tokenAddress, trust, login)),
-    retryMs: patienceOf("--retry", flags.retry),
+    retryMs: optionalDuration("--retry", flags.retry),
     rejoin: chunkBytes > 0 ? new ChunkRejoin(chunkBytes) : new JoinRejoin(),
     input,
     clock: systemClock,

@@ -2,7 +2,7 @@
 // at once, where the server would stop at the first.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { type Folder, readUsers } from "../auth/folder.ts";
+import { type Folder, readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import { readRegularFile } from "../file.ts";
 import { examineSettings, type Settings } from "../settings/load.ts";

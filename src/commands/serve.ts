@@ -1,15 +1,15 @@
 // `fstream serve`: the server, until SIGTERM, SIGINT or SIGHUP (a terminal that closes).
 
-import { readUsers } from "../auth/folder.ts";
+import { FolderAuthenticator } from "../auth/folderauthenticator.ts";
 import { Throttle, throttled } from "../auth/throttle.ts";
-import { UsersFolder } from "../auth/users.ts";
+import { readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import { type Log, stderrLog } from "../log.ts";
 import { startServer } from "../server/server.ts";
 import { settingFlags } from "../settings/flags.ts";
 import { loadSettings } from "../settings/load.ts";
 import type { Command } from "./command.ts";
-import { say } from "./words.ts";
+import { say } from "./stderr.ts";
 
 export const serve: Command = {
   name: "serve",
@@ -30,7 +30,7 @@ export const serve: Command = {
     const settings = await loadSettings({ file, cwd, environment, overrides });
     const log = stderrLog(settings.server.logLevel, say);
     const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
-    const users = new UsersFolder({
+    const users = new FolderAuthenticator({
       folder: settings.fstream.usersDir,
       log: log.scope("users"),
       pressureOf: (address) => throttle.pressureOf(address),

@@ -3,7 +3,7 @@
 import { fetchToken } from "../client/token.ts";
 import { argumentFlags, readArguments, requirePassword } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
-import { addressOperand, trustFlags, trustOf } from "./link.ts";
+import { addressOperand, trustFlags, trustOf } from "./connectionflags.ts";
 
 export const token: Command = {
   name: "token",

@@ -3,10 +3,10 @@
 
 import { lstat, mkdir, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } from "../auth/folder.ts";
 import { userNameProblem } from "../auth/name.ts";
 import { hashPassword, type Secret } from "../auth/password.ts";
 import type { User } from "../auth/userfile.ts";
+import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } from "../auth/userstore.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import { printable, printableJson } from "../log.ts";
 import { loadSettings } from "../settings/load.ts";

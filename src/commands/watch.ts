@@ -1,16 +1,24 @@
 // `fstream ADDRESS watch`: a stream to stdout. Its statuses: 0 the stream ended in order (or stdout's reader has
 // gone), 4 nothing to watch, 5 cut short, and those of a refusal.
 
+import { systemClock } from "../client/clock.ts";
 import { dial } from "../client/dial.ts";
 import { graceMs, processInterrupt } from "../client/interrupt.ts";
 import { stdoutOutput } from "../client/output.ts";
-import { systemClock } from "../client/patience.ts";
-import { Watcher } from "../client/watch.ts";
+import { WatchClient } from "../client/watch.ts";
 import { FstreamError } from "../errors.ts";
 import { defaultChannel, encodeRequest } from "../protocol/request.ts";
 import { type Arguments, argumentFlags, readArguments } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
-import { addressOperand, meterFor, patienceOf, quietFlag, sayer, trustFlags, trustOf } from "./link.ts";
+import {
+  addressOperand,
+  meterFor,
+  optionalDuration,
+  quietFlag,
+  sayer,
+  trustFlags,
+  trustOf,
+} from "./connectionflags.ts";
 
 export const watch: Command = {
   name: "watch",
@@ -43,9 +51,9 @@ async function run(invocation: Invocation): Promise<number> {
   const found = await readArguments("watch", invocation);
   const waitMs =
     flags.wait === undefined
-      ? patienceOf("fserv_arg_wait", found.get("wait"))
-      : patienceOf("--wait", flags.wait);
-  const retryMs = patienceOf("--retry", flags.retry);
+      ? optionalDuration("fserv_arg_wait", found.get("wait"))
+      : optionalDuration("--wait", flags.wait);
+  const retryMs = optionalDuration("--retry", flags.retry);
   if (process.stdout.isTTY) {
     throw new FstreamError("usage", "watch writes bytes, and stdout is a terminal", {
       hint: "pipe it: fstream ADDRESS watch | ffplay -i -",
@@ -53,7 +61,7 @@ async function run(invocation: Invocation): Promise<number> {
   }
   const meter = meterFor(invocation);
   const interrupt = processInterrupt();
-  const watcher = new Watcher({
+  const watcher = new WatchClient({
     channel: `${found.get("user")}/${found.get("channel") ?? defaultChannel}`,
     dial: (peer) => dial(address, trust, peer),
     request: (waitSeconds) => request(found, waitSeconds),

@@ -8,7 +8,7 @@ import { networkOf } from "../auth/network.ts";
 import type { Tokens } from "../auth/tokens.ts";
 import { asFstreamError, FstreamError, meaning, named } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { clientAddress, isLocalRequest } from "./peer.ts";
+import { clientAddress, isLocalRequest } from "./clientaddress.ts";
 
 export interface HttpServices {
   readonly authenticator: Authenticator;

@@ -17,10 +17,10 @@ import { Session } from "../session/session.ts";
 import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
 import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
+import { addressMatcher, isLoopback } from "./clientaddress.ts";
 import { describe, titleOf } from "./description.ts";
 import { Exchange, type ExchangeServices } from "./http.ts";
 import { openFileLimit, threadMs } from "./kernel.ts";
-import { addressMatcher, isLoopback } from "./peer.ts";
 import { Sockets } from "./sockets.ts";
 
 /** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */

@@ -5,8 +5,8 @@ import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import type { Log } from "../log.ts";
 import type { Connection, ConnectionStage } from "../session/connection.ts";
 import type { Admission } from "./admission.ts";
+import { plainAddress } from "./clientaddress.ts";
 import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./kernel.ts";
-import { plainAddress } from "./peer.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
 const keepAliveMs = 5000;

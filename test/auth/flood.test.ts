@@ -1,8 +1,8 @@
-// Wrong logins from many networks, few from each, in front of the dear work that a login is: a login from elsewhere still gets in,
+// Wrong logins from many networks, few from each, each of them expensive work: a login from elsewhere still gets in,
 // within a few pieces of that work. Time is what the work takes.
 
 import { expect, test } from "bun:test";
-import { Lanes } from "../../src/auth/lanes.ts";
+import { FairQueue } from "../../src/auth/fairqueue.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
 import { FstreamError } from "../../src/errors.ts";
 
@@ -12,7 +12,7 @@ const hashMs = 200;
 function flood(networks: number, atOnce: number) {
   const time = { ms: 0 };
   const throttle = new Throttle({ nowMs: () => time.ms, sleep: () => new Promise<void>(() => {}) });
-  const lanes = new Lanes({
+  const queue = new FairQueue({
     atOnce: 2,
     maxWaiting: 64,
     pressureOf: (address) => throttle.pressureOf(address),
@@ -21,7 +21,7 @@ function flood(networks: number, atOnce: number) {
   const flooding = { next: 0, attempts: 0 };
   const login = (address: string, user: string, right: boolean) =>
     throttle.run(address, user, () =>
-      lanes.run(address, async () => {
+      queue.run(address, async () => {
         await new Promise<void>((resolve) => hashing.push(resolve));
         if (!right) throw new FstreamError("unauthorized", "wrong");
       }),

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { listFiles } from "../../src/auth/folder.ts";
 import { Listing } from "../../src/auth/listing.ts";
+import { listFiles } from "../../src/auth/userstore.ts";
 
 let folder: string;
 beforeEach(async () => {

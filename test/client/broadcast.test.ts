@@ -1,10 +1,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { parseAddress } from "../../src/client/address.ts";
-import { Bell } from "../../src/client/bell.ts";
-import { Broadcaster, type Delivery } from "../../src/client/broadcast.ts";
+import { BroadcastClient, type Delivery } from "../../src/client/broadcast.ts";
 import { dial } from "../../src/client/dial.ts";
 import { Input } from "../../src/client/input.ts";
 import { ChunkRejoin, JoinRejoin, type Rejoin } from "../../src/client/rejoin.ts";
+import { Signal } from "../../src/client/signal.ts";
 import type { Trust } from "../../src/client/trust.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
@@ -16,12 +16,12 @@ setDefaultTimeout(60_000);
 
 /** An input that a test feeds. */
 function feed() {
-  const bell = new Bell();
+  const signal = new Signal();
   const state = { queue: [] as Uint8Array[], ended: false, reads: 0 };
   const reader = {
     async read(): Promise<{ done: boolean; value?: Uint8Array }> {
       state.reads++;
-      while (state.queue.length === 0 && !state.ended) await bell.rung();
+      while (state.queue.length === 0 && !state.ended) await signal.next();
       const value = state.queue.shift();
       return value === undefined ? { done: true } : { done: false, value };
     },
@@ -31,11 +31,11 @@ function feed() {
     reads: () => state.reads,
     give(bytes: string | Uint8Array) {
       state.queue.push(Buffer.from(bytes as Uint8Array));
-      bell.ring();
+      signal.notify();
     },
     end() {
       state.ended = true;
-      bell.ring();
+      signal.notify();
     },
     /** Resolves when everything given was read. */
     async drained() {
@@ -67,7 +67,7 @@ function broadcasting(
 ) {
   const source = feed();
   const said: string[] = [];
-  const broadcaster = new Broadcaster({
+  const broadcaster = new BroadcastClient({
     dial: () => dial(parseAddress(address), trust),
     request: (token) =>
       encodeRequest("broadcast", [
@@ -407,7 +407,7 @@ test("a stream without a join point goes on anywhere after 15 s", async () => {
 
 test("an input that can't be read ends it as a failure, which a retry does not mend", async () => {
   await using server = standIn(takeAll);
-  const broadcaster = new Broadcaster({
+  const broadcaster = new BroadcastClient({
     dial: () => dial(parseAddress(server.address), { type: "system" }),
     request: () => encodeRequest("broadcast", [["user", "fier"]]),
     fetchToken: undefined,
@@ -598,7 +598,7 @@ test("an input that always has more leaves timers their turn, while the server i
     [away.address, 300],
     [server.address, 0],
   ] as const) {
-    const broadcaster = new Broadcaster({
+    const broadcaster = new BroadcastClient({
       dial: () => dial(parseAddress(address), { type: "system" }),
       request: () => encodeRequest("broadcast", [["user", "fier"]]),
       fetchToken: undefined,

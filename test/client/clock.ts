@@ -1,8 +1,8 @@
 // A clock for tests: sleeping moves it at once, and what was slept is remembered.
 
-import type { Clock } from "../../src/client/patience.ts";
+import type { ClientClock } from "../../src/client/clock.ts";
 
-export interface TestClock extends Clock {
+export interface TestClock extends ClientClock {
   /** Every sleep so far, milliseconds. */
   readonly slept: number[];
   advance(ms: number): void;
@@ -21,7 +21,7 @@ export function testClock(random = 1): TestClock {
     sleep: async (ms) => {
       slept.push(ms);
       now += ms;
-      // Sockets get their turn, as they would in real time.
+      // Yields to the sockets, as real time would.
       await Bun.sleep(1);
     },
   };

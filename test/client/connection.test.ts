@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Connection, type Wire } from "../../src/client/connection.ts";
+import { ServerConnection, type Wire } from "../../src/client/connection.ts";
 import { FstreamError } from "../../src/errors.ts";
 
 /** A socket whose kernel takes what `room` says. */
@@ -28,9 +28,9 @@ class FakeWire implements Wire {
   }
 }
 
-function connected(): { wire: FakeWire; connection: Connection } {
+function connected(): { wire: FakeWire; connection: ServerConnection } {
   const wire = new FakeWire();
-  return { wire, connection: new Connection(wire, "relay.example:61920") };
+  return { wire, connection: new ServerConnection(wire, "relay.example:61920") };
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -4,7 +4,7 @@ import { dial } from "../../src/client/dial.ts";
 import { Meter } from "../../src/client/meter.ts";
 import { Output } from "../../src/client/output.ts";
 import type { Trust } from "../../src/client/trust.ts";
-import { Watcher } from "../../src/client/watch.ts";
+import { WatchClient } from "../../src/client/watch.ts";
 import type { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
 import { certificates } from "./certificates.ts";
@@ -13,7 +13,7 @@ import { frameBytes, type Peer, type StandIn, standIn } from "./standin.ts";
 
 setDefaultTimeout(60_000);
 
-interface Patiences {
+interface WatchTimes {
   waitMs?: number;
   retryMs?: number;
   meter?: Meter;
@@ -22,7 +22,7 @@ interface Patiences {
   trust?: Trust;
 }
 
-function watching(server: { address: string }, options: Patiences = {}) {
+function watching(server: { address: string }, options: WatchTimes = {}) {
   const {
     waitMs = 0,
     retryMs = 0,
@@ -43,7 +43,7 @@ function watching(server: { address: string }, options: Patiences = {}) {
       return 0;
     },
   });
-  const watcher = new Watcher({
+  const watcher = new WatchClient({
     channel: "fier/default",
     dial: (peer) => dial(parseAddress(server.address), trust, peer),
     request: (wait) => {
@@ -611,7 +611,7 @@ test("an output whose reader has gone ends it quietly, with a retry too", async 
         },
         flush: () => 0,
       });
-      const watcher = new Watcher({
+      const watcher = new WatchClient({
         channel: "fier/default",
         dial: () => dial(parseAddress(server.address), { type: "system" }),
         request: () => encodeRequest("watch", [["user", "fier"]]),

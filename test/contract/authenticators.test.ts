@@ -6,8 +6,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Authenticator } from "../../src/auth/authenticator.ts";
+import { FolderAuthenticator } from "../../src/auth/folderauthenticator.ts";
 import { Throttle, throttled } from "../../src/auth/throttle.ts";
-import { UsersFolder } from "../../src/auth/users.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 
@@ -44,7 +44,7 @@ async function folderOf(
 ) {
   for (const [user, password] of Object.entries(users))
     await Bun.write(join(folder, user + ending), await write(password));
-  return new UsersFolder({ folder, log });
+  return new FolderAuthenticator({ folder, log });
 }
 
 const candidates: readonly Candidate[] = [

@@ -7,7 +7,7 @@ import {
   isLocalRequest,
   isLoopback,
   plainAddress,
-} from "../../src/server/peer.ts";
+} from "../../src/server/clientaddress.ts";
 
 describe("an address", () => {
   test("is IPv4 where it is mapped, and has no zone", () => {

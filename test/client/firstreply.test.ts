@@ -1,12 +1,12 @@
 // The first bytes of a server: frames and streams pass as a ReplyDecoder gives them, complaints of others do not.
 
 import { expect, test } from "bun:test";
-import { Opening } from "../../src/client/opening.ts";
+import { FirstReply } from "../../src/client/firstreply.ts";
 import { frameBytes } from "./standin.ts";
 
 /** The stream that comes of `bytes`, fed in pieces of `size`, or why there is none. */
 function stream(bytes: Uint8Array, size: number): string {
-  const opening = new Opening("relay.example:7", "watch");
+  const opening = new FirstReply("relay.example:7", "watch");
   let text = "";
   try {
     for (let at = 0; at < bytes.length; at += size) {
@@ -62,7 +62,7 @@ test("behind a frame, and later in a stream, a complaint is part of the stream",
 });
 
 test("who asks for a token at a TLS port is told the address that would do", () => {
-  const opening = new Opening("relay.example:7", "token");
+  const opening = new FirstReply("relay.example:7", "token");
   let hint: unknown;
   try {
     opening.feed(Buffer.from(alert, "latin1"));

@@ -1,47 +1,34 @@
-// How long to go on trying, and how long to wait in between: 100 ms, doubling to 5 s, each with jitter so that
-// a server that comes back is not met by everybody at once. The time and the dice are given, for tests.
+// How long to go on trying, and how long to wait in between: 100 ms, doubling to 5 s, each with jitter so that clients do not
+// all come back at once.
 
 import type { Code, FstreamError } from "../errors.ts";
-
-export interface Clock {
-  /** Milliseconds that only grow. */
-  nowMs(): number;
-  sleep(ms: number): Promise<void>;
-  /** 0 <= random < 1. */
-  random(): number;
-}
-
-export const systemClock: Clock = {
-  nowMs: () => performance.now(),
-  sleep: (ms) => Bun.sleep(ms),
-  random: () => Math.random(),
-};
+import type { ClientClock } from "./clock.ts";
 
 const firstPauseMs = 100;
 const longestPauseMs = 5000;
 /** What works for so long is a success; less, if no more is tolerated. */
 export const successMs = 5000;
 
-export class Patience {
-  readonly #clock: Clock;
+export class Backoff {
+  readonly #clock: ClientClock;
   readonly #durationMs: number;
   #untilMs: number | undefined;
   #pauseMs = firstPauseMs;
 
-  /** `durationMs` without success are tolerated: 0 for none at all, Infinity for ever. */
-  constructor(durationMs: number, clock: Clock) {
+  /** `durationMs` without success are tolerated: 0 for none at all, Infinity: without end. */
+  constructor(durationMs: number, clock: ClientClock) {
     this.#clock = clock;
     this.#durationMs = durationMs;
   }
 
-  /** From now on, time passes in vain; nothing if it does already. */
+  /** Time without success counts from now on; nothing if it does already. */
   begin(): void {
     this.#untilMs ??= this.#clock.nowMs() + this.#durationMs;
   }
 
   /**
-   * It worked for `ms`, which therefore was not in vain. Only if that was for long is all forgotten, the pauses too: a server
-   * that ends what it has just begun, again and again, must not be met without any.
+   * It worked for `ms`, which do not count. Only after `successMs` does everything begin anew, the pauses too: a server that
+   * ends again and again what it has just begun must not be dialled without pauses.
    */
   worked(ms: number): void {
     if (ms >= Math.min(successMs, this.#durationMs)) {
@@ -77,7 +64,7 @@ const passing: ReadonlySet<Code> = new Set<Code>([
   "internal",
 ]);
 
-/** Whether an error may be gone by itself the next time. A refusal of who one is, or of what was asked, stays. */
+/** Whether an error may be gone by itself the next time. A refusal of a login, or of the request itself, stays. */
 export function mayPass(error: FstreamError): boolean {
   return passing.has(error.code);
 }

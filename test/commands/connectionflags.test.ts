@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAddress } from "../../src/client/address.ts";
 import type { Invocation } from "../../src/commands/command.ts";
-import { addressOperand, patienceOf, trustOf } from "../../src/commands/link.ts";
+import { addressOperand, optionalDuration, trustOf } from "../../src/commands/connectionflags.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fstream-link-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -57,10 +57,10 @@ test("a trust flag that would have no effect, or contradicts another, is refused
 });
 
 test("patience is nothing without the flag, for ever with the flag alone, and else its duration", () => {
-  expect(patienceOf("--wait", undefined)).toBe(0);
-  expect(patienceOf("--wait", true)).toBe(Number.POSITIVE_INFINITY);
-  expect(patienceOf("--wait", "90s")).toBe(90_000);
-  expect(() => patienceOf("--wait", "soon")).toThrow("--wait is a duration");
+  expect(optionalDuration("--wait", undefined)).toBe(0);
+  expect(optionalDuration("--wait", true)).toBe(Number.POSITIVE_INFINITY);
+  expect(optionalDuration("--wait", "90s")).toBe(90_000);
+  expect(() => optionalDuration("--wait", "soon")).toThrow("--wait is a duration");
 });
 
 type Verb = Parameters<typeof addressOperand>[0];

@@ -1,19 +1,19 @@
-// The fair queue before dear work: how many at once, in which order, and who goes when it is full.
+// The fair queue for expensive work: how many run at once, in which order, and what is dropped when it is full.
 
 import { expect, test } from "bun:test";
-import { Lanes, type LanesOptions } from "../../src/auth/lanes.ts";
+import { FairQueue, type FairQueueOptions } from "../../src/auth/fairqueue.ts";
 
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Work that ends when told, and the order in which pieces of it began. */
-function bench(options: LanesOptions) {
-  const lanes = new Lanes(options);
+/** Work that ends when `endOne` says so, and the order in which pieces of it began. */
+function bench(options: FairQueueOptions) {
+  const queue = new FairQueue(options);
   const began: string[] = [];
   const ends: (() => void)[] = [];
   const ask = (lane: string, name: string) =>
-    lanes
+    queue
       .run(lane, async () => {
         began.push(name);
         await new Promise<void>((resolve) => ends.push(resolve));
@@ -24,7 +24,7 @@ function bench(options: LanesOptions) {
     ends.shift()?.();
     await settle();
   };
-  return { ask, began, endOne, lanes };
+  return { ask, began, endOne, queue };
 }
 
 test("no more than allowed runs at once, and the next begins when one ends", async () => {
@@ -38,7 +38,7 @@ test("no more than allowed runs at once, and the next begins when one ends", asy
   expect(await Promise.all(all)).toEqual(["1", "2", "3", "4"]);
 });
 
-test("one who asks once waits for one piece of another's many", async () => {
+test("a key with one piece of work waits for one piece of another's many", async () => {
   const { ask, began, endOne } = bench({ atOnce: 1, maxWaiting: 10 });
   const all = [
     ask("a", "a1"),
@@ -53,7 +53,7 @@ test("one who asks once waits for one piece of another's many", async () => {
   expect(began).toEqual(["a1", "a2", "b1", "c1", "a3", "a4"]);
 });
 
-test("when too many wait the newest of the longest lane is refused as busy, not the one who asks once", async () => {
+test("when too many wait the newest of the longest lane is refused as busy, not the only one of another", async () => {
   const { ask, began, endOne } = bench({ atOnce: 1, maxWaiting: 3 });
   const flood = ["a1", "a2", "a3", "a4", "a5"].map((name) => ask("a", name));
   const honest = ask("b", "b1");
@@ -64,13 +64,13 @@ test("when too many wait the newest of the longest lane is refused as busy, not 
   expect(began).toEqual(["a1", "a2", "b1", "a3"]);
 });
 
-test("work that fails gives its place to the next, and its error to who asked", async () => {
-  const { lanes } = bench({ atOnce: 1, maxWaiting: 1 });
-  const failing = lanes.run("a", () => Promise.reject(new Error("no"))).catch((error: unknown) => error);
-  const next = lanes.run("a", () => Promise.resolve("yes"));
+test("work that fails gives its place to the next, and its error to its caller", async () => {
+  const { queue } = bench({ atOnce: 1, maxWaiting: 1 });
+  const failing = queue.run("a", () => Promise.reject(new Error("no"))).catch((error: unknown) => error);
+  const next = queue.run("a", () => Promise.resolve("yes"));
   expect(await failing).toEqual(new Error("no"));
   expect(await next).toBe("yes");
-  expect(await lanes.run("a", () => Promise.resolve("again"))).toBe("again");
+  expect(await queue.run("a", () => Promise.resolve("again"))).toBe("again");
 });
 
 test("the lane with the most pressure loses its newest, not the one that came last", async () => {
@@ -90,7 +90,7 @@ test("the lane with the most pressure loses its newest, not the one that came la
   expect(began).toEqual(["1", "c", "e", "d"]);
 });
 
-test("those who ask for the first time are not dropped, up to eight times as many as may wait", async () => {
+test("first attempts are not dropped, up to eight times as many as may wait", async () => {
   const { ask, endOne } = bench({ atOnce: 1, maxWaiting: 4, pressureOf: () => () => 1 });
   const all = Array.from({ length: 33 }, (_, index) => ask(`network ${index}`, `${index}`));
   expect(await ask("network 33", "33")).toMatchObject({ code: "busy" });
@@ -98,7 +98,7 @@ test("those who ask for the first time are not dropped, up to eight times as man
   expect(await Promise.all(all)).toEqual(Array.from({ length: 33 }, (_, index) => `${index}`));
 });
 
-test("every other turn is for those that ask for the first time, the newest first; the others are served in order", async () => {
+test("every other one served is a first attempt, the newest first; the others are served in order", async () => {
   const { ask, began, endOne } = bench({
     atOnce: 1,
     maxWaiting: 20,
@@ -110,7 +110,7 @@ test("every other turn is for those that ask for the first time, the newest firs
   expect(began).toEqual(["a", "b", "new 2", "c", "new 1", "d", "e", "f", "g"]);
 });
 
-test("of those that ask for the first time the least pressed are served first, the newest of these before", async () => {
+test("of first attempts the least pressed are served first, of these the newest", async () => {
   const { ask, began, endOne } = bench({
     atOnce: 1,
     maxWaiting: 20,
@@ -128,7 +128,7 @@ test("what has waited for too long is refused as busy, and nothing else is", asy
   const { ask, began, endOne } = bench({
     atOnce: 1,
     maxWaiting: 10,
-    patience: (expire) => {
+    timeout: (expire) => {
       expiries.push(expire);
       return { cancel: () => cancelled++ };
     },

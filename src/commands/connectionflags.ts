@@ -9,7 +9,7 @@ import { FstreamError } from "../errors.ts";
 import { readNamedFile } from "../file.ts";
 import { parseDuration } from "../settings/duration.ts";
 import type { Flag, Invocation, Terminal } from "./command.ts";
-import { say } from "./words.ts";
+import { say } from "./stderr.ts";
 
 /** A file of all the authorities there are has some 250 KiB. Bytes. */
 const maxCafileBytes = 4 * 1024 * 1024;
@@ -123,7 +123,7 @@ async function readPem(path: string): Promise<string> {
  * The duration of a flag that may stand alone, milliseconds: 0 if it was not given, Infinity if it has no
  * value. Throws `usage`.
  */
-export function patienceOf(name: string, value: string | boolean | undefined): number {
+export function optionalDuration(name: string, value: string | boolean | undefined): number {
   if (value === undefined || value === false) return 0;
   if (value === true) return Number.POSITIVE_INFINITY;
   const ms = parseDuration(value);

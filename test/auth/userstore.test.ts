@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chown, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readUsers, writeUser } from "../../src/auth/folder.ts";
 import type { User } from "../../src/auth/userfile.ts";
+import { readUsers, writeUser } from "../../src/auth/userstore.ts";
 
 let folder: string;
 beforeEach(async () => {

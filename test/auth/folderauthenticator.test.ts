@@ -5,7 +5,7 @@ import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Authenticator } from "../../src/auth/authenticator.ts";
-import { UsersFolder } from "../../src/auth/users.ts";
+import { FolderAuthenticator } from "../../src/auth/folderauthenticator.ts";
 import { createLog } from "../../src/log.ts";
 
 let folder: string;
@@ -17,7 +17,7 @@ beforeEach(async () => {
   const write = (line: string) => {
     logged += line;
   };
-  authenticator = new UsersFolder({
+  authenticator = new FolderAuthenticator({
     folder,
     log: createLog({ level: "info", journal: false, write, nowMs: () => 0 }),
   });
@@ -57,13 +57,13 @@ test("with two files for one name nobody logs in, and the log says why", async (
   await Bun.write(join(folder, "fier.toml"), 'password = "123"');
   await Bun.write(join(folder, "fier.ini"), "[DEFAULT]\npassword=123");
   expect(await login("fier", "123")).toBe("unauthorized");
-  expect(logged).toContain("nobody can log in as fier: two files for one user");
+  expect(logged).toContain("fier can't log in: two files for one user");
 });
 
 test("a file with something wrong in it lets nobody in, and the log says what, but not the password", async () => {
   await Bun.write(join(folder, "fier.toml"), 'password = "hunter2"\nchanels = ["a"]');
   expect(await login("fier", "hunter2")).toBe("unauthorized");
-  expect(logged).toContain("nobody can log in as fier: unknown key chanels");
+  expect(logged).toContain("fier can't log in: unknown key chanels");
   expect(logged).not.toContain("hunter2");
 });
 

@@ -32,7 +32,7 @@ export function say(text: string, most = maxUnreadBytes): void {
 }
 
 /** Resolves when all that was said is out, or after `limitMs`: to be awaited before the process ends. */
-export async function said(limitMs: number): Promise<void> {
+export async function flushed(limitMs: number): Promise<void> {
   if (unreadBytes === 0) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   whenRead = resolve;

@@ -1,11 +1,11 @@
 // Hints for who was refused: by the code, and where the code leaves it open by our servers' words.
 
 import { expect, test } from "bun:test";
-import { advised } from "../../src/client/advice.ts";
+import { withHint } from "../../src/client/hints.ts";
 import { FstreamError } from "../../src/errors.ts";
 
 function hintFor(message: string, verb: "watch" | "broadcast" | "token"): string {
-  return advised(new FstreamError("unauthorized", message), verb).hint ?? "";
+  return withHint(new FstreamError("unauthorized", message), verb).hint ?? "";
 }
 
 test("who is refused for a password is told to check it", () => {
@@ -31,5 +31,5 @@ test("where passwords may not travel in the open, the ways around are told", () 
 
 test("a hint that is there is kept", () => {
   const error = new FstreamError("unauthorized", "no", { hint: "ask me" });
-  expect(advised(error, "broadcast")).toBe(error);
+  expect(withHint(error, "broadcast")).toBe(error);
 });

@@ -6,7 +6,7 @@ import { FstreamError } from "../errors.ts";
 import { ReplyDecoder, type ReplyResult } from "../protocol/reply.ts";
 import type { Request } from "../protocol/request.ts";
 
-/** The usual ports, for whoever has taken the wrong one. */
+/** The usual ports, for a hint. */
 export const usualPorts =
   "plain fstream is usually on port 61920, fstreams:// on 61922, https:// (for tokens) on 61921";
 
@@ -17,7 +17,7 @@ const beginnings: readonly { readonly name: string; readonly bytes: readonly (re
 ];
 
 /** A ReplyDecoder that throws FstreamError `failed` if the first bytes are those of another protocol. */
-export class Opening {
+export class FirstReply {
   readonly #decoder = new ReplyDecoder();
   readonly #place: string;
   readonly #verb: Request["intent"];

@@ -1,5 +1,5 @@
-// The next step for somebody whom the server refused: what it said, with a hint where one is known. The server
-// does not know our flags; this is the place that does.
+// The next step after a refusal: the server's error, with a hint where one is known. The server does not know our flags; this
+// is the place that does.
 
 import { type Code, FstreamError } from "../errors.ts";
 import type { Request } from "../protocol/request.ts";
@@ -28,7 +28,7 @@ const hints: Partial<Record<Code, Hint>> = {
   shutting_down: later,
 };
 
-/** What the code `unauthorized` leaves open only our server's words tell; others' just get the code's hint. */
+/** What exactly was `unauthorized` only our server's message tells; for others' there is the code's hint. */
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
   [/^the token /, () => newToken],
@@ -41,13 +41,13 @@ const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   ],
 ];
 
-/** `error` from the server, with a hint for who called `verb`. */
-export function advised(error: FstreamError, verb: Verb): FstreamError {
-  const told =
+/** `error` from the server, with a hint for the user of `verb`. */
+export function withHint(error: FstreamError, verb: Verb): FstreamError {
+  const specific =
     error.code === "unauthorized"
-      ? unauthorizedHints.find(([words]) => words.test(error.message))?.[1]
+      ? unauthorizedHints.find(([message]) => message.test(error.message))?.[1]
       : undefined;
-  const hint = (told ?? hints[error.code])?.(verb);
+  const hint = (specific ?? hints[error.code])?.(verb);
   if (hint === undefined || error.hint !== undefined) return error;
   return new FstreamError(error.code, error.message, { hint, cause: error.cause });
 }

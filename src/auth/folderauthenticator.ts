@@ -1,23 +1,23 @@
-// The folder of users: NAME.toml or NAME.ini lets NAME in (userfile.ts says what stands in it). What is in it is
-// looked up for each login, so that adding a user needs no restart.
+// The authenticator "users": NAME.toml or NAME.ini in the users folder lets NAME in (userfile.ts says what stands in it). The
+// folder is looked at for each login, so that adding a user needs no restart.
 //
 // A name from outside never becomes part of a path: it is looked for among the folder's entries, character by
 // character, which also settles case-blind disks and Unicode's normal forms. And it does not show in the time
-// a login takes whether there is such a user: for one who isn't there, another one's file is read and its
+// a login takes whether there is such a user: for an unknown one another's file is read and its
 // password compared, always the same one for the same name.
 
 import { createHmac, randomBytes } from "node:crypto";
 import { FstreamError, named } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Authenticator, Grant, Login } from "./authenticator.ts";
-import { findEntry, nameOf, readEntry } from "./folder.ts";
 import { type Files, Listing } from "./listing.ts";
 import { networkOf } from "./network.ts";
 import { Passwords } from "./password.ts";
 import type { User } from "./userfile.ts";
+import { findEntry, nameOf, readEntry } from "./userstore.ts";
 
-/** Lets in whom a folder has a file for. */
-export class UsersFolder implements Authenticator {
+/** Lets in the users that a folder has a file for. */
+export class FolderAuthenticator implements Authenticator {
   readonly #folder: string;
   readonly #listing: Listing;
   readonly #log: Log;
@@ -58,7 +58,7 @@ export class UsersFolder implements Authenticator {
     if (entry === undefined) return undefined;
     const file = await readEntry(entry);
     if ("user" in file) return file.user;
-    this.#log.repeated(`user ${name}`, `nobody can log in as ${named(name)}: ${file.problem}`);
+    this.#log.repeated(`user ${name}`, `${named(name)} can't log in: ${file.problem}`);
     return undefined;
   }
 
