@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { dirname, join, normalize } from "node:path";
 import { Glob } from "bun";
+import { containers } from "../src/media/containers.ts";
 
 const root = join(import.meta.dir, "..");
 
@@ -123,6 +124,14 @@ describe("the layers", () => {
       })
       .map(({ path }) => path);
     expect(barrels).toEqual([]);
+  });
+
+  test("have a file for each container, in its family's folder, named as the container is", () => {
+    const files = sources
+      .filter(({ layer }) => layer === "media")
+      .map(({ path }) => path.split("/").slice(2));
+    for (const { name } of containers)
+      expect(files.filter((path) => path.length === 2 && path[1] === `${name}.ts`)).toHaveLength(1);
   });
 
   test("leave the process's end to main", () => {

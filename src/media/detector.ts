@@ -1,7 +1,7 @@
 // What the relay wants to know of a stream's bytes, and nothing else: where a decoder can start (join
 // points), what it must be given first (the header), and where a stream can be cut without leaving half
-// of something behind (unit ends). One file for each container implements `Detector`; sniffer.ts finds
-// out which one it is.
+// of something behind (unit ends). Each container has a file of its name, FAMILY/CONTAINER.ts, that exports a
+// `Container`; containers.ts lists them, sniffer.ts finds out which one a stream is.
 //
 //   bytes ->  [header][unit][unit][unit][unit][unit] ...
 //                     ^join             ^join          offsets are absolute: bytes since the channel began

@@ -1,7 +1,7 @@
 // Collects the next N bytes of a stream that comes in pieces: what the detectors read their fixed-size
 // fields from. One small buffer, used again and again; what is skipped or kept whole never passes here.
 
-import { maxClosingBytes } from "./detector.ts";
+import { readNumber } from "./bytes.ts";
 
 /** A buffer that fills up to `want` bytes, from pieces of any size. `capacity` bounds `want`, in bytes. */
 export class Gather {
@@ -121,68 +121,3 @@ export class Collected {
 
 /** What `Collected` takes at first, bytes. */
 const firstCollectedBytes = 256;
-
-/**
- * A short text that differs if `bytes` do: to compare headers by, in no time however long they are. Not for secrets: two
- * headers can be made to have the same one, and then only that stream's own watchers see the wrong one.
- */
-export function fingerprint(bytes: Uint8Array): string {
-  if (bytes.length === 0) return "";
-  let a = 0x9e37_79b1;
-  let b = 0x85eb_ca6b;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let i = 0; i < bytes.length; i += 4) {
-    const isWhole = i + 4 <= bytes.length;
-    const word = isWhole ? view.getUint32(i) : readNumber(bytes, i, bytes.length - i);
-    a = Math.imul(a ^ word, 0x0100_0193);
-    a ^= a >>> 13;
-    b = Math.imul(b ^ word, 0x5bd1_e995);
-    b ^= b >>> 15;
-  }
-  return [bytes.length, a >>> 0, b >>> 0].map((number) => number.toString(36)).join("-");
-}
-
-/** The unsigned big-endian number of `size` (1 to 6) bytes at `at`. */
-export function readNumber(bytes: Uint8Array, at: number, size: number): number {
-  let value = 0;
-  for (let i = at; i < at + size; i++) value = value * 256 + bytes[i];
-  return value;
-}
-
-/** All of `parts`, one after the other, in a buffer of their own. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(lengthOf(parts));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-/** Whether `a` and `b` hold the same bytes. */
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
-
-/** What fillers are made of. */
-const zeros = new Uint8Array(64 * 1024);
-
-/**
- * So many bytes to make up for what did not come (see `Detector.closing`): zeros, or none if that is too many. They take no
- * memory of their own.
- */
-export function filler(bytes: number): Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  if (bytes > maxClosingBytes) return parts;
-  for (let left = bytes; left > 0; left -= zeros.length) parts.push(zeros.subarray(0, left));
-  return parts;
-}
-
-/** Bytes of all of `parts`. */
-export function lengthOf(parts: readonly Uint8Array[]): number {
-  return parts.reduce((sum, { length }) => sum + length, 0);
-}

@@ -2,8 +2,8 @@
 // leave off. There are three kinds of streams: of a known container (marks that its detector found), of chunks
 // (`bufsize`: computed), and opaque ones (anywhere). While the sniffer still looks, a stream is of no kind yet.
 
+import { lengthOf } from "../media/bytes.ts";
 import { type Header, maxClosingBytes, noHeader, type StreamInfo } from "../media/detector.ts";
-import { lengthOf } from "../media/gather.ts";
 import { Sniffer } from "../media/sniffer.ts";
 import type { Clock } from "./clock.ts";
 import { type Join, Joins } from "./joins.ts";

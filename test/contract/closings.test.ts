@@ -2,8 +2,8 @@
 // of its units does, so that the first byte of another stream is not taken for a part of this one.
 
 import { describe, expect, test } from "bun:test";
+import { concat } from "../../src/media/bytes.ts";
 import { containers } from "../../src/media/containers.ts";
-import { concat } from "../../src/media/gather.ts";
 import { fixture, Recorder, random } from "../media/recorder.ts";
 
 const cuts = 300;

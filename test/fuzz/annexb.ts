@@ -1,4 +1,4 @@
-// H.264 and HEVC in Annex B form by structure: parameter sets of any id and size, pictures, start codes. src/media/annexb.ts
+// H.264 and HEVC in Annex B form by structure: parameter sets of any id and size, pictures, start codes. src/media/annexb
 // follows them.
 
 import { golomb, pps, ppsOf, slice, sps } from "./avc.ts";

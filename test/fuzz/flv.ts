@@ -1,4 +1,4 @@
-// FLV by structure: configurations of any size and number, frames, tags whose sizes lie. src/media/flv.ts follows it.
+// FLV by structure: configurations of any size and number, frames, tags whose sizes lie. src/media/flv follows it.
 
 import { avcC, slice } from "./avc.ts";
 import { ascii, big, type Family, joined, noise, number, type Part, pick, type Roll, size } from "./parts.ts";

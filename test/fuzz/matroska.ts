@@ -1,4 +1,4 @@
-// Matroska by structure: elements in elements, sizes unknown or false, tracks, blocks. src/media/matroska.ts follows it.
+// Matroska by structure: elements in elements, sizes unknown or false, tracks, blocks. src/media/matroska follows it.
 
 import { avcC, slice } from "./avc.ts";
 import {

@@ -1,4 +1,4 @@
-// Fragmented MP4 by structure: boxes in boxes, tracks, fragments, sizes that lie. src/media/fmp4.ts follows it.
+// Fragmented MP4 by structure: boxes in boxes, tracks, fragments, sizes that lie. src/media/mp4 follows it.
 
 import { avcC, slice } from "./avc.ts";
 import {

@@ -1,4 +1,4 @@
-// MPEG-TS by structure: tables of any number of programs and streams, PES packets, counters. src/media/mpegts.ts follows it.
+// MPEG-TS by structure: tables of any number of programs and streams, PES packets, counters. src/media/mpegts follows it.
 
 import { pps, ppsOf, slice, sps } from "./avc.ts";
 import { big, type Family, joined, noise, number, type Part, pick, size } from "./parts.ts";

@@ -1,4 +1,4 @@
-// Ogg by structure: logical streams, pages, packets over many pages, chains. src/media/ogg.ts follows it.
+// Ogg by structure: logical streams, pages, packets over many pages, chains. src/media/ogg follows it.
 
 import { ascii, type Family, joined, noise, number, type Part, pick, size, small, text } from "./parts.ts";
 

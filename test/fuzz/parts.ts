@@ -4,7 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { concat } from "../../src/media/gather.ts";
+import { concat } from "../../src/media/bytes.ts";
 
 /** A part of a stream; its numbers and texts are its kind's own. */
 export interface Part {

@@ -1,4 +1,4 @@
-// IVF, Y4M and Motion JPEG by structure. src/media/ivf.ts, y4m.ts and mjpeg.ts follow them.
+// IVF, Y4M and Motion JPEG by structure. src/media/pictures follows them.
 
 import {
   ascii,

@@ -1,5 +1,5 @@
-// Sound by structure: FLAC, ADTS, MPEG audio and AC-3 as frames in a row, WAV as chunks. src/media/flac.ts, frames.ts and wav.ts
-// follow them.
+// Sound by structure: FLAC, ADTS, MPEG audio and AC-3 as frames in a row, WAV as chunks. src/media/audio follows
+// them.
 
 import {
   ascii,

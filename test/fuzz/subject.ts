@@ -2,6 +2,7 @@
 // What they must keep to, and is cheap to see, is held against them here; time and memory are examine.ts's.
 
 import { FstreamError } from "../../src/errors.ts";
+import { lengthOf } from "../../src/media/bytes.ts";
 import { containers } from "../../src/media/containers.ts";
 import {
   type Container,
@@ -11,7 +12,6 @@ import {
   maxHeaderBytes,
   type Sink,
 } from "../../src/media/detector.ts";
-import { lengthOf } from "../../src/media/gather.ts";
 import { Sniffer } from "../../src/media/sniffer.ts";
 import type { End } from "../../src/relay/broadcast.ts";
 import type { Outlet, StartPoint, Watcher } from "../../src/relay/watcher.ts";

@@ -49,6 +49,11 @@ export function random(seed: number): (below: number) => number {
   };
 }
 
+/** All of `parts`, one after the other. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
+}
+
 /** `length` bytes of noise. */
 export function noise(length: number, seed: number): Uint8Array {
   const next = random(seed);

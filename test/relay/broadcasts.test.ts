@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
-import { concat } from "../../src/media/gather.ts";
+import { concat } from "../../src/media/bytes.ts";
 import { fixture } from "../media/recorder.ts";
 import { Rig } from "./rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes, wavHead } from "./streams.ts";

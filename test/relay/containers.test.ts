@@ -2,8 +2,8 @@
 // end and goes on at a join point, as the container's own detector has them.
 
 import { describe, expect, test } from "bun:test";
+import { concat } from "../../src/media/bytes.ts";
 import type { Header } from "../../src/media/detector.ts";
-import { concat } from "../../src/media/gather.ts";
 import { Sniffer } from "../../src/media/sniffer.ts";
 import { fixture, random } from "../media/recorder.ts";
 import { Rig, type Sender } from "./rig.ts";

@@ -3,8 +3,8 @@
 
 import { afterEach, describe, expect, mock, spyOn, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
+import { wav } from "../../src/media/audio/wav.ts";
 import type { Detector } from "../../src/media/detector.ts";
-import { wav } from "../../src/media/wav.ts";
 import { Rig } from "./rig.ts";
 import { opaque, sniffedBytes, wavHead } from "./streams.ts";
 

@@ -5,7 +5,7 @@
 
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
-import { concat } from "../../src/media/gather.ts";
+import { concat } from "../../src/media/bytes.ts";
 import { attacks, streamOf } from "../fuzz/attacks.ts";
 import { familyOf } from "../fuzz/families.ts";
 import { render } from "../fuzz/parts.ts";

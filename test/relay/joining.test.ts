@@ -1,7 +1,7 @@
 // Where a watcher's first byte is.
 
 import { describe, expect, test } from "bun:test";
-import { concat } from "../../src/media/gather.ts";
+import { concat } from "../../src/media/bytes.ts";
 import { Rig } from "./rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes, wavHead } from "./streams.ts";
 

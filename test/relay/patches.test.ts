@@ -3,10 +3,10 @@
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
-import { boxOf, fourCc } from "../../src/media/boxes.ts";
+import { concat } from "../../src/media/bytes.ts";
 import type { Header } from "../../src/media/detector.ts";
-import { fmp4 } from "../../src/media/fmp4.ts";
-import { concat } from "../../src/media/gather.ts";
+import { boxOf, fourCc } from "../../src/media/mp4/boxes.ts";
+import { fmp4 } from "../../src/media/mp4/fmp4.ts";
 
 import { type Patch, Patches } from "../../src/relay/patches.ts";
 import { segmentSize } from "../../src/relay/ring.ts";

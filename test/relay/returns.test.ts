@@ -3,9 +3,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
-import { fmp4 } from "../../src/media/fmp4.ts";
-import { concat } from "../../src/media/gather.ts";
-import { ogg } from "../../src/media/ogg.ts";
+import { concat } from "../../src/media/bytes.ts";
+import { fmp4 } from "../../src/media/mp4/fmp4.ts";
+import { ogg } from "../../src/media/ogg/ogg.ts";
 import { fixture, Recorder } from "../media/recorder.ts";
 import { Rig } from "./rig.ts";
 import { flvConfig, flvFrame, flvHead, wavHead } from "./streams.ts";

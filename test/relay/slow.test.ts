@@ -1,7 +1,7 @@
 // Watchers that are too slow: nobody else suffers, they skip to where a player can go on, and memory stays bounded.
 
 import { describe, expect, test } from "bun:test";
-import { concat } from "../../src/media/gather.ts";
+import { concat } from "../../src/media/bytes.ts";
 import { options, Rig, ringBytes, type Sender } from "./rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes, wavHead } from "./streams.ts";
 

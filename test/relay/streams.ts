@@ -1,7 +1,7 @@
 // Streams made for the tests of the relay: bytes that tell where they are from, and two real containers, as
 // small as can be, whose join points lie where the test wants them.
 
-import { concat } from "../../src/media/gather.ts";
+import { concat } from "../../src/media/bytes.ts";
 import { SniffedCutPoints } from "../../src/relay/cutpoints.ts";
 import { WorkTimes } from "../../src/relay/worktime.ts";
 import { FakeClock } from "./clock.ts";

@@ -1,0 +1,23 @@
+// Headers compared by a few characters, so that their length does not matter.
+
+import { readNumber } from "./bytes.ts";
+
+/**
+ * A short text that differs if `bytes` do: to compare headers by, in no time however long they are. Not for secrets: two
+ * headers can be made to have the same one, and then only that stream's own watchers see the wrong one.
+ */
+export function fingerprint(bytes: Uint8Array): string {
+  if (bytes.length === 0) return "";
+  let a = 0x9e37_79b1;
+  let b = 0x85eb_ca6b;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let i = 0; i < bytes.length; i += 4) {
+    const isWhole = i + 4 <= bytes.length;
+    const word = isWhole ? view.getUint32(i) : readNumber(bytes, i, bytes.length - i);
+    a = Math.imul(a ^ word, 0x0100_0193);
+    a ^= a >>> 13;
+    b = Math.imul(b ^ word, 0x5bd1_e995);
+    b ^= b >>> 15;
+  }
+  return [bytes.length, a >>> 0, b >>> 0].map((number) => number.toString(36)).join("-");
+}
