@@ -23,7 +23,7 @@ export interface Broadcaster {
   readonly channelPassword: string;
   /** Chunk size in bytes, 0: none. */
   readonly bufsize: number;
-  /** It is not the channel's broadcaster any more, and must stop: `replaced`, `shutting_down`, or silent too long. */
+  /** It is not the channel's broadcaster any more, and must stop: `replaced`, `shutting_down`, silent too long, or more than its bit rate. */
   dismissed(error: FstreamError): void;
 }
 

@@ -11,6 +11,7 @@
 import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
 import { Audience, type AudienceOptions } from "./audience.ts";
+import { BitrateLimit } from "./bitrate.ts";
 import { type Broadcast, type Broadcaster, type ChannelState, type End, leadsNowhere } from "./broadcast.ts";
 import { type Budget, Share } from "./budget.ts";
 import type { Clock } from "./clock.ts";
@@ -23,6 +24,8 @@ import type { WorkTimes } from "./worktime.ts";
 
 export interface ChannelOptions extends AudienceOptions {
   readonly maxDelayMs: number;
+  /** Bits a second that a broadcaster may send on average; 0: no limit. */
+  readonly maxBitrate: number;
   /** 0: never. */
   readonly broadcasterTimeoutMs: number;
   readonly holdMs: number;
@@ -74,6 +77,8 @@ export class Channel {
   #ring: Ring | undefined;
   #reportedShort = false;
   #recognised = false;
+  /** Of the broadcast that is on. */
+  #bitrateLimit: BitrateLimit | undefined;
   #bytesIn = 0;
 
   constructor(user: string, name: string, parts: ChannelParts) {
@@ -164,7 +169,10 @@ export class Channel {
     this.#broadcasts.push(broadcast);
     this.#reportedShort = false;
     this.#recognised = false;
-    this.#timeline.note(start, this.#parts.clock.nowMs());
+    const nowMs = this.#parts.clock.nowMs();
+    const { maxBitrate } = this.#parts.options;
+    this.#bitrateLimit = maxBitrate === 0 ? undefined : new BitrateLimit(maxBitrate, nowMs);
+    this.#timeline.note(start, nowMs);
     if (before.type === "live") {
       const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
       this.#guard(() => before.broadcast.broadcaster.dismissed(error));
@@ -195,7 +203,7 @@ export class Channel {
     });
   }
 
-  /** Adds bytes of `broadcast`; those of one that is over are dropped. */
+  /** Adds bytes of `broadcast`; those of one that is over are dropped. Ends it if they are more than its bit rate allows. */
   append(broadcast: Broadcast, bytes: Uint8Array): void {
     const ring = this.#ring;
     if (this.#state.type !== "live" || this.#state.broadcast !== broadcast || ring === undefined) return;
@@ -207,6 +215,7 @@ export class Channel {
       this.#added(broadcast, ring, part, nowMs);
     }
     this.#fanOut.wake();
+    this.#limitBitrate(broadcast, bytes.length, nowMs);
   }
 
   /**
@@ -218,9 +227,26 @@ export class Channel {
     if (this.#state.type !== "live" || this.#state.broadcast !== broadcast || ring === undefined) return 0;
     const bytes = ring.fill(receive);
     if (bytes.length === 0) return 0;
-    this.#added(broadcast, ring, bytes, this.#parts.clock.nowMs());
+    const nowMs = this.#parts.clock.nowMs();
+    this.#added(broadcast, ring, bytes, nowMs);
     this.#fanOut.wake();
+    this.#limitBitrate(broadcast, bytes.length, nowMs);
     return bytes.length;
+  }
+
+  #limitBitrate(broadcast: Broadcast, bytes: number, nowMs: number): void {
+    if (this.#bitrateLimit === undefined || this.#bitrateLimit.take(bytes, nowMs)) return;
+    const { maxBitrate } = this.#parts.options;
+    this.#dismiss(
+      broadcast,
+      new FstreamError("limit", `more than the ${maxBitrate} bits a second that are allowed here`),
+    );
+  }
+
+  /** Ends `broadcast`, which is on, for a fault of its broadcaster. */
+  #dismiss(broadcast: Broadcast, error: FstreamError): void {
+    this.#guard(() => broadcast.broadcaster.dismissed(error));
+    this.end(broadcast, { type: "aborted", error });
   }
 
   /** The ring has got `bytes`, its newest. */
@@ -341,8 +367,7 @@ export class Channel {
     if (state.type === "live" && broadcasterTimeoutMs > 0) {
       if (nowMs - this.#timeline.newestMs >= broadcasterTimeoutMs) {
         const error = new FstreamError("disconnected", `nothing came for ${broadcasterTimeoutMs / 1000} s`);
-        this.#guard(() => state.broadcast.broadcaster.dismissed(error));
-        this.end(state.broadcast, { type: "aborted", error });
+        this.#dismiss(state.broadcast, error);
       }
     }
     this.#audience.sweep(nowMs);

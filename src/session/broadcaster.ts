@@ -17,8 +17,6 @@ import { floodBytes, Intake } from "./intake.ts";
 const nothing = new Uint8Array(0);
 /** How long a broadcaster that sent its FIN may take to acknowledge the answer, milliseconds. */
 const acknowledgeTimeoutMs = 5000;
-/** `max_bitrate` holds on the average of so many seconds: a keyframe may be large. */
-const bitrateSeconds = 10;
 
 export class BroadcasterSession implements ConnectionStage, Broadcaster {
   readonly channelPassword: string;
@@ -30,9 +28,6 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
   readonly #name: string;
   #broadcast: BroadcastHandle | undefined;
   #bytes = 0;
-  /** Bits that may still come at once, as of `#allowanceMs`. */
-  #allowance = 0;
-  #allowanceMs = 0;
   #acknowledging: Timer | undefined;
   readonly #intake: Intake;
 
@@ -55,10 +50,8 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
 
   /** `early`: what came of the stream before. Throws FstreamError if the channel can't be had. */
   begin(early: readonly Uint8Array[]): void {
-    const { relay, clock, log, options } = this.#services;
+    const { relay, log } = this.#services;
     this.#broadcast = relay.broadcast(this.#request.user, this.#request.channel, this);
-    this.#allowance = options.maxBitrate * bitrateSeconds;
-    this.#allowanceMs = clock.nowMs();
     log.event(
       `begin ${this.#request.user}`,
       `${this.#name}: a broadcast from ${this.#connection.address} begins`,
@@ -78,19 +71,14 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
 
   #take(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
+    this.#bytes += bytes.length;
     this.#broadcast?.append(bytes);
-    this.#count(bytes.length);
   }
 
   #fill(receive: Receive): number {
     const bytes = this.#broadcast?.fill(receive) ?? 0;
-    this.#count(bytes);
-    return bytes;
-  }
-
-  #count(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#services.options.maxBitrate > 0) this.#meter(bytes * 8);
+    return bytes;
   }
 
   drained(): void {}
@@ -141,21 +129,6 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
 
   #log(end: string): void {
     this.#services.log.event(`end ${this.#request.user}`, `${this.#name}: ${end}`);
-  }
-
-  #meter(bits: number): void {
-    const { clock, options } = this.#services;
-    const nowMs = clock.nowMs();
-    const earned = ((nowMs - this.#allowanceMs) / 1000) * options.maxBitrate;
-    this.#allowance = Math.min(options.maxBitrate * bitrateSeconds, this.#allowance + earned) - bits;
-    this.#allowanceMs = nowMs;
-    if (this.#allowance >= 0 || this.#broadcast === undefined) return;
-    const error = new FstreamError(
-      "limit",
-      `more than the ${options.maxBitrate} bits a second that are allowed here`,
-    );
-    this.#end(error);
-    this.#leave(this.#request.reply ? encodeError(error) : nothing, "fin");
   }
 
   /** A frame is small, and nothing else is sent in this direction, so the socket takes it whole. */

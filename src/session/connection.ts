@@ -49,8 +49,6 @@ export interface SessionOptions extends HandshakeLimits {
   /** How long an ended stream waits for a watcher that takes nothing, milliseconds. */
   readonly drainTimeoutMs: number;
   readonly maxWaitMs: number;
-  /** Bits a second that a broadcaster may send; 0: no limit. */
-  readonly maxBitrate: number;
 }
 
 /** What all sessions share. */

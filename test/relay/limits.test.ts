@@ -247,3 +247,45 @@ describe("a watcher that goes", () => {
     expect(stuck.map(({ ending }) => ending)).toEqual(["slow", ""]);
   });
 });
+
+describe("max_bitrate", () => {
+  const maxBitrate = 80_000;
+
+  test.each(["append", "fill"])("ends a broadcast that sends more, by %s, and holds its watchers", (way) => {
+    const rig = new Rig({ maxBitrate });
+    const sender = rig.broadcast();
+    const watcher = rig.watch();
+    const send = (bytes: Uint8Array) => (way === "append" ? sender.send(bytes) : sender.pour(bytes));
+    for (let second = 0; second < 30; second++) {
+      send(opaque(10_000, second * 10_000));
+      rig.clock.advance(1000);
+    }
+    // Ten seconds' worth may come at once, and no more.
+    send(opaque(100_000, 300_000));
+    expect(sender.dismissal).toBeUndefined();
+    send(opaque(1000, 400_000));
+    expect(sender.dismissal?.code).toBe("limit");
+    expect(sender.dismissal?.message).toContain("80000 bits a second");
+    sender.send(opaque(1000, 401_000));
+    expect(watcher.receivedBytes).toBe(401_000);
+    expect(watcher.ending).toBe("");
+    const back = rig.broadcast();
+    back.send(opaque(sniffedBytes));
+    expect(watcher.receivedBytes).toBe(401_000 + sniffedBytes);
+    expect(back.dismissal).toBeUndefined();
+    back.break(reset);
+    rig.clock.advance(20_000);
+    expect(watcher.ending).toBe("disconnected");
+    expect(rig.relay.backlogBytes).toBe(0);
+  });
+
+  test("ends an append of more than it allows, however large, after its bytes have been passed on", () => {
+    const rig = new Rig({ maxBitrate, holdMs: 0 });
+    const sender = rig.broadcast();
+    const watcher = rig.watch();
+    sender.send(opaque(400_000));
+    expect(sender.dismissal?.code).toBe("limit");
+    expect([watcher.receivedBytes, watcher.ending]).toEqual([400_000, "limit"]);
+    expect(rig.channels).toBe(0);
+  });
+});

@@ -15,6 +15,7 @@ export const options: RelayOptions = {
   maxBacklogTotalBytes: 16 * 65_536,
   maxLagMs: 0,
   maxDelayMs: 20,
+  maxBitrate: 0,
   joinTimeoutMs: 15_000,
   drainTimeoutMs: 30_000,
   broadcasterTimeoutMs: 0,

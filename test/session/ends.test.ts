@@ -137,7 +137,7 @@ describe("a broadcaster", () => {
   });
 
   test("that sends more than max_bitrate on average is refused with limit, its watchers are held", async () => {
-    const house = new House({ maxBitrate: 80_000 });
+    const house = new House({}, { maxBitrate: 80_000 });
     const peer = await house.broadcast({ reply: "1" }, opaque(20_000));
     const watcher = house.rig.watch();
     for (let second = 0; second < 30; second++) {

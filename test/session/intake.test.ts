@@ -6,8 +6,8 @@ import { FakeClock } from "../relay/clock.ts";
 import { opaque } from "../relay/streams.ts";
 import { type FakePeer, House, settled } from "./peer.ts";
 
-const house = (changes: ConstructorParameters<typeof House>[0] = {}) =>
-  new House(changes, { backlogBytes: 8 * 2 ** 20, maxBacklogTotalBytes: 2 ** 26 });
+const house = (changes: ConstructorParameters<typeof House>[1] = {}) =>
+  new House({}, { backlogBytes: 8 * 2 ** 20, maxBacklogTotalBytes: 2 ** 26, ...changes });
 
 /** Sends the next bytes: some by an event, and behind them so many that can be had without one. */
 function flood(peer: FakePeer, from: number, event: number, behind: number): void {

@@ -214,7 +214,6 @@ export class House {
         slowWatcher: "skip",
         drainTimeoutMs: 30_000,
         maxWaitMs: 3_600_000,
-        maxBitrate: 0,
         ...changes,
       },
       admit: () => {
