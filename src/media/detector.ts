@@ -121,16 +121,16 @@ export interface Detector {
   /** Bytes of memory that it keeps of the stream, the headers that it handed out included; 0 if left out. */
   readonly heldBytes?: number;
   /**
-   * From this offset on a patch may still be told for bytes that were fed; none can be if it is left out or infinite. What is
-   * before it ends with a whole unit, or whatever else can be left off behind.
+   * From this offset on a patch may still be reported for bytes that were fed; none can be if it is left out or infinite.
+   * What is before it ends with a whole unit, or at another place where a stream can stop.
    */
   readonly unpatchedFrom?: number;
   /**
    * For a stream that was cut off here: what makes the unit at hand as long as it was announced to be, so that another
    * stream's `resume` and join can follow, and its player is not still inside of this one. The unit itself remains damaged.
-   * Empty where there is nothing to be made up for, or more than `maxClosingBytes`. In parts, which are not to be changed.
+   * Empty where nothing is missing, or more than `maxPaddingBytes`. In parts, which are not to be changed.
    */
-  closing?(): readonly Uint8Array[];
+  padding?(): readonly Uint8Array[];
 }
 
 /** One container: how it is recognised and how it is followed. */
@@ -152,5 +152,5 @@ export const sniffLimit = 65_536;
 /** A header kept for joiners is at most this large; a larger one makes a detector `lost`. Bytes. */
 export const maxHeaderBytes = 4 * 1024 * 1024;
 
-/** More than this is not made up for where a stream was cut off. Bytes. */
-export const maxClosingBytes = 8 * 1024 * 1024;
+/** A unit that lacks more than this is not padded where a stream was cut off. Bytes. */
+export const maxPaddingBytes = 8 * 1024 * 1024;

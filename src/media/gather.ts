@@ -43,7 +43,7 @@ export class Gather {
 
   /**
    * Drops bytes, beginning with those that are there, and going on with `piece` from `at` on, until the next `want` bytes
-   * match; `matches` tells that of the bytes at a place in a buffer. Returns where in `piece` it stopped: it is full if they
+   * match; `matches` decides that for the bytes at a place in a buffer. Returns where in `piece` it stopped: it is full if they
    * were found. `passed` is called with the number of bytes that were dropped.
    */
   seek(

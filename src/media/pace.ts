@@ -1,6 +1,6 @@
 // Work in proportion to bytes: what costs as much as so many bytes of the stream (a header that is made for one join
-// point, tables that are read anew) may be done once for as many bytes of it. In the stream of an honest encoder there
-// is always room; one that is made to cost much has fewer join points than it pretends.
+// point, tables that are read anew) may be done once for as many bytes of it. In an ordinary encoder's stream there is
+// always room; one that is made to cost much has fewer join points than it pretends.
 
 import type { Header } from "./detector.ts";
 

@@ -1,17 +1,14 @@
-// What makes up for bytes that were announced and will not come: see `Detector.closing`.
+// Zeros in place of bytes that a unit announced and that will not come: see `Detector.padding`.
 
-import { maxClosingBytes } from "./detector.ts";
+import { maxPaddingBytes } from "./detector.ts";
 
-/** What fillers are made of. */
-const zeros = new Uint8Array(64 * 1024);
+/** Shared by all padding. */
+const block = new Uint8Array(64 * 1024);
 
-/**
- * So many bytes to make up for what did not come (see `Detector.closing`): zeros, or none if that is too many. They take no
- * memory of their own.
- */
-export function filler(bytes: number): Uint8Array[] {
+/** So many zeros, in parts that take no memory of their own; none if that is more than `maxPaddingBytes`. */
+export function zeros(bytes: number): Uint8Array[] {
   const parts: Uint8Array[] = [];
-  if (bytes > maxClosingBytes) return parts;
-  for (let left = bytes; left > 0; left -= zeros.length) parts.push(zeros.subarray(0, left));
+  if (bytes > maxPaddingBytes) return parts;
+  for (let left = bytes; left > 0; left -= block.length) parts.push(block.subarray(0, left));
   return parts;
 }

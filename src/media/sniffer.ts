@@ -65,8 +65,8 @@ export class Sniffer implements Detector {
     return this.#kept.length + (this.#detector?.heldBytes ?? 0);
   }
 
-  closing(): readonly Uint8Array[] {
-    return this.#detector?.closing?.() ?? [];
+  padding(): readonly Uint8Array[] {
+    return this.#detector?.padding?.() ?? [];
   }
 
   feed(bytes: Uint8Array, offset: number): void {
@@ -82,7 +82,7 @@ export class Sniffer implements Detector {
   }
 
   /** No more bytes will come: what is not known by those that did is opaque. */
-  settle(): void {
+  finishDetection(): void {
     if (this.#state !== "sniffing") return;
     this.#look();
     if (this.#state === "sniffing") this.giveUp();

@@ -3,7 +3,7 @@
 // (`bufsize`: computed), and opaque ones (anywhere). While the sniffer still looks, a stream is of no kind yet.
 
 import { lengthOf } from "../media/bytes.ts";
-import { type Header, maxClosingBytes, noHeader, type StreamInfo } from "../media/detector.ts";
+import { type Header, maxPaddingBytes, noHeader, type StreamInfo } from "../media/detector.ts";
 import { Sniffer } from "../media/sniffer.ts";
 import type { Clock } from "./clock.ts";
 import { type Join, Joins } from "./joins.ts";
@@ -44,7 +44,7 @@ export interface CutPoints {
   /** The last unit end at or before `offset`, as far as is known. */
   unitEndBefore(offset: number): number | undefined;
   /**
-   * What has to follow for a watcher at `offset` whose stream goes on with another broadcast: see `Detector.closing`. Empty
+   * What has to follow for a watcher at `offset` whose stream goes on with another broadcast: see `Detector.padding`. Empty
    * for one who left off before the end.
    */
   padding(offset: number): readonly Uint8Array[];
@@ -273,9 +273,9 @@ export class SniffedCutPoints implements CutPoints {
       this.#padding = [];
       const startMs = this.#clock.workMs();
       this.#watch(() => {
-        const parts = this.#sniffer.closing();
+        const parts = this.#sniffer.padding();
         // A few bytes can announce very many: no more is made up for than has come.
-        const mostBytes = Math.min(maxClosingBytes, freePaddingBytes + this.#fedBytes);
+        const mostBytes = Math.min(maxPaddingBytes, freePaddingBytes + this.#fedBytes);
         if (lengthOf(parts) <= mostBytes) this.#padding = parts;
       });
       this.#workTime.isSpent(startMs, 0);
@@ -291,7 +291,7 @@ export class SniffedCutPoints implements CutPoints {
 
   finishDetection(): void {
     if (this.kind !== "sniffing") return;
-    this.#watch(() => this.#sniffer.settle());
+    this.#watch(() => this.#sniffer.finishDetection());
     this.#isUnknown = this.#sniffer.lost;
   }
 

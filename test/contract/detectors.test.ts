@@ -1,5 +1,5 @@
-// What every container's detector owes the relay, run over all fixtures: test/fixtures/CONTAINER-WHAT.EXT is
-// a stream of CONTAINER; those in test/fixtures/unjoinable look like one, but nobody can join in their middle.
+// What every container's detector guarantees the relay, run over all fixtures: test/fixtures/CONTAINER-WHAT.EXT is
+// a stream of CONTAINER; those in test/fixtures/unjoinable look like one, but can not be joined in their middle.
 // The answers must not depend on how the bytes come, and nothing may come of bad bytes but fewer answers.
 
 import { heapStats } from "bun:jsc";
@@ -31,8 +31,8 @@ const sizes = (way: (typeof ways)[number], seed: number) => {
   return () => 1 + next(1 + next(1 + next(5000)));
 };
 
-/** What is told of `bytes` when they are fed that way, from an offset that is not 0. */
-function told(file: string, bytes: Uint8Array, way: (typeof ways)[number], seed = 1): Recorder {
+/** What is reported of `bytes` when they are fed that way, from an offset that is not 0. */
+function followed(file: string, bytes: Uint8Array, way: (typeof ways)[number], seed = 1): Recorder {
   const recorder = new Recorder();
   feed(containerOf(file).create(recorder), bytes, sizes(way, seed), 1000);
   return recorder;
@@ -66,16 +66,16 @@ test.each(unjoinable)("%s is opaque", async (file) => {
 });
 
 describe.each(files)("%s", (file) => {
-  test("is told alike whole, byte by byte and in pieces", async () => {
+  test("is reported alike whole, byte by byte and in pieces", async () => {
     const bytes = await fixture(file);
-    const whole = told(file, bytes, "whole");
+    const whole = followed(file, bytes, "whole");
     expect(whole.joins.length).toBeGreaterThan(1);
     const firstOf = (kind: string) => whole.calls.findIndex((call) => call.startsWith(kind));
     expect(firstOf("header ")).toBeGreaterThanOrEqual(0);
     expect(firstOf("header ")).toBeLessThan(firstOf("join "));
-    expect(told(file, bytes, "byte by byte").calls).toEqual(whole.calls);
+    expect(followed(file, bytes, "byte by byte").calls).toEqual(whole.calls);
     for (let seed = 0; seed < 6; seed++)
-      expect(told(file, bytes, "in pieces", seed).calls).toEqual(whole.calls);
+      expect(followed(file, bytes, "in pieces", seed).calls).toEqual(whole.calls);
   });
 
   test("has rising offsets inside of the stream, and no damage", async () => {
@@ -97,28 +97,28 @@ describe.each(files)("%s", (file) => {
     expect(detector.info.mediaType).toMatch(/^(audio|video|application)\//);
   });
 
-  test("cut short is told the same as far as it goes", async () => {
+  test("cut short is reported the same as far as it goes", async () => {
     const bytes = await fixture(file);
-    const whole = told(file, bytes, "whole").calls;
+    const whole = followed(file, bytes, "whole").calls;
     const next = random(7);
     for (let count = 0; count < 25; count++) {
-      const calls = told(file, bytes.subarray(0, next(bytes.length)), "whole").calls;
+      const calls = followed(file, bytes.subarray(0, next(bytes.length)), "whole").calls;
       expect(calls).toEqual(whole.slice(0, calls.length));
     }
   });
 
-  test("damaged is followed without a throw, and told alike whole and in pieces", async () => {
+  test("damaged is followed without a throw, and reported alike whole and in pieces", async () => {
     const bytes = await fixture(file);
     for (let seed = 0; seed < 25; seed++) {
       const bad = damage(bytes, random(seed));
-      const whole = told(file, bad, "whole");
+      const whole = followed(file, bad, "whole");
       expect(rises(whole.joins)).toBe(true);
       expect(rises(whole.units)).toBe(true);
       for (const offset of [...whole.joins, ...whole.units]) {
         if (offset < 1000 || offset > 1000 + bad.length) throw new Error(`${offset} with seed ${seed}`);
       }
       for (const way of ways)
-        expect({ seed, calls: told(file, bad, way, seed).calls }).toEqual({ seed, calls: whole.calls });
+        expect({ seed, calls: followed(file, bad, way, seed).calls }).toEqual({ seed, calls: whole.calls });
     }
   });
 
@@ -132,7 +132,7 @@ describe.each(files)("%s", (file) => {
       bytes,
       bytes,
     ]);
-    const recorder = told(file, new Uint8Array(bad), "whole");
+    const recorder = followed(file, new Uint8Array(bad), "whole");
     expect(Math.max(...recorder.joins)).toBeGreaterThan(1000 + bad.length - bytes.length);
   });
 
@@ -150,7 +150,7 @@ describe.each(files)("%s", (file) => {
 
   test("goes through the sniffer as if its container were known from the first byte", async () => {
     const bytes = await fixture(file);
-    const direct = told(file, bytes, "whole").calls;
+    const direct = followed(file, bytes, "whole").calls;
     for (const way of ways) {
       const recorder = new Recorder();
       const sniffer = new Sniffer(recorder);

@@ -9,14 +9,14 @@ export const maxPieceBytes = 512 * 1024;
 /** Streams are cut off there. Bytes. */
 export const maxStreamBytes = 6 * 1024 * 1024;
 
-/** A watcher of a scene. Places are counted in rounds: 1.5 is half way through the second. */
-export interface Viewer {
+/** A watcher of a scenario. Places are counted in rounds: 1.5 is half way through the second. */
+export interface PlannedWatcher {
   readonly at: number;
   readonly start: "join" | "next" | "live" | "back";
   /** Bytes it takes for each piece that comes in; 0: all. */
-  readonly appetite: number;
-  readonly lag: "skip" | "close";
-  /** Where it goes away of itself. */
+  readonly takesBytes: number;
+  readonly slowPolicy: "skip" | "close";
+  /** Where it leaves. */
   readonly leavesAt?: number;
 }
 
@@ -28,12 +28,12 @@ export interface Round {
 }
 
 /** What goes on in a channel while the stream comes in. */
-export interface Scene {
+export interface Scenario {
   readonly backlogBytes: number;
   /** Between two pieces. */
   readonly ms: number;
   readonly rounds: readonly Round[];
-  readonly viewers: readonly Viewer[];
+  readonly watchers: readonly PlannedWatcher[];
 }
 
 /** One way to give a stream to the code. */
@@ -44,7 +44,7 @@ export interface Way {
   /** How often the whole stream is fed, one after the other: time must not grow from one to the next. */
   readonly again: number;
   /** Through a channel; without it the detectors alone. */
-  readonly scene?: Scene;
+  readonly scenario?: Scenario;
 }
 
 export interface Case extends Way {
@@ -52,25 +52,25 @@ export interface Case extends Way {
   readonly parts: readonly Part[];
 }
 
-function scene(roll: Roll): Scene {
+function scenario(roll: Roll): Scenario {
   const backlogBytes = pick(roll, [65_536, 262_144, 1_048_576]);
   const rounds: Round[] = Array.from({ length: roll(3) }, () => ({
     upTo: (1 + roll(100)) / 100,
     how: pick(roll, ["break", "takeover"]),
   }));
   rounds.push({ upTo: 1, how: pick(roll, ["finish", "break", "takeover", "stop", "silence"]) });
-  const viewers = Array.from({ length: roll(7) }, (): Viewer => {
+  const watchers = Array.from({ length: roll(7) }, (): PlannedWatcher => {
     const at = roll(3) === 0 ? 0 : roll(100 * rounds.length) / 100;
     return {
       at,
       start: pick(roll, ["join", "next", "live", "back"]),
-      appetite: pick(roll, [0, 1, size(roll, 100_000), size(roll, 500_000)]),
-      lag: roll(5) === 0 ? "close" : "skip",
+      takesBytes: pick(roll, [0, 1, size(roll, 100_000), size(roll, 500_000)]),
+      slowPolicy: roll(5) === 0 ? "close" : "skip",
       ...(roll(4) === 0 ? { leavesAt: at + roll(100) / 100 } : {}),
     };
   });
-  viewers.push({ at: 0, start: "join", appetite: 0, lag: "skip" });
-  return { backlogBytes, ms: pick(roll, [0, 5, 40, 300]), rounds, viewers };
+  watchers.push({ at: 0, start: "join", takesBytes: 0, slowPolicy: "skip" });
+  return { backlogBytes, ms: pick(roll, [0, 5, 40, 300]), rounds, watchers };
 }
 
 /** The ways in which a stream is given to the code: whole, in pieces, again and again, through channels. */
@@ -84,11 +84,21 @@ function ways(roll: Roll): Way[] {
       pieceBytes: maxPieceBytes,
       seed: 0,
       again: 1,
-      scene: { ...scene(roll), rounds: [{ upTo: 1, how: "finish" }] },
+      scenario: { ...scenario(roll), rounds: [{ upTo: 1, how: "finish" }] },
     },
-    { pieceBytes: pick(roll, [size(roll, maxPieceBytes) + 1, 65_536]), seed, again: 1, scene: scene(roll) },
+    {
+      pieceBytes: pick(roll, [size(roll, maxPieceBytes) + 1, 65_536]),
+      seed,
+      again: 1,
+      scenario: scenario(roll),
+    },
     { pieceBytes: 1, seed: 0, again: 1 },
-    { pieceBytes: 16_384, seed, again: 8, scene: { ...scene(roll), rounds: [{ upTo: 1, how: "stop" }] } },
+    {
+      pieceBytes: 16_384,
+      seed,
+      again: 8,
+      scenario: { ...scenario(roll), rounds: [{ upTo: 1, how: "stop" }] },
+    },
   ];
 }
 

@@ -92,20 +92,20 @@ test("one that reports what was not fed is found", () => {
 });
 
 test("the relay is examined with the same stream", () => {
-  const scene = {
+  const scenario = {
     backlogBytes: 65_536,
     ms: 40,
     rounds: [
       { upTo: 0.5, how: "takeover" as const },
       { upTo: 1, how: "stop" as const },
     ],
-    viewers: [
-      { at: 0, start: "join" as const, appetite: 0, lag: "skip" as const },
-      { at: 0.3, start: "back" as const, appetite: 100, lag: "skip" as const },
-      { at: 1.2, start: "next" as const, appetite: 0, lag: "close" as const, leavesAt: 1.5 },
+    watchers: [
+      { at: 0, start: "join" as const, takesBytes: 0, slowPolicy: "skip" as const },
+      { at: 0.3, start: "back" as const, takesBytes: 100, slowPolicy: "skip" as const },
+      { at: 1.2, start: "next" as const, takesBytes: 0, slowPolicy: "close" as const, leavesAt: 1.5 },
     ],
   };
-  const verdict = examine({ ...given, pieceBytes: 4096, seed: 3, scene }, bounds(3));
+  const verdict = examine({ ...given, pieceBytes: 4096, seed: 3, scenario }, bounds(3));
   expect(verdict.findings).toEqual([]);
   expect(verdict.container).toBe("flv");
 });

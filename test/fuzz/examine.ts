@@ -76,9 +76,9 @@ function heapBytes(): number {
 }
 
 function subjectOf(given: Case, bytes: Uint8Array, containers: readonly Container[] | undefined): Subject {
-  return given.scene === undefined
+  return given.scenario === undefined
     ? new DetectorSubject(containers)
-    : new RelaySubject(given.scene, bytes.length * given.again);
+    : new RelaySubject(given.scenario, bytes.length * given.again);
 }
 
 /** A stream is cut into no more pieces than that, about. */
@@ -118,7 +118,7 @@ function run(
     container: "",
   };
   const remains = drive(given, bytes, limits, containers, before, result);
-  // The stream is over, and what it was fed to is let go, but for what lives on: the relay without its channel.
+  // The stream is over, and what it was fed to is released, except what outlives it: the relay without its channel.
   result.leftBytes = result.thrown === undefined ? heapBytes() - before : 0;
   if (remains === result) throw new Error("what remains is no result");
   return result;
@@ -135,7 +135,7 @@ function drive(
 ): unknown {
   const residentBefore = process.memoryUsage.rss();
   const subject = subjectOf(given, bytes, containers);
-  const broadcasts = given.scene?.rounds.length ?? 1;
+  const broadcasts = given.scenario?.rounds.length ?? 1;
   const checkEvery = Math.ceil((bytes.length * given.again * broadcasts) / 5);
   let unchecked = 0;
   const timed = (act: () => void, isLook: boolean): number => {
@@ -189,7 +189,7 @@ function judge(given: Case, result: Run, limits: Bounds): Finding[] {
   }
   const slowest = Math.max(...sample(result.pieces));
   const total = sum(result.pieces);
-  const backlog = given.scene?.backlogBytes ?? 0;
+  const backlog = given.scenario?.backlogBytes ?? 0;
   above("piece", slowest, limits.pieceMs, `a piece takes ${slowest.toFixed(1)} ms`);
   const { fedBytes } = result;
   const allowed = limits.streamMs * (1 + fedBytes / (512 * 1024)) + limits.callMs * result.pieces.length;

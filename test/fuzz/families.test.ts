@@ -22,7 +22,7 @@ function taken(bytes: Uint8Array): string {
     look();
     if (container !== "unknown") return container;
   }
-  sniffer.settle();
+  sniffer.finishDetection();
   look();
   return container;
 }

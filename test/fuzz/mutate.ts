@@ -19,7 +19,7 @@ function marks(bytes: Uint8Array): number[] {
     unit: (offset) => at.add(offset),
   });
   sniffer.feed(bytes, 0);
-  sniffer.settle();
+  sniffer.finishDetection();
   return [...at];
 }
 

@@ -3,9 +3,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { dice } from "../protocol/dice.ts";
-import { Bench } from "./bench.ts";
 import { type Case, draw } from "./cases.ts";
 import type { Finding, Kind } from "./examine.ts";
+import { Examiner } from "./examiner.ts";
 import { families } from "./families.ts";
 import type { Part } from "./parts.ts";
 import { shrink } from "./shrink.ts";
@@ -42,7 +42,7 @@ export async function search(options: Options): Promise<Found[]> {
   const { report, seed } = options;
   const names = options.container === undefined ? families.map(({ name }) => name) : [options.container];
   const untilMs = performance.now() + options.seconds * 1000;
-  const bench = new Bench(options.slack);
+  const examiner = new Examiner(options.slack);
   const found = new Map<string, Found>();
   let known = 0;
   let streams = 0;
@@ -55,11 +55,11 @@ export async function search(options: Options): Promise<Found[]> {
     for (const way of ways) {
       if (performance.now() > untilMs) break;
       const given: Case = { container, parts, ...way };
-      const level = way.scene === undefined ? "alone" : "relay";
+      const level = way.scenario === undefined ? "alone" : "relay";
       const where = (kind: Kind) => `${container}, ${name}: ${kind}, ${level}`;
       // what takes long to find out is known by now
       if (settled.has(level) || found.has(where("hang"))) continue;
-      const verdict = await bench.examine(
+      const verdict = await examiner.examine(
         given,
         all.filter((kind) => found.has(where(kind))),
       );
@@ -79,8 +79,8 @@ export async function search(options: Options): Promise<Found[]> {
       );
   }
   if (options.shrinkSeconds > 0)
-    for (const each of distinct(found.values())) await keep(each, bench, options);
-  bench.stop();
+    for (const each of distinct(found.values())) await keep(each, examiner, options);
+  examiner.stop();
   report(
     `${streams} streams, ${(bytes / 1e6).toFixed(0)} MB, ${known} runs known as what they are: ${found.size} found`,
   );
@@ -110,17 +110,17 @@ function distinct(found: Iterable<Found>): Found[] {
 }
 
 /** Makes a finding smaller and writes it down. */
-async function keep({ given, finding, name }: Found, bench: Bench, options: Options): Promise<void> {
+async function keep({ given, finding, name }: Found, examiner: Examiner, options: Options): Promise<void> {
   // so much too much that a test with wide bounds sees it too
   const finds = async (smaller: Case) => {
-    const { findings } = await bench.examine(smaller);
+    const { findings } = await examiner.examine(smaller);
     return findings.some((other) => classOf(other) === classOf(finding) && isPlain(other));
   };
   const least = await shrink(given, finds, performance.now() + options.shrinkSeconds * 1000);
-  const { findings } = await bench.examine(least);
+  const { findings } = await examiner.examine(least);
   const again = findings.find((other) => classOf(other) === classOf(finding));
   const text = again?.text ?? finding.text;
-  const level = least.scene === undefined ? "detector" : "relay";
+  const level = least.scenario === undefined ? "detector" : "relay";
   const file = `${given.container}-${kinds(least.parts).join("-")}-${classOf(finding)}-${level}.json`;
   mkdirSync(hostile, { recursive: true });
   await Bun.write(

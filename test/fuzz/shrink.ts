@@ -1,6 +1,6 @@
 // Makes a case that has found something smaller, part by part and number by number, for as long as it still finds that.
 
-import type { Case, Scene } from "./cases.ts";
+import type { Case, Scenario } from "./cases.ts";
 import type { Part } from "./parts.ts";
 
 /** Whether a smaller case still finds the same. */
@@ -37,22 +37,24 @@ function* lesser(part: Part): Generator<Part> {
   }
 }
 
-/** Simpler scenes. */
-function* simpler(scene: Scene): Generator<Scene> {
-  for (let i = 0; i < scene.viewers.length; i++) yield { ...scene, viewers: scene.viewers.toSpliced(i, 1) };
-  for (let i = 0; i < scene.rounds.length - 1; i++) yield { ...scene, rounds: scene.rounds.toSpliced(i, 1) };
-  const last = scene.rounds.length - 1;
-  if (scene.rounds[last].how !== "finish")
-    yield { ...scene, rounds: scene.rounds.with(last, { upTo: 1, how: "finish" }) };
-  if (scene.backlogBytes > 65_536) yield { ...scene, backlogBytes: 65_536 };
-  if (scene.ms > 0) yield { ...scene, ms: 0 };
+/** Simpler scenarios. */
+function* simpler(scenario: Scenario): Generator<Scenario> {
+  for (let i = 0; i < scenario.watchers.length; i++)
+    yield { ...scenario, watchers: scenario.watchers.toSpliced(i, 1) };
+  for (let i = 0; i < scenario.rounds.length - 1; i++)
+    yield { ...scenario, rounds: scenario.rounds.toSpliced(i, 1) };
+  const last = scenario.rounds.length - 1;
+  if (scenario.rounds[last].how !== "finish")
+    yield { ...scenario, rounds: scenario.rounds.with(last, { upTo: 1, how: "finish" }) };
+  if (scenario.backlogBytes > 65_536) yield { ...scenario, backlogBytes: 65_536 };
+  if (scenario.ms > 0) yield { ...scenario, ms: 0 };
 }
 
 function* smaller(given: Case): Generator<Case> {
-  if (given.scene !== undefined) {
-    const { scene, ...alone } = given;
+  if (given.scenario !== undefined) {
+    const { scenario, ...alone } = given;
     yield alone;
-    for (const other of simpler(scene)) yield { ...given, scene: other };
+    for (const other of simpler(scenario)) yield { ...given, scenario: other };
   }
   if (given.again > 8) yield { ...given, again: 8 };
   for (const parts of fewer(given.parts)) yield { ...given, parts };

@@ -8,15 +8,15 @@ import {
   type Container,
   type Detector,
   type Header,
-  maxClosingBytes,
   maxHeaderBytes,
+  maxPaddingBytes,
   type Sink,
 } from "../../src/media/detector.ts";
 import { Sniffer } from "../../src/media/sniffer.ts";
 import type { End } from "../../src/relay/broadcast.ts";
 import type { Outlet, StartPoint, Watcher } from "../../src/relay/watcher.ts";
 import { Rig, type Sender } from "../relay/rig.ts";
-import type { Scene, Viewer } from "./cases.ts";
+import type { PlannedWatcher, Scenario } from "./cases.ts";
 
 /** Something that a stream is fed to, step by step. */
 export interface Subject {
@@ -71,7 +71,7 @@ function watched(container: Container, faults: Faults): Container {
 /** An error in one line: what it says, and where it comes from. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const frame = /src\/\w+\/\w+\.ts/.exec(error.stack ?? "")?.[0] ?? "";
+  const frame = /src\/[\w/]+\.ts/.exec(error.stack ?? "")?.[0] ?? "";
   return `${error.name}: ${error.message} (${frame})`;
 }
 
@@ -109,10 +109,10 @@ export class DetectorSubject implements Subject, Sink {
 
   end(): (() => void)[] {
     return [
-      () => this.#sniffer.settle(),
+      () => this.#sniffer.finishDetection(),
       () => {
-        const length = lengthOf(this.#sniffer.closing());
-        this.#faults.hold(length <= 2 * maxClosingBytes, () => `${length} bytes of closing`);
+        const length = lengthOf(this.#sniffer.padding());
+        this.#faults.hold(length <= 2 * maxPaddingBytes, () => `${length} bytes of padding`);
       },
       () => {
         const length = this.#header?.start.length ?? 0;
@@ -192,7 +192,7 @@ class Counter implements Outlet {
   }
 }
 
-const starts: Record<Viewer["start"], StartPoint> = {
+const starts: Record<PlannedWatcher["start"], StartPoint> = {
   join: { type: "join" },
   next: { type: "next" },
   live: { type: "live" },
@@ -205,7 +205,7 @@ const channelBytes = 16 * 1024 * 1024;
 /** A relay with one channel, on a clock that stands still between pieces. */
 export class RelaySubject implements Subject {
   readonly #faults = new Faults();
-  readonly #scene: Scene;
+  readonly #scenario: Scenario;
   readonly #rig: Rig;
   readonly #maxBytes: number;
   readonly #streamBytes: number;
@@ -213,15 +213,15 @@ export class RelaySubject implements Subject {
   #round = 0;
   #fed = 0;
   #total = 0;
-  readonly #outlets: { readonly viewer: Viewer; readonly outlet: Counter }[] = [];
+  readonly #outlets: { readonly planned: PlannedWatcher; readonly outlet: Counter }[] = [];
 
   /** `streamBytes`: how long the whole stream is, as often as it comes in a round. */
-  constructor(scene: Scene, streamBytes: number) {
-    this.#scene = scene;
+  constructor(scenario: Scenario, streamBytes: number) {
+    this.#scenario = scenario;
     this.#streamBytes = streamBytes;
-    this.#maxBytes = 2 * scene.backlogBytes + channelBytes;
+    this.#maxBytes = 2 * scenario.backlogBytes + channelBytes;
     this.#rig = new Rig({
-      backlogBytes: scene.backlogBytes,
+      backlogBytes: scenario.backlogBytes,
       maxBacklogTotalBytes: this.#maxBytes,
       broadcasterTimeoutMs: 4000,
       maxWatchersPerChannel: 0,
@@ -243,21 +243,22 @@ export class RelaySubject implements Subject {
   }
 
   get rounds(): number {
-    return this.#scene.rounds.length;
+    return this.#scenario.rounds.length;
   }
 
   feed(bytes: Uint8Array): void {
-    const round = this.#scene.rounds[this.#round];
+    const round = this.#scenario.rounds[this.#round];
     if (this.#sender === undefined || round === undefined) return;
     this.#fed += bytes.length;
     this.#total += bytes.length;
     this.#sender.send(bytes);
-    for (const { outlet, viewer } of this.#outlets) if (viewer.appetite > 0) outlet.give(viewer.appetite);
-    if (this.#scene.ms > 0) this.#rig.clock.advance(this.#scene.ms);
+    for (const { outlet, planned } of this.#outlets)
+      if (planned.takesBytes > 0) outlet.give(planned.takesBytes);
+    if (this.#scenario.ms > 0) this.#rig.clock.advance(this.#scenario.ms);
     this.#move(this.#round + Math.min(1, this.#fed / this.#streamBytes));
     const held = this.#rig.relay.backlogBytes;
     this.#faults.hold(held <= this.#maxBytes, () => `${held} bytes held of at most ${this.#maxBytes}`);
-    const isLast = this.#round === this.#scene.rounds.length - 1;
+    const isLast = this.#round === this.#scenario.rounds.length - 1;
     if (isLast || this.#fed < round.upTo * this.#streamBytes) return;
     this.#endRound(round.how);
     this.#round++;
@@ -266,7 +267,7 @@ export class RelaySubject implements Subject {
   }
 
   end(): (() => void)[] {
-    const last = this.#scene.rounds[this.#round];
+    const last = this.#scenario.rounds[this.#round];
     return [
       () => this.#endRound(last?.how ?? "finish", true),
       () => this.#rig.clock.advance(5000),
@@ -287,25 +288,25 @@ export class RelaySubject implements Subject {
     else if (how === "takeover" && isLast) this.#rig.broadcast().finish();
   }
 
-  /** Viewers come and go as far as `place`. */
+  /** Watchers come and go as far as `place`. */
   #move(place: number): void {
     this.#come(place);
-    for (const { viewer, outlet } of this.#outlets) {
-      if (viewer.leavesAt === undefined || viewer.leavesAt > place || outlet.end !== undefined) continue;
+    for (const { planned, outlet } of this.#outlets) {
+      if (planned.leavesAt === undefined || planned.leavesAt > place || outlet.end !== undefined) continue;
       outlet.watcher?.leave();
     }
   }
 
   #come(place: number): void {
-    for (const viewer of this.#scene.viewers) {
-      if (viewer.at > place || this.#outlets.some((other) => other.viewer === viewer)) continue;
+    for (const planned of this.#scenario.watchers) {
+      if (planned.at > place || this.#outlets.some((other) => other.planned === planned)) continue;
       const outlet = new Counter(this.#faults);
-      outlet.room = viewer.appetite === 0 ? Number.POSITIVE_INFINITY : viewer.appetite;
-      this.#outlets.push({ viewer, outlet });
+      outlet.room = planned.takesBytes === 0 ? Number.POSITIVE_INFINITY : planned.takesBytes;
+      this.#outlets.push({ planned, outlet });
       outlet.watcher = this.#rig.relay.watch("fier", "default", outlet, {
-        start: starts[viewer.start],
+        start: starts[planned.start],
         password: "",
-        slowPolicy: viewer.lag,
+        slowPolicy: planned.slowPolicy,
         waitMs: 60_000,
         greeting: new Uint8Array(0),
       });
@@ -316,11 +317,11 @@ export class RelaySubject implements Subject {
     const { relay, channels } = this.#rig;
     this.#faults.hold(relay.backlogBytes === 0, () => `${relay.backlogBytes} bytes held when all is over`);
     this.#faults.hold(channels === 0, () => `${channels} channels when all is over`);
-    for (const { viewer, outlet } of this.#outlets) {
-      const isOver = outlet.end !== undefined || viewer.leavesAt !== undefined;
-      this.#faults.hold(isOver, () => `a watcher from ${viewer.at} on was not ended`);
+    for (const { planned, outlet } of this.#outlets) {
+      const isOver = outlet.end !== undefined || planned.leavesAt !== undefined;
+      this.#faults.hold(isOver, () => `a watcher from ${planned.at} on was not ended`);
       const hasAll =
-        viewer.at === 0 && viewer.appetite === 0 && viewer.leavesAt === undefined && this.rounds === 1;
+        planned.at === 0 && planned.takesBytes === 0 && planned.leavesAt === undefined && this.rounds === 1;
       if (hasAll && outlet.end?.type === "orderly") {
         this.#faults.hold(
           outlet.taken === this.#total,

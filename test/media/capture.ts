@@ -34,7 +34,7 @@ export function capture(container: Container, bytes: Uint8Array): Capture {
   return { bytes, joins: pairs, units, headers, patches, info: detector.info, lost: detector.lost };
 }
 
-/** The stream as those get it who did not get it from its first byte. */
+/** The stream as watchers get it that did not get it from its first byte. */
 export function patched({ bytes, patches }: Pick<Capture, "bytes" | "patches">): Uint8Array {
   const copy = bytes.slice();
   for (const { offset, bytes: patch } of patches) copy.set(patch, offset);
@@ -47,7 +47,7 @@ export const hasFfmpeg = Bun.which("ffmpeg") !== null;
 export const decodeTimeoutMs = 120_000;
 
 /**
- * Expects that ffmpeg has not a word to say to what watchers get: who came at any join, and who had all from the first
+ * Expects that ffmpeg reports no error for what watchers get: those that joined at any join, and those that had all from the first
  * byte up to some unit's end and went on at each later join. The first picture of each is a keyframe; of the
  * first track there are at least `least` frames, even from the last join.
  */

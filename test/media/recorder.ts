@@ -1,4 +1,4 @@
-// A sink that writes down what a detector tells, and ways to cut and damage streams that are the same each
+// A sink that writes down what a detector reports, and ways to cut and damage streams that are the same each
 // time: what the tests of all containers are made of.
 
 import type { Detector, Header, Sink } from "../../src/media/detector.ts";
@@ -68,7 +68,7 @@ export function feed(detector: Detector, bytes: Uint8Array, size: (left: number)
     const to = Math.min(bytes.length, at + size(bytes.length - at));
     const piece = bytes.slice(at, to);
     detector.feed(piece, from + at);
-    // The buffer is the caller's: whoever kept it would find this.
+    // The buffer is the caller's: a detector that kept it would find this.
     piece.fill(0x55);
     at = to;
   }

@@ -81,7 +81,7 @@ describe("the sniffer", () => {
     expect(sniffer.info.container).toBe("second");
   });
 
-  test("does not ask again who has said no", () => {
+  test("does not ask a container again that has said no", () => {
     const first = fake("first", 0, "no");
     feed(
       new Sniffer(new Recorder(), [first.container, fake("more", 0, "more").container]),
@@ -106,7 +106,7 @@ describe("the sniffer", () => {
     expect(recorder.calls.length).toBe(calls);
   });
 
-  test("is opaque at the limit if nobody decides", () => {
+  test("is opaque at the limit if no container decides", () => {
     const sniffer = new Sniffer(new Recorder(), [fake("more", 0, "more").container]);
     sniffer.feed(new Uint8Array(sniffLimit - 1), 0);
     expect(sniffer.state).toBe("sniffing");

@@ -80,7 +80,7 @@ describe("a watcher whose way out throws", () => {
 });
 
 describe("a detector that throws", () => {
-  test.each(["feed", "closing"] as const)(
+  test.each(["feed", "padding"] as const)(
     "in %s makes its stream opaque, and every byte arrives",
     (field) => {
       breakDetector(field, 20_000);

@@ -100,7 +100,7 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
   feed(bytes: Uint8Array, offset: number): void {
     if (this.#pictureOffset < 0) this.#pictureOffset = offset;
     if (!this.lost) this.#scanner.feed(bytes, 0, bytes.length, offset);
-    this.#judge(offset + bytes.length);
+    this.#checkPictures(offset + bytes.length);
   }
 
   wanted(header: number): number {
@@ -108,7 +108,7 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
   }
 
   nal(bytes: Uint8Array, length: number, whole: boolean, offset: number): void {
-    this.#judge(offset);
+    this.#checkPictures(offset);
     if (this.lost) return;
     const step = this.#pictures.step(bytes, length);
     if (step === undefined) this.info.damaged++;
@@ -129,7 +129,7 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
     Object.assign(this.info, size);
   }
 
-  #judge(offset: number): void {
+  #checkPictures(offset: number): void {
     this.lost ||= offset - this.#pictureOffset > maxWithoutPicture;
   }
 

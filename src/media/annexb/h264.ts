@@ -31,7 +31,7 @@ const nothing = new Uint8Array(0);
 /** Enough of a slice for its header up to the marking of references, with weights for many of them. */
 const sliceBytes = 128;
 /** Pictures without an entry after which a lesser one will do. */
-const patience = 250;
+const maxPicturesWithoutEntry = 250;
 /** What it costs to see what a recovery point needs, in bytes of stream (pace.ts). */
 const recoveryCost = 192;
 /** The same for a slice to be read, and for a place to start at. */
@@ -97,7 +97,7 @@ export class H264Pictures implements Pictures {
     const reference = (bytes[0] & 0x60) !== 0;
     const isRead = reference && this.#slicePace.allows(this.#mark.offset, sliceCost);
     const slice = isRead ? readSlice(bytes, length, this.#pps, this.#sps) : undefined;
-    const late = this.#pictures > patience && (this.flagged || isIntra(bytes, length));
+    const late = this.#pictures > maxPicturesWithoutEntry && (this.flagged || isIntra(bytes, length));
     if (idr || this.#recovery || late) this.#enter(idr ? undefined : slice);
     if (reference) this.#references.take(slice);
   }

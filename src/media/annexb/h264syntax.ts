@@ -55,7 +55,7 @@ export interface Marking {
   readonly pictures: number;
 }
 
-/** The profiles whose parameter sets tell the chroma format (7.3.2.1.1). */
+/** The profiles whose parameter sets give the chroma format (7.3.2.1.1). */
 const highProfiles = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 134, 135, 138, 139]);
 
 /** Whether there is such a profile_idc. */

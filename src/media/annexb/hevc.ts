@@ -69,7 +69,7 @@ const pps = 34;
 const seiType = 39;
 const cra = 21;
 /** Pictures without an entry after which a lesser one will do. */
-const patience = 250;
+const maxPicturesWithoutEntry = 250;
 const nothing = new Uint8Array(0);
 /** An end of sequence unit (7.3.2.5). */
 const endOfSequence = new Uint8Array([0, 0, 0, 1, 36 << 1, 1]);
@@ -133,7 +133,7 @@ export class HevcPictures implements Pictures {
   #picture(type: number): void {
     this.#pictures++;
     const randomAccess = type >= 16 && type <= 23;
-    const late = this.#pictures > patience && (this.flagged || this.#recovery);
+    const late = this.#pictures > maxPicturesWithoutEntry && (this.flagged || this.#recovery);
     if (!randomAccess && !late) return;
     if (![vps, sps, pps].every((kind) => this.#sets.has(kind - vps))) return;
     if (!this.#pace.allows(this.#mark.offset, this.#sets.unjoinedBytes)) return;

@@ -1,5 +1,5 @@
 // How an HEVC sequence is ended in files (ISO/IEC 14496-15, 8.3.2 and 8.3.3; ITU-T H.265, 7.3.2.5). After a skip
-// a decoder has to be told: else it counts a keyframe that is no IDR on from the pictures before, puts what
+// a decoder needs to know of it: else it counts a keyframe that is no IDR on from the pictures before, puts what
 // follows into the wrong order, and takes the pictures that can't be decoded for ones that can.
 
 /**

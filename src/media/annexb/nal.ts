@@ -127,7 +127,7 @@ export class NalScanner {
 }
 
 /**
- * What a unit means to whoever looks for pictures: "before" belongs to the picture that follows, "first" is a
+ * What a unit means where pictures are looked for: "before" belongs to the picture that follows, "first" is a
  * picture's first slice, "inside" everything else.
  */
 export type Step = "before" | "first" | "inside";

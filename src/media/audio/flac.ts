@@ -3,7 +3,7 @@
 //
 //   fLaC [STREAMINFO][VORBIS_COMMENT][...] [frame 0][frame 1][frame 2] ...
 //
-// A frame does not tell its length, so all bytes are searched for the next header. One is believed when its
+// A frame does not give its length, so all bytes are searched for the next header. One is believed when its
 // CRC-8 is right, it agrees with the STREAMINFO and its number is the one that must follow; where frames are
 // missing, when another one follows it as it should. Another "fLaC" with its STREAMINFO begins anew.
 
@@ -45,7 +45,7 @@ class FlacDetector implements Detector {
   readonly #sink: Sink;
   readonly #pace = new Pace();
   lost = false;
-  /** What the bytes at `#next` are. `skip` is the body of a block that nobody needs. */
+  /** What the bytes at `#next` are. `skip` is the body of a block that is not kept. */
   #state: "magic" | "streaminfo" | "block" | "skip" | "frames" = "magic";
   #gather = new Gather(magic.length + streamInfoBytes);
   #last = false;

@@ -37,7 +37,7 @@ export interface FrameFormat {
   /** Whether a decoder can start with this frame. */
   joins(bytes: Uint8Array, at: number): boolean;
   /**
-   * Whether this frame tells what all after it rely on: it is kept as their header, the newest one in place
+   * Whether this frame has what all after it rely on: it is kept as their header, the newest one in place
    * of those before it. Left out: no frame does.
    */
   keeps?(bytes: Uint8Array, at: number): boolean;
@@ -55,10 +55,10 @@ const chainLength = 3;
 const cutChainLength = 5;
 /** Bytes without a chain, frames of a chain deducted, after which the stream is given up. */
 const maxDebtBytes = 65_536;
-/** What a break costs beside the bytes that are lost: with many of them frames stand in something else. */
+/** What a break costs besides the bytes that are lost: with many of them frames stand in something else. */
 const breakBytes = 2048;
 /** Debt from which on any valid header is followed up after damage, not only the stream's own. */
-const patienceBytes = 8192;
+const maxStrictDebtBytes = 8192;
 /** What it costs to keep a frame as a header, in bytes of stream (pace.ts). */
 const keptCost = 64;
 /** A longer ID3 tag is taken as damage: covers are a megabyte or two. */
@@ -149,8 +149,8 @@ class FrameDetector implements Detector {
   /** The `#key` that the header belongs to. */
   #believed = -1;
   #header: Header = noHeader;
-  /** The header that the sink has. */
-  #told: Header | undefined;
+  /** The header that was reported last. */
+  #reported: Header | undefined;
   readonly #pace = new Pace();
   /** A frame that becomes the header once its chain stands. */
   #kept: Uint8Array | undefined;
@@ -244,7 +244,9 @@ class FrameDetector implements Detector {
    * the frames that it seems to span; another encoding can wait a little.
    */
   #isStrange(key: number): boolean {
-    return this.#chain === 0 && key !== this.#believed && this.#believed >= 0 && this.#debt < patienceBytes;
+    return (
+      this.#chain === 0 && key !== this.#believed && this.#believed >= 0 && this.#debt < maxStrictDebtBytes
+    );
   }
 
   /** Another encoding may follow at once: it is believed when it has a chain of its own. */
@@ -271,8 +273,8 @@ class FrameDetector implements Detector {
   }
 
   #join(offset: number): void {
-    if (this.#told !== this.#header) this.#sink.header(this.#header);
-    this.#told = this.#header;
+    if (this.#reported !== this.#header) this.#sink.header(this.#header);
+    this.#reported = this.#header;
     this.#sink.join(offset);
   }
 

@@ -1,6 +1,6 @@
 // MPEG audio, layers I to III: ISO/IEC 11172-3, 2.4.1 and 2.4.2.3 (header), ISO/IEC 13818-3, 2.4.2.3 (the
 // lower sampling rates), and the common extension of those to a quarter ("MPEG-2.5"). Frames of the free
-// format, whose length no header tells, are not followed.
+// format, whose length no header gives, are not followed.
 //
 // Each frame is a join point, although layer III lets a frame's data begin in the frames before it (the bit
 // reservoir, main_data_begin): decoders play the few frames whose data they miss as silence, without a word.

@@ -12,7 +12,7 @@ import { type Container, type Detector, noHeader, type Sink, type StreamInfo } f
 import { fingerprint } from "../fingerprint.ts";
 import { Gather } from "../gather.ts";
 import { Pace } from "../pace.ts";
-import { filler } from "../padding.ts";
+import { zeros } from "../padding.ts";
 
 const riffBytes = 12;
 const chunkHeaderBytes = 8;
@@ -124,8 +124,8 @@ class WavDetector implements Detector {
     }
   }
 
-  closing(): readonly Uint8Array[] {
-    return filler(this.#state === "data" ? Math.min(this.#left, this.#nextJoin - this.#end) : 0);
+  padding(): readonly Uint8Array[] {
+    return zeros(this.#state === "data" ? Math.min(this.#left, this.#nextJoin - this.#end) : 0);
   }
 
   #enter(state: "riff" | "chunk" | "format", bytes: number): void {
@@ -200,7 +200,7 @@ export const wav: Container = {
   sniff(start) {
     if (start.length < riffBytes) return "more";
     if (!isRiff(start, 0)) return "no";
-    // Only a fmt chunk tells whether it can be followed.
+    // Only a fmt chunk says whether it can be followed.
     for (let at = riffBytes; at + chunkHeaderBytes <= start.length; ) {
       const size = little(start, at + 4, 4);
       const name = readNumber(start, at, 4);

@@ -12,7 +12,7 @@ import type { Container, Detector, Header, Sink, StreamInfo } from "../detector.
 import { LazyHeader, maxHeaderBytes, sniffLimit } from "../detector.ts";
 import { Collected, Gather } from "../gather.ts";
 import { Pace } from "../pace.ts";
-import { filler } from "../padding.ts";
+import { zeros } from "../padding.ts";
 import { configSize, isPlausibleTag, metadataSize, peekBytes, Tag, tagHeadBytes } from "./tag.ts";
 
 /** The head, and the size (zero) of the tag before the first one. */
@@ -126,7 +126,7 @@ class FlvDetector implements Detector {
     return this.#headerBytes + (this.#kept?.heldBytes ?? 0);
   }
 
-  closing(): readonly Uint8Array[] {
+  padding(): readonly Uint8Array[] {
     const { bytes, length } = this.#gather;
     const stage = this.#stage;
     if (stage === "head" || stage === "search" || (stage === "tag" && length === 0)) return [];
@@ -137,7 +137,7 @@ class FlvDetector implements Detector {
     const missing = tagBytes + 4 - sent;
     // the size that follows each tag
     const size = Uint8Array.of(tagBytes >>> 24, tagBytes >>> 16, tagBytes >>> 8, tagBytes);
-    return [...filler(missing - 4), size.subarray(Math.max(0, 4 - missing))];
+    return [...zeros(missing - 4), size.subarray(Math.max(0, 4 - missing))];
   }
 
   /** What the stage waits for is there, and ends before `offset`. */
@@ -193,7 +193,7 @@ class FlvDetector implements Detector {
     if (this.#left === 0) this.#body();
   }
 
-  /** It is known what the tag is; a keyframe's join is told before the keyframe is whole. */
+  /** It is known what the tag is; a keyframe's join is reported before the keyframe is whole. */
   #classified(): void {
     const tag = this.#tag;
     if (tag.role === "metadata" || tag.role === "config") {

@@ -165,7 +165,7 @@ function isMetadata(bytes: Uint8Array, length: number): boolean {
   return onMetaData.every((byte, i) => bytes[tagHeadBytes + i] === byte);
 }
 
-/** Pixels of the picture that an H.264 or HEVC configuration tag describes, where it can be told. */
+/** Pixels of the picture that an H.264 or HEVC configuration tag describes, where it can be read. */
 export function configSize(tag: Uint8Array, codec: string): { width: number; height: number } | undefined {
   // a legacy tag has five bytes before the record, an extended one has codec type and FourCC
   const record = tag.subarray(tagHeadBytes + 5);

@@ -1,7 +1,7 @@
 // EBML (RFC 8794): elements of an id, a size and a body, inside each other. These functions read what is
 // whole in memory, which is only ever a header; matroska.ts follows a stream of them.
 
-import { filler } from "../padding.ts";
+import { zeros } from "../padding.ts";
 
 /** An element that lies in a buffer: `at` is where its id is, `body` to `end` its content. */
 export interface Element {
@@ -81,7 +81,7 @@ export function restOf(bytes: Uint8Array, length: number): Uint8Array[] {
   if (length <= idLength) head[idLength] = 0x80;
   const sizeLength = vintLength(head[idLength]);
   const size = readSize(head, idLength, sizeLength);
-  return [head.subarray(length, idLength + sizeLength), ...filler(size)];
+  return [head.subarray(length, idLength + sizeLength), ...zeros(size)];
 }
 
 /** Void elements (RFC 9559, 5.1) from `at` up to each of `ends` that lies ahead: elements inside of each other. */
@@ -97,11 +97,11 @@ export function voids(at: number, ends: readonly number[]): Uint8Array[] {
 
 /** A Void element of so many bytes in all; one byte alone can only be a zero. */
 function voidElement(bytes: number): Uint8Array[] {
-  if (bytes < 2) return filler(bytes);
+  if (bytes < 2) return zeros(bytes);
   const isShort = bytes < 0x7f + 2;
   const head = new Uint8Array(isShort ? 2 : 9);
   head[0] = 0xec;
   if (isShort) head[1] = 0x80 | (bytes - 2);
   else new DataView(head.buffer).setBigUint64(1, BigInt(bytes - 9) | (1n << 56n));
-  return [head, ...filler(bytes - head.length)];
+  return [head, ...zeros(bytes - head.length)];
 }

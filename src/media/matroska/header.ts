@@ -38,7 +38,7 @@ export interface Join {
   readonly ticksPerMs: number;
   /** The number of the video's track, below 127. */
   readonly track: number;
-  /** A packet that tells its decoder of a skip; may be empty. */
+  /** A packet that announces a skip to the decoder; may be empty. */
   readonly ending: Uint8Array;
   /** Packets for a decoder that starts or goes on here. */
   readonly bridge: AvcBridge | undefined;

@@ -17,7 +17,7 @@ import type { Container, Detector, Header, Sink, StreamInfo } from "../detector.
 import { maxHeaderBytes, noHeader } from "../detector.ts";
 import { Collected, Gather } from "../gather.ts";
 import { Pace } from "../pace.ts";
-import { filler } from "../padding.ts";
+import { zeros } from "../padding.ts";
 import { readSize, readUint, restOf, vintLength, voids } from "./ebml.ts";
 import { fileHeader, joinHeader } from "./header.ts";
 import {
@@ -53,7 +53,7 @@ export const matroska: Container = {
   create: (sink) => new MatroskaDetector(sink),
 };
 
-/** Where the next element lies: in the Segment (or beside it), in a Cluster, in a BlockGroup. */
+/** Where the next element lies: in the Segment (or outside), in a Cluster, in a BlockGroup. */
 type Level = "top" | "cluster" | "group";
 /** What is being read: an element's id and size, the first bytes of its body, its body, or a Cluster's id. */
 type Stage = "element" | "peek" | "body" | "search";
@@ -94,9 +94,9 @@ class MatroskaDetector implements Detector {
   /** The video's pictures if it is H.264, and whether the present block's are still being looked at. */
   #avc: AvcTrack | undefined;
   #isPictureOpen = false;
-  /** The header of joins at a cluster, the one that the sink was told last, and that of the last join. */
+  /** The header of joins at a cluster, the one that was reported last, and that of the last join. */
   #base: Header = noHeader;
-  #told: Header = noHeader;
+  #reported: Header = noHeader;
   #joined: Header = noHeader;
   readonly #pace = new Pace();
   readonly #keepPace = new Pace();
@@ -152,12 +152,12 @@ class MatroskaDetector implements Detector {
     return (this.#ebml?.length ?? 0) + (this.#infoElement?.length ?? 0);
   }
 
-  closing(): readonly Uint8Array[] {
+  padding(): readonly Uint8Array[] {
     const { bytes, length, want } = this.#gather;
     const level = this.#level;
     if (this.#base === noHeader || this.#stage === "search") return [];
     const missing = this.#left + (this.#stage === "peek" ? want - length : 0);
-    const rest = this.#stage === "element" ? restOf(bytes, length) : filler(missing);
+    const rest = this.#stage === "element" ? restOf(bytes, length) : zeros(missing);
     const ends = [level === "group" ? this.#groupEnd : 0, level === "top" ? 0 : this.#clusterEnd];
     return [...rest, ...voids(this.#fedTo + lengthOf(rest), ends)];
   }
@@ -352,7 +352,7 @@ class MatroskaDetector implements Detector {
     const header = this.#headerAt(timestamp, isInside);
     if (header !== this.#joined && !this.#pace.allowsHeader(offset, header)) return;
     this.#joined = header;
-    this.#tell(header);
+    this.#report(header);
     this.#sink.join(offset, true);
   }
 
@@ -370,9 +370,9 @@ class MatroskaDetector implements Detector {
     });
   }
 
-  #tell(header: Header): void {
-    if (header !== this.#told) this.#sink.header(header);
-    this.#told = header;
+  #report(header: Header): void {
+    if (header !== this.#reported) this.#sink.header(header);
+    this.#reported = header;
   }
 
   /** A whole EBML head, Info or Tracks. */
@@ -393,7 +393,7 @@ class MatroskaDetector implements Detector {
     if (this.#ebml === undefined || this.#tracksElement === undefined || this.#tracks === undefined) return;
     const fixed = `${info.container} ${this.#timestampScale} ${this.#tracks.fixed}`;
     this.#base = fileHeader(this.#ebml, this.#infoElement, this.#tracksElement, fixed);
-    this.#tell(this.#base);
+    this.#report(this.#base);
   }
 
   #setTracks(element: Uint8Array): void {

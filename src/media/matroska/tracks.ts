@@ -33,7 +33,7 @@ export function sniffMatroska(start: Uint8Array): "yes" | "no" | "more" {
   return more;
 }
 
-/** What Tracks tell. */
+/** What Tracks say. */
 export interface Tracks {
   readonly codecs: string[];
   /** Number of the first video track, 0 if there is none. */
@@ -68,7 +68,7 @@ const videoId = 0xe0;
 const pixelWidthId = 0xb0;
 const pixelHeightId = 0xba;
 /** TrackUID, Name, CRC-32, Void: what says nothing to a decoder. */
-const idle = new Set([0x73c5, 0x536e, 0xbf, 0xec]);
+const irrelevant = new Set([0x73c5, 0x536e, 0xbf, 0xec]);
 
 const codecNames = new Map([
   ["V_VP8", "vp8"],
@@ -135,7 +135,7 @@ export function readTracks(tracks: Uint8Array): Tracks | undefined {
     let codecPrivate: Uint8Array = noHeader.start;
     for (const field of elements(tracks, entry.body, entry.end)) {
       if (++count > maxElements) return undefined;
-      if (!idle.has(field.id)) fixed.push(tracks.subarray(field.at, field.end));
+      if (!irrelevant.has(field.id)) fixed.push(tracks.subarray(field.at, field.end));
       if (field.id === trackNumberId) number = readUint(tracks, field.body, field.end);
       if (field.id === trackTypeId) isVideo = readUint(tracks, field.body, field.end) === 1;
       if (field.id === codecIdId) codec = codecName(readText(tracks, field.body, field.end));

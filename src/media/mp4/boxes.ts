@@ -1,5 +1,5 @@
 // ISO base media boxes (ISO/IEC 14496-12, section 4.2): a size, a four-character type and a body, inside each
-// other. These functions read what is whole in memory: the movie box, and what a fragment says of itself.
+// other. These functions read what is whole in memory: the movie box, and the fragment boxes.
 
 import { concat, readNumber } from "../bytes.ts";
 

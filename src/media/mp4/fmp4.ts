@@ -16,7 +16,7 @@ import type { Container, Detector, Header, Sink, StreamInfo } from "../detector.
 import { maxHeaderBytes, noHeader, sniffLimit } from "../detector.ts";
 import { Collected, Gather } from "../gather.ts";
 import { Pace } from "../pace.ts";
-import { filler } from "../padding.ts";
+import { zeros } from "../padding.ts";
 import { fourCc, headOf } from "./boxes.ts";
 import { fileHeader, joinHeader } from "./header.ts";
 import { anchorFragment, dataEnd, readFragment, sampleRanges } from "./moof.ts";
@@ -32,7 +32,7 @@ const free = fourCc("free");
 /** What belongs to the fragment that follows it. */
 const prefixes = new Set(["styp", "sidx", "ssix", "prft", "emsg"].map(fourCc));
 /** What is passed over. */
-const idle = new Set(["free", "skip", "wide", "uuid", "mfra", "pdin", "meta", "udta"].map(fourCc));
+const skipped = new Set(["free", "skip", "wide", "uuid", "mfra", "pdin", "meta", "udta"].map(fourCc));
 
 /** A brand and a version; a `mfhd` and the head of a `traf`. */
 const minFtypBytes = 16;
@@ -56,7 +56,7 @@ export const fmp4: Container = {
     while (at + 8 <= start.length) {
       const size = readNumber(start, at, 4);
       const type = readNumber(start, at + 4, 4);
-      if (at === 0 ? type !== ftyp || size > maxFtypBytes : type !== moov && !idle.has(type)) return "no";
+      if (at === 0 ? type !== ftyp || size > maxFtypBytes : type !== moov && !skipped.has(type)) return "no";
       if (size < 8 || at + size > sniffLimit) return "no";
       if (at + size > start.length) return more;
       if (type === moov) return readMovie(start.subarray(at, at + size)) === undefined ? "no" : "yes";
@@ -90,9 +90,9 @@ class Fmp4Detector implements Detector {
   #ftyp: Uint8Array = new Uint8Array(0);
   #movie: Movie | undefined;
   #video: Track | undefined;
-  /** The header of joins at a fragment's start, and the one that the sink was told last. */
+  /** The header of joins at a fragment's start, and the one that was reported last. */
   #base: Header = noHeader;
-  #told: Header = noHeader;
+  #reported: Header = noHeader;
   readonly #pace = new Pace();
   readonly #fragmentPace = new Pace();
   /** Where the fragment to come begins, prefixes included; -1 if it has not begun. */
@@ -150,12 +150,12 @@ class Fmp4Detector implements Detector {
     );
   }
 
-  closing(): readonly Uint8Array[] {
+  padding(): readonly Uint8Array[] {
     const { bytes, length } = this.#gather;
     const isInBox = this.#stage === "body";
     const sent = isInBox ? 0 : length;
     if (this.#movie === undefined || this.#stage === "search" || sent > 8) return [];
-    const rest = isInBox ? filler(this.#left) : [];
+    const rest = isInBox ? zeros(this.#left) : [];
     const isWaiting = this.#fragmentOffset >= 0 && this.#moofOffset >= this.#fragmentOffset;
     if ((isInBox && this.#type === mdat) || (!isWaiting && sent === 0)) return rest;
     // samples that the fragment has announced, in a box whose head may be half there
@@ -165,7 +165,7 @@ class Fmp4Detector implements Detector {
     const head = headOf(isWaiting ? mdat : free, Math.max(8, dataBytes));
     head.set(bytes.subarray(0, sent));
     const size = readNumber(head, 0, 4);
-    return size < 8 ? [] : [...rest, head.subarray(sent), ...filler(size - 8)];
+    return size < 8 ? [] : [...rest, head.subarray(sent), ...zeros(size - 8)];
   }
 
   #expect(stage: Stage, want: number): void {
@@ -215,7 +215,7 @@ class Fmp4Detector implements Detector {
         if (this.#cut > 0) this.#joinInside(this.#boxOffset + size);
         return true;
       default:
-        if (!prefixes.has(this.#type)) return idle.has(this.#type);
+        if (!prefixes.has(this.#type)) return skipped.has(this.#type);
         if (this.#fragmentOffset < 0) this.#fragmentOffset = this.#boxOffset;
         return true;
     }
@@ -256,7 +256,7 @@ class Fmp4Detector implements Detector {
     const avcC = this.#video?.avcC ?? noHeader.start;
     this.#avc = avcC.length > 6 ? new AvcTrack(avcC) : undefined;
     this.#base = fileHeader(this.#ftyp, movie);
-    this.#tell(this.#base);
+    this.#report(this.#base);
     this.info.codecs = movie.tracks.map((track) => track.codec);
     this.info.mediaType = this.#video === undefined ? "audio/mp4" : "video/mp4";
     if (movie.width > 0 && movie.height > 0) {
@@ -312,10 +312,10 @@ class Fmp4Detector implements Detector {
   /** A join, at once or when its keyframe, `keyframe` bytes from the fragment's start (-1: its first), is known. */
   #join(offset: number, keyframe: number, head: Uint8Array): void {
     this.#waiting = { offset, keyframe: keyframe < 0 ? this.#samples[0] : keyframe, head };
-    if (this.#samples.length === 0) this.#tellJoin();
+    if (this.#samples.length === 0) this.#reportJoin();
   }
 
-  #tellJoin(): void {
+  #reportJoin(): void {
     if (this.#waiting === undefined) return;
     const { offset, head } = this.#waiting;
     this.#waiting = undefined;
@@ -326,7 +326,7 @@ class Fmp4Detector implements Detector {
       bridge: this.#avc?.bridge,
     });
     if (header !== this.#base && !this.#pace.allowsHeader(offset, header)) return;
-    this.#tell(header);
+    this.#report(header);
     this.#sink.join(offset, true);
   }
 
@@ -343,7 +343,7 @@ class Fmp4Detector implements Detector {
       this.#isSampleOpen = true;
       avc.take(bytes, Math.max(at, from), Math.min(end, to));
       if (to <= end) avc.end();
-      if (isKeyframe && avc.isDone) this.#tellJoin();
+      if (isKeyframe && avc.isDone) this.#reportJoin();
       if (to > end) return;
       this.#isSampleOpen = false;
       this.#sample += 2;
@@ -352,16 +352,16 @@ class Fmp4Detector implements Detector {
 
   #endFragment(): void {
     if (this.#sample < this.#samples.length) this.#avc?.lose();
-    this.#tellJoin();
+    this.#reportJoin();
     this.#samples = [];
     this.#isSampleOpen = false;
     this.#fragmentOffset = -1;
     this.#cut = 0;
   }
 
-  #tell(header: Header): void {
-    if (header !== this.#told) this.#sink.header(header);
-    this.#told = header;
+  #report(header: Header): void {
+    if (header !== this.#reported) this.#sink.header(header);
+    this.#reported = header;
   }
 
   /** What is gathered is no box that could be here. */

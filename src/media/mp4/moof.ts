@@ -38,7 +38,7 @@ export interface Fragment {
  * Makes the `moof` that the first `length` of `bytes` are address its data from its own first byte, if it does so from
  * the file's, and stay as long as it is: in each `tfhd` the base_data_offset (8.8.7) makes way for an empty `free` box behind
  * it. Returns where the changes begin and end, both 0 if there are none. Undefined, with nothing changed, if the data do
- * not begin right behind the head of a `mdat` behind it, as far as the runs tell: then it can't be done.
+ * not begin right behind the head of a `mdat` behind it, as far as the runs say: then it can't be done.
  */
 export function anchorFragment(bytes: Uint8Array, length: number): readonly [number, number] | undefined {
   const heads: [at: number, end: number][] = [];
@@ -129,7 +129,7 @@ function isSync(sampleFlags: number): boolean {
 
 /**
  * Where from the fragment's start the samples of `track` lie: offset and size of each, in turns; a run of samples that
- * are alike in all is taken as one. Empty if that is not told, or not in the order of the data.
+ * are alike in all is taken as one. Empty if that is not given, or not in the order of the data.
  */
 export function sampleRanges(bytes: Uint8Array, length: number, track: Track): number[] {
   const ranges: number[] = [];

@@ -1,6 +1,6 @@
 // What a movie box says (ISO/IEC 14496-12, 8.2 and 8.8): tracks, codecs, the defaults of their fragments. And
-// two copies of it: without samples, for joiners who will never get the bytes that the samples are in; and
-// without what differs from run to run, to tell whether two streams can follow each other.
+// two copies of it: without samples, for joiners that never get the bytes that the samples are in; and
+// without what differs from run to run, to see whether two streams can follow each other.
 
 import { hevcEnding } from "../annexb/hevcending.ts";
 import { readNumber } from "../bytes.ts";
@@ -24,7 +24,7 @@ export interface Track {
   readonly timescale: number;
 }
 
-/** What a movie box tells of a fragmented stream. */
+/** What a movie box says of a fragmented stream. */
 export interface Movie {
   readonly tracks: readonly Track[];
   /** Pixels of the first video track; zero where unknown. */

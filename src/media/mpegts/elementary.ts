@@ -21,7 +21,7 @@ import { type PesHeader, videoPes } from "./pes.ts";
 import type { Elementary } from "./psi.ts";
 
 /** PES packets without an entry after which any will do, where the stream gives no sign of one. */
-const patience = 250;
+const maxPesWithoutEntry = 250;
 /** `Stream.#left` in a PES packet that does not say its length (2.4.3.7: video only). */
 const unbounded = -1;
 /** Time stamps have 33 bits (2.4.3.7), and are ticks of 90 kHz. */
@@ -52,7 +52,7 @@ export class Stream implements NalSink, EntrySink {
   #headerLeft = 0;
   #entered = false;
 
-  /** `found` is told each picture: with an entry if a decoder can start there, perhaps later; else without. */
+  /** `found` is called for each picture: with an entry if a decoder can start there, perhaps later; else without. */
   constructor(announced: Elementary, found: (stream: Stream, mark: Mark, entry: Entry | undefined) => void) {
     this.pid = announced.pid;
     this.kind = announced.kind;
@@ -94,7 +94,7 @@ export class Stream implements NalSink, EntrySink {
     if (this.pictures === undefined || pes === undefined) {
       const frame =
         pes !== undefined && this.kind === "audio" && isFrame(this.codec, bytes, from + pes.headerBytes, end);
-      this.#judge(mark, frame || (flagged && this.kind !== "audio"));
+      this.#checkFlags(mark, frame || (flagged && this.kind !== "audio"));
     } else if (pts >= 0) {
       this.#mark = mark;
       this.#headerLeft = pes.headerBytes;
@@ -132,8 +132,8 @@ export class Stream implements NalSink, EntrySink {
   }
 
   /** For codecs whose payload is not looked into. */
-  #judge(mark: Mark, entry: boolean): void {
-    this.#since = entry || this.#since >= patience ? 0 : this.#since + 1;
+  #checkFlags(mark: Mark, entry: boolean): void {
+    this.#since = entry || this.#since >= maxPesWithoutEntry ? 0 : this.#since + 1;
     this.#found(this, mark, this.#since === 0 ? plainEntry : undefined);
   }
 

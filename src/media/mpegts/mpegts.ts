@@ -39,7 +39,7 @@ const maxStreams = 64;
 /** Programs whose maps are kept: a whole multiplex has some thirty. */
 const maxPrograms = 64;
 /** Possible cuts passed over, as another stream was inside a PES packet, until one is taken all the same. */
-const cutPatience = 64;
+const maxCutsPassed = 64;
 /** What it costs to take new tables up, in bytes of stream (pace.ts): at all, for each program, for each stream. */
 const tablesCost = 512;
 const programCost = 128;
@@ -126,7 +126,7 @@ class MpegtsDetector implements Detector, PacketSink {
     return bytes;
   }
 
-  closing(): readonly Uint8Array[] {
+  padding(): readonly Uint8Array[] {
     return [new Uint8Array(this.#packets.missing).fill(0xff)];
   }
 
@@ -174,7 +174,7 @@ class MpegtsDetector implements Detector, PacketSink {
   #cut(stream: Stream, offset: number): void {
     let whole = true;
     for (const other of this.#streams.values()) whole &&= other === stream || other.whole;
-    if (!whole && ++this.#cutsPassed <= cutPatience) return;
+    if (!whole && ++this.#cutsPassed <= maxCutsPassed) return;
     this.#cutsPassed = 0;
     this.#sink.unit(offset);
   }
@@ -263,7 +263,7 @@ class MpegtsDetector implements Detector, PacketSink {
     this.#rebuild();
   }
 
-  /** After a change of the tables: who gets which PID's packets, and the new header. */
+  /** After a change of the tables: what is done with each PID's packets, and the new header. */
   #rebuild(): void {
     const oldStreams = this.#streams;
     this.#roles.fill(ignored);

@@ -27,7 +27,7 @@ const first = 2;
 const maxSearchBytes = 1024 * 1024;
 /** What it costs to begin anew, in bytes of stream (pace.ts). */
 const restartCost = 256;
-/** Logical streams that are followed. More at a time are nobody's. */
+/** Logical streams that are followed at a time: several times what muxers write. */
 const maxStreams = 64;
 
 /** Ogg: sniffed by a whole first page whose checksum is right. */

@@ -12,7 +12,7 @@ import { type Container, type Detector, noHeader, type Sink, type StreamInfo } f
 import { fingerprint } from "../fingerprint.ts";
 import { Gather } from "../gather.ts";
 import { Pace } from "../pace.ts";
-import { filler } from "../padding.ts";
+import { zeros } from "../padding.ts";
 
 const headerBytes = 32;
 const frameHeaderBytes = 12;
@@ -128,14 +128,14 @@ class IvfDetector implements Detector {
     }
   }
 
-  closing(): readonly Uint8Array[] {
+  padding(): readonly Uint8Array[] {
     const { bytes, length } = this.#gather;
-    if (this.#state === "body") return filler(this.#left);
-    if (this.#state === "peek") return filler(this.#gather.want - length + this.#left);
-    if (this.#state !== "frame" || length === 0) return filler(0);
+    if (this.#state === "body") return zeros(this.#left);
+    if (this.#state === "peek") return zeros(this.#gather.want - length + this.#left);
+    if (this.#state !== "frame" || length === 0) return zeros(0);
     const head = new Uint8Array(frameHeaderBytes);
     head.set(bytes.subarray(0, length));
-    return filler(frameHeaderBytes - length + little(head, 0, 4));
+    return zeros(frameHeaderBytes - length + little(head, 0, 4));
   }
 
   #nextFrame(): void {

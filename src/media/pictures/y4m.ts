@@ -1,5 +1,5 @@
 // Y4M, uncompressed video: yuv4mpeg(5) of mjpegtools; the colour spaces are those that ffmpeg writes as well.
-// The stream header is one line that tells every frame's size, and every frame is a join point.
+// The stream header is one line that gives every frame's size, and every frame is a join point.
 //
 //   YUV4MPEG2 W640 H360 F25:1 C420jpeg\n | FRAME\n pixels | FRAME\n pixels | ...
 //
@@ -9,7 +9,7 @@ import { type Container, type Detector, noHeader, type Sink, type StreamInfo } f
 import { fingerprint } from "../fingerprint.ts";
 import { Gather } from "../gather.ts";
 import { Pace } from "../pace.ts";
-import { filler } from "../padding.ts";
+import { zeros } from "../padding.ts";
 
 const magic = "YUV4MPEG2 ";
 const frameMagic = "FRAME";
@@ -97,12 +97,12 @@ class Y4mDetector implements Detector {
     }
   }
 
-  closing(): readonly Uint8Array[] {
-    if (this.#state === "pixels") return filler(this.#left);
+  padding(): readonly Uint8Array[] {
+    if (this.#state === "pixels") return zeros(this.#left);
     const line = text(this.#line.bytes.subarray(0, this.#line.length));
-    if (this.#state !== "line" || this.#frameBytes === 0 || line === "") return filler(0);
+    if (this.#state !== "line" || this.#frameBytes === 0 || line === "") return zeros(0);
     const rest = new TextEncoder().encode(`${frameMagic}\n`.slice(line.length));
-    return [rest, ...filler(this.#frameBytes)];
+    return [rest, ...zeros(this.#frameBytes)];
   }
 
   #nextLine(): void {

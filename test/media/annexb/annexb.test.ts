@@ -30,7 +30,7 @@ describe("the scanner", () => {
     expect(scanned(stream, 100, whole)).toEqual(["0 6742 whole", "6 68ce whole", "17 6588000003 whole"]);
   });
 
-  test("counts one zero before the three bytes to the unit that follows, further ones to nobody", () => {
+  test("counts one zero before the three bytes to the unit that follows, further ones to neither", () => {
     expect(scanned(hex("000001 41 0000000000 01 42 000001"), 100, whole)).toEqual([
       "0 41 whole",
       "6 42 whole",
@@ -69,7 +69,7 @@ describe("the scanner", () => {
     }
   });
 
-  test("hands over the last unit when it is told that no more comes", () => {
+  test("hands over the last unit when the stream has ended", () => {
     const found: string[] = [];
     const scanner = new NalScanner({
       wanted: () => 50,

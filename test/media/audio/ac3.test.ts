@@ -24,7 +24,7 @@ const enhanced = (length: number, type: number, substream = 0) => {
   ]);
 };
 
-function told(bytes: Uint8Array) {
+function followed(bytes: Uint8Array) {
   const recorder = new Recorder();
   const detector = ac3.create(recorder);
   detector.feed(bytes, 0);
@@ -43,7 +43,7 @@ describe("AC-3", () => {
   ])("joins at every frame of %s", (_, code, length) => {
     const bytes = concat(plain(length, code), plain(length, code), plain(length, code));
     expect(ac3.sniff(bytes)).toBe("yes");
-    const { recorder, info } = told(bytes);
+    const { recorder, info } = followed(bytes);
     expect(recorder.joins).toEqual([0, length, 2 * length]);
     expect(info).toEqual({ container: "ac3", mediaType: "audio/ac3", codecs: ["ac3"], damaged: 0 });
   });
@@ -60,7 +60,7 @@ describe("AC-3", () => {
 
   test("joins E-AC-3 only where the first independent substream begins", () => {
     const set = concat(enhanced(256, 0), enhanced(100, 1), enhanced(80, 0, 1));
-    const { recorder, info } = told(concat(set, set, set));
+    const { recorder, info } = followed(concat(set, set, set));
     expect(recorder.joins).toEqual([0, 436, 872]);
     expect(recorder.units).toEqual([]);
     expect(info).toEqual({ container: "ac3", mediaType: "audio/eac3", codecs: ["eac3"], damaged: 0 });
@@ -68,7 +68,7 @@ describe("AC-3", () => {
 
   test("follows an AC-3 core with E-AC-3 extensions", () => {
     const set = concat(plain(768, 20), enhanced(200, 1));
-    expect(told(concat(set, set)).recorder.joins).toEqual([0, 968]);
+    expect(followed(concat(set, set)).recorder.joins).toEqual([0, 968]);
   });
 
   test("finds a stream that begins inside a frame, and nothing in noise", () => {

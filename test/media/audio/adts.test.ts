@@ -25,7 +25,7 @@ const frames = (lengths: number[], options = {}) => lengths.map((length) => fram
 /** A frame whose header leaves the channels to the program config element that it begins with. */
 const pce = (length: number) => frame(length, { channels: 0, first: 0xa0 });
 
-function told(bytes: Uint8Array) {
+function followed(bytes: Uint8Array) {
   const recorder = new Recorder();
   const detector = adts.create(recorder);
   detector.feed(bytes, 0);
@@ -37,7 +37,7 @@ const id3 = (size: number) =>
 
 describe("ADTS", () => {
   test("joins at every frame, with nothing before it", () => {
-    const { recorder, detector } = told(concat(...frames([100, 300, 20, 900, 64])));
+    const { recorder, detector } = followed(concat(...frames([100, 300, 20, 900, 64])));
     expect(recorder.joins).toEqual([0, 100, 400, 420, 1320]);
     expect(recorder.newest).toEqual({
       start: new Uint8Array(0),
@@ -72,7 +72,7 @@ describe("ADTS", () => {
     const v1 = concat(new TextEncoder().encode("TAG"), noise(125, 5));
     const bytes = concat(id3(500), ...frames([100, 100, 100, 100]), v1, id3(200), ...frames([100, 100]));
     expect(adts.sniff(bytes)).toBe("yes");
-    const { recorder, detector } = told(bytes);
+    const { recorder, detector } = followed(bytes);
     expect(recorder.joins).toEqual([510, 610, 710, 810, 1248, 1348]);
     expect(recorder.units).toEqual([910, 1038]);
     expect(detector.info.damaged).toBe(0);
@@ -92,7 +92,7 @@ describe("ADTS", () => {
 
   test("counts damage once, and goes on where three headers agree again", () => {
     const bytes = concat(...frames([100, 100, 100, 100]), noise(333, 6), ...frames([100, 100, 100, 100]));
-    const { recorder, detector } = told(bytes);
+    const { recorder, detector } = followed(bytes);
     expect(recorder.joins).toEqual([0, 100, 200, 300, 733, 833, 933, 1033]);
     expect(detector.info.damaged).toBe(1);
   });
@@ -104,7 +104,7 @@ describe("ADTS", () => {
       frame(2000, { rate: 8 }).subarray(0, 50),
       ...frames([100, 100, 100]),
     );
-    expect(told(bytes).recorder.joins).toEqual([0, 100, 200, 400, 500, 600]);
+    expect(followed(bytes).recorder.joins).toEqual([0, 100, 200, 400, 500, 600]);
   });
 
   test("follows another stream after damage, if need be", () => {
@@ -116,16 +116,16 @@ describe("ADTS", () => {
         { rate: 8 },
       ),
     );
-    expect(told(bytes).recorder.joins.at(-1)).toBe(bytes.length - 200);
+    expect(followed(bytes).recorder.joins.at(-1)).toBe(bytes.length - 200);
   });
 
   test("does not believe two headers after damage", () => {
     const bytes = concat(...frames([100, 100, 100]), noise(333, 6), ...frames([100, 100]), noise(500, 8));
-    expect(told(bytes).recorder.joins).toEqual([0, 100, 200]);
+    expect(followed(bytes).recorder.joins).toEqual([0, 100, 200]);
   });
 
   test("follows another sampling rate without calling it damage", () => {
-    const { recorder, detector } = told(
+    const { recorder, detector } = followed(
       concat(...frames([100, 100, 100]), ...frames([50, 50, 50], { rate: 4 })),
     );
     expect(recorder.joins).toEqual([0, 100, 200, 300, 350, 400]);
@@ -134,7 +134,7 @@ describe("ADTS", () => {
 
   test("gives the frame that tells the channels as header where the frames' headers do not", () => {
     const plain = frames([100, 100, 100], { channels: 0, first: 0x20 });
-    const { recorder } = told(concat(pce(200), ...plain, pce(220), ...plain));
+    const { recorder } = followed(concat(pce(200), ...plain, pce(220), ...plain));
     expect(recorder.joins).toEqual([0, 200, 300, 400, 500, 720, 820, 920]);
     // The header is there once the first frame is: before the third frame, when the joins are reported.
     expect(recorder.headers.map((header) => header.start.length)).toEqual([200, 220]);
@@ -146,14 +146,14 @@ describe("ADTS", () => {
   });
 
   test("gives no stale frame to a stream that needs none", () => {
-    const { recorder } = told(
+    const { recorder } = followed(
       concat(pce(200), ...frames([100, 100], { channels: 0 }), ...frames([100, 100, 100])),
     );
     expect(recorder.newest?.start.length).toBe(0);
   });
 
   test("is lost 64 KiB after the last frame", () => {
-    const { detector } = told(concat(...frames([100, 100, 100]), new Uint8Array(63_000)));
+    const { detector } = followed(concat(...frames([100, 100, 100]), new Uint8Array(63_000)));
     expect(detector.lost).toBe(false);
     detector.feed(new Uint8Array(2000), 63_300);
     expect(detector.lost).toBe(true);
@@ -185,7 +185,7 @@ describe("ADTS", () => {
   });
 
   test("gives the header frame that ffmpeg writes for channels without a number", async () => {
-    const { recorder } = told(await fixture("adts-pce.aac"));
+    const { recorder } = followed(await fixture("adts-pce.aac"));
     expect(recorder.headers.length).toBe(1);
     expect(recorder.headers[0].start.length).toBe(recorder.joins[1]);
   });

@@ -1,4 +1,4 @@
-// FLAC: the header that joiners get, and frames told from what only looks like one.
+// FLAC: the header that joiners get, and frames distinguished from what only looks like one.
 
 import { describe, expect, test } from "bun:test";
 import { flac } from "../../../src/media/audio/flac.ts";
@@ -32,7 +32,7 @@ function frame(number: number, size = 200, { channels = 1, bits = 4, blocking = 
   return concat(header, Uint8Array.of(crc8(header)), new Uint8Array(size));
 }
 
-function told(bytes: Uint8Array) {
+function followed(bytes: Uint8Array) {
   const recorder = new Recorder();
   const detector = flac.create(recorder);
   detector.feed(bytes, 0);
@@ -43,7 +43,7 @@ const start = metadata().length;
 
 describe("FLAC", () => {
   test("joins at every frame, with the stream's parameters alone as header", () => {
-    const { recorder } = told(concat(metadata({ samples: 99 }), frame(0), frame(1), frame(2)));
+    const { recorder } = followed(concat(metadata({ samples: 99 }), frame(0), frame(1), frame(2)));
     expect(recorder.joins).toEqual([start, start + 206, start + 412]);
     const bare = metadata({ last: true });
     bare.fill(0, 12, 18); // frame sizes
@@ -63,14 +63,14 @@ describe("FLAC", () => {
       frame(1, 50, { bits: 6 }),
       frame(1, 50, { channels: 0 }),
     );
-    const { recorder, detector } = told(concat(bytes, frame(1), new Uint8Array(50)));
+    const { recorder, detector } = followed(concat(bytes, frame(1), new Uint8Array(50)));
     expect(recorder.joins).toEqual([start, bytes.length]);
     expect(detector.info.damaged).toBe(0);
   });
 
   test("goes on after missing frames with the second one that fits, and counts it", () => {
     const bytes = concat(metadata(), frame(0), noise(100, 4), frame(5), frame(6), frame(7));
-    const { recorder, detector } = told(bytes);
+    const { recorder, detector } = followed(bytes);
     expect(recorder.joins).toEqual([start, bytes.length - 412, bytes.length - 206]);
     expect(detector.info.damaged).toBe(1);
   });
@@ -80,14 +80,14 @@ describe("FLAC", () => {
     // 576 samples a block: the second one's number takes two bytes.
     const header = Uint8Array.of(0xff, 0xf9, 0x2a, 0x18, 0xc9, 0x80);
     const second = concat(header, Uint8Array.of(crc8(header)), new Uint8Array(100));
-    const { recorder } = told(concat(metadata(), frame(0, 200, varying), second));
+    const { recorder } = followed(concat(metadata(), frame(0, 200, varying), second));
     expect(recorder.joins).toEqual([start, start + 206]);
   });
 
   test("begins anew with another header in mid-stream, even where pieces part it", () => {
     const first = concat(metadata(), frame(0), frame(1));
     const bytes = concat(first, metadata({ last: true }), frame(0), frame(1));
-    const whole = told(bytes).recorder;
+    const whole = followed(bytes).recorder;
     expect(whole.headers.length).toBe(2);
     expect(whole.units).toEqual([first.length]);
     expect(whole.joins.slice(2)).toEqual([first.length + 42, first.length + 248]);
@@ -101,11 +101,11 @@ describe("FLAC", () => {
   });
 
   test("follows a stream whose first frame has any number", () => {
-    expect(told(concat(metadata(), frame(40), frame(41))).recorder.joins).toEqual([start, start + 206]);
+    expect(followed(concat(metadata(), frame(40), frame(41))).recorder.joins).toEqual([start, start + 206]);
   });
 
   test("is lost without frames", () => {
-    expect(told(concat(metadata(), frame(0), new Uint8Array(90_000))).detector.lost).toBe(true);
+    expect(followed(concat(metadata(), frame(0), new Uint8Array(90_000))).detector.lost).toBe(true);
   });
 
   test("says yes to the marker with a STREAMINFO, and not to the marker alone", () => {
@@ -116,6 +116,6 @@ describe("FLAC", () => {
 
   test("finds every frame that ffmpeg wrote", async () => {
     // 0.3 s of 48 kHz in blocks of 576 samples.
-    expect(told(await fixture("flac-stereo.flac")).recorder.joins.length).toBe(25);
+    expect(followed(await fixture("flac-stereo.flac")).recorder.joins.length).toBe(25);
   });
 });

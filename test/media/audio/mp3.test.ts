@@ -12,7 +12,7 @@ function stream(header: number[], length: number, count = 4): Uint8Array {
   return bytes;
 }
 
-function told(bytes: Uint8Array) {
+function followed(bytes: Uint8Array) {
   const recorder = new Recorder();
   const detector = mp3.create(recorder);
   detector.feed(bytes, 0);
@@ -34,7 +34,7 @@ describe("MPEG audio", () => {
   ])("joins at every frame of %s", (_, header, length, codec) => {
     const bytes = stream(header, length);
     expect(mp3.sniff(bytes)).toBe("yes");
-    const { recorder, detector } = told(bytes);
+    const { recorder, detector } = followed(bytes);
     expect(recorder.joins).toEqual([0, length, 2 * length, 3 * length]);
     expect(recorder.newest?.start.length).toBe(0);
     expect(detector.info).toEqual({ container: "mp3", mediaType: "audio/mpeg", codecs: [codec], damaged: 0 });
@@ -57,7 +57,7 @@ describe("MPEG audio", () => {
       stream([0xff, 0xfb, 0x50, 0x40], 208, 1),
       stream([0xff, 0xfb, 0xb0, 0x70], 626, 2),
     );
-    expect(told(bytes).recorder.joins).toEqual([0, 417, 625, 1251]);
+    expect(followed(bytes).recorder.joins).toEqual([0, 417, 625, 1251]);
   });
 
   test("does not take stereo and mono frames for one stream", () => {
@@ -70,7 +70,7 @@ describe("MPEG audio", () => {
     const tag = new Uint8Array(10 + size);
     tag.set([0x49, 0x44, 0x33, 3, 0, 0, 0, size >> 14, (size >> 7) & 0x7f, size & 0x7f]);
     expect(mp3.sniff(tag.subarray(0, 16))).toBe("yes");
-    const { recorder, detector } = told(concat(tag, stream([0xff, 0xfb, 0x90, 0x00], 417)));
+    const { recorder, detector } = followed(concat(tag, stream([0xff, 0xfb, 0x90, 0x00], 417)));
     expect(recorder.joins[0]).toBe(tag.length);
     expect(detector.lost).toBe(false);
   });
@@ -94,7 +94,7 @@ describe("MPEG audio", () => {
   ])(
     "fills a gap in %s with a silent frame that leaves nothing in the reservoir",
     (_, header, length, start, size, side) => {
-      const resume = told(stream(header, length)).recorder.newest?.resume ?? new Uint8Array(0);
+      const resume = followed(stream(header, length)).recorder.newest?.resume ?? new Uint8Array(0);
       expect(resume.length).toBe(size);
       expect(resume.subarray(0, 8).toHex()).toBe(start);
       expect(resume.subarray(8, 4 + side).every((byte) => byte === 0)).toBe(true);
@@ -106,6 +106,6 @@ describe("MPEG audio", () => {
   );
 
   test("needs nothing in a gap of layer II, which has no reservoir", () => {
-    expect(told(stream([0xff, 0xfd, 0xa4, 0x00], 576)).recorder.newest?.resume.length).toBe(0);
+    expect(followed(stream([0xff, 0xfd, 0xa4, 0x00], 576)).recorder.newest?.resume.length).toBe(0);
   });
 });

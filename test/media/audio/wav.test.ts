@@ -27,7 +27,7 @@ const format = ({ tag = 1, rate = 8000, align = 4 } = {}) =>
 const riff = (...chunks: Uint8Array[]) =>
   concat(text("RIFF"), little(0xffff_ffff, 4), text("WAVE"), ...chunks);
 
-function told(bytes: Uint8Array) {
+function followed(bytes: Uint8Array) {
   const recorder = new Recorder();
   const detector = wav.create(recorder);
   detector.feed(bytes, 0);
@@ -36,7 +36,7 @@ function told(bytes: Uint8Array) {
 
 describe("WAV", () => {
   test("joins fifty times a second, at whole blocks, from the first one on", () => {
-    const { recorder, detector } = told(
+    const { recorder, detector } = followed(
       concat(riff(format(), chunk("data", new Uint8Array(2000), 0xffff_ffff))),
     );
     expect(recorder.joins).toEqual([44, 684, 1324, 1964]);
@@ -56,7 +56,7 @@ describe("WAV", () => {
       concat(list, Uint8Array.of(0)),
       chunk("data", new Uint8Array(8), 99_999),
     );
-    const header = told(bytes).recorder.newest;
+    const header = followed(bytes).recorder.newest;
     expect(header?.start).toEqual(riff(format(), chunk("data", new Uint8Array(0), 0xffff_ffff)));
     expect(header?.resume.length).toBe(0);
     expect(header?.fixed).toBe(fingerprint(format().subarray(8)));
@@ -64,7 +64,7 @@ describe("WAV", () => {
 
   test.each([0, 0x7fff_ffff, 0xffff_ffff])("takes a data chunk of size %i as endless", (size) => {
     const bytes = riff(format(), chunk("data", new Uint8Array(6400), size));
-    expect(told(bytes).recorder.joins.length).toBe(10);
+    expect(followed(bytes).recorder.joins.length).toBe(10);
   });
 
   test("ends with a data chunk that has an end, and begins anew with another file", () => {
@@ -75,7 +75,7 @@ describe("WAV", () => {
       chunk("LIST", new Uint8Array(700)),
     );
     const second = riff(format({ rate: 16_000 }), chunk("data", new Uint8Array(1300)));
-    const { recorder, detector } = told(concat(first, second));
+    const { recorder, detector } = followed(concat(first, second));
     expect(recorder.joins).toEqual([44, 684, first.length + 44, first.length + 44 + 1280]);
     expect(recorder.headers.length).toBe(2);
     expect(detector.lost).toBe(false);
@@ -83,7 +83,7 @@ describe("WAV", () => {
 
   test("is lost where no chunk can be", () => {
     const bytes = riff(format(), chunk("data", new Uint8Array(640)), new Uint8Array(40));
-    expect(told(bytes).detector.lost).toBe(true);
+    expect(followed(bytes).detector.lost).toBe(true);
   });
 
   test.each([
@@ -103,7 +103,7 @@ describe("WAV", () => {
   });
 
   test("knows what is in WAVE_FORMAT_EXTENSIBLE and RF64", async () => {
-    const { detector } = told(await fixture("wav-rf64.wav"));
+    const { detector } = followed(await fixture("wav-rf64.wav"));
     expect(detector.info.codecs).toEqual(["pcm_s24le"]);
   });
 });

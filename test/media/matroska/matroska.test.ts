@@ -161,7 +161,7 @@ describe("Matroska", () => {
     ]);
     expect(joins[1].header.start).toEqual(concat(joins[0].header.start, joins[1].header.resume));
     expect(joins[3].header.resume.length).toBe(0);
-    // but nobody leaves off in there
+    // but no stream stops in there
     expect(units).toEqual([starts[0], starts[1], starts[2], starts[2] + clusters[2].length]);
   });
 

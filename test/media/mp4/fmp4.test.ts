@@ -1,4 +1,4 @@
-// Fragmented MP4: sync samples in all the places where they can be told, fragments cut by time, what comes before
+// Fragmented MP4: sync samples in all the places where they can be signalled, fragments cut by time, what comes before
 // a fragment, what can't be joined, lost places.
 
 import { describe, expect, test } from "bun:test";
@@ -76,10 +76,10 @@ const shapes = ({ joins, units }: Capture) =>
   joins.map(({ offset, header }) => [units.includes(offset), header.resume.length]);
 
 /** What has to follow where a stream is cut off. */
-function closingOf(bytes: Uint8Array): Uint8Array {
+function paddingOf(bytes: Uint8Array): Uint8Array {
   const detector = fmp4.create(new Recorder());
   detector.feed(bytes, 0);
-  return concat(...(detector.closing?.() ?? []));
+  return concat(...(detector.padding?.() ?? []));
 }
 
 /** Whether a stream of one such fragment is lost. */
@@ -254,7 +254,7 @@ describe("fragmented MP4", () => {
     expect(headers.map(({ start }) => start)).toEqual([header(), header(sync)]);
   });
 
-  test("patches tfhds with an address in the file, and nothing else, for who joins late", () => {
+  test("patches tfhds with an address in the file, and nothing else, for late joiners", () => {
     const one = sized((length) => moof(traf(based(1, 0x20, [sync]), run(length + 8)), traf(tfhd(2), plain)));
     const two = sized((length) =>
       moof(traf(based(1, 0x38, [7, 90, sync]), run(length + 16)), traf(based(2, 0), run(length + 80))),
@@ -294,7 +294,7 @@ describe("fragmented MP4", () => {
     expect(recorder.patches.length).toBe(1);
   });
 
-  test("gives who joins in the middle of a fragment with addresses in the file the same as without", async () => {
+  test("gives joiners in the middle of a fragment with addresses in the file the same as without", async () => {
     const absolute = capture(fmp4, await fixture("fmp4-absolute-timed.mp4"));
     const relative = capture(fmp4, await fixture("fmp4-timed.mp4"));
     expect(absolute.patches.length).toBe(absolute.units.length);
@@ -307,9 +307,9 @@ describe("fragmented MP4", () => {
     const { offset } = stream.joins[1];
     const lengths = new Set<number>();
     for (let cut = offset + 8; cut < stream.units[1]; cut += 37) {
-      const closing = closingOf(stream.bytes.subarray(0, cut));
-      expect(closing).toEqual(closingOf(relative.subarray(0, cut)));
-      lengths.add(cut + closing.length);
+      const padding = paddingOf(stream.bytes.subarray(0, cut));
+      expect(padding).toEqual(paddingOf(relative.subarray(0, cut)));
+      lengths.add(cut + padding.length);
     }
     expect(Math.max(...lengths)).toBe(stream.units[1]);
   });

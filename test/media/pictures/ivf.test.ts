@@ -22,7 +22,7 @@ function frame(time: number, first: number[], size = 100): Uint8Array {
   return bytes;
 }
 
-function told(bytes: Uint8Array) {
+function followed(bytes: Uint8Array) {
   const recorder = new Recorder();
   const detector = ivf.create(recorder);
   detector.feed(bytes, 0);
@@ -67,16 +67,16 @@ describe("IVF", () => {
       frame(3, key),
     );
     expect(ivf.sniff(bytes)).toBe("yes");
-    const { recorder } = told(bytes);
+    const { recorder } = followed(bytes);
     expect(recorder.joins).toEqual([32, 368]);
     expect(recorder.units).toEqual([144, 256]);
   });
 
   test("gives its header at the start only, and calls fixed what can't change", () => {
-    const { recorder, detector } = told(concat(header("VP80"), frame(0, [0x10])));
+    const { recorder, detector } = followed(concat(header("VP80"), frame(0, [0x10])));
     expect(recorder.newest?.start).toEqual(header("VP80"));
     expect(recorder.newest?.resume.length).toBe(0);
-    const fixed = (bytes: Uint8Array) => told(bytes).recorder.newest?.fixed;
+    const fixed = (bytes: Uint8Array) => followed(bytes).recorder.newest?.fixed;
     expect(fixed(header("VP80"))).toBe(fixed(header("VP80", { width: 640 })));
     expect(fixed(header("VP80"))).not.toBe(fixed(header("VP80", { rate: 30 })));
     expect(fixed(header("VP80"))).not.toBe(fixed(header("VP90")));
@@ -92,7 +92,7 @@ describe("IVF", () => {
 
   test("takes another file's header in mid-stream", () => {
     const first = concat(header("VP80"), frame(0, [0x10]), frame(1, [0x11]));
-    const { recorder, detector } = told(concat(first, header("VP90", { width: 640 }), frame(0, [0x82])));
+    const { recorder, detector } = followed(concat(first, header("VP90", { width: 640 }), frame(0, [0x82])));
     expect(recorder.headers.length).toBe(2);
     expect(recorder.joins).toEqual([32, first.length + 32]);
     expect(detector.info.codecs).toEqual(["vp9"]);
@@ -109,7 +109,7 @@ describe("IVF", () => {
       frame(4, [0x11]),
       frame(5, [0x10]),
     );
-    const { recorder, detector } = told(bytes);
+    const { recorder, detector } = followed(bytes);
     expect(recorder.joins).toEqual([32, bytes.length - 112]);
     expect(detector.info.damaged).toBe(1);
   });
@@ -122,13 +122,13 @@ describe("IVF", () => {
       frames[10].subarray(0, 200),
       ...frames.slice(11),
     );
-    const { recorder, detector } = told(bytes);
+    const { recorder, detector } = followed(bytes);
     expect(recorder.joins.at(-1)).toBe(bytes.length - 5 * 312);
     expect(detector.info.damaged).toBe(1);
   });
 
   test("is lost after a mebibyte without a frame", () => {
-    const { detector } = told(
+    const { detector } = followed(
       concat(header("VP80"), frame(0, [0x10]), frame(1, [0x11]), new Uint8Array(1 << 20).fill(0xee)),
     );
     expect(detector.lost).toBe(false);
@@ -144,7 +144,7 @@ describe("IVF", () => {
   });
 
   test.each(["vp8", "vp9", "av1"])("finds the key frames that ffmpeg wrote: %s", async (codec) => {
-    const { recorder, detector } = told(await fixture(`ivf-${codec}.ivf`));
+    const { recorder, detector } = followed(await fixture(`ivf-${codec}.ivf`));
     expect(recorder.joins.length).toBe(5); // each 12 of 50 frames
     expect(recorder.joins.length + recorder.units.length).toBe(50);
     expect(detector.info.codecs).toEqual([codec]);

@@ -19,7 +19,7 @@ const scan = concat(
 );
 const image = concat(soi, comment, frameHeader, scan, eoi);
 
-function told(bytes: Uint8Array) {
+function followed(bytes: Uint8Array) {
   const recorder = new Recorder();
   const detector = mjpeg.create(recorder);
   detector.feed(bytes, 0);
@@ -28,7 +28,7 @@ function told(bytes: Uint8Array) {
 
 describe("Motion JPEG", () => {
   test("joins at every image and can be cut behind it", () => {
-    const { recorder, detector } = told(concat(image, image, image));
+    const { recorder, detector } = followed(concat(image, image, image));
     expect(recorder.joins).toEqual([0, image.length, 2 * image.length]);
     expect(recorder.units).toEqual([image.length, 2 * image.length, 3 * image.length]);
     expect(detector.info).toEqual({
@@ -44,27 +44,27 @@ describe("Motion JPEG", () => {
   test("follows images of several scans and fill bytes before markers", () => {
     const fill = Uint8Array.of(0xff, 0xff);
     const progressive = concat(soi, fill, frameHeader, scan, segment(0xc4, [1, 2, 3]), scan, fill, eoi);
-    const { recorder, detector } = told(concat(progressive, progressive));
+    const { recorder, detector } = followed(concat(progressive, progressive));
     expect(recorder.joins).toEqual([0, progressive.length]);
     expect(detector.info.damaged).toBe(0);
   });
 
   test("lets zeros between images pass", () => {
-    const { recorder, detector } = told(concat(image, new Uint8Array(9), image));
+    const { recorder, detector } = followed(concat(image, new Uint8Array(9), image));
     expect(recorder.joins).toEqual([0, image.length + 9]);
     expect(detector.info.damaged).toBe(0);
   });
 
   test("counts an image that breaks off, and begins with the next", () => {
     const broken = image.subarray(0, image.length - 4);
-    const { recorder, detector } = told(concat(image, broken, image, image));
+    const { recorder, detector } = followed(concat(image, broken, image, image));
     expect(recorder.joins).toEqual([0, 1, 2, 3].map((i) => i * image.length - (i > 1 ? 4 : 0)));
     expect(detector.info.damaged).toBe(1);
   });
 
   test("counts strange bytes between images once", () => {
     const bytes = concat(image, Uint8Array.of(7, 0xff, 0xee, 0, 9, 0xff, 9), image, image);
-    const { recorder, detector } = told(bytes);
+    const { recorder, detector } = followed(bytes);
     expect(recorder.joins).toEqual([0, image.length + 7, 2 * image.length + 7]);
     expect(detector.info.damaged).toBe(1);
   });
@@ -79,14 +79,14 @@ describe("Motion JPEG", () => {
   });
 
   test("is lost after a mebibyte without an image, whatever begins like one", () => {
-    const { recorder, detector } = told(concat(image, noise(1 << 20, 3)));
+    const { recorder, detector } = followed(concat(image, noise(1 << 20, 3)));
     detector.feed(noise(1 << 16, 4), 1 << 21);
     expect(detector.lost).toBe(true);
     expect(recorder.joins[0]).toBe(0);
   });
 
   test("is lost in an image without an end", () => {
-    const { detector } = told(image.subarray(0, image.length - 2));
+    const { detector } = followed(image.subarray(0, image.length - 2));
     const piece = new Uint8Array(1 << 20).fill(1);
     let pieces = 0;
     while (!detector.lost && pieces < 100) detector.feed(piece, image.length + pieces++ * piece.length);

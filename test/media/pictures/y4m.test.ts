@@ -8,7 +8,7 @@ import { concat, noise, Recorder } from "../recorder.ts";
 const text = (value: string) => new TextEncoder().encode(value);
 const frame = (bytes: number, parameters = "") => concat(text(`FRAME${parameters}\n`), new Uint8Array(bytes));
 
-function told(bytes: Uint8Array) {
+function followed(bytes: Uint8Array) {
   const recorder = new Recorder();
   const detector = y4m.create(recorder);
   detector.feed(bytes, 0);
@@ -34,7 +34,7 @@ describe("Y4M", () => {
     const line = text(`YUV4MPEG2 W33 H21 F25:1 Ip A1:1${colour}\n`);
     const bytes = concat(line, frame(size), frame(size, " Ip"), frame(size));
     expect(y4m.sniff(bytes)).toBe("yes");
-    const { recorder, detector } = told(bytes);
+    const { recorder, detector } = followed(bytes);
     expect(recorder.joins).toEqual([0, size + 6, 2 * size + 15].map((at) => line.length + at));
     expect(recorder.newest).toEqual({
       start: line,
@@ -64,7 +64,7 @@ describe("Y4M", () => {
   test("looks for the next frame after damage", () => {
     const line = text("YUV4MPEG2 W16 H16\n");
     const begin = concat(line, frame(384), frame(384), noise(500, 3), text("FRAFRA"));
-    const { recorder, detector } = told(concat(begin, frame(384), frame(384)));
+    const { recorder, detector } = followed(concat(begin, frame(384), frame(384)));
     expect(recorder.joins.slice(2)).toEqual([begin.length, begin.length + 390]);
     expect(detector.info.damaged).toBe(1);
   });
@@ -72,7 +72,7 @@ describe("Y4M", () => {
   test("takes another header line between frames", () => {
     const begin = concat(text("YUV4MPEG2 W16 H16\n"), frame(384));
     const line = text("YUV4MPEG2 W32 H16\n");
-    const { recorder, detector } = told(concat(begin, line, frame(768), frame(768)));
+    const { recorder, detector } = followed(concat(begin, line, frame(768), frame(768)));
     expect(recorder.newest?.start).toEqual(line);
     expect(recorder.units).toEqual([begin.length]);
     expect(recorder.joins.slice(1)).toEqual([begin.length + 18, begin.length + 18 + 774]);
@@ -81,7 +81,7 @@ describe("Y4M", () => {
   });
 
   test("is lost after a mebibyte and two frames without a frame", () => {
-    const { detector } = told(
+    const { detector } = followed(
       concat(text("YUV4MPEG2 W16 H16\n"), frame(384), new Uint8Array(1 << 20).fill(9)),
     );
     expect(detector.lost).toBe(false);

@@ -1,4 +1,4 @@
-// What a detector owes a stream that was cut off: wherever that was, what is there and its closing together end where one
+// A stream that was cut off is padded: wherever the cut was, what is there and its padding together end where one
 // of its units does, so that the first byte of another stream is not taken for a part of this one.
 
 import { describe, expect, test } from "bun:test";
@@ -50,10 +50,10 @@ describe.each(files)("%s", (file) => {
       const cut = from + next(bytes.length - from);
       const detector = detectorOf(file, new Recorder());
       detector.feed(bytes.subarray(0, cut), 0);
-      const closing = concat(detector.closing?.() ?? []);
-      if (isEnd(cut + closing.length)) hits++;
-      detector.feed(closing, cut);
-      expect({ cut, left: concat(detector.closing?.() ?? []).length }).toEqual({ cut, left: 0 });
+      const padding = concat(detector.padding?.() ?? []);
+      if (isEnd(cut + padding.length)) hits++;
+      detector.feed(padding, cut);
+      expect({ cut, left: concat(detector.padding?.() ?? []).length }).toEqual({ cut, left: 0 });
     }
     expect(hits / cuts).toBeGreaterThan(enough);
   });

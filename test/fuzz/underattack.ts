@@ -1,14 +1,14 @@
-// An honest stream beside each attack, through the real server: that its watcher gets every byte, how long it ever waits
-// for the next ones, and what memory the server takes.
+// An ordinary stream during each attack, through the real server: that its watcher gets every byte, how long it ever
+// waits for the next ones, and what memory the server takes.
 //
-//   bun test/fuzz/beside.ts [NAME...]
+//   bun test/fuzz/underattack.ts [NAME...]
 //
 // Prints a line for each attack; exits with 1 if a byte was lost, or if more was waited or taken than is allowed.
 
 import { Peer, TestServer, until } from "../e2e/program.ts";
 import { attacks, streamOf } from "./attacks.ts";
 
-/** The honest stream: a piece each so many milliseconds, 4 Mbit/s. */
+/** The ordinary stream: a piece each so many milliseconds, 4 Mbit/s. */
 const pieceBytes = 5000;
 const stepMs = 10;
 const maxGapMs = 200;
@@ -17,8 +17,8 @@ const maxGrowthBytes = 200 * 1024 * 1024;
 const rounds = 3;
 const watchers = 20;
 
-/** The honest broadcaster and its watcher. */
-class Honest {
+/** The ordinary broadcaster and its watcher. */
+class Ordinary {
   #sent = 0;
   #seen = 0;
   #lastMs = 0;
@@ -76,23 +76,23 @@ for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys
   watcher.request("watch,user=fier,wait=60");
   const broadcaster = await server.dial();
   broadcaster.request("broadcast,user=fier,user_password=123,bufsize=0");
-  const honest = new Honest(broadcaster, watcher);
+  const ordinary = new Ordinary(broadcaster, watcher);
   await Bun.sleep(1000);
   const before = await server.memory();
-  honest.gapMs = 0;
+  ordinary.gapMs = 0;
   let most = before;
   const sample = setInterval(() => void server.memory().then((bytes) => (most = Math.max(most, bytes))), 20);
   for (let round = 0; round < rounds; round++) await attack(server, stream, round);
   clearInterval(sample);
-  const { gapMs } = honest;
-  await honest.end(watcher);
+  const { gapMs } = ordinary;
+  await ordinary.end(watcher);
   const grown = most - before;
   await server.stop();
-  const isFine = honest.isWhole && gapMs <= maxGapMs && grown <= maxGrowthBytes;
+  const isFine = ordinary.isWhole && gapMs <= maxGapMs && grown <= maxGrowthBytes;
   isClean &&= isFine;
   console.log(
     `${isFine ? "ok  " : "FAIL"} ${name}: ${(stream.length / 1000).toFixed(0)} kB, gap ${gapMs.toFixed(0)} ms, ` +
-      `+${(grown / 2 ** 20).toFixed(0)} MiB${honest.isWhole ? "" : ", bytes lost"}`,
+      `+${(grown / 2 ** 20).toFixed(0)} MiB${ordinary.isWhole ? "" : ", bytes lost"}`,
   );
 }
 process.exitCode = isClean ? 0 : 1;

@@ -1,17 +1,17 @@
-// Has cases examined in a process of its own, so that one that never comes back, or takes all memory, is found out and not
-// suffered: the process is ended, and another one takes its place.
+// Has cases examined in a process of its own: one that does not return, or takes all memory, is ended and reported, and
+// another process takes its place.
 
 import { readFileSync } from "node:fs";
 import type { Case } from "./cases.ts";
 import type { Finding, Kind, Verdict } from "./examine.ts";
 
 /** A case that takes longer of its process's time is given up; so is one that takes longer, at work or not. */
-const patienceMs = 10_000;
+const maxProcessorMs = 10_000;
 const longestMs = 90_000;
 /** So is a process that takes more memory. Bytes. */
 const maxResidentBytes = 1.2e9;
 
-export class Bench {
+export class Examiner {
   readonly #slack: number;
   #process: Bun.Subprocess | undefined;
   #answer: (verdict: Verdict) => void = () => {};
@@ -22,24 +22,24 @@ export class Bench {
   }
 
   async examine(given: Case, ignored: readonly Kind[] = []): Promise<Verdict> {
-    const judge = (this.#process ??= this.#start());
+    const worker = (this.#process ??= this.#start());
     const began = performance.now();
-    const beganCpu = processorMs(judge.pid);
+    const beganCpu = processorMs(worker.pid);
     return await new Promise<Verdict>((resolve) => {
       const timer = setInterval(() => {
-        const isHuge = residentBytes(judge.pid) > maxResidentBytes;
+        const isHuge = residentBytes(worker.pid) > maxResidentBytes;
         const isLate =
-          performance.now() - began > longestMs || processorMs(judge.pid) - beganCpu > patienceMs;
+          performance.now() - began > longestMs || processorMs(worker.pid) - beganCpu > maxProcessorMs;
         if (!isHuge && !isLate) return;
         this.stop();
-        this.#answer(givenUp(isHuge, judge.exitCode));
+        this.#answer(givenUp(isHuge, worker.exitCode));
       }, 50);
       this.#answer = (verdict) => {
         clearInterval(timer);
         this.#answer = () => {};
         resolve(verdict);
       };
-      judge.send({ given, slack: this.#slack, ignored });
+      worker.send({ given, slack: this.#slack, ignored });
     });
   }
 
@@ -49,16 +49,16 @@ export class Bench {
   }
 
   #start(): Bun.Subprocess {
-    const judge = Bun.spawn([process.execPath, `${import.meta.dir}/judge.ts`], {
+    const worker = Bun.spawn([process.execPath, `${import.meta.dir}/worker.ts`], {
       stdio: ["ignore", "inherit", "inherit"],
       ipc: (verdict: Verdict) => this.#answer(verdict),
       onExit: (_process, code) => {
-        if (this.#process !== judge) return;
+        if (this.#process !== worker) return;
         this.#process = undefined;
         this.#answer(givenUp(false, code));
       },
     });
-    return judge;
+    return worker;
   }
 }
 
@@ -72,11 +72,12 @@ function givenUp(isHuge: boolean, code: number | null): Verdict {
       }
     : {
         kind: "hang",
-        text: code === null ? `no answer within ${patienceMs / 1000} s` : `the process ended with ${code}`,
-        value: patienceMs,
+        text:
+          code === null ? `no answer within ${maxProcessorMs / 1000} s` : `the process ended with ${code}`,
+        value: maxProcessorMs,
         bound: 20,
       };
-  return { findings: [finding], container: "", bytes: 0, ms: patienceMs };
+  return { findings: [finding], container: "", bytes: 0, ms: maxProcessorMs };
 }
 
 /** Milliseconds of processor time that a process has had, where that can be read. */
