@@ -63,6 +63,11 @@ export function named(name: string): string {
   return name.length <= maxNameLength ? name : `${name.slice(0, maxNameLength - 1).toWellFormed()}…`;
 }
 
+/** A channel as messages have it: "USER/CHANNEL". */
+export function channelLabel(user: string, channel: string): string {
+  return `${named(user)}/${named(channel)}`;
+}
+
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
   ENOTDIR: "part of its path is no folder",
@@ -75,13 +80,13 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "this machine has no such address",
 };
 
-/** What the system said, in words, where `error` is the system's (errno(3)); undefined where it is not. */
+/** The system's reason as text, where `error` is the system's (errno(3)); undefined where it is not. */
 export function systemReason(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
   return reasons[error.code] ?? (/^E[A-Z0-9]+$/.test(error.code) ? error.message : undefined);
 }
 
-/** Why something failed, in words: what the system said, else the error's own message. */
+/** Why something failed, as text: the system's reason, else the error's own message. */
 export function reasonOf(error: unknown): string {
   return systemReason(error) ?? (error instanceof Error ? error.message : String(error));
 }

@@ -1,4 +1,4 @@
-// Reading small files that others may have had a hand in: settings, users, certificates, secrets. A file is opened
+// Reading small files that others may have written: settings, users, certificates, secrets. A file is opened
 // without waiting for it (O_NONBLOCK), looked at once it is open (fstat, so that nothing can be swapped in between), and
 // read up to a bound, on the thread pool: a FIFO, /dev/zero or /proc/kmsg neither holds the event loop nor fills memory.
 //
@@ -11,8 +11,8 @@ import { FstreamError, reasonOf } from "./errors.ts";
 
 /** Not all systems have the last two. */
 const openFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
-/** How long a pipe that the command line names may take: somebody may have to unlock a password store. Milliseconds. */
-const patienceMs = 120_000;
+/** How long a pipe that the command line names may take: a password store may have to be unlocked. Milliseconds. */
+const pipeTimeoutMs = 120_000;
 /** How often something that has nothing to read yet is asked again, milliseconds. */
 const askAgainMs = 10;
 const chunkBytes = 16 * 1024;
@@ -30,9 +30,9 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<B
 
 /**
  * As readRegularFile; the file may be anything else that ends within `waitMs`, too. A FIFO is opened as its writer expects,
- * waiting for it: one that waits in vain keeps a thread of the pool, which ends with the process.
+ * waiting for it: where none comes that keeps a thread of the pool, which ends with the process.
  */
-export async function readNamedFile(path: string, maxBytes: number, waitMs = patienceMs): Promise<Buffer> {
+export async function readNamedFile(path: string, maxBytes: number, waitMs = pipeTimeoutMs): Promise<Buffer> {
   const untilMs = performance.now() + waitMs;
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(nothingCame()), waitMs);

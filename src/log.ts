@@ -1,8 +1,8 @@
-// Words for people, on stderr: one line each, `fstream: [scope: ]message`. Under systemd (its journal
+// Messages for people, on stderr: one line each, `fstream: [scope: ]message`. Under systemd (its journal
 // sets JOURNAL_STREAM) each line carries the syslog priority that sd-daemon(3) defines, so that
 // `journalctl -p warning` works. Control characters in what peers send are escaped: a name can't forge a line.
 //
-// How much is written is for the log to say, not for peers: a line has a longest, a message that repeats is counted and
+// Peers can't decide how much is written: a line has a longest, a message that repeats is counted and
 // summed up, and each kind of message has a rate of its own. There are only so many kinds, so that all of them
 // together have a rate too; and the first message of a kind is never left out because others flood.
 

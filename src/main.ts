@@ -1,5 +1,5 @@
-// From the words of the command line to a command, and from what becomes of it to the exit status. The only
-// place that ends the process. Words go to stderr, results to stdout.
+// From the command line to a command, and from its outcome to the exit status. The only place that ends the process. Messages
+// go to stderr, results to stdout.
 
 import { version } from "../package.json";
 import type { Invocation, Terminal } from "./commands/command.ts";

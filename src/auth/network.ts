@@ -4,6 +4,12 @@
 
 import { isIP } from "node:net";
 
+/** An address as people know it: IPv4-mapped IPv6 as IPv4 (RFC 4291, section 2.5.5.2), without a zone (RFC 4007). */
+export function plainAddress(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  return mapped === null ? address.split("%")[0] : mapped[1];
+}
+
 /** The peer that `address` belongs to, as a key: "192.0.2.1", or "2001:db8:0:1::/64". */
 export function networkOf(address: string): string {
   return networksOf(address)[0];
@@ -14,10 +20,8 @@ export function networkOf(address: string): string {
  * IPv6.
  */
 export function networksOf(address: string): readonly [string, ...string[]] {
-  const plain = address.split(/[%/]/)[0]; // without a zone (RFC 4007) or a width
+  const plain = plainAddress(address.split("/")[0]);
   if (isIP(plain) !== 6) return [plain];
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain);
-  if (mapped !== null) return [mapped[1]];
   const [before, after] = plain.split("::");
   const head = groups(before);
   const tail = groups(after ?? "");

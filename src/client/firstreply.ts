@@ -1,6 +1,6 @@
 // What a server says first: a reply frame, or a stream. Or neither, because no fstream answers at that port: TLS
-// and HTTP servers, our own among them, tell by how they complain (an alert of RFC 8446, section 6; a status
-// line of RFC 9112, section 4). Such a complaint is an error, and never part of a stream. Pure.
+// and HTTP servers, our own among them, are recognised by their error (an alert of RFC 8446, section 6; a status
+// line of RFC 9112, section 4). That is an error of ours, and never part of a stream. Pure.
 
 import { FstreamError } from "../errors.ts";
 import { ReplyDecoder, type ReplyResult } from "../protocol/reply.ts";

@@ -1,5 +1,5 @@
 // The live status line: one line on stderr that is written over twice a second, and wiped before anything else is
-// said. It tells what is known: how long, how fast, how much, and for a watcher what has arrived but is not yet
+// said. It shows what is known: how long, how fast, how much, and for a watcher what has arrived but is not yet
 // taken from stdout.
 
 import { printable } from "../log.ts";

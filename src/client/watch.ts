@@ -33,9 +33,9 @@ export interface WatchOptions {
   readonly output: Output;
   readonly clock: ClientClock;
   readonly meter: Meter | undefined;
-  /** A word for people about what is tolerated. */
+  /** Reports what is tolerated. */
   readonly say: (text: string) => void;
-  /** A word for people about what is lost. */
+  /** Reports what is lost. */
   readonly warn: (text: string) => void;
 }
 

@@ -156,7 +156,7 @@ function bad(source: string, right: string, value: string): FstreamError {
   return new FstreamError("usage", `${source} is ${right}, not "${value}"`);
 }
 
-/** Flags that are no arguments of the protocol, by the variables somebody may set for them. */
+/** Flags that are no arguments of the protocol, by the variables that may be set for them. */
 const flagsAlone: ReadonlySet<string> = new Set([
   "retry",
   "quiet",
@@ -179,7 +179,7 @@ function unknownWords(variable: string, hint: string | undefined, secret: boolea
   return `${variable} is unknown: ${[hint, kept].filter((words) => words !== undefined).join("; ")}`;
 }
 
-/** What an unknown name looks like: words for people, and the arguments that may be meant, if any. */
+/** What an unknown name looks like: a hint, and the arguments that may be meant, if any. */
 function slipOf(name: string): { readonly hint?: string; readonly meant: readonly string[] } {
   if (flagsAlone.has(name)) {
     const meant = [...secrets].filter((secret) => name.startsWith(secret));

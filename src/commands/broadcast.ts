@@ -36,7 +36,7 @@ export const broadcast: Command = {
       type: "string",
       optionalValue: true,
       value: "DURATION",
-      help: "connect again when the connection is lost, until the duration has passed in vain; meanwhile stdin is read and dropped",
+      help: "connect again when the connection is lost, until the duration has passed without success; meanwhile stdin is read and dropped",
     },
     ...trustFlags,
     quiet: quietFlag,

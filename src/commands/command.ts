@@ -19,7 +19,7 @@ export interface Flag {
   readonly optionalValue?: boolean;
 }
 
-/** Where words go. */
+/** Where output goes. */
 export interface Terminal {
   /** A line for people: `fstream: LINE` on stderr. */
   say(line: string): void;

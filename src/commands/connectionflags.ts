@@ -1,4 +1,4 @@
-// What the verbs that talk to a server have in common: the address they are given, whom TLS trusts, durations,
+// What the verbs that talk to a server have in common: the address they are given, which certificates are trusted, durations,
 // and the status line.
 
 import { resolve } from "node:path";
@@ -14,7 +14,7 @@ import { say } from "./stderr.ts";
 /** A file of all the authorities there are has some 250 KiB. Bytes. */
 const maxCafileBytes = 4 * 1024 * 1024;
 
-/** The flags that decide whom TLS trusts. */
+/** The flags that decide which certificates are trusted. */
 export const trustFlags: Readonly<Record<string, Flag>> = {
   cafile: { type: "string", value: "FILE", help: "trust the authorities in this PEM file, not the system's" },
   fingerprint: {
@@ -22,13 +22,13 @@ export const trustFlags: Readonly<Record<string, Flag>> = {
     value: "SHA256",
     help: "trust the one certificate with this SHA-256, whatever its name, issuer and dates",
   },
-  insecure: { type: "boolean", help: "trust anybody: for tests" },
+  insecure: { type: "boolean", help: "trust any certificate: for tests" },
 };
 
 export const quietFlag: Flag = {
   type: "boolean",
   short: "q",
-  help: "no status line, no words about retries",
+  help: "no status line, no messages about retries",
 };
 
 /** The one operand of `verb`, as an address of one of `schemes`. Throws `usage`. */
@@ -60,10 +60,10 @@ function surplusHint(
   verb: "watch" | "broadcast" | "token",
   { operands, flags }: Pick<Invocation, "operands" | "flags">,
 ): string | undefined {
-  const patient = (["wait", "retry"] as const).find((name) => flags[name] === true);
+  const waiting = (["wait", "retry"] as const).find((name) => flags[name] === true);
   const duration = operands.find((word) => parseDuration(word) !== undefined);
-  if (patient !== undefined && duration !== undefined) {
-    return `--${patient}=${duration}, with an equals sign`;
+  if (waiting !== undefined && duration !== undefined) {
+    return `--${waiting}=${duration}, with an equals sign`;
   }
   const more = withoutCredentials(operands[1]);
   if (verb !== "token" && (/[./\\]/.test(more) || flags.user !== undefined)) {
@@ -74,13 +74,13 @@ function surplusHint(
 }
 
 /** `text` as an address of one of `schemes`. Throws `usage`. */
-export function addressOf(who: string, text: string, schemes: readonly Address["scheme"][]): Address {
+export function addressOf(taker: string, text: string, schemes: readonly Address["scheme"][]): Address {
   const address = parseAddress(text);
   if (schemes.includes(address.scheme)) return address;
   const right = schemes.map((scheme) => (scheme === "fstream" ? "host:port" : `${scheme}://host:port`));
   throw new FstreamError(
     "usage",
-    `${who} takes no ${address.scheme === "fstream" ? "bare" : address.scheme} address`,
+    `${taker} takes no ${address.scheme === "fstream" ? "bare" : address.scheme} address`,
     {
       hint: `it takes ${right.join(" or ")}`,
     },
@@ -134,7 +134,7 @@ export function optionalDuration(name: string, value: string | boolean | undefin
 /** Of a status line that is not read, the next ones are worth nothing. Bytes. */
 const maxUnreadStatusBytes = 1024;
 
-/** The status line: undefined if it is not wanted, or there is nobody to see it. */
+/** The status line: undefined if it is not wanted, or stderr is no terminal. */
 export function meterFor({ flags }: Invocation): Meter | undefined {
   if (flags.quiet === true || !process.stderr.isTTY) return undefined;
   return new Meter({
@@ -144,7 +144,7 @@ export function meterFor({ flags }: Invocation): Meter | undefined {
   });
 }
 
-/** How a verb tells what it tolerates: not at all if it is to be quiet, and never into the status line. */
+/** How a verb reports what it tolerates: not at all with --quiet, and never into the status line. */
 export function sayer(terminal: Terminal, meter: Meter | undefined, quiet: boolean): (text: string) => void {
   return (text) => {
     if (quiet) return;

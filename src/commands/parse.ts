@@ -1,4 +1,4 @@
-// From the words after a verb to its flags and operands, and from the same table of flags to the help text.
+// From the arguments after a verb to its flags and operands, and from the same table of flags to the help text.
 // GNU conventions: flags and operands in any order, `--flag VALUE` or `--flag=VALUE`, `--` ends the flags, the
 // last of a repeated flag counts. A value that looks like a flag has to come after an equals sign.
 
@@ -61,7 +61,7 @@ function flagValue(flag: Flag, name: string, value: string | undefined, inline: 
   return value;
 }
 
-/** Flags of other verbs that people give to one that must not have them, with the way out. */
+/** Flags of other verbs that are often given to one that must not have them, with what to do instead. */
 const misplaced: Readonly<Record<string, string>> = {
   "watch --user-password": "watching needs no user password; did you mean --channel-password?",
   "watch --user-password-file": "watching needs no user password; did you mean --channel-password-file?",

@@ -38,7 +38,7 @@ export const serve: Command = {
     const authenticator = throttled(users, throttle);
     const stopped = signalled();
     const server = await startServer(settings, authenticator, log);
-    await tellOfUsers(settings.fstream.usersDir, log);
+    await reportUsers(settings.fstream.usersDir, log);
     log.info("ready");
     log.info(`${await stopped}: stopping`);
     await server.stop();
@@ -46,20 +46,20 @@ export const serve: Command = {
   },
 };
 
-/** Who starts a server for the first time has no users yet, and should know it before the first broadcast fails. */
-async function tellOfUsers(folder: string, log: Log): Promise<void> {
+/** A server that is started for the first time has no users yet: a warning before the first broadcast fails. */
+async function reportUsers(folder: string, log: Log): Promise<void> {
   try {
     const { users, problems } = await readUsers(folder);
     if (users.length === 0)
-      log.warn(`no users in ${folder}: nobody can broadcast yet (\`fstream user add NAME\`)`);
+      log.warn(`no users in ${folder}: broadcasts will be refused (\`fstream user add NAME\`)`);
     for (const problem of problems) log.warn(problem);
   } catch (error) {
     if (!(error instanceof FstreamError)) throw error;
-    log.warn(`${error.message}: nobody can broadcast yet (\`fstream user add NAME\` makes it)`);
+    log.warn(`${error.message}: broadcasts will be refused (\`fstream user add NAME\` makes it)`);
   }
 }
 
-/** Resolves with the first signal that asks to stop; a second one ends the process as if nobody listened. */
+/** Resolves with the first signal that asks to stop; a second one ends the process by its default action. */
 function signalled(): Promise<NodeJS.Signals> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
   const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;

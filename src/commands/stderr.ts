@@ -1,4 +1,4 @@
-// Words for people, the log's too, go to stderr, read or unread: a write that waits for its reader would hold up the stream,
+// Messages, the log's too, go to stderr, read or unread: a write that waits for its reader would hold up the stream,
 // the timers and the signals as well. A pipe's is the runtime's to write to, as its reader takes it. To a terminal the runtime
 // would wait (one that is stopped, by Ctrl-S or by a connection that hangs, takes nothing), so that is written to here.
 // More than `maxUnreadBytes` are not kept for a reader that has stopped: what is said then is lost.

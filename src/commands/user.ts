@@ -1,5 +1,5 @@
 // `fstream user`: the users folder from the command line. It writes what a person could write by hand, NAME.toml,
-// and no server has to be told: it reads the folder for each login.
+// and a server needs no notice: it reads the folder for each login.
 
 import { lstat, mkdir, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";

@@ -6,7 +6,7 @@ import { dial } from "../client/dial.ts";
 import { graceMs, processInterrupt } from "../client/interrupt.ts";
 import { stdoutOutput } from "../client/output.ts";
 import { WatchClient } from "../client/watch.ts";
-import { FstreamError } from "../errors.ts";
+import { channelLabel, FstreamError } from "../errors.ts";
 import { defaultChannel, encodeRequest } from "../protocol/request.ts";
 import { type Arguments, argumentFlags, readArguments } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
@@ -30,13 +30,13 @@ export const watch: Command = {
       type: "string",
       optionalValue: true,
       value: "DURATION",
-      help: "wait for a channel that is not live yet, or for a server that is not there; for ever, if no duration is given; variable: fserv_arg_wait",
+      help: "wait for a channel that is not live yet, or for a server that is not there; indefinitely, if no duration is given; variable: fserv_arg_wait",
     },
     retry: {
       type: "string",
       optionalValue: true,
       value: "DURATION",
-      help: "whenever the stream ends, for whatever reason, come back for more, until the duration has passed in vain",
+      help: "whenever the stream ends, for whatever reason, come back for more, until the duration has passed without success",
     },
     ...trustFlags,
     quiet: quietFlag,
@@ -62,7 +62,7 @@ async function run(invocation: Invocation): Promise<number> {
   const meter = meterFor(invocation);
   const interrupt = processInterrupt();
   const watcher = new WatchClient({
-    channel: `${found.get("user")}/${found.get("channel") ?? defaultChannel}`,
+    channel: channelLabel(found.get("user") ?? "", found.get("channel") ?? defaultChannel),
     dial: (peer) => dial(address, trust, peer),
     request: (waitSeconds) => request(found, waitSeconds),
     waitMs,

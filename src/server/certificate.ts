@@ -1,53 +1,44 @@
 // The certificate that the TLS listeners show: the files that the settings name, or a self-signed pair that is made once
 // in the state folder and pinned by its fingerprint.
 
-import { createHash, randomBytes, X509Certificate } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { generate } from "selfsigned";
 import { FstreamError } from "../errors.ts";
 import { isMissing, readRegularFile } from "../file.ts";
+import { type KeyPair, keyPairOf, readKeyPair } from "../keypair.ts";
 
-export interface Certificate {
-  /** PEM: the certificate, and its chain. */
-  readonly cert: string;
-  /** PEM. */
-  readonly key: string;
-  /** SHA-256 of the leaf certificate's DER, hex with colons. */
-  readonly fingerprint: string;
-  readonly selfSigned: boolean;
-}
-
-/** How long a self-signed pair lasts, years: clients pin it, nobody renews it. */
+/** How long a self-signed pair lasts, years: clients pin it, and it is not renewed. */
 const years = 10;
+/** Far more than both PEM blocks of a self-signed pair. Bytes. */
+const maxFileBytes = 64 * 1024;
 
-/** What is larger than this is no certificate with its chain, and no key. Bytes. */
-const maxFileBytes = 1024 * 1024;
-
-/** The pair in the two files. Throws FstreamError `failed` naming the file that is wrong, and why. */
-export async function readCertificate(certFile: string, keyFile: string): Promise<Certificate> {
-  const [cert, key] = [await readPem(certFile), await readPem(keyFile)];
-  return { cert, key, fingerprint: fingerprintOf(cert, certFile), selfSigned: false };
+/** The pair in the two files. Throws FstreamError `failed` naming what is wrong. */
+export async function namedCertificate(certFile: string, keyFile: string): Promise<KeyPair> {
+  const reading = await readKeyPair(certFile, keyFile);
+  if ("pair" in reading) return reading.pair;
+  throw new FstreamError("failed", reading.problems.join("; "));
 }
 
 /** The self-signed pair of a state folder, made if it is not there. Throws FstreamError `failed`. */
-export async function ownCertificate(stateDir: string): Promise<Certificate> {
+export async function ownCertificate(stateDir: string): Promise<KeyPair> {
   const file = join(stateDir, "self-signed.pem");
+  const read = async () => (await readRegularFile(file, maxFileBytes)).toString("utf8");
   try {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    const pem = await readPem(file).catch(async (error: unknown) => {
+    const pem = await read().catch(async (error: unknown) => {
       if (!isMissing(error)) throw error;
       await makePair(file);
-      return await readPem(file);
+      return await read();
     });
     const cert = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0] ?? "";
     const key =
       /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0] ?? "";
-    return { cert, key, fingerprint: fingerprintOf(cert, file), selfSigned: true };
+    return keyPairOf(cert, key);
   } catch (cause) {
-    if (cause instanceof FstreamError) throw cause;
-    throw new FstreamError("failed", `can't keep a certificate in ${stateDir}: ${(cause as Error).message}`, {
+    throw new FstreamError("failed", `can't keep a certificate in ${file}: ${(cause as Error).message}`, {
       hint: "set state_dir to a folder that this user can write, or tls_cert and tls_key",
       cause,
     });
@@ -86,23 +77,5 @@ async function makePair(file: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   } finally {
     await rm(draft, { force: true });
-  }
-}
-
-async function readPem(file: string): Promise<string> {
-  try {
-    return (await readRegularFile(file, maxFileBytes)).toString("utf8");
-  } catch (error) {
-    if (!(error instanceof FstreamError)) throw error;
-    throw new FstreamError("failed", `can't read ${file}: ${error.message}`, { cause: error.cause });
-  }
-}
-
-function fingerprintOf(pem: string, file: string): string {
-  try {
-    const digest = createHash("sha256").update(new X509Certificate(pem).raw).digest("hex").toUpperCase();
-    return (digest.match(/../g) ?? []).join(":");
-  } catch (cause) {
-    throw new FstreamError("failed", `${file} holds no PEM certificate`, { cause });
   }
 }

@@ -1,13 +1,8 @@
-// Who a peer is by its address: as plain text, whether it is this machine, whether it is a trusted proxy, and
-// whom a trusted proxy speaks for.
+// A client's address: as plain text, whether it is this machine's or a trusted proxy's, and the client's own behind a trusted
+// proxy.
 
 import { BlockList, isIP, isIPv6 } from "node:net";
-
-/** An address as people know it: IPv4-mapped IPv6 as IPv4 (RFC 4291, section 2.5.5.2), without a zone. */
-export function plainAddress(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  return mapped === null ? address.split("%")[0] : mapped[1];
-}
+import { plainAddress } from "../auth/network.ts";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -34,7 +29,7 @@ function contains(list: BlockList, address: string): boolean {
 }
 
 /**
- * Whom an HTTP request is from: the peer, or if that is a trusted proxy the last address of X-Forwarded-For that is not
+ * The address of the client of an HTTP request: the peer's, or if that is a trusted proxy the last address of X-Forwarded-For that is not
  * one itself.
  */
 export function clientAddress(peer: string, headers: Headers, trusted: (address: string) => boolean): string {

@@ -4,11 +4,6 @@
 import { named } from "../errors.ts";
 import type { Channel } from "../relay/channel.ts";
 
-/** "USER/CHANNEL". */
-export function titleOf({ user, name }: Pick<Channel, "user" | "name">): string {
-  return `${named(user)}/${named(name)}`;
-}
-
 /** So many codecs of a stream are named. */
 const maxCodecsNamed = 8;
 

@@ -121,7 +121,7 @@ async function formOf({ headers, body }: HttpRequest): Promise<FormData> {
   }
 }
 
-/** In the words of a refusal over TCP (session.ts). */
+/** In the same form as refusals over TCP (session.ts). */
 function logRefusal(request: HttpRequest, error: FstreamError, services: HttpServices): void {
   const { log, trusted } = services;
   const address = clientAddress(request.peer, request.headers, trusted);

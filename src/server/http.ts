@@ -72,7 +72,7 @@ export class Exchange implements ConnectionStage {
     if (this.#stage instanceof ClosingStage) this.#stage.closed();
   }
 
-  /** The server stops. Where nothing was asked nothing is owed: to close in order would wait for the peer, over TLS. */
+  /** The server stops. Without a request no answer is due, and over TLS an orderly close would wait for the peer. */
   stop(): void {
     if (this.#stage === "request") this.#connection.reset();
     if (this.#stage === "answer") void this.#end(text("the server is shutting down\n", 503), false);

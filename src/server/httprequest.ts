@@ -29,7 +29,7 @@ export interface Unreadable {
 export type Reading =
   | RawRequest
   | Unreadable
-  /** `proceed`: the client waits to be told that its body is wanted (RFC 9110, section 10.1.1). Said once. */
+  /** `proceed`: the client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1). Said once. */
   | { readonly type: "more"; readonly proceed: boolean };
 
 interface Head {

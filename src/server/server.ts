@@ -5,8 +5,10 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { constantTimeEquals } from "../auth/password.ts";
 import { Throttle } from "../auth/throttle.ts";
 import { Tokens } from "../auth/tokens.ts";
-import { FstreamError, systemReason } from "../errors.ts";
+import { channelLabel, FstreamError, systemReason } from "../errors.ts";
+import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
+import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
@@ -16,9 +18,9 @@ import { Places } from "../session/places.ts";
 import { Session } from "../session/session.ts";
 import type { Settings } from "../settings/load.ts";
 import { Admission, refusalPlaces } from "./admission.ts";
-import { type Certificate, ownCertificate, readCertificate } from "./certificate.ts";
+import { namedCertificate, ownCertificate } from "./certificate.ts";
 import { addressMatcher, isLoopback } from "./clientaddress.ts";
-import { describe, titleOf } from "./description.ts";
+import { describe } from "./description.ts";
 import { Exchange, type ExchangeServices } from "./http.ts";
 import { openFileLimit, threadMs } from "./kernel.ts";
 import { Sockets } from "./sockets.ts";
@@ -30,13 +32,13 @@ const leastFiles = 256;
 
 export interface Server {
   /**
-   * Stops in order: nothing new begins, every peer gets what it is owed, within shutdown_grace. Until then, and for a moment more,
+   * Stops in order: nothing new begins, every peer still gets what is due to it, within shutdown_grace. Until then, and for a moment more,
    * watchers whose stream is over can ask how it ended.
    */
   stop(): Promise<void>;
 }
 
-/** Time as it passes. A throw of what is called is a bug: it is told, and does not end the server. */
+/** The system's time. A callback that throws is a bug: it is logged, and the server goes on. */
 function systemClock(log: Log): Clock {
   const guarded = (call: () => void) => () => {
     try {
@@ -59,6 +61,8 @@ function systemClock(log: Log): Clock {
   };
 }
 
+const labelOf = ({ user, name }: Channel) => channelLabel(user, name);
+
 /** Starts a server. Rejects with FstreamError `failed` for an address or a certificate that can't be used. */
 export async function startServer(
   settings: Settings,
@@ -71,29 +75,29 @@ export async function startServer(
   const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
   const relay = new Relay(fstream, clock, constantTimeEquals(), {
     recognised: (channel) =>
-      log.event(`stream ${channel.user}`, `${titleOf(channel)}: ${describe(channel.info)}`),
+      log.event(`stream ${channel.user}`, `${labelOf(channel)}: ${describe(channel.info)}`),
     skipped: (channel, bytes) =>
-      log.repeated(`skip ${channel.user}`, `${titleOf(channel)}: a slow watcher skips ${bytes} bytes`),
+      log.repeated(`skip ${channel.user}`, `${labelOf(channel)}: a slow watcher skips ${bytes} bytes`),
     closed: (channel) => {
       const { bytesIn, bytesOut, skips } = channel;
       if (bytesIn > 0) {
         log.event(
           `close ${channel.user}`,
-          `${titleOf(channel)}: closed; ${bytesIn} bytes in, ${bytesOut} out, ${skips} skips`,
+          `${labelOf(channel)}: closed; ${bytesIn} bytes in, ${bytesOut} out, ${skips} skips`,
         );
       }
     },
     opaque: (channel, reason) =>
       log.repeated(
         `opaque ${channel.user}`,
-        `${titleOf(channel)}: passed on as it comes from here on, without join points: ${reason}`,
+        `${labelOf(channel)}: passed on as it comes from here on, without join points: ${reason}`,
       ),
     failed: (channel, error) =>
-      log.repeated(`bug ${channel.user}`, `${titleOf(channel)}: ${faultOf(error)}`, "error"),
+      log.repeated(`bug ${channel.user}`, `${labelOf(channel)}: ${faultOf(error)}`, "error"),
     backlogShort: (channel, neededBytes) =>
       log.repeated(
         `backlog ${channel.user}`,
-        `${titleOf(channel)}: the backlog is smaller than the distance between join points, so joiners have to ` +
+        `${labelOf(channel)}: the backlog is smaller than the distance between join points, so joiners have to ` +
           `wait for the next one; a backlog of ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB would do`,
       ),
   });
@@ -157,7 +161,7 @@ export async function startServer(
     exchanges.stopListening();
     throw error;
   }
-  if (tls?.selfSigned === true)
+  if (tls !== undefined && server.tlsCert === undefined)
     log.info(`the certificate is self-signed; clients can pin it: --fingerprint ${tls.fingerprint}`);
 
   return {
@@ -179,7 +183,7 @@ interface At {
   readonly setting: string;
   readonly host: string;
   readonly port: number;
-  readonly tls: Certificate | undefined;
+  readonly tls: KeyPair | undefined;
 }
 
 /** Binds to the address, or to all of them: those of both families where the machine has IPv6, else IPv4's. */
@@ -204,10 +208,10 @@ function bind(at: At, sockets: Sockets): string {
   });
 }
 
-function certificateOf(server: Settings["server"]): Promise<Certificate> {
+function certificateOf(server: Settings["server"]): Promise<KeyPair> {
   const { tlsCert, tlsKey, stateDir } = server;
   return tlsCert !== undefined && tlsKey !== undefined
-    ? readCertificate(tlsCert, tlsKey)
+    ? namedCertificate(tlsCert, tlsKey)
     : ownCertificate(stateDir);
 }
 

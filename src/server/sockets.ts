@@ -2,10 +2,11 @@
 // socket's events go to it. What Bun's sockets are like to work with is said where it matters.
 
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
+import { plainAddress } from "../auth/network.ts";
+import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
 import type { Connection, ConnectionStage } from "../session/connection.ts";
 import type { Admission } from "./admission.ts";
-import { plainAddress } from "./clientaddress.ts";
 import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./kernel.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
@@ -128,7 +129,7 @@ export interface ListenOptions {
   /** Empty: every address of both families. */
   readonly host: string;
   readonly port: number;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: KeyPair | undefined;
 }
 
 /** The open sockets of listeners that have the same kind of handler. */
@@ -173,7 +174,7 @@ export class Sockets {
     for (const peer of this.#peers) peer.handler.stop();
   }
 
-  /** Accepts nobody any more. */
+  /** Accepts no more connections. */
   stopListening(): void {
     for (const listener of this.#listeners.splice(0)) listener.stop(false);
   }
@@ -203,10 +204,10 @@ export class Sockets {
   }
 
   /**
-   * Accepts as for plain TCP and then begins TLS, since a listener of Bun's with `tls` tells of nobody before the
-   * handshake is done: a peer that is silent would be counted nowhere and could stay for ever.
+   * Accepts as for plain TCP and then begins TLS, since a listener of Bun's with `tls` reports no peer before the
+   * handshake is done: a silent one would be counted nowhere and could stay indefinitely.
    */
-  #secure(tls: { readonly cert: string; readonly key: string }): SocketHandler<Peer | undefined> {
+  #secure(tls: KeyPair): SocketHandler<Peer | undefined> {
     // Without a handler for it, Bun takes a client that shows no certificate for one that is refused.
     const socket: SocketHandler<Peer | undefined> = { ...this.#events(), handshake: () => {} };
     return {
@@ -275,7 +276,7 @@ export class Sockets {
     if (this.#peers.size === 0) this.#whenEmpty?.();
   }
 
-  /** A throw in a handler is a bug: it costs the one connection, and is told. */
+  /** A throw in a handler is a bug: it ends the one connection, and is logged. */
   #failed(socket: Socket<Peer | undefined>, error: Error): void {
     this.#log.repeated("failed", error.stack ?? error.message);
     socket.terminate();

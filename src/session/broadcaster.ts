@@ -3,7 +3,7 @@
 // Its end: a FIN is an orderly one, if the client is still there. A killed process leaves a FIN as well, so a client that
 // asked for replies is answered `ok,bytes=N`: acknowledged means orderly, a reset in return that the client was gone.
 
-import { FstreamError, named } from "../errors.ts";
+import { channelLabel, FstreamError } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest } from "../protocol/request.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
@@ -44,7 +44,7 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
     this.#services = services;
     this.#request = request;
     this.#leave = leave;
-    this.#name = `${named(request.user)}/${named(request.channel)}`;
+    this.#name = channelLabel(request.user, request.channel);
     this.#intake = new Intake(connection, services.clock, (receive) => this.#fill(receive));
   }
 

@@ -1,7 +1,7 @@
 // A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
 // has no more to say. How its stream ended is kept before the connection shows that it has: see ends.ts.
 
-import { type FstreamError, named } from "../errors.ts";
+import { channelLabel, type FstreamError } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { WatchRequest } from "../protocol/request.ts";
 import type { End } from "../relay/broadcast.ts";
@@ -61,7 +61,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
     this.#watcher = watcher;
     // The first write may have ended the connection.
     if (this.#closed) watcher.leave();
-    log.debug(`${this.#connection.address} watches ${named(user)}/${named(channel)}`);
+    log.debug(`${this.#connection.address} watches ${channelLabel(user, channel)}`);
   }
 
   #takePlace(): void {
@@ -113,7 +113,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
     if (error.code === "slow") {
       log.repeated(
         `slow ${user}`,
-        `watcher ${this.#connection.address} of ${named(user)}/${named(channel)}: ${error.message}`,
+        `watcher ${this.#connection.address} of ${channelLabel(user, channel)}: ${error.message}`,
       );
     }
     // One that watched already has guessed at nothing: the broadcaster has changed the password.

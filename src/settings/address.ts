@@ -1,4 +1,4 @@
-// Addresses in settings: where to listen ("host:port", ":port", "[v6]:port") and whom to trust (an IP address
+// Addresses in settings: where to listen ("host:port", ":port", "[v6]:port") and which proxies to trust (an IP address
 // or a block of them, RFC 4632 and RFC 4291 section 2.3). Only their text is looked at: names are not
 // resolved, and whether an address belongs to a block is the server's to find out.
 

@@ -1,6 +1,6 @@
 // What the value of a setting can be: each kind reads what the TOML parser (or a flag) gives and says what
 // would be right. A kind never throws: a value that does not fit is an ordinary result, since all that is
-// wrong with a settings file is told at once.
+// wrong with a settings file is reported at once.
 
 import { resolve } from "node:path";
 import { isAddressBlock, type ListenAddress, parseListenAddress } from "./address.ts";
@@ -97,7 +97,7 @@ export function boolean(): Kind<boolean> {
 
 export function oneOf<const T extends string>(allowed: readonly T[]): Kind<T> {
   const list = allowed.map((value) => `"${value}"`).join(", ");
-  const range = allowed.length === 1 ? `${list}, the only one for now` : `one of ${list}`;
+  const range = `one of ${list}`;
   return {
     placeholder: allowed.join("|"),
     range,

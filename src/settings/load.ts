@@ -1,6 +1,6 @@
 // From the settings file, the flags and the defaults to `Settings`. A flag beats the file, the file beats the
 // default. All that is wrong is collected, each with file, line where it can be known, key, and what would be
-// right: `fstream check` tells all of it, `loadSettings` refuses with the first.
+// right: `fstream check` reports all of it, `loadSettings` refuses with the first.
 //
 // Relative paths count from the settings file's folder, or without a file from the working folder; those
 // given as flags always from the working folder, as on any command line.
@@ -38,7 +38,7 @@ export interface Examination {
   readonly problems: readonly string[];
 }
 
-/** The settings; rejects with FstreamError `failed` that tells the first thing wrong and counts the others. */
+/** The settings; rejects with FstreamError `failed` that names the first thing wrong and counts the others. */
 export async function loadSettings(sources: Sources): Promise<Settings> {
   const { settings, problems } = await examineSettings(sources);
   const [first, ...others] = problems;
@@ -99,7 +99,7 @@ function given(
   return { value, context, where: `${document.place(row.section, name)}: ${name} in [${row.section}]` };
 }
 
-/** The place of the first of `keys` that somebody has set, to stand before a message. */
+/** The place of the first of `keys` that is set, to stand before a message. */
 function culprit(keys: readonly string[], document: Document, { overrides }: Sources): string {
   for (const key of keys) {
     const row = rows.find(({ setting }) => setting.name === key);

@@ -1,4 +1,4 @@
-// Finds the line of a settings file on which a key stands, for error messages: the TOML parser tells places
+// Finds the line of a settings file on which a key stands, for error messages: the TOML parser gives places
 // only of what it can't parse. A reader of lines, not of TOML: where a file is laid out so that it can't tell
 // (a key inside a multi-line array), the answer is undefined or, at worst, a nearby line.
 

@@ -1,9 +1,5 @@
-// The settings in words, from the table: docs/settings.md, and in it a whole settings file to start from. After a
-// change of the table the page is made anew with
-//
-//   bun -e 'import { reference } from "./src/settings/reference.ts"; await Bun.write("docs/settings.md", reference())'
-//
-// and a test holds it to that.
+// The reference of the settings, made from the table: docs/settings.md, and in it a whole settings file to start from. After a
+// change of the table `scripts/docs` writes the page anew, and a test compares the two.
 
 import { type Row, rows, sections } from "./table.ts";
 
@@ -21,7 +17,7 @@ Made from the table in \`src/settings/table.ts\`; change it there.
 
 \`fstream serve\` reads the file that \`--config\` names, else \`fstream.toml\` of the working folder if there is one. What it
 leaves out is as said here; without a file everything is. Each key is a flag of \`fstream serve\` too, which beats the
-file. \`fstream check\` tells all that is wrong with a file at once.
+file. \`fstream check\` reports all that is wrong with a file at once.
 
 - Sizes: \`"64KiB"\`, \`"16MiB"\`, \`"1GiB"\` (powers of 1024), \`"1kB"\`, \`"16MB"\`, \`"1GB"\` (powers of 1000); plain numbers are
   bytes.
@@ -41,7 +37,7 @@ ${exampleSettings()}\`\`\`
 `;
 }
 
-/** A settings file with every key explained, each at its default and commented out (`#key`, words `# word`). */
+/** A settings file with every key explained, each at its default and commented out (`#key`, text `# text`). */
 export function exampleSettings(): string {
   const parts = sectionNames.map((section) => {
     const keys = rowsOf(section).map(({ setting }) => {

@@ -78,7 +78,7 @@ export const table = {
       addressBlocks(),
       [],
       "addresses and blocks whose X-Forwarded-For is believed",
-      "anybody else could claim any address, and so evade what is limited for each address",
+      "other peers could claim any address, and so evade what is limited for each address",
     ),
     maxConnections: setting(
       "max_connections",
@@ -123,12 +123,6 @@ export const table = {
       "bytes of a request's text",
       "memory that a peer can take before anything is known of it",
     ),
-    adminTokenFile: setting(
-      "admin_token_file",
-      optionalPath(),
-      "",
-      "file with the token that opens what is not for everybody over HTTP (so far there is no such thing)",
-    ),
     logLevel: setting(
       "log_level",
       oneOf(["debug", "info", "warn", "error"]),
@@ -139,7 +133,7 @@ export const table = {
       "shutdown_grace",
       duration({ min: 0, max: hour }),
       "10s",
-      "how long a stopping server goes on sending watchers what they are owed",
+      "how long a stopping server goes on sending watchers what is due to them",
       "a watcher that takes nothing must not keep the server from stopping",
     ),
   },
@@ -250,22 +244,8 @@ export const table = {
       "max_wait",
       duration({ min: 0, max: day }),
       "1h",
-      "the longest that a watcher may wait for a channel to go live; a longer wish is cut to it",
+      "the longest that a watcher may wait for a channel to go live; a longer one is cut to it",
       "a waiting connection costs its peer nothing",
-    ),
-    listChannels: setting(
-      "list_channels",
-      boolean(),
-      true,
-      "whether channels without a password are shown to everybody where channels are listed (so far nowhere)",
-    ),
-  },
-  auth: {
-    authenticator: setting(
-      "authenticator",
-      oneOf(["users"]),
-      "users",
-      "who is asked whether a login is right",
     ),
   },
 } as const satisfies Record<string, Record<string, Setting<unknown>>>;
@@ -274,7 +254,6 @@ export const table = {
 export const sections: Readonly<Record<keyof typeof table, string>> = {
   server: "sockets",
   fstream: "streams and users",
-  auth: "logins",
 };
 
 type Table = typeof table;

@@ -1,7 +1,15 @@
 // Which addresses count as one peer.
 
 import { expect, test } from "bun:test";
-import { networkOf, networksOf } from "../../src/auth/network.ts";
+import { networkOf, networksOf, plainAddress } from "../../src/auth/network.ts";
+
+test("an address is IPv4 where it is mapped, and has no zone", () => {
+  expect(plainAddress("::ffff:192.0.2.1")).toBe("192.0.2.1");
+  expect(plainAddress("::FFFF:192.0.2.1")).toBe("192.0.2.1");
+  expect(plainAddress("fe80::1%eth0")).toBe("fe80::1");
+  expect(plainAddress("2001:db8::1")).toBe("2001:db8::1");
+  expect(plainAddress("192.0.2.1")).toBe("192.0.2.1");
+});
 
 test("an IPv4 address is a peer of its own, mapped into IPv6 or not", () => {
   expect(networkOf("192.0.2.1")).toBe("192.0.2.1");

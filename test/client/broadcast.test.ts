@@ -8,7 +8,7 @@ import { Signal } from "../../src/client/signal.ts";
 import type { Trust } from "../../src/client/trust.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
-import { certificates } from "./certificates.ts";
+import { certificates } from "../certificates.ts";
 import { type TestClock, testClock } from "./clock.ts";
 import { frameBytes, type Peer, standIn } from "./standin.ts";
 

@@ -5,7 +5,7 @@ import { dial } from "../../src/client/dial.ts";
 import { parseFingerprint, type Trust } from "../../src/client/trust.ts";
 import type { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
-import { type Certificate, certificates } from "./certificates.ts";
+import { type Certificate, certificates } from "../certificates.ts";
 import { standIn } from "./standin.ts";
 
 setDefaultTimeout(60_000);

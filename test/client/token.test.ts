@@ -4,7 +4,7 @@ import { parseAddress } from "../../src/client/address.ts";
 import { type HttpResponse, parseResponse } from "../../src/client/http.ts";
 import { fetchToken } from "../../src/client/token.ts";
 import { FstreamError } from "../../src/errors.ts";
-import { certificates } from "./certificates.ts";
+import { certificates } from "../certificates.ts";
 import { frameBytes, type Peer, standIn } from "./standin.ts";
 
 const login = { user: "fier", password: "1,2%3" };

@@ -7,7 +7,7 @@ import type { Trust } from "../../src/client/trust.ts";
 import { WatchClient } from "../../src/client/watch.ts";
 import type { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
-import { certificates } from "./certificates.ts";
+import { certificates } from "../certificates.ts";
 import { testClock } from "./clock.ts";
 import { frameBytes, type Peer, type StandIn, standIn } from "./standin.ts";
 

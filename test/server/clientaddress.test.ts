@@ -1,23 +1,9 @@
 // Who a peer is by its address, and whom a proxy speaks for: what decides over tokens without TLS and over limits.
 
 import { describe, expect, test } from "bun:test";
-import {
-  addressMatcher,
-  clientAddress,
-  isLocalRequest,
-  isLoopback,
-  plainAddress,
-} from "../../src/server/clientaddress.ts";
+import { addressMatcher, clientAddress, isLocalRequest, isLoopback } from "../../src/server/clientaddress.ts";
 
 describe("an address", () => {
-  test("is IPv4 where it is mapped, and has no zone", () => {
-    expect(plainAddress("::ffff:192.0.2.1")).toBe("192.0.2.1");
-    expect(plainAddress("::FFFF:192.0.2.1")).toBe("192.0.2.1");
-    expect(plainAddress("fe80::1%eth0")).toBe("fe80::1");
-    expect(plainAddress("2001:db8::1")).toBe("2001:db8::1");
-    expect(plainAddress("192.0.2.1")).toBe("192.0.2.1");
-  });
-
   test("is loopback in all of 127.0.0.0/8, as ::1, and mapped", () => {
     for (const address of ["127.0.0.1", "127.255.255.255", "::1", "::ffff:127.0.0.1", "0:0:0:0:0:0:0:1"]) {
       expect([address, isLoopback(address)]).toEqual([address, true]);

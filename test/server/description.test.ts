@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { StreamInfo } from "../../src/media/detector.ts";
-import { describe, titleOf } from "../../src/server/description.ts";
+import { describe } from "../../src/server/description.ts";
 
 function info(codecs: string[]): StreamInfo {
   return { container: "mpegts", mediaType: "video/mp2t", codecs, width: 1280, height: 720, damaged: 0 };
@@ -19,9 +19,4 @@ test("of many codecs the first eight are named, and of a long one its beginning"
     "mpegts, codec0 + codec1 + codec2 + codec3 + codec4 + codec5 + codec6 + codec7 + 4992 more, 1280x720",
   );
   expect(describe(info(["x".repeat(60_000)]))).toBe(`mpegts, ${"x".repeat(63)}…, 1280x720`);
-});
-
-test("a channel is its user's name and its own, of long ones their beginnings", () => {
-  expect(titleOf({ user: "fier", name: "default" })).toBe("fier/default");
-  expect(titleOf({ user: "fier", name: "é".repeat(120) })).toBe(`fier/${"é".repeat(63)}…`);
 });

@@ -1,5 +1,5 @@
 // Certificates for tests, made anew for each run: self-signed for loopback and for another name, one that has
-// expired, and one issued by an authority nobody knows.
+// expired, and one issued by an unknown authority.
 
 import { X509Certificate } from "node:crypto";
 import { generate } from "selfsigned";

@@ -1,0 +1,52 @@
+// A certificate with its key, as two PEM files: what the TLS listeners show, and what `fstream check` looks at.
+
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { FstreamError } from "./errors.ts";
+import { readRegularFile } from "./file.ts";
+
+/** What is larger than this is neither a certificate with its chain nor a key. Bytes. */
+const maxFileBytes = 1024 * 1024;
+
+export interface KeyPair {
+  /** PEM: the certificate, and its chain. */
+  readonly cert: string;
+  /** PEM. */
+  readonly key: string;
+  /** SHA-256 of the leaf certificate's DER, hex with colons. */
+  readonly fingerprint: string;
+  /** When the leaf certificate ends, as it says itself, and in milliseconds since 1970. */
+  readonly validTo: string;
+  readonly validToMs: number;
+}
+
+/** A pair, or what is wrong with its files: one line each, beginning with the setting. */
+export type KeyPairReading = { readonly pair: KeyPair } | { readonly problems: readonly string[] };
+
+/** Reads the files that `tls_cert` and `tls_key` name. */
+export async function readKeyPair(certFile: string, keyFile: string): Promise<KeyPairReading> {
+  const problems: string[] = [];
+  const take = async <T>(file: string, setting: string, what: string, parse: (pem: string) => T) => {
+    try {
+      const pem = (await readRegularFile(file, maxFileBytes)).toString("utf8");
+      return { pem, parsed: parse(pem) };
+    } catch (error) {
+      const message = (error as Error).message;
+      const fault = error instanceof FstreamError ? "can't be read" : `holds no PEM ${what}`;
+      problems.push(`${setting}: ${file} ${fault}: ${message}`);
+      return undefined;
+    }
+  };
+  const cert = await take(certFile, "tls_cert", "certificate", (pem) => new X509Certificate(pem));
+  const key = await take(keyFile, "tls_key", "key", (pem) => createPrivateKey(pem));
+  if (cert === undefined || key === undefined) return { problems };
+  if (!cert.parsed.checkPrivateKey(key.parsed)) return { problems: ["tls_key is not the key of tls_cert"] };
+  return { pair: keyPairOf(cert.pem, key.pem) };
+}
+
+/** The pair of a certificate and the key that belongs to it, both PEM. Throws what node:crypto throws. */
+export function keyPairOf(cert: string, key: string): KeyPair {
+  const leaf = new X509Certificate(cert);
+  const digest = createHash("sha256").update(leaf.raw).digest("hex").toUpperCase();
+  const fingerprint = (digest.match(/../g) ?? []).join(":");
+  return { cert, key, fingerprint, validTo: leaf.validTo, validToMs: Date.parse(leaf.validTo) };
+}
