@@ -182,7 +182,7 @@ export class BroadcastClient {
 
   /** Returns when the input is over or the server's mind is made up. */
   async #send(link: Link): Promise<void> {
-    const { input, request } = this.#options;
+    const { input, request, rejoin } = this.#options;
     const resend = this.#resend;
     this.#unaccepted = this.#options.fetchToken === undefined ? undefined : [];
     this.#unacceptedSize = 0;
@@ -196,10 +196,18 @@ export class BroadcastClient {
 
     while (!link.replies.over) {
       const bytes = this.#next();
-      if (bytes !== undefined) await this.#pass(link, bytes);
-      else if (input.ended) return;
-      else await this.#signal.next();
+      const isOver = bytes === undefined && input.ended;
+      const pieces = isOver ? rejoin.rest() : this.#sendable(bytes);
+      for (const piece of pieces) await this.#pass(link, piece);
+      if (isOver) return;
+      if (bytes === undefined) await this.#signal.next();
     }
+  }
+
+  /** What to send now that `bytes` have come of the input. */
+  #sendable(bytes: Uint8Array | undefined): readonly Uint8Array[] {
+    if (bytes === undefined) return [];
+    return this.#options.retryMs > 0 ? this.#options.rejoin.sendable(bytes) : [bytes];
   }
 
   /** Waits for a place to go on at; what comes before it is dropped. */
@@ -284,7 +292,8 @@ export class BroadcastClient {
       this.#unaccepted !== undefined &&
       ++this.#refusedTokens < tokenTries
     ) {
-      this.#resend = this.#unaccepted;
+      // One that has lost its place, and waited in vain for another, still has none.
+      if (this.#resend !== undefined || this.#unaccepted.length > 0) this.#resend = this.#unaccepted;
       await this.#tokenBackoff.pause();
       return;
     }

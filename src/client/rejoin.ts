@@ -22,19 +22,37 @@ export interface Rejoin {
    * `anywhere` settles for the header and the next byte.
    */
   start(anywhere: boolean): readonly Uint8Array[] | undefined;
+  /** What to send now that `bytes` were fed: those bytes, but see `JoinRejoin`. */
+  sendable(bytes: Uint8Array): readonly Uint8Array[];
+  /** What is left to send when nothing more will be fed. */
+  rest(): readonly Uint8Array[];
 }
 
-/** For a stream that is what its bytes say. */
+/** Bytes of the stream at `offset`. */
+interface Piece {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * For a stream that is what its bytes say. Once some of it was left out, places that it gives by their distance from its
+ * first byte are wrong: the detector's patches (`Sink.patch`) take the place of those bytes, and bytes that may still be
+ * patched wait until that is known.
+ */
 export class JoinRejoin implements Rejoin {
   readonly #detector: Detector;
-  #window: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
+  #window: Piece[] = [];
   /** Entries of the window before this one are dropped; they leave the array many at a time. */
   #head = 0;
+  /** Of what is in the window. */
+  #patches: Piece[] = [];
   #offset = 0;
   #join = 0;
   #header: Header = noHeader;
   /** The header that counts for #join. */
   #joinHeader: Header = noHeader;
+  /** Up to where it was sent since it was rejoined; undefined while it goes out from its first byte. */
+  #sentTo: number | undefined;
 
   constructor(detector: (sink: Sink) => Detector = (sink) => new Sniffer(sink)) {
     this.#detector = detector({
@@ -46,6 +64,7 @@ export class JoinRejoin implements Rejoin {
         this.#joinHeader = this.#header;
       },
       unit: () => undefined,
+      patch: (offset, bytes) => this.#patches.push({ offset, bytes }),
     });
   }
 
@@ -54,18 +73,71 @@ export class JoinRejoin implements Rejoin {
     this.#detector.feed(bytes, this.#offset);
     this.#offset += bytes.length;
     const keepFrom = this.#detector.lost ? this.#offset : Math.max(this.#join, this.#offset - windowBytes);
-    while (this.#head < this.#window.length && endOf(this.#window[this.#head]) <= keepFrom) this.#head++;
-    if (this.#head * 2 < this.#window.length) return;
-    this.#window.splice(0, this.#head);
-    this.#head = 0;
+    this.#drop(Math.min(keepFrom, this.#sentTo ?? keepFrom));
   }
 
   start(anywhere: boolean): readonly Uint8Array[] | undefined {
+    this.#sentTo = this.#offset;
     if (this.#detector.lost) return [];
-    const kept = this.#window.slice(this.#head);
-    if ((kept.at(0)?.offset ?? this.#offset) > this.#join) return anywhere ? [this.#header.start] : undefined;
-    const pieces = kept.map(({ offset, bytes }) => bytes.subarray(Math.max(0, this.#join - offset)));
+    if ((this.#window.at(this.#head)?.offset ?? this.#offset) > this.#join) {
+      return anywhere ? [this.#header.start] : undefined;
+    }
+    this.#sentTo = this.#join === 0 ? undefined : this.#join;
+    const pieces = this.#join === 0 ? this.#window.map(({ bytes }) => bytes) : this.#sendTo(this.#patchedTo);
     return [this.#joinHeader.start, ...pieces].filter((piece) => piece.length > 0);
+  }
+
+  sendable(bytes: Uint8Array): readonly Uint8Array[] {
+    return this.#sentTo === undefined ? [bytes] : this.#sendTo(this.#patchedTo);
+  }
+
+  rest(): readonly Uint8Array[] {
+    return this.#sendTo(this.#offset);
+  }
+
+  /** Up to where it is known what is patched. */
+  get #patchedTo(): number {
+    return Math.min(this.#offset, this.#detector.unpatchedFrom ?? this.#offset);
+  }
+
+  #sendTo(to: number): readonly Uint8Array[] {
+    const from = this.#sentTo;
+    if (from === undefined || from >= to) return [];
+    this.#sentTo = to;
+    const pieces: Uint8Array[] = [];
+    // From the newest on: the window may be long, and what has not been sent is at its end.
+    for (let i = this.#window.length - 1; i >= this.#head && endOf(this.#window[i]) > from; i--) {
+      const { offset, bytes } = this.#window[i];
+      if (offset >= to) continue;
+      const first = Math.max(offset, from);
+      pieces.push(this.#patched({ offset: first, bytes: bytes.subarray(first - offset, to - offset) }));
+    }
+    return pieces.reverse();
+  }
+
+  #patched(piece: Piece): Uint8Array {
+    let { bytes } = piece;
+    for (let i = this.#patches.length - 1; i >= 0 && endOf(this.#patches[i]) > piece.offset; i--) {
+      const patch = this.#patches[i];
+      if (patch.offset >= endOf(piece)) continue;
+      if (bytes === piece.bytes) bytes = bytes.slice();
+      const first = Math.max(patch.offset, piece.offset);
+      bytes.set(
+        patch.bytes.subarray(first - patch.offset, endOf(piece) - patch.offset),
+        first - piece.offset,
+      );
+    }
+    return bytes;
+  }
+
+  /** Drops what ends at `keepFrom` or before. */
+  #drop(keepFrom: number): void {
+    while (this.#head < this.#window.length && endOf(this.#window[this.#head]) <= keepFrom) this.#head++;
+    const kept = this.#patches.findIndex((patch) => endOf(patch) > keepFrom);
+    this.#patches.splice(0, kept < 0 ? this.#patches.length : kept);
+    if (this.#head * 2 < this.#window.length) return;
+    this.#window.splice(0, this.#head);
+    this.#head = 0;
   }
 }
 
@@ -92,8 +164,16 @@ export class ChunkRejoin implements Rejoin {
     if (begun === this.#last.length) return [this.#last];
     return anywhere ? [] : undefined;
   }
+
+  sendable(bytes: Uint8Array): readonly Uint8Array[] {
+    return [bytes];
+  }
+
+  rest(): readonly Uint8Array[] {
+    return [];
+  }
 }
 
-function endOf({ offset, bytes }: { offset: number; bytes: Uint8Array }): number {
+function endOf({ offset, bytes }: Piece): number {
   return offset + bytes.length;
 }

@@ -393,6 +393,8 @@ test("a stream without a join point goes on anywhere after 15 s", async () => {
   const rejoin: Rejoin = {
     feed: () => undefined,
     start: (anywhere) => (anywhere ? [Buffer.from("<header>")] : undefined),
+    sendable: (bytes) => [bytes],
+    rest: () => [],
   };
   const { source, run, clock } = broadcasting(server.address, { retryMs: Number.POSITIVE_INFINITY, rejoin });
   while (server.requests.length < 2) await Bun.sleep(1);

@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import { ChunkRejoin, JoinRejoin } from "../../src/client/rejoin.ts";
+import { concat } from "../../src/media/bytes.ts";
 import type { Detector, Header, Sink } from "../../src/media/detector.ts";
+import { fmp4 } from "../../src/media/mp4/fmp4.ts";
+import { capture, patched } from "../media/capture.ts";
+import { fixture } from "../media/recorder.ts";
 
 /** A toy container: `H` is a one-byte header, `K` a join point, `?` turns it opaque. */
 function toy(sink: Sink): Detector {
@@ -85,4 +89,66 @@ test("chunks go on at the newest chunk's first byte if it is at hand, else at th
   expect(shown(rejoin.start(false))).toBe("45");
   rejoin.feed(bytes("67"));
   expect(rejoin.start(false)).toEqual([]);
+});
+
+test("places that a stream gives by their distance from its first byte are made right once some of it was left out", async () => {
+  const whole = capture(fmp4, await fixture("fmp4-absolute.mp4"));
+  const { bytes: stream, joins } = whole;
+  const late = patched(whole);
+  const [, second, third] = joins;
+  for (const size of [1, 7, 1000, stream.length]) {
+    const rejoin = new JoinRejoin();
+    const sent: Uint8Array[] = [];
+    let at = 0;
+    const feedTo = (end: number, isSent: boolean) => {
+      for (; at < end; at += size) {
+        const piece = stream.slice(at, Math.min(end, at + size));
+        rejoin.feed(piece);
+        if (isSent) sent.push(...rejoin.sendable(piece));
+      }
+      at = end;
+    };
+    // As it is at first; then some of it is lost, in the middle of a unit, and again.
+    feedTo(second.offset + 100, true);
+    expect(concat(sent)).toEqual(stream.subarray(0, second.offset + 100));
+    for (const lost of [second.offset + 3000, third.offset + 3000]) {
+      feedTo(lost, false);
+      sent.length = 0;
+      const join = lost > third.offset ? third : second;
+      sent.push(...(rejoin.start(false) ?? []));
+      feedTo(lost + 400, true);
+      expect(concat(sent)).toEqual(concat([join.header.start, late.subarray(join.offset, lost + 400)]));
+    }
+    feedTo(stream.length - 30, true);
+    sent.push(...rejoin.rest());
+    expect(concat(sent)).toEqual(
+      concat([third.header.start, late.subarray(third.offset, stream.length - 30)]),
+    );
+    expect(rejoin.rest()).toEqual([]);
+  }
+});
+
+test("a stream that goes on from its first byte stays as it is", async () => {
+  const stream = await fixture("fmp4-absolute.mp4");
+  const { joins } = capture(fmp4, stream);
+  const rejoin = new JoinRejoin();
+  const early = stream.slice(0, joins[0].offset - 10);
+  rejoin.feed(early);
+  const sent = [...(rejoin.start(false) ?? [])];
+  const rest = stream.slice(early.length);
+  rejoin.feed(rest);
+  sent.push(...rejoin.sendable(rest), ...rejoin.rest());
+  expect(concat(sent)).toEqual(stream);
+});
+
+test("what is cut off in the middle of such a place is sent at the end as it is", async () => {
+  const { bytes: stream, joins, patches } = capture(fmp4, await fixture("fmp4-absolute.mp4"));
+  const rejoin = new JoinRejoin();
+  const end = joins[2].offset + 20;
+  rejoin.feed(stream.slice(0, end));
+  const sent = rejoin.start(false) ?? [];
+  const from = joins[1].offset;
+  const late = patched({ bytes: stream, patches }).subarray(from, joins[2].offset);
+  expect(concat(sent)).toEqual(concat([joins[1].header.start, late]));
+  expect(concat(rejoin.rest())).toEqual(stream.slice(joins[2].offset, end));
 });
