@@ -20,8 +20,9 @@ const allowed: Record<string, readonly string[]> = {
   media: ["errors"],
   relay: ["media", "errors"],
   auth: ["file", "errors", "log"],
-  session: ["protocol", "relay", "auth", "errors", "log"],
-  server: ["session", "protocol", "relay", "auth", "settings", "keypair", "file", "errors", "log"],
+  access: ["relay", "auth", "errors", "log"],
+  session: ["protocol", "access", "relay", "errors", "log"],
+  server: ["session", "access", "protocol", "relay", "auth", "settings", "keypair", "file", "errors", "log"],
   client: ["protocol", "media", "stdio", "file", "errors", "log"],
   commands: [
     "settings",

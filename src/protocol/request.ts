@@ -19,7 +19,7 @@ export interface WatchRequest {
   /** How long to wait for a channel that is not live, seconds; 0: not at all. */
   readonly waitSeconds: number;
   /** What happens when the watcher falls too far behind; undefined: as the server's settings have it. */
-  readonly lag: "skip" | "close" | undefined;
+  readonly slowPolicy: "skip" | "close" | undefined;
   readonly reply: boolean;
 }
 
@@ -100,7 +100,7 @@ export function parseRequest(text: string): Request {
         channelPassword: valueOf(parsed, "channel_password") ?? "",
         start: startOf(parsed),
         waitSeconds: wholeNumber(parsed, "wait"),
-        lag: lagOf(parsed),
+        slowPolicy: slowPolicyOf(parsed),
         reply: replyOf(parsed),
       };
     case "broadcast":
@@ -190,7 +190,7 @@ function startOf(text: Text): Start {
   return { type: "back", ms };
 }
 
-function lagOf(text: Text): "skip" | "close" | undefined {
+function slowPolicyOf(text: Text): "skip" | "close" | undefined {
   const value = valueOf(text, "lag");
   if (value === undefined || value === "skip" || value === "close") return value;
   throw bad("lag is neither skip nor close");

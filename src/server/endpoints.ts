@@ -2,21 +2,17 @@
 // `user_password`, and answers with the token as text, or as JSON with its lifetime where JSON is accepted. A refusal says
 // why in its body, and its code stands in `X-Fstream-Code`.
 
-import type { Authenticator } from "../auth/authenticator.ts";
+import type { Access } from "../access/access.ts";
+import { logRefusal } from "../access/refusal.ts";
 import { userNameProblem } from "../auth/name.ts";
-import { networkOf } from "../auth/network.ts";
-import type { Tokens } from "../auth/tokens.ts";
 import { asFstreamError, FstreamError, meaning, named } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { clientAddress, isLocalRequest } from "./clientaddress.ts";
 
 export interface HttpServices {
-  readonly authenticator: Authenticator;
-  readonly tokens: Tokens;
+  readonly access: Access;
   readonly log: Log;
   readonly trusted: (address: string) => boolean;
-  /** Throws FstreamError `limit` if a peer that asks for a token has one connection too many. */
-  readonly admit: (peer: string) => void;
 }
 
 /** A request with all of its body, and where it came from. */
@@ -39,7 +35,8 @@ export async function answer(request: HttpRequest, services: HttpServices): Prom
     return await respond(request, services);
   } catch (thrown) {
     const error = asFstreamError(thrown);
-    logRefusal(request, error, services);
+    const what = request.user === undefined ? "request" : `token of ${named(request.user)}`;
+    logRefusal(services.log, what, clientAddress(request.peer, request.headers, services.trusted), error);
     return refusal(request, error);
   }
 }
@@ -72,12 +69,11 @@ async function giveToken(request: HttpRequest, services: HttpServices): Promise<
   refuseInTheClear(request, services);
   const { user, password } = await credentialsOf(request);
   request.user = user;
-  // Before any work is done for it, and before it is remembered anywhere.
+  // In the words of a wrong login, which a browser asks for again. Before any work is done for it.
   if (userNameProblem(user) !== undefined) throw new FstreamError("unauthorized", "wrong user or password");
   const address = clientAddress(request.peer, request.headers, services.trusted);
-  services.admit(request.peer);
-  const grant = await services.authenticator.authenticate({ user, password, address });
-  const { token, expiresInSeconds } = await services.tokens.issue(grant);
+  const peer = { address, proxy: request.peer, secure: true };
+  const { token, expiresInSeconds } = await services.access.token(peer, user, password);
   if (!acceptsJson(request)) return text(`${token}\n`);
   return Response.json({ token, expires: expiresInSeconds }, { headers: { "Cache-Control": "no-store" } });
 }
@@ -119,17 +115,6 @@ async function formOf({ headers, body }: HttpRequest): Promise<FormData> {
   } catch (cause) {
     throw new FstreamError("bad_request", "the form can't be read", { cause });
   }
-}
-
-/** In the same form as refusals over TCP (session.ts). */
-function logRefusal(request: HttpRequest, error: FstreamError, services: HttpServices): void {
-  const { log, trusted } = services;
-  const address = clientAddress(request.peer, request.headers, trusted);
-  const what = request.user === undefined ? "request" : `token of ${named(request.user)}`;
-  const key = `${error.code} ${networkOf(address)}`;
-  if (error.code === "internal")
-    log.repeated(key, `${what} from ${address}: ${error.stack ?? error.message}`, "error");
-  else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
 }
 
 function refusal(request: HttpRequest, error: FstreamError): Response {

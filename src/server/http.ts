@@ -8,7 +8,8 @@
 // While it is answered the socket is not read.
 
 import { ClosingStage } from "../session/closing.ts";
-import type { Connection, ConnectionStage, Services } from "../session/connection.ts";
+import type { Connection, ConnectionStage } from "../session/connection.ts";
+import type { Services } from "../session/services.ts";
 import { answer, type HttpServices, text } from "./endpoints.ts";
 import { RequestReader } from "./httprequest.ts";
 

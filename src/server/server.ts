@@ -1,7 +1,11 @@
 // The server put together: settings in, listeners out. What it is made of knows nothing of it.
 
 import { randomBytes } from "node:crypto";
+import { Access } from "../access/access.ts";
+import { Admission, refusalPlaces } from "../access/admission.ts";
+import { Places } from "../access/places.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { networkOf } from "../auth/network.ts";
 import { constantTimeEquals } from "../auth/password.ts";
 import { Throttle } from "../auth/throttle.ts";
 import { Tokens } from "../auth/tokens.ts";
@@ -12,12 +16,10 @@ import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
-import type { Services } from "../session/connection.ts";
 import { Ends } from "../session/ends.ts";
-import { Places } from "../session/places.ts";
+import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
 import type { Settings } from "../settings/load.ts";
-import { Admission, refusalPlaces } from "./admission.ts";
 import { namedCertificate, ownCertificate } from "./certificate.ts";
 import { addressMatcher, isLoopback } from "./clientaddress.ts";
 import { describe } from "./description.ts";
@@ -107,30 +109,37 @@ export async function startServer(
   const admission = new Admission({ maxConnections, maxConnectionsPerIp, exempt });
   // All may end at once, and have come back for more before all of them have asked.
   const kept = { max: 2 * maxConnections, maxPerNetwork: 2 * maxConnectionsPerIp };
-  const ends = new Ends({ ...kept, exempt, random: randomBytes }, clock);
-  let stopping = false;
+  const ends = new Ends(
+    {
+      ...kept,
+      networkOf: (address) => (exempt(address) ? undefined : networkOf(address)),
+      random: randomBytes,
+    },
+    clock,
+  );
+  const access = new Access(
+    {
+      relay,
+      authenticator,
+      tokens,
+      admission,
+      guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
+      places: new Places({ max: server.maxWaiting, exempt }),
+    },
+    fstream,
+  );
   const services: Services = {
-    relay,
-    authenticator,
-    tokens,
-    guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
-    waiting: new Places({ max: server.maxWaiting, exempt }),
+    access,
     acknowledgements: new Acknowledgements(clock),
     ends,
     clock,
     log,
     options: { ...fstream, ...handshakeOptions(server) },
-    admit: (intent, { address }) => {
-      if (stopping) throw new FstreamError("shutting_down", "the server is shutting down");
-      admission.admit(intent, address);
-    },
   };
   const http: ExchangeServices = {
-    authenticator,
-    tokens,
+    access,
     log: log.scope("http"),
     trusted,
-    admit: (peer) => admission.admit("token", peer),
     clock,
     acknowledgements: services.acknowledgements,
     timeoutMs: server.handshakeTimeoutMs,
@@ -167,7 +176,7 @@ export async function startServer(
   return {
     stop: async () => {
       const graceMs = server.shutdownGraceMs;
-      stopping = true;
+      access.stop();
       exchanges.stopListening();
       exchanges.stop();
       sockets.stop();

@@ -2,11 +2,11 @@
 // socket's events go to it. What Bun's sockets are like to work with is said where it matters.
 
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
+import type { Admission } from "../access/admission.ts";
 import { plainAddress } from "../auth/network.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
 import type { Connection, ConnectionStage } from "../session/connection.ts";
-import type { Admission } from "./admission.ts";
 import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./kernel.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
@@ -37,10 +37,7 @@ function giveBack({ buffer }: Uint8Array): void {
 }
 
 /** What serves a connection: a Session, or an Exchange of HTTP. */
-export interface Handler extends ConnectionStage {
-  /** The server stops. */
-  stop(): void;
-}
+type Handler = ConnectionStage;
 
 /** An accepted socket, as handlers see it. */
 class Peer implements Connection {

@@ -8,6 +8,7 @@
 //                                             '-------------'
 
 import type { Clock, Timer } from "../relay/clock.ts";
+import type { Connection } from "./connection.ts";
 
 /** How long after a look there is another, for the looks after the first; the last for all after it. Milliseconds. */
 const delaysMs = [0, 5, 10, 20, 40, 80, 160, 320, 640];
@@ -17,14 +18,10 @@ const pauseMs = 5;
 /** How long is waited where the system does not tell, milliseconds. */
 const blindMs = 1000;
 
-/** What has been written to. */
-interface Connection {
-  /** Bytes written that the peer's kernel has not acknowledged; undefined where the system does not tell. */
-  unacknowledged(): number | undefined;
-}
+type Unacknowledged = Pick<Connection, "unacknowledged">;
 
 interface Wait {
-  readonly connection: Connection;
+  readonly connection: Unacknowledged;
   readonly deadlineMs: number;
   readonly end: (acknowledged: boolean) => void;
   tier: number;
@@ -72,7 +69,7 @@ export class Acknowledgements {
    * Calls `end` once the peer's kernel has acknowledged everything written, or some time after `timeoutMs` without that: at
    * the next look. Where the system does not tell: after a second.
    */
-  wait(connection: Connection, timeoutMs: number, end: (acknowledged: boolean) => void): Timer {
+  wait(connection: Unacknowledged, timeoutMs: number, end: (acknowledged: boolean) => void): Timer {
     if (connection.unacknowledged() === undefined) return this.#clock.after(blindMs, () => end(true));
     const nowMs = this.#clock.nowMs();
     const deadlineMs = nowMs + timeoutMs;

@@ -3,6 +3,7 @@
 // Its end: a FIN is an orderly one, if the client is still there. A killed process leaves a FIN as well, so a client that
 // asked for replies is answered `ok,bytes=N`: acknowledged means orderly, a reset in return that the client was gone.
 
+import type { BroadcastPermit } from "../access/access.ts";
 import { channelLabel, FstreamError } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest } from "../protocol/request.ts";
@@ -11,8 +12,9 @@ import type { Timer } from "../relay/clock.ts";
 import type { BroadcastHandle } from "../relay/relay.ts";
 import type { Receive } from "../relay/ring.ts";
 import type { CloseMode } from "./closing.ts";
-import type { Connection, ConnectionStage, Services } from "./connection.ts";
+import type { Connection, ConnectionStage } from "./connection.ts";
 import { floodBytes, Intake } from "./intake.ts";
+import type { Services } from "./services.ts";
 
 const nothing = new Uint8Array(0);
 /** How long a broadcaster that sent its FIN may take to acknowledge the answer, milliseconds. */
@@ -49,9 +51,9 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
   }
 
   /** `early`: what came of the stream before. Throws FstreamError if the channel can't be had. */
-  begin(early: readonly Uint8Array[]): void {
-    const { relay, log } = this.#services;
-    this.#broadcast = relay.broadcast(this.#request.user, this.#request.channel, this);
+  begin(permit: BroadcastPermit, early: readonly Uint8Array[]): void {
+    const { log } = this.#services;
+    this.#broadcast = permit.begin(this);
     log.event(
       `begin ${this.#request.user}`,
       `${this.#name}: a broadcast from ${this.#connection.address} begins`,
@@ -102,6 +104,8 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
     const reason = error?.message ?? "the connection was reset";
     this.#end(new FstreamError("disconnected", reason));
   }
+
+  stop(): void {}
 
   dismissed(error: FstreamError): void {
     this.#broadcast = undefined;

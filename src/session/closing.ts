@@ -6,7 +6,8 @@
 //            replies that its stream was cut short (protocol/README.md, "How a stream ends")
 
 import type { Timer } from "../relay/clock.ts";
-import type { Connection, ConnectionStage, Services } from "./connection.ts";
+import type { Connection, ConnectionStage } from "./connection.ts";
+import type { Services } from "./services.ts";
 
 /** How long a peer's bytes are read and dropped after our FIN, milliseconds. */
 const lingerMs = 2000;
@@ -60,6 +61,8 @@ export class ClosingStage implements ConnectionStage {
     this.#over = true;
     this.#timer?.cancel();
   }
+
+  stop(): void {}
 
   #write(): void {
     while (this.#sent < this.#finalBytes.length) {

@@ -1,16 +1,5 @@
-// What a session needs of its socket, and what it is given to work with: sockets are the server's, time and
-// the relay are handed in, so that a session can be tested without either.
-
-import type { Authenticator } from "../auth/authenticator.ts";
-import type { Throttle } from "../auth/throttle.ts";
-import type { Tokens } from "../auth/tokens.ts";
-import type { Log } from "../log.ts";
-import type { HandshakeLimits } from "../protocol/handshake.ts";
-import type { Clock } from "../relay/clock.ts";
-import type { Relay } from "../relay/relay.ts";
-import type { Acknowledgements } from "./acknowledgements.ts";
-import type { Ends } from "./ends.ts";
-import type { Places } from "./places.ts";
+// What a session needs of its socket, and what the socket's events go to. Sockets are the server's, so that sessions are tested
+// without any.
 
 export interface Connection {
   /** The peer's IP address; IPv4-mapped IPv6 as IPv4. */
@@ -39,36 +28,6 @@ export interface Connection {
   unacknowledged(): number | undefined;
 }
 
-export interface SessionOptions extends HandshakeLimits {
-  readonly handshakeTimeoutMs: number;
-  /** Whether passwords and tokens for them may travel unencrypted. */
-  readonly plainPasswords: boolean;
-  /** A `bufsize` is at most half of that. */
-  readonly backlogBytes: number;
-  readonly slowWatcher: "skip" | "close";
-  /** How long an ended stream waits for a watcher that takes nothing, milliseconds. */
-  readonly drainTimeoutMs: number;
-  readonly maxWaitMs: number;
-}
-
-/** What all sessions share. */
-export interface Services {
-  readonly relay: Relay;
-  readonly authenticator: Authenticator;
-  readonly tokens: Tokens;
-  /** Slows down guessing at channel passwords. */
-  readonly guesses: Throttle;
-  readonly acknowledgements: Acknowledgements;
-  /** Places for watchers that wait for a channel. */
-  readonly waiting: Places;
-  readonly ends: Ends;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly options: SessionOptions;
-  /** Throws FstreamError `limit` if the server has no room for another one of this kind. */
-  admit(intent: "watch" | "broadcast" | "token", connection: Connection): void;
-}
-
 /**
  * What a connection is at the moment: a handshake, a login, a watcher, a broadcaster, or closing. What a watcher can't do,
  * its stage doesn't have.
@@ -82,4 +41,6 @@ export interface ConnectionStage {
   ended(): void;
   /** The connection is gone; `error`: a reset or a timeout. */
   closed(error: Error | undefined): void;
+  /** The server stops: ends what has not begun. What the relay has is ended by the relay. */
+  stop(): void;
 }

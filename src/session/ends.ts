@@ -5,7 +5,6 @@
 // Only ends that the server brought about are kept, for `keptMs` at the most. They are bounded in number, and for each
 // network, so that a peer with many pushes out its own alone; the oldest go first.
 
-import { networkOf } from "../auth/network.ts";
 import { FstreamError, isWireCode } from "../errors.ts";
 import type { End } from "../relay/broadcast.ts";
 import type { Clock } from "../relay/clock.ts";
@@ -22,8 +21,8 @@ export interface EndsOptions {
   readonly max: number;
   /** Ends kept at a time of the watchers of one network. */
   readonly maxPerNetwork: number;
-  /** Whether an address is exempt from the bound for each network. */
-  readonly exempt: (address: string) => boolean;
+  /** The network that an address counts for; undefined where it is exempt from the bound for each. */
+  readonly networkOf: (address: string) => string | undefined;
   /** That many random bytes; fit for secrets. */
   readonly random: (bytes: number) => Uint8Array;
 }
@@ -38,7 +37,7 @@ export interface Ended {
 }
 
 interface Kept extends Ended {
-  readonly network: string;
+  readonly network: string | undefined;
   readonly atMs: number;
   asked: boolean;
 }
@@ -66,12 +65,12 @@ export class Ends {
   /** The stream of the watcher with this id, at this address, is over. */
   keep(id: string, address: string, ended: Ended): void {
     this.#forgetOld();
-    const network = networkOf(address);
+    const network = this.#options.networkOf(address);
     this.#kept.set(id, { ...ended, network, atMs: this.#clock.nowMs(), asked: false });
-    const ofNetwork = this.#byNetwork.get(network) ?? new Set();
-    this.#byNetwork.set(network, ofNetwork.add(id));
-    if (ofNetwork.size > this.#options.maxPerNetwork && !this.#options.exempt(address)) {
-      this.#forget(ofNetwork.values().next().value);
+    if (network !== undefined) {
+      const ofNetwork = this.#byNetwork.get(network) ?? new Set();
+      this.#byNetwork.set(network, ofNetwork.add(id));
+      if (ofNetwork.size > this.#options.maxPerNetwork) this.#forget(ofNetwork.values().next().value);
     }
     if (this.#kept.size > this.#options.max) this.#forget(this.#kept.keys().next().value);
   }
@@ -123,6 +122,7 @@ export class Ends {
     const kept = id === undefined ? undefined : this.#kept.get(id);
     if (id === undefined || kept === undefined) return;
     this.#kept.delete(id);
+    if (kept.network === undefined) return;
     const ofNetwork = this.#byNetwork.get(kept.network);
     ofNetwork?.delete(id);
     if (ofNetwork?.size === 0) this.#byNetwork.delete(kept.network);

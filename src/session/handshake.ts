@@ -3,8 +3,12 @@
 import { FstreamError } from "../errors.ts";
 import { HandshakeDecoder } from "../protocol/handshake.ts";
 import type { PresentedToken, Request } from "../protocol/request.ts";
-import type { Timer } from "../relay/clock.ts";
-import type { ConnectionStage, Services } from "./connection.ts";
+import type { Clock, Timer } from "../relay/clock.ts";
+import type { ConnectionStage } from "./connection.ts";
+import type { Services } from "./services.ts";
+
+/** How long a server that stops still waits for a request that has begun to come, milliseconds. */
+const requestGraceMs = 1000;
 
 export interface HandshakeOutcome {
   /** The request, and the bytes of the stream that came with it. */
@@ -16,12 +20,14 @@ export interface HandshakeOutcome {
 export class HandshakeStage implements ConnectionStage {
   readonly #decoder: HandshakeDecoder;
   readonly #outcome: HandshakeOutcome;
-  readonly #deadline: Timer;
+  readonly #clock: Clock;
+  #deadline: Timer;
 
   constructor(services: Services, outcome: HandshakeOutcome) {
     const { options, clock } = services;
     this.#decoder = new HandshakeDecoder(options);
     this.#outcome = outcome;
+    this.#clock = clock;
     this.#deadline = clock.after(options.handshakeTimeoutMs, () => {
       outcome.refused(new FstreamError("bad_request", "no whole request came in time"), false);
     });
@@ -54,5 +60,13 @@ export class HandshakeStage implements ConnectionStage {
 
   closed(): void {
     this.#deadline.cancel();
+  }
+
+  /** It may be about to ask how a stream ended, which is answered; all else is refused once the request is there. */
+  stop(): void {
+    this.#deadline.cancel();
+    this.#deadline = this.#clock.after(requestGraceMs, () => {
+      this.#outcome.refused(new FstreamError("shutting_down", "the server is shutting down"), false);
+    });
   }
 }

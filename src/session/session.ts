@@ -1,39 +1,33 @@
 // One connection, from its first byte to its last. What it is at any time is a ConnectionStage; this hands the socket's
 // events to it, and steps from one to the next:
 //
-//   handshake --> login --> broadcaster --> closing          (broadcast)
-//             '-> watcher ----------------> closing          (watch; a login first where a password is asked for)
-//             '-> login --> closing with the token           (token)
-//             '-> closing with how a stream ended            (end)
-//             '-> closing with an error                      (a request that breaks the rules)
+//   handshake --> login --> broadcaster --> closing         (broadcast)
+//             '-> watcher ----------------> closing         (watch; a login first where a password is asked for)
+//             '-> login --> closing with the token          (token)
+//             '-> closing with how a stream ended           (end)
+//             '-> closing with an error                     (a request that breaks the rules)
 //
-// While a login is looked up the socket is not read: nothing is kept of what comes, and nothing is lost.
+// What a peer may do is decided by access/; what is said of it here is only how it is answered.
 
-import { type Grant, mayBroadcast } from "../auth/authenticator.ts";
-import { userNameProblem } from "../auth/name.ts";
-import { networkOf } from "../auth/network.ts";
-import { asFstreamError, FstreamError, named, systemReason } from "../errors.ts";
+import type { BroadcastPermit } from "../access/access.ts";
+import { logRefusal } from "../access/refusal.ts";
+import type { WatchPermit } from "../access/watch.ts";
+import { asFstreamError, type FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
-import type {
-  BroadcastRequest,
-  Credential,
-  Request,
-  TokenRequest,
-  WatchRequest,
-} from "../protocol/request.ts";
+import type { BroadcastRequest, Request, TokenRequest, WatchRequest } from "../protocol/request.ts";
 import { BroadcasterSession } from "./broadcaster.ts";
 import { type CloseMode, ClosingStage } from "./closing.ts";
-import type { Connection, ConnectionStage, Services } from "./connection.ts";
+import type { Connection, ConnectionStage } from "./connection.ts";
 import { HandshakeStage } from "./handshake.ts";
+import { LoginStage } from "./login.ts";
+import type { Services } from "./services.ts";
 import { WatcherSession } from "./watcher.ts";
 
-/** How long a server that stops still waits for a request that has begun to come, milliseconds. */
-const requestGraceMs = 1000;
 /** How long a refused peer may take to accept its refusal, milliseconds. */
 const refusalTimeoutMs = 2000;
 const nothing = new Uint8Array(0);
 
-export class Session {
+export class Session implements ConnectionStage {
   readonly #connection: Connection;
   readonly #services: Services;
   #stage: ConnectionStage;
@@ -46,8 +40,11 @@ export class Session {
     this.#stage = new HandshakeStage(services, {
       request: (request, rest) => this.#begin(request, rest),
       refused: (error, reply, token) => {
-        // It has been seen on the wire: it may not be used any more.
-        if (token !== undefined) void services.tokens.redeem(token.user, token.token).catch(() => {});
+        if (token !== undefined) {
+          services.access.spend(token.user, token.token).catch((failure: unknown) => {
+            logRefusal(services.log, "token", connection.address, asFstreamError(failure));
+          });
+        }
         this.#refuse(error, reply);
       },
     });
@@ -71,45 +68,36 @@ export class Session {
     this.#stage.closed(error);
   }
 
-  /** The server stops. Watchers and broadcasters are ended by the relay. */
   stop(): void {
-    const error = new FstreamError("shutting_down", "the server is shutting down");
-    const stage = this.#stage;
-    // It may be about to ask how a stream ended, which is answered; all else is refused in words.
-    if (stage instanceof HandshakeStage) {
-      this.#services.clock.after(requestGraceMs, () => this.#leave(stage, nothing, "fin", refusalTimeoutMs));
-    }
-    if (this.#stage instanceof LoginStage) {
-      this.#connection.resume();
-      this.#close(this.#stage.reply ? encodeError(error) : nothing);
-    }
+    this.#stage.stop();
   }
 
   #begin(request: Request, rest: Uint8Array): void {
+    const { access, ends } = this.#services;
     try {
-      const problem = request.intent === "end" ? undefined : userNameProblem(request.user);
-      if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
       switch (request.intent) {
         case "watch": {
-          this.#services.admit(request.intent, this.#connection);
-          if (this.#services.relay.find(request.user, request.channel)?.guarded !== true)
-            this.#watch(request);
-          else this.#login(request, this.#guess(request), () => this.#watch(request));
+          const permit = access.watch(this.#connection, request);
+          if (permit instanceof Promise) this.#login(request, permit, (later) => this.#watch(request, later));
+          else this.#watch(request, permit);
           return;
         }
         case "broadcast": {
+          const permit = access.broadcast(this.#connection, request);
           const first = rest.slice();
-          this.#login(request, this.#logIn(request, request.credential), (grant, early) =>
-            this.#broadcast(request, grant, [first, ...early]),
+          this.#login(request, permit, (granted, early) =>
+            this.#broadcast(request, granted, [first, ...early]),
           );
           return;
         }
-        case "token":
-          this.#login(request, this.#issue(request), (answer) => this.#close(answer));
+        case "token": {
+          const token = access.token(this.#connection, request.user, request.userPassword);
+          this.#login(request, token, (issued) => this.#close(tokenAnswer(request, issued)));
           return;
+        }
         case "end":
           // Not counted among those that a limit refuses: a refusal would cost as much as the answer.
-          this.#close(encodeOk(this.#services.ends.ask(request.id)));
+          this.#close(encodeOk(ends.ask(request.id)));
           return;
         default:
           request satisfies never;
@@ -119,128 +107,47 @@ export class Session {
     }
   }
 
-  /** Whether the channel's password was given, as slowly as guessing may go. */
-  #guess({ user, channel, channelPassword }: WatchRequest): Promise<void> {
-    const { guesses, relay } = this.#services;
-    return guesses.run(this.#connection.address, subjectOf(user, channel), () => {
-      if (relay.find(user, channel)?.admits(channelPassword) !== false) return;
-      throw new FstreamError("forbidden", "wrong channel password");
-    });
-  }
-
-  #watch(request: WatchRequest): void {
-    const watching = new WatcherSession(this.#connection, this.#services, request, {
-      leave: (finalBytes, mode, timeoutMs) => this.#leave(watching, finalBytes, mode, timeoutMs),
-      refused: (error) => {
-        const { guesses } = this.#services;
-        if (error.code === "forbidden")
-          guesses.failed(this.#connection.address, subjectOf(request.user, request.channel));
-        this.#logRefusal(error, request);
-      },
-    });
-    this.#stage = watching;
-    watching.begin();
-  }
-
-  /** `early`: what came of the stream with the request and since. */
-  #broadcast(request: BroadcastRequest, grant: Grant, early: readonly Uint8Array[]): void {
-    if (!mayBroadcast(grant, request.channel)) {
-      const channel = `channel ${named(request.channel)}`;
-      throw new FstreamError("forbidden", `${named(request.user)} may not broadcast on ${channel}`);
-    }
-    const broadcasting = new BroadcasterSession(
+  #watch(request: WatchRequest, permit: WatchPermit): void {
+    const watcher = new WatcherSession(
       this.#connection,
       this.#services,
       request,
-      (finalBytes, mode) => this.#leave(broadcasting, finalBytes, mode, refusalTimeoutMs),
+      (finalBytes, mode, timeoutMs) => this.#leave(watcher, finalBytes, mode, timeoutMs),
     );
-    this.#stage = broadcasting;
-    broadcasting.begin(early);
+    this.#enter(watcher, () => watcher.begin(permit));
   }
 
-  /** Waits for what the login gives with the socket paused, and goes on with it. */
+  /** `early`: what came of the stream with the request and since. */
+  #broadcast(request: BroadcastRequest, permit: BroadcastPermit, early: readonly Uint8Array[]): void {
+    const broadcaster = new BroadcasterSession(
+      this.#connection,
+      this.#services,
+      request,
+      (finalBytes, mode) => this.#leave(broadcaster, finalBytes, mode, refusalTimeoutMs),
+    );
+    this.#enter(broadcaster, () => broadcaster.begin(permit, early));
+  }
+
+  /** Waits for what the login gives, and goes on with it. */
   #login<T>(
     request: Request,
     pending: Promise<T>,
-    then: (result: T, early: readonly Uint8Array[]) => void,
-  ): void {
-    const stage = new LoginStage(request.reply);
-    this.#stage = stage;
-    this.#connection.pause();
-    const goOn = (act: () => void) => {
-      if (this.#closed || this.#stage !== stage) return;
-      try {
-        act();
-      } catch (error) {
-        this.#refuse(asFstreamError(error), request.reply, request);
-      }
-      // Only now: a paused socket tells nothing, so no stage has missed anything.
-      if (!this.#closed) this.#connection.resume();
-      if (this.#peerEnded) this.#stage.ended();
-    };
-    pending.then(
-      (result) => goOn(() => then(result, stage.early)),
-      (error: unknown) =>
-        goOn(() => {
-          throw error;
-        }),
-    );
-  }
-
-  async #logIn(request: BroadcastRequest | TokenRequest, credential: Credential): Promise<Grant> {
-    const { plainPasswords } = this.#services.options;
-    if (credential.type === "token") {
-      // It may have been seen on the way: it is used up, whatever becomes of the request.
-      const grant = await this.#services.tokens.redeem(request.user, credential.token);
-      this.#refuseTooMuch(request);
-      return grant;
-    }
-    this.#refuseTooMuch(request);
-    if (!plainPasswords && !this.#connection.secure) {
-      throw new FstreamError("unauthorized", "this server takes no passwords on a plain connection");
-    }
-    if (credential.password === "")
-      throw new FstreamError("unauthorized", "neither user_password nor token was given");
-    const { address } = this.#connection;
-    return this.#services.authenticator.authenticate({
-      user: request.user,
-      password: credential.password,
-      address,
+    granted: (result: T, early: readonly Uint8Array[]) => void,
+  ) {
+    const login = new LoginStage<T>(this.#connection, {
+      granted,
+      refused: (error) => this.#refuse(error, request.reply, request),
+      over: () => {
+        if (!this.#closed) this.#connection.resume();
+      },
     });
-  }
-
-  /** What there is no room for, or never would be. */
-  #refuseTooMuch(request: BroadcastRequest | TokenRequest): void {
-    this.#services.admit(request.intent, this.#connection);
-    const { options } = this.#services;
-    if (request.intent === "broadcast" && request.bufsize > options.backlogBytes / 2) {
-      const message = `bufsize is at most half the backlog here: ${Math.floor(options.backlogBytes / 2)}`;
-      throw new FstreamError("bad_request", message);
-    }
-  }
-
-  async #issue(request: TokenRequest): Promise<Uint8Array> {
-    const grant = await this.#logIn(request, { type: "password", password: request.userPassword });
-    const { token, expiresInSeconds } = await this.#services.tokens.issue(grant);
-    if (!request.reply) return new TextEncoder().encode(token);
-    return encodeOk([
-      ["token", token],
-      ["expires", String(expiresInSeconds)],
-    ]);
+    this.#enter(login, () => login.begin(pending));
   }
 
   #refuse(error: FstreamError, reply: boolean, request?: Request): void {
-    this.#logRefusal(error, request);
-    this.#close(reply ? encodeError(error) : nothing);
-  }
-
-  #logRefusal(error: FstreamError, request?: Request): void {
-    const { log } = this.#services;
     const { address } = this.#connection;
-    const what = request === undefined ? "request" : whatOf(request);
-    const key = `${error.code} ${networkOf(address)}`;
-    if (error.code === "internal") log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error");
-    else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
+    logRefusal(this.#services.log, request === undefined ? "request" : titleOf(request), address, error);
+    this.#close(reply ? encodeError(error) : nothing);
   }
 
   #close(finalBytes: Uint8Array): void {
@@ -251,49 +158,27 @@ export class Session {
     if (this.#closed || this.#stage !== from) return;
     from.closed(undefined);
     const closing = new ClosingStage(this.#connection, this.#services, finalBytes, mode, timeoutMs);
-    this.#stage = closing;
-    closing.begin();
-    if (this.#peerEnded) closing.ended();
+    this.#enter(closing, () => closing.begin());
+  }
+
+  #enter(stage: ConnectionStage, begin: () => void): void {
+    this.#stage = stage;
+    begin();
+    if (this.#peerEnded && this.#stage === stage) stage.ended();
   }
 }
 
-/** What a channel password is guessed for (throttle.ts). Names have no control characters in them. */
-function subjectOf(user: string, channel: string): string {
-  return `${user}\n${channel}`;
+/** With `reply=1` in a frame, else bare. */
+function tokenAnswer(request: TokenRequest, issued: { token: string; expiresInSeconds: number }): Uint8Array {
+  const { token, expiresInSeconds } = issued;
+  if (!request.reply) return new TextEncoder().encode(token);
+  return encodeOk([
+    ["token", token],
+    ["expires", String(expiresInSeconds)],
+  ]);
 }
 
-/** For the log: what was asked for. */
-function whatOf(request: Request): string {
+/** What was asked for, as the log has it. */
+function titleOf(request: Request): string {
   return request.intent === "end" ? "end of a stream" : `${request.intent} of ${named(request.user)}`;
-}
-
-/** For the log: what failed and why, or where a bug is. */
-function detailOf(error: FstreamError): string {
-  const { cause, message } = error;
-  const reason = systemReason(cause);
-  if (reason !== undefined) return `${message}: ${reason}`;
-  const { stack } = cause instanceof Error ? cause : error;
-  return (stack ?? message).replaceAll(/\n\s*/g, " | ");
-}
-
-/** While a login is looked up. */
-class LoginStage implements ConnectionStage {
-  /** What came although the socket is paused: at most what was on its way already. */
-  readonly early: Uint8Array[] = [];
-  /** Whether the client asked for answers in words. */
-  readonly reply: boolean;
-
-  constructor(reply: boolean) {
-    this.reply = reply;
-  }
-
-  data(bytes: Uint8Array): void {
-    this.early.push(bytes.slice());
-  }
-
-  drained(): void {}
-
-  ended(): void {}
-
-  closed(): void {}
 }

@@ -1,30 +1,29 @@
 // A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
 // has no more to say. How its stream ended is kept before the connection shows that it has: see ends.ts.
 
-import { channelLabel, type FstreamError } from "../errors.ts";
+import type { Place } from "../access/places.ts";
+import { logRefusal } from "../access/refusal.ts";
+import type { WatchPermit } from "../access/watch.ts";
+import { channelLabel, type FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { WatchRequest } from "../protocol/request.ts";
 import type { End } from "../relay/broadcast.ts";
 import type { Outlet, Watcher } from "../relay/watcher.ts";
 import type { CloseMode } from "./closing.ts";
-import type { Connection, ConnectionStage, Services } from "./connection.ts";
-import type { Place } from "./places.ts";
+import type { Connection, ConnectionStage } from "./connection.ts";
+import type { Services } from "./services.ts";
 
 const nothing = new Uint8Array(0);
 
-/** What its session does for it. */
-export interface WatcherOutcome {
-  /** Ends the stage: writes the final bytes, and closes in that mode, within that time. */
-  leave(finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number): void;
-  /** It waited for the channel, and may do so no longer: is logged, and a wrong password counted. */
-  refused(error: FstreamError): void;
-}
+/** Ends a stage: the final bytes are written, and the connection is closed in that mode, within that time. */
+export type Leave = (finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number) => void;
 
 export class WatcherSession implements ConnectionStage, Outlet {
   readonly #connection: Connection;
   readonly #services: Services;
   readonly #request: WatchRequest;
-  readonly #outcome: WatcherOutcome;
+  readonly #leave: Leave;
+  #permit: WatchPermit | undefined;
   #watcher: Watcher | undefined;
   /** While it waits for a channel to go live. */
   #place: Place | undefined;
@@ -35,42 +34,25 @@ export class WatcherSession implements ConnectionStage, Outlet {
   /** Bytes that the socket has taken, the greeting's included. */
   #written = 0;
 
-  constructor(connection: Connection, services: Services, request: WatchRequest, outcome: WatcherOutcome) {
+  constructor(connection: Connection, services: Services, request: WatchRequest, leave: Leave) {
     this.#connection = connection;
     this.#services = services;
     this.#request = request;
-    this.#outcome = outcome;
+    this.#leave = leave;
     this.#id = request.reply ? services.ends.newId() : undefined;
     this.#greeting = this.#id === undefined ? nothing : encodeOk([["id", this.#id]]);
   }
 
-  /** Throws FstreamError if there is nothing to watch, or not for this one. */
-  begin(): void {
-    const { user, channel, channelPassword, start, waitSeconds, lag } = this.#request;
-    const { options, relay, log } = this.#services;
-    const waitMs = Math.min(waitSeconds * 1000, options.maxWaitMs);
-    const found = relay.find(user, channel);
-    if (waitMs > 0 && (found === undefined || found.state === "awaited")) this.#takePlace();
-    const watcher = relay.watch(user, channel, this, {
-      start,
-      password: channelPassword,
-      slowPolicy: lag ?? options.slowWatcher,
-      waitMs,
-      greeting: this.#greeting,
-    });
+  /** Throws FstreamError if there is nothing to watch, or no place to wait. */
+  begin(permit: WatchPermit): void {
+    this.#permit = permit;
+    const { watcher, place } = permit.begin(this, this.#greeting, (error) => this.#refuse(error));
     this.#watcher = watcher;
+    this.#place = place;
     // The first write may have ended the connection.
     if (this.#closed) watcher.leave();
-    log.debug(`${this.#connection.address} watches ${channelLabel(user, channel)}`);
-  }
-
-  #takePlace(): void {
-    const { address } = this.#connection;
-    const { options, waiting } = this.#services;
-    this.#place = waiting.take(address, (error) => {
-      this.#outcome.refused(error);
-      this.#outcome.leave(this.#request.reply ? encodeError(error) : nothing, "fin", options.drainTimeoutMs);
-    });
+    const { user, channel } = this.#request;
+    this.#services.log.debug(`${this.#connection.address} watches ${channelLabel(user, channel)}`);
   }
 
   // The socket's side.
@@ -89,6 +71,8 @@ export class WatcherSession implements ConnectionStage, Outlet {
     this.#watcher?.leave();
   }
 
+  stop(): void {}
+
   // The relay's side.
 
   write(bytes: Uint8Array, offset: number, length: number): number {
@@ -106,7 +90,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const { options, log } = this.#services;
     this.#keepEnd(end);
     if (end.type === "orderly") {
-      this.#outcome.leave(nothing, "fin", options.drainTimeoutMs);
+      this.#leave(nothing, "fin", options.drainTimeoutMs);
       return;
     }
     const { error } = end;
@@ -117,11 +101,20 @@ export class WatcherSession implements ConnectionStage, Outlet {
       );
     }
     // One that watched already has guessed at nothing: the broadcaster has changed the password.
-    if (error.code === "forbidden" && !begun) this.#outcome.refused(error);
-    if (!reply) this.#outcome.leave(nothing, "fin", options.drainTimeoutMs);
-    else if (!begun) this.#outcome.leave(encodeError(error), "fin", options.drainTimeoutMs);
+    if (!begun && error.code === "forbidden") this.#refuse(error);
+    else if (!begun && reply) this.#leave(encodeError(error), "fin", options.drainTimeoutMs);
+    else if (!reply) this.#leave(nothing, "fin", options.drainTimeoutMs);
     // A watcher that is too slow is owed nothing more.
-    else this.#outcome.leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
+    else this.#leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
+  }
+
+  /** It waited for the channel, and may do so no longer. */
+  #refuse(error: FstreamError): void {
+    const { user, reply } = this.#request;
+    const { log, options } = this.#services;
+    this.#permit?.refused(error);
+    logRefusal(log, `watch of ${named(user)}`, this.#connection.address, error);
+    this.#leave(reply ? encodeError(error) : nothing, "fin", options.drainTimeoutMs);
   }
 
   #keepEnd(end: End): void {

@@ -191,7 +191,7 @@ function requestOf(fields: ReadonlyMap<string, unknown>): Request {
         ...channel,
         start: start === "back" ? { type: start, ms: Number(fields.get("start_ms")) } : { type: start },
         waitSeconds: Number(fields.get("wait")),
-        lag: (fields.get("lag") as "skip" | "close" | null) ?? undefined,
+        slowPolicy: (fields.get("lag") as "skip" | "close" | null) ?? undefined,
         reply,
       };
     }

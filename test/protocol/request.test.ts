@@ -83,7 +83,7 @@ describe("what is encoded is decoded", () => {
         channelPassword: password,
         start: start === "10s" ? { type: "back", ms: 10_000 } : { type: start },
         waitSeconds: wait,
-        lag,
+        slowPolicy: lag,
         reply,
       });
     }

@@ -1,6 +1,7 @@
 // How a stream ended, for the watcher that asks: see src/session/ends.ts.
 
 import { describe, expect, test } from "bun:test";
+import { networkOf } from "../../src/auth/network.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { Ends } from "../../src/session/ends.ts";
 import { FakeClock } from "../relay/clock.ts";
@@ -135,9 +136,9 @@ describe("a watcher that asks how its stream ended", () => {
   });
 });
 
-const bounded = (exempt: (address: string) => boolean = () => false) => {
+const bounded = (network: (address: string) => string | undefined = networkOf) => {
   const clock = new FakeClock();
-  return new Ends({ max: 6, maxPerNetwork: 2, exempt, random: () => new Uint8Array(16) }, clock);
+  return new Ends({ max: 6, maxPerNetwork: 2, networkOf: network, random: () => new Uint8Array(16) }, clock);
 };
 const ended = { bytes: 1, skipped: 0, end: { type: "orderly" } } as const;
 const known = (ends: Ends, ids: readonly string[]) =>
@@ -161,7 +162,7 @@ describe("ends", () => {
     const ids = Array.from({ length: 10 }, (_, i) => idOf(i));
     const networks = bounded();
     ids.forEach((id, i) => networks.keep(id, `192.0.2.${i}`, ended));
-    const exempt = bounded(() => true);
+    const exempt = bounded(() => undefined);
     for (const id of ids) exempt.keep(id, "127.0.0.1", ended);
     expect(known(networks, ids)).toEqual(ids.slice(4));
     expect(known(exempt, ids)).toEqual(ids.slice(4));
@@ -169,10 +170,7 @@ describe("ends", () => {
 
   test("have been asked for once all that are new were, or after a moment", async () => {
     const clock = new FakeClock();
-    const ends = new Ends(
-      { max: 6, maxPerNetwork: 6, exempt: () => true, random: () => new Uint8Array(16) },
-      clock,
-    );
+    const ends = new Ends({ max: 6, maxPerNetwork: 6, networkOf, random: () => new Uint8Array(16) }, clock);
     await ends.asked();
     ends.keep("old", "192.0.2.1", ended);
     clock.advance(10_000);

@@ -1,6 +1,8 @@
 // Both ends of a connection, without a socket between them: the session's side as its server would have it, and the
 // client's, which a test speaks for.
 
+import { Access, type AccessOptions } from "../../src/access/access.ts";
+import { Places } from "../../src/access/places.ts";
 import type { Authenticator, Grant } from "../../src/auth/authenticator.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
 import { Tokens } from "../../src/auth/tokens.ts";
@@ -8,9 +10,9 @@ import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { encodeRequest, type Request } from "../../src/protocol/request.ts";
 import { Acknowledgements } from "../../src/session/acknowledgements.ts";
-import type { Connection, Services, SessionOptions } from "../../src/session/connection.ts";
+import type { Connection } from "../../src/session/connection.ts";
 import { Ends } from "../../src/session/ends.ts";
-import { Places } from "../../src/session/places.ts";
+import type { Services, SessionOptions } from "../../src/session/services.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
 
@@ -165,7 +167,7 @@ export class House {
   #ids = 0;
 
   constructor(
-    changes: Partial<SessionOptions> & { maxWaiting?: number } = {},
+    changes: Partial<SessionOptions & AccessOptions> & { maxWaiting?: number } = {},
     relayChanges: ConstructorParameters<typeof Rig>[0] = {},
     channels?: readonly string[],
   ) {
@@ -184,18 +186,35 @@ export class House {
         return { user, channels };
       },
     };
+    const access = new Access(
+      {
+        relay: rig.relay,
+        authenticator,
+        tokens: this.tokens,
+        admission: {
+          admit: () => {
+            if (this.full !== undefined) throw this.full;
+          },
+        },
+        guesses: new Throttle({
+          nowMs: () => rig.clock.nowMs(),
+          sleep: (ms) => new Promise((resolve) => void rig.clock.after(ms, resolve)),
+        }),
+        places: this.waiting,
+      },
+      {
+        plainPasswords: true,
+        backlogBytes: 65_536,
+        slowWatcher: "skip",
+        maxWaitMs: 3_600_000,
+        ...changes,
+      },
+    );
     this.services = {
-      relay: rig.relay,
-      authenticator,
-      tokens: this.tokens,
-      guesses: new Throttle({
-        nowMs: () => rig.clock.nowMs(),
-        sleep: (ms) => new Promise((resolve) => void rig.clock.after(ms, resolve)),
-      }),
-      waiting: this.waiting,
+      access,
       acknowledgements: new Acknowledgements(rig.clock),
       ends: new Ends(
-        { max: 8, maxPerNetwork: 4, exempt: () => false, random: () => this.#bytes() },
+        { max: 8, maxPerNetwork: 4, networkOf: (address) => address, random: () => this.#bytes() },
         rig.clock,
       ),
       clock: rig.clock,
@@ -209,15 +228,8 @@ export class House {
         maxPreamble: 8192,
         maxRequest: 4096,
         handshakeTimeoutMs: 10_000,
-        plainPasswords: true,
-        backlogBytes: 65_536,
-        slowWatcher: "skip",
         drainTimeoutMs: 30_000,
-        maxWaitMs: 3_600_000,
         ...changes,
-      },
-      admit: () => {
-        if (this.full !== undefined) throw this.full;
       },
     };
   }

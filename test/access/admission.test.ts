@@ -1,8 +1,8 @@
 // Who gets in: places for broadcasters and tokens are kept, an address has its share, and few are let in only to be told.
 
 import { describe, expect, test } from "bun:test";
+import { Admission } from "../../src/access/admission.ts";
 import { FstreamError } from "../../src/errors.ts";
-import { Admission } from "../../src/server/admission.ts";
 
 /** Lets `count` connections in from an address, and says whether all of them got in. */
 function enter(admission: Admission, address: string, count: number): boolean {

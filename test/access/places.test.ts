@@ -1,10 +1,10 @@
 // Places for watchers that wait: a number in all, a share for each network, and none for a few networks alone.
 
 import { describe, expect, test } from "bun:test";
+import { Places } from "../../src/access/places.ts";
 import { FstreamError } from "../../src/errors.ts";
-import { Places } from "../../src/session/places.ts";
 import { opaque } from "../relay/streams.ts";
-import { House } from "./peer.ts";
+import { House } from "../session/peer.ts";
 
 /** Places whose holders are written down by their addresses. */
 function bench(max: number) {

@@ -4,6 +4,9 @@
 import { networksOf } from "../auth/network.ts";
 import { FstreamError } from "../errors.ts";
 
+/** What counts as a request for room. */
+export type Intent = "watch" | "broadcast" | "token";
+
 export interface AdmissionOptions {
   readonly maxConnections: number;
   /** For an IPv4 address or an IPv6 /64. */
@@ -53,7 +56,7 @@ export class Admission {
   }
 
   /** Throws FstreamError `limit` if one that wants this is one too many. */
-  admit(intent: "watch" | "broadcast" | "token", address: string): void {
+  admit(intent: Intent, address: string): void {
     const { maxConnections } = this.#options;
     const kept = intent === "watch" ? Math.floor(maxConnections * keptShare) : 0;
     if (this.#count > maxConnections - kept) throw new FstreamError("limit", "the server is full");

@@ -1,0 +1,177 @@
+// Decides what a peer may do: get a token, broadcast, watch. Every way in (TCP, TLS, HTTP) asks here, so that all are held to
+// the same rules, and no work is done for a request before it has passed those that cost nothing.
+//
+//   token:      room -> login ------------------------------------> token
+//   broadcast:  room -> login, or token -> channel -> permit -----> relay
+//   watch:      room -> channel password -> permit -> place ------> relay
+//
+// A token that was presented is used up, whatever becomes of the request: it may have been seen on its way. Whatever is
+// refused is an FstreamError; the relay has limits of its own (channels, watchers, memory), and refuses in the same way.
+
+import { type Authenticator, type Grant, mayBroadcast } from "../auth/authenticator.ts";
+import { userNameProblem } from "../auth/name.ts";
+import type { Throttle } from "../auth/throttle.ts";
+import type { Tokens } from "../auth/tokens.ts";
+import { FstreamError, named } from "../errors.ts";
+import type { Broadcaster } from "../relay/broadcast.ts";
+import type { BroadcastHandle, Relay } from "../relay/relay.ts";
+import type { Admission, Intent } from "./admission.ts";
+import type { Places } from "./places.ts";
+import { type WatchAsked, WatchPermit } from "./watch.ts";
+
+/** A client, as far as it matters here. */
+export interface Peer {
+  /** Its IP address; IPv4-mapped IPv6 as IPv4. */
+  readonly address: string;
+  /** The trusted proxy that it comes through: its connection counts for that. */
+  readonly proxy?: string;
+  /** Whether what it sends is encrypted on its way. */
+  readonly secure: boolean;
+}
+
+export type Credential =
+  | { readonly type: "token"; readonly token: string }
+  | { readonly type: "password"; readonly password: string };
+
+/** What a broadcaster asks for. */
+export interface BroadcastAsked {
+  readonly user: string;
+  readonly channel: string;
+  readonly credential: Credential;
+  /** Chunk size in bytes; 0: none. */
+  readonly bufsize: number;
+}
+
+/** A right to broadcast that has been checked. */
+export interface BroadcastPermit {
+  /** Throws FstreamError if the channel can't be had. */
+  begin(broadcaster: Broadcaster): BroadcastHandle;
+}
+
+export interface AccessOptions {
+  /** Whether passwords and tokens for them may travel unencrypted. */
+  readonly plainPasswords: boolean;
+  /** A `bufsize` is at most half of that. */
+  readonly backlogBytes: number;
+  /** What happens to watchers that fall too far behind, if they do not say. */
+  readonly slowWatcher: "skip" | "close";
+  /** The longest that a watcher may wait for a channel, milliseconds. */
+  readonly maxWaitMs: number;
+}
+
+export interface AccessServices {
+  readonly relay: Relay;
+  readonly authenticator: Authenticator;
+  readonly tokens: Pick<Tokens, "issue" | "redeem">;
+  readonly admission: Pick<Admission, "admit">;
+  /** Slows down guessing at channel passwords. */
+  readonly guesses: Throttle;
+  /** For watchers that wait for a channel. */
+  readonly places: Places;
+}
+
+export class Access {
+  readonly #services: AccessServices;
+  readonly #options: AccessOptions;
+  #stopping = false;
+
+  constructor(services: AccessServices, options: AccessOptions) {
+    this.#services = services;
+    this.#options = options;
+  }
+
+  /** From now on everything is refused with `shutting_down`. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** A new token for the user. Throws, or rejects with, FstreamError. */
+  token(peer: Peer, user: string, password: string): ReturnType<Tokens["issue"]> {
+    refuseBadName(user);
+    return this.#issue(peer, user, password);
+  }
+
+  /** A permit for the broadcast. Throws, or rejects with, FstreamError. */
+  broadcast(peer: Peer, asked: BroadcastAsked): Promise<BroadcastPermit> {
+    refuseBadName(asked.user);
+    return this.#permitBroadcast(peer, asked);
+  }
+
+  /**
+   * A permit to watch; later where the channel has a password, which may be guessed at only so fast. Throws, or rejects with,
+   * FstreamError.
+   */
+  watch(peer: Peer, asked: WatchAsked): WatchPermit | Promise<WatchPermit> {
+    refuseBadName(asked.user);
+    this.#refuseIfFull("watch", peer);
+    const { relay, guesses } = this.#services;
+    const { user, channel, channelPassword } = asked;
+    const permit = new WatchPermit(peer, asked, this.#services, this.#options);
+    if (relay.find(user, channel)?.guarded !== true) return permit;
+    return guesses.run(peer.address, permit.subject, () => {
+      if (relay.find(user, channel)?.admits(channelPassword) !== false) return permit;
+      throw new FstreamError("forbidden", "wrong channel password");
+    });
+  }
+
+  /** Uses up a token that was presented with a request which is refused anyway. */
+  async spend(user: string, token: string): Promise<void> {
+    try {
+      await this.#services.tokens.redeem(user, token);
+    } catch (error) {
+      // It was none: the refusal that is on its way says enough.
+      if (!(error instanceof FstreamError)) throw error;
+    }
+  }
+
+  async #issue(peer: Peer, user: string, password: string): ReturnType<Tokens["issue"]> {
+    this.#refuseIfFull("token", peer);
+    return this.#services.tokens.issue(await this.#logIn(peer, user, password));
+  }
+
+  async #permitBroadcast(peer: Peer, asked: BroadcastAsked): Promise<BroadcastPermit> {
+    const { user, channel } = asked;
+    if (!mayBroadcast(await this.#grantOf(peer, asked), channel)) {
+      throw new FstreamError("forbidden", `${named(user)} may not broadcast on channel ${named(channel)}`);
+    }
+    return { begin: (broadcaster) => this.#services.relay.broadcast(user, channel, broadcaster) };
+  }
+
+  async #grantOf(peer: Peer, { user, credential, bufsize }: BroadcastAsked): Promise<Grant> {
+    const refuseTooMuch = () => {
+      this.#refuseIfFull("broadcast", peer);
+      this.#refuseLargeChunks(bufsize);
+    };
+    if (credential.type === "password") {
+      refuseTooMuch();
+      return this.#logIn(peer, user, credential.password);
+    }
+    const grant = await this.#services.tokens.redeem(user, credential.token);
+    refuseTooMuch();
+    return grant;
+  }
+
+  async #logIn(peer: Peer, user: string, password: string): Promise<Grant> {
+    if (!this.#options.plainPasswords && !peer.secure) {
+      throw new FstreamError("unauthorized", "this server takes no passwords on a plain connection");
+    }
+    if (password === "") throw new FstreamError("unauthorized", "neither user_password nor token was given");
+    return this.#services.authenticator.authenticate({ user, password, address: peer.address });
+  }
+
+  #refuseIfFull(intent: Intent, { address, proxy }: Peer): void {
+    if (this.#stopping) throw new FstreamError("shutting_down", "the server is shutting down");
+    this.#services.admission.admit(intent, proxy ?? address);
+  }
+
+  #refuseLargeChunks(bufsize: number): void {
+    const mostBytes = Math.floor(this.#options.backlogBytes / 2);
+    if (bufsize > mostBytes)
+      throw new FstreamError("bad_request", `bufsize is at most half the backlog here: ${mostBytes}`);
+  }
+}
+
+function refuseBadName(user: string): void {
+  const problem = userNameProblem(user);
+  if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
+}

@@ -1,0 +1,88 @@
+// A right to watch that has been checked (access.ts), and what a watcher has from there: its cursor in the relay, and a place
+// among those that wait while its channel is not live.
+
+import type { Throttle } from "../auth/throttle.ts";
+import type { FstreamError } from "../errors.ts";
+import type { Relay } from "../relay/relay.ts";
+import type { Outlet, StartPoint, Watcher } from "../relay/watcher.ts";
+import type { Place, Places } from "./places.ts";
+
+/** What a watcher asks for. */
+export interface WatchAsked {
+  readonly user: string;
+  readonly channel: string;
+  readonly channelPassword: string;
+  readonly start: StartPoint;
+  /** How long to wait for a channel that is not live, seconds; 0: not at all. */
+  readonly waitSeconds: number;
+  /** What happens when it falls too far behind; undefined: what the settings say. */
+  readonly slowPolicy: "skip" | "close" | undefined;
+}
+
+/** A watcher that has begun. */
+export interface Watching {
+  readonly watcher: Watcher;
+  /** While it waits: to be left when its stream begins, and when it goes. */
+  readonly place: Place | undefined;
+}
+
+interface Services {
+  readonly relay: Relay;
+  readonly guesses: Throttle;
+  readonly places: Places;
+}
+
+export class WatchPermit {
+  readonly #address: string;
+  readonly #asked: WatchAsked;
+  readonly #services: Services;
+  readonly #options: { readonly slowWatcher: "skip" | "close"; readonly maxWaitMs: number };
+
+  constructor(
+    peer: { readonly address: string },
+    asked: WatchAsked,
+    services: Services,
+    options: { readonly slowWatcher: "skip" | "close"; readonly maxWaitMs: number },
+  ) {
+    this.#address = peer.address;
+    this.#asked = asked;
+    this.#services = services;
+    this.#options = options;
+  }
+
+  /** What its password is guessed for (throttle.ts). Names have no control characters in them. */
+  get subject(): string {
+    return `${this.#asked.user}\n${this.#asked.channel}`;
+  }
+
+  /**
+   * Begins. Throws FstreamError if there is nothing to watch, or no place to wait. `greeting` is written before the stream;
+   * `displaced` is called if its place is given to another while it waits.
+   */
+  begin(outlet: Outlet, greeting: Uint8Array, displaced: (error: FstreamError) => void): Watching {
+    const { user, channel, channelPassword, start, waitSeconds, slowPolicy } = this.#asked;
+    const { relay, places } = this.#services;
+    const waitMs = Math.min(waitSeconds * 1000, this.#options.maxWaitMs);
+    const found = relay.find(user, channel);
+    const waits = waitMs > 0 && (found === undefined || found.state === "awaited");
+    const place = waits ? places.take(this.#address, displaced) : undefined;
+    try {
+      const watcher = relay.watch(user, channel, outlet, {
+        start,
+        password: channelPassword,
+        slowPolicy: slowPolicy ?? this.#options.slowWatcher,
+        waitMs,
+        greeting,
+      });
+      return { watcher, place };
+    } catch (error) {
+      place?.leave();
+      throw error;
+    }
+  }
+
+  /** It was refused after its wait: if for its password, it has guessed at that. */
+  refused(error: FstreamError): void {
+    if (error.code === "forbidden") this.#services.guesses.failed(this.#address, this.subject);
+  }
+}

@@ -1,0 +1,23 @@
+// What all sessions of a server share: time, access and the log are handed in, so that sessions are tested without them.
+
+import type { Access } from "../access/access.ts";
+import type { Log } from "../log.ts";
+import type { HandshakeLimits } from "../protocol/handshake.ts";
+import type { Clock } from "../relay/clock.ts";
+import type { Acknowledgements } from "./acknowledgements.ts";
+import type { Ends } from "./ends.ts";
+
+export interface SessionOptions extends HandshakeLimits {
+  readonly handshakeTimeoutMs: number;
+  /** How long an ended stream waits for a watcher that takes nothing, milliseconds. */
+  readonly drainTimeoutMs: number;
+}
+
+export interface Services {
+  readonly access: Access;
+  readonly acknowledgements: Acknowledgements;
+  readonly ends: Ends;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly options: SessionOptions;
+}

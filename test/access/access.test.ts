@@ -1,0 +1,135 @@
+// What a peer may do is decided in one place, whichever way it comes in.
+
+import { describe, expect, test } from "bun:test";
+import { Access, type AccessOptions, type Peer } from "../../src/access/access.ts";
+import { Admission, type Intent } from "../../src/access/admission.ts";
+import { Places } from "../../src/access/places.ts";
+import type { Login } from "../../src/auth/authenticator.ts";
+import { Throttle } from "../../src/auth/throttle.ts";
+import { Tokens } from "../../src/auth/tokens.ts";
+import { FstreamError } from "../../src/errors.ts";
+import { Rig } from "../relay/rig.ts";
+
+const far: Peer = { address: "192.0.2.1", secure: true };
+
+function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]) {
+  const rig = new Rig();
+  const admission = new Admission({ maxConnections: 100, maxConnectionsPerIp: 2, exempt: () => false });
+  const admitted: string[] = [];
+  const logins: Login[] = [];
+  const nowMs = () => rig.clock.nowMs();
+  const access = new Access(
+    {
+      relay: rig.relay,
+      authenticator: {
+        authenticate: (login) => {
+          logins.push(login);
+          if (login.password !== "123") throw new FstreamError("unauthorized", "wrong user or password");
+          return Promise.resolve({ user: login.user, channels });
+        },
+      },
+      tokens: new Tokens({ lifetimeMs: 60_000, nowMs }),
+      admission: {
+        admit: (intent: Intent, address: string) => {
+          admitted.push(`${intent} ${address}`);
+          admission.admit(intent, address);
+        },
+      },
+      guesses: new Throttle({ nowMs, sleep: () => Promise.resolve() }),
+      places: new Places({ max: 10, exempt: () => false }),
+    },
+    { plainPasswords: true, backlogBytes: 1000, slowWatcher: "skip", maxWaitMs: 1000, ...changes },
+  );
+  return { access, rig, admission, admitted, logins };
+}
+
+const broadcast = { user: "fier", channel: "default", bufsize: 0 };
+const password = { type: "password", password: "123" } as const;
+const watch = {
+  user: "fier",
+  channel: "default",
+  channelPassword: "",
+  start: { type: "join" },
+  waitSeconds: 0,
+  slowPolicy: undefined,
+} as const;
+
+/** The code of what `ask` is refused with, at once or later; "" if it is not refused. */
+async function refusal(ask: () => unknown): Promise<string> {
+  try {
+    await ask();
+    return "";
+  } catch (error) {
+    if (error instanceof FstreamError) return error.code;
+    throw error;
+  }
+}
+
+describe("a peer", () => {
+  test("behind a proxy has its connection counted for the proxy, and its login for itself", async () => {
+    const { access, admitted, logins } = gate();
+    await access.token({ ...far, proxy: "198.51.100.1" }, "fier", "123");
+    expect(admitted).toEqual(["token 198.51.100.1"]);
+    expect(logins).toEqual([{ user: "fier", password: "123", address: far.address }]);
+  });
+
+  test("from an address with too many connections gets nothing, and no login is looked up for it", async () => {
+    const { access, admission, logins } = gate();
+    for (let i = 0; i < 3; i++) admission.enter(far.address);
+    const asks = [
+      () => access.token(far, "fier", "123"),
+      () => access.broadcast(far, { ...broadcast, credential: password }),
+      () => access.watch(far, watch),
+    ];
+    for (const ask of asks) expect(await refusal(ask)).toBe("limit");
+    expect(logins).toEqual([]);
+  });
+
+  test("with a name that no user can have is refused before it is counted or looked up", () => {
+    const { access, admitted, logins } = gate();
+    expect(() => access.token(far, "../fier", "123")).toThrow("slash");
+    expect(() => access.broadcast(far, { ...broadcast, user: "a/b", credential: password })).toThrow("slash");
+    expect(() => access.watch(far, { ...watch, user: "." })).toThrow("dot");
+    expect({ admitted, logins }).toEqual({ admitted: [], logins: [] });
+  });
+
+  test("gives no password on a plain connection where that is not wanted, for tokens neither", async () => {
+    const { access, logins } = gate({ plainPasswords: false });
+    const plain = { ...far, secure: false };
+    expect(await refusal(() => access.token(plain, "fier", "123"))).toBe("unauthorized");
+    expect(await refusal(() => access.broadcast(plain, { ...broadcast, credential: password }))).toBe(
+      "unauthorized",
+    );
+    expect(logins).toEqual([]);
+    const { token } = await access.token(far, "fier", "123");
+    const credential = { type: "token", token } as const;
+    expect(await refusal(() => access.broadcast(plain, { ...broadcast, credential }))).toBe("");
+  });
+
+  test("may broadcast on the channels of its user alone, with a token too, and the token is used up", async () => {
+    const { access } = gate({}, ["cam*"]);
+    const { token } = await access.token(far, "fier", "123");
+    const credential = { type: "token", token } as const;
+    expect(await refusal(() => access.broadcast(far, { ...broadcast, credential }))).toBe("forbidden");
+    const allowed = { ...broadcast, channel: "cam1" };
+    expect(await refusal(() => access.broadcast(far, { ...allowed, credential }))).toBe("unauthorized");
+    expect(await refusal(() => access.broadcast(far, { ...allowed, credential: password }))).toBe("");
+  });
+
+  test("has chunks of at most half the backlog", async () => {
+    const { access } = gate();
+    const asks = (bufsize: number) => access.broadcast(far, { ...broadcast, bufsize, credential: password });
+    expect(await refusal(() => asks(500))).toBe("");
+    expect(await refusal(() => asks(501))).toBe("bad_request");
+  });
+
+  test("gets nothing once the server stops", async () => {
+    const { access } = gate();
+    access.stop();
+    expect(await refusal(() => access.token(far, "fier", "123"))).toBe("shutting_down");
+    expect(await refusal(() => access.broadcast(far, { ...broadcast, credential: password }))).toBe(
+      "shutting_down",
+    );
+    expect(await refusal(() => access.watch(far, watch))).toBe("shutting_down");
+  });
+});
