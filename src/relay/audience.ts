@@ -375,7 +375,8 @@ export class Audience {
   }
 
   #placeFor(watcher: Watcher, window: BroadcastWindow): Place {
-    if (watcher.started) return nextPlace(window, watcher.cursor, watcher.broadcast !== window.broadcast);
+    const { broadcast, cursor } = watcher;
+    if (watcher.started && broadcast !== undefined) return nextPlace(window, cursor, broadcast);
     return firstPlace(watcher.options.start, window, watcher.arrivedAt, (ms) =>
       this.#timeline.offsetAt(this.#clock.nowMs() - ms),
     );

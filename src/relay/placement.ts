@@ -68,15 +68,24 @@ export function latePlace(window: BroadcastWindow, fromContainer: boolean): Plac
 }
 
 /**
- * Where a watcher goes on that left off at `cursor`: after a skip at the newest join point ahead of it, coming
- * from an earlier broadcast at the first one of this.
+ * Where a watcher goes on that stopped at `cursor` in the broadcast `from`: after a skip at the newest join point ahead of
+ * it, in another broadcast at the first one. While it is not known what that is, opaque data go on with its first byte, as
+ * they go on with the first byte of anything; what a container's player can go on with is not known yet.
  */
-export function nextPlace(window: BroadcastWindow, cursor: number, fromEarlier: boolean): Place {
+export function nextPlace(window: BroadcastWindow, cursor: number, from: Broadcast): Place {
   const { cutPoints, head } = window;
   const floor = floorOf(window);
-  if (cutPoints.kind === "sniffing") return wait;
-  if (fromEarlier) return placeAt(cutPoints.joinAtOrAfter(floor), floor, head);
+  const isOther = from !== window.broadcast;
+  if (cutPoints.kind === "sniffing") {
+    return isOther && isOpaqueAt(from, cursor) ? { type: "at", offset: floor, header: noHeader } : wait;
+  }
+  if (isOther) return placeAt(cutPoints.joinAtOrAfter(floor), floor, head);
   return placeAt(cutPoints.newestJoin(head), Math.max(cursor, floor), head);
+}
+
+/** Whether what a watcher at `offset` has got is opaque, from its first byte on as far as matters. */
+function isOpaqueAt({ cutPoints }: Broadcast, offset: number): boolean {
+  return cutPoints.kind === "opaque" && cutPoints.fixedAt(offset) === noHeader.fixed;
 }
 
 function newestUnit(window: BroadcastWindow): number {

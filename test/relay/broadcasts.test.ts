@@ -312,6 +312,37 @@ describe("a takeover", () => {
     expect([watcher.ending, watcher.receivedBytes]).toEqual(["", size]);
   });
 
+  test.each(["a takeover", "a return"])(
+    "of an opaque broadcast, by %s, passes on each byte as it comes",
+    (how) => {
+      const rig = new Rig();
+      const first = rig.broadcast();
+      first.send(opaque(sniffedBytes));
+      const watcher = rig.watch({ start: { type: "back", ms: 99_000 } });
+      if (how === "a return") first.break(reset);
+      const second = rig.broadcast();
+      // Too few to be known for a long time.
+      for (let bytes = 0; bytes < 30; bytes += 3) {
+        expect(watcher.receivedBytes).toBe(sniffedBytes + bytes);
+        second.send(opaque(3, sniffedBytes + bytes));
+        rig.clock.advance(1000);
+      }
+      second.send(opaque(size, sniffedBytes + 30));
+      expect(watcher.received).toEqual(opaque(sniffedBytes + 30 + size));
+    },
+  );
+
+  test("of an opaque broadcast by a container gives watchers that from its first byte", () => {
+    const rig = new Rig();
+    rig.broadcast().send(opaque(sniffedBytes));
+    const watcher = rig.watch({ start: { type: "back", ms: 99_000 } });
+    const stream = concat([flvHead, flvConfig(0), flvFrame(0, true, 2000), flvFrame(40, false, 500)]);
+    const second = rig.broadcast();
+    for (const byte of stream) second.send(Uint8Array.of(byte));
+    expect(watcher.received).toEqual(concat([opaque(sniffedBytes), stream]));
+    expect(watcher.ending).toBe("");
+  });
+
   test("of a broadcast too short to be known gives watchers its bytes first", () => {
     const rig = new Rig();
     rig.broadcast().send(opaque(sniffedBytes));

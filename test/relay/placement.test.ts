@@ -51,7 +51,7 @@ function cutsOf(kind: CutPoints["kind"], joins: readonly number[] = []): CutPoin
   };
 }
 
-function groundOf(cutPoints: CutPoints, tail: number, head: number, start = 0): BroadcastWindow {
+function windowOf(cutPoints: CutPoints, tail: number, head: number, start = 0): BroadcastWindow {
   const broadcaster = { channelPassword: "", bufsize: 0, dismissed: () => {} };
   const broadcast = { broadcaster, start, cutPoints, watchers: 0 };
   return { ...broadcast, broadcast, tail, head };
@@ -67,7 +67,7 @@ const never = () => {
 };
 
 describe("a joiner", () => {
-  const window = groundOf(cutsOf("marked", [100, 300, 500]), 200, 600);
+  const window = windowOf(cutsOf("marked", [100, 300, 500]), 200, 600);
 
   test("with start=join begins at the newest join point, with its header", () => {
     expect(firstPlace({ type: "join" }, window, 600, never)).toEqual({ type: "at", offset: 500, header });
@@ -99,27 +99,27 @@ describe("a joiner", () => {
   });
 
   test("waits while the newest join point is not in the ring", () => {
-    const short = groundOf(cutsOf("marked", [100]), 200, 600);
+    const short = windowOf(cutsOf("marked", [100]), 200, 600);
     expect(at(firstPlace({ type: "join" }, short, 600, never))).toBe("wait");
     expect(at(firstPlace({ type: "back", ms: 5 }, short, 600, () => 150))).toBe("wait");
   });
 
   test("is not placed at a join point that has yet to come", () => {
-    const early = groundOf(cutsOf("marked", [700]), 200, 600);
+    const early = windowOf(cutsOf("marked", [700]), 200, 600);
     expect(at(firstPlace({ type: "join" }, early, 600, never))).toBe("wait");
     expect(at(firstPlace({ type: "next" }, early, 600, never))).toBe("wait");
   });
 
   test("never begins before the current broadcast", () => {
-    const later = groundOf(cutsOf("marked", [100, 300, 500]), 0, 600, 400);
+    const later = windowOf(cutsOf("marked", [100, 300, 500]), 0, 600, 400);
     expect(at(firstPlace({ type: "back", ms: 5 }, later, 600, () => 0))).toBe(500);
-    const raw = groundOf(cutsOf("opaque"), 0, 600, 400);
+    const raw = windowOf(cutsOf("opaque"), 0, 600, 400);
     expect(at(firstPlace({ type: "back", ms: 5 }, raw, 600, () => 0))).toBe(400);
     expect(at(firstPlace({ type: "next" }, later, 0, never))).toBe(500);
   });
 
   test("gets what is not known yet from its first byte, without a header", () => {
-    const unknown = groundOf(cutsOf("sniffing"), 0, 600, 400);
+    const unknown = windowOf(cutsOf("sniffing"), 0, 600, 400);
     for (const type of ["join", "next"] as const) {
       const place = firstPlace({ type }, unknown, 600, never);
       expect(at(place)).toBe(400);
@@ -129,7 +129,7 @@ describe("a joiner", () => {
   });
 
   test("of an opaque stream begins at the newest byte, or at the one that came that long ago", () => {
-    const raw = groundOf(cutsOf("opaque"), 200, 600);
+    const raw = windowOf(cutsOf("opaque"), 200, 600);
     expect(at(firstPlace({ type: "join" }, raw, 600, never))).toBe(600);
     expect(at(firstPlace({ type: "next" }, raw, 555, never))).toBe(555);
     expect(at(firstPlace({ type: "back", ms: 5 }, raw, 600, () => 432))).toBe(432);
@@ -137,7 +137,7 @@ describe("a joiner", () => {
   });
 
   test("of chunks begins with a chunk", () => {
-    const chunks = groundOf(new ChunkCutPoints(400, 70), 450, 600, 400);
+    const chunks = windowOf(new ChunkCutPoints(400, 70), 450, 600, 400);
     expect(at(firstPlace({ type: "join" }, chunks, 600, never))).toBe(540);
     expect(at(firstPlace({ type: "next" }, chunks, 541, never))).toBe("wait");
     expect(at(firstPlace({ type: "next" }, chunks, 540, never))).toBe(540);
@@ -151,36 +151,45 @@ describe("a joiner", () => {
   });
 
   test("for whom it is not known what the stream is gets it from its first byte, unless a container's player would", () => {
-    const unknown = groundOf(cutsOf("sniffing"), 0, 600, 400);
+    const unknown = windowOf(cutsOf("sniffing"), 0, 600, 400);
     expect(at(latePlace(unknown, false))).toBe(400);
     expect(at(latePlace(unknown, true))).toBe("wait");
   });
 
   test("never begins in the middle of a chunk", () => {
-    expect(at(latePlace(groundOf(new ChunkCutPoints(400, 70), 0, 600, 400), false))).toBe("wait");
+    expect(at(latePlace(windowOf(new ChunkCutPoints(400, 70), 0, 600, 400), false))).toBe("wait");
   });
 });
 
-describe("a watcher that left off", () => {
+describe("a watcher that stopped", () => {
+  const other = windowOf(cutsOf("marked"), 0, 400).broadcast;
+
   test("goes on at the newest join point ahead of it", () => {
-    const window = groundOf(cutsOf("marked", [300, 500]), 200, 600);
-    expect(at(nextPlace(window, 310, false))).toBe(500);
-    expect(at(nextPlace(window, 500, false))).toBe(500);
+    const window = windowOf(cutsOf("marked", [300, 500]), 200, 600);
+    expect(at(nextPlace(window, 310, window.broadcast))).toBe(500);
+    expect(at(nextPlace(window, 500, window.broadcast))).toBe(500);
   });
 
   test("never goes back: it waits for the next one", () => {
-    const window = groundOf(cutsOf("marked", [300, 500]), 200, 600);
-    expect(at(nextPlace(window, 501, false))).toBe("wait");
+    const window = windowOf(cutsOf("marked", [300, 500]), 200, 600);
+    expect(at(nextPlace(window, 501, window.broadcast))).toBe("wait");
   });
 
   test("comes from an earlier broadcast to the first join point of this one", () => {
-    const window = groundOf(cutsOf("marked", [430, 500]), 200, 600, 400);
-    expect(at(nextPlace(window, 400, true))).toBe(430);
-    expect(at(nextPlace(groundOf(new ChunkCutPoints(400, 70), 200, 600, 400), 390, true))).toBe(400);
-    expect(at(nextPlace(groundOf(cutsOf("opaque"), 200, 600, 400), 400, true))).toBe(400);
+    const window = windowOf(cutsOf("marked", [430, 500]), 200, 600, 400);
+    expect(at(nextPlace(window, 400, other))).toBe(430);
+    expect(at(nextPlace(windowOf(new ChunkCutPoints(400, 70), 200, 600, 400), 390, other))).toBe(400);
+    expect(at(nextPlace(windowOf(cutsOf("opaque"), 200, 600, 400), 400, other))).toBe(400);
   });
 
-  test("waits while it is not known what the stream is", () => {
-    expect(at(nextPlace(groundOf(cutsOf("sniffing"), 200, 600, 400), 400, true))).toBe("wait");
+  test("waits while it is not known what the stream is, unless what it has got is opaque", () => {
+    const window = windowOf(cutsOf("sniffing"), 200, 600, 400);
+    const from = (cutPoints: CutPoints) => windowOf(cutPoints, 0, 400).broadcast;
+    expect(at(nextPlace(window, 400, other))).toBe("wait");
+    expect(at(nextPlace(window, 410, window.broadcast))).toBe("wait");
+    expect(at(nextPlace(window, 400, from(new ChunkCutPoints(0, 70))))).toBe("wait");
+    expect(at(nextPlace(window, 400, from(cutsOf("opaque"))))).toBe(400);
+    // One that was a container before, with a header that can't be repeated.
+    expect(at(nextPlace(window, 400, from({ ...cutsOf("opaque"), fixedAt: () => "moov" })))).toBe("wait");
   });
 });
