@@ -112,7 +112,7 @@ export class JoinRejoin implements Rejoin {
       const first = Math.max(offset, from);
       pieces.push(this.#patched({ offset: first, bytes: bytes.subarray(first - offset, to - offset) }));
     }
-    return pieces.reverse();
+    return pieces.toReversed();
   }
 
   #patched(piece: Piece): Uint8Array {
