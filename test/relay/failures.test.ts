@@ -4,7 +4,8 @@
 import { afterEach, describe, expect, mock, spyOn, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import { wav } from "../../src/media/audio/wav.ts";
-import type { Detector } from "../../src/media/detector.ts";
+import { type Detector, LazyHeader } from "../../src/media/detector.ts";
+import type { Channel } from "../../src/relay/channel.ts";
 import { Rig } from "./rig.ts";
 import { opaque, sniffedBytes, wavHead } from "./streams.ts";
 
@@ -132,6 +133,48 @@ describe("a detector that throws", () => {
       expect([...rig.relay.channels].map(({ name }) => name)).toEqual(how === "stop" ? [] : ["other"]);
     },
   );
+});
+
+describe("a header that throws when it is made", () => {
+  test("ends who needs it, and nobody else", () => {
+    const create = wav.create.bind(wav);
+    spyOn(wav, "create").mockImplementation((sink) =>
+      create({
+        join: (offset, within) => sink.join(offset, within),
+        unit: (offset) => sink.unit(offset),
+        header: ({ fixed, bytes }) => sink.header(new LazyHeader(bytes, fixed, throwing)),
+      }),
+    );
+    const rig = new Rig();
+    const first = rig.watch({ waitMs: 1000 });
+    const sender = rig.broadcast();
+    const stream = new Uint8Array(Buffer.concat([wavHead(1000), opaque(20_000)]));
+    sender.send(stream.subarray(0, 10_000));
+    const joiner = rig.watch();
+    expect(joiner.ending).toBe("internal");
+    sender.send(stream.subarray(10_000));
+    sender.finish();
+    expect(first.received).toEqual(stream);
+    expect(first.ending).toBe("orderly");
+    expect(rig.failures).toEqual([bug]);
+  });
+});
+
+describe("a channel that throws when it is swept", () => {
+  test("is ended, with its broadcaster and its watchers, and the others are swept on", () => {
+    const rig = new Rig({ holdMs: 1000, broadcasterTimeoutMs: 5000 });
+    const [broken, silent] = [rig.broadcast({ channel: "a" }), rig.broadcast({ channel: "b" })];
+    const [watcher, other] = [rig.watch({ channel: "a" }), rig.watch({ channel: "b" })];
+    const channel = rig.relay.find("fier", "a") as Channel;
+    channel.sweep = throwing;
+    rig.clock.advance(300);
+    expect([broken.dismissal?.code, watcher.ending]).toEqual(["internal", "internal"]);
+    expect(rig.failures).toEqual([bug]);
+    expect([silent.dismissal, other.ending, rig.channels]).toEqual([undefined, "", 1]);
+    rig.clock.advance(10_000);
+    expect([silent.dismissal?.code, other.ending, rig.channels]).toEqual(["disconnected", "disconnected", 0]);
+    expect(rig.relay.backlogBytes).toBe(0);
+  });
 });
 
 describe("a broadcaster that throws when it is dismissed", () => {

@@ -6,12 +6,17 @@
 import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { concat } from "../../src/media/bytes.ts";
+import { fourCc } from "../../src/media/mp4/boxes.ts";
+import { fmp4 } from "../../src/media/mp4/fmp4.ts";
+import type { End } from "../../src/relay/broadcast.ts";
 import { attacks, streamOf } from "../fuzz/attacks.ts";
 import { familyOf } from "../fuzz/families.ts";
 import { render } from "../fuzz/parts.ts";
+import { capture } from "../media/capture.ts";
+import { fixture } from "../media/recorder.ts";
 import type { FakeOutlet } from "./outlet.ts";
 import { options, Rig, ringBytes } from "./rig.ts";
-import { flvConfig, flvFrame, flvHead } from "./streams.ts";
+import { flvConfig, flvFrame, flvHead, opaque } from "./streams.ts";
 
 const mebibyte = 2 ** 20;
 const backlogBytes = 4 * mebibyte;
@@ -153,4 +158,78 @@ test("a takeover makes up for no more of what was announced than has come", () =
   for (const { receivedBytes } of watchers)
     expect(receivedBytes).toBeLessThan(6 * (2 * cut.length + 64 * 1024));
   expect(rig.relay.backlogBytes).toBeLessThan(mebibyte);
+});
+
+test("what makes up for a half-sent fragment of 4 MB is in memory once, however many watchers have yet to take it", async () => {
+  const movie = await fixture("fmp4-h264-aac.mp4");
+  const { joins, units } = capture(fmp4, movie);
+  const head = movie.slice(0, units[0]);
+  const moofBytes = new DataView(movie.buffer).getUint32(units[0]);
+  const fragment = concat([movie.subarray(units[0], units[0] + moofBytes), new Uint8Array(2 * mebibyte)]);
+  const view = new DataView(fragment.buffer);
+  view.setUint32(moofBytes, 4_000_000);
+  view.setUint32(moofBytes + 4, fourCc("mdat"));
+  const rig = new Rig({ backlogBytes, maxBacklogTotalBytes: 64 * mebibyte });
+  const sender = rig.broadcast();
+  // Each counts what it takes, and takes all until it is full.
+  const watchers = Array.from({ length: 1000 }, () => {
+    const state = { taken: 0, isFull: false, ending: "" };
+    const outlet = {
+      write: (_bytes: Uint8Array, _offset: number, length: number) => {
+        if (state.isFull) return 0;
+        state.taken += length;
+        return length;
+      },
+      finish: (end: End) => {
+        state.ending = end.type;
+      },
+    };
+    const watcher = rig.relay.watch("fier", "default", outlet, {
+      start: { type: "join" },
+      password: "",
+      slowPolicy: "skip",
+      waitMs: 0,
+      greeting: new Uint8Array(0),
+    });
+    return { state, watcher };
+  });
+  sender.send(head);
+  sender.send(fragment);
+  const turns = () => {
+    for (let turn = 0; turn < 100_000 && rig.clock.pending > 1; turn++) rig.clock.advance(1);
+  };
+  turns();
+  const sent = head.length + fragment.length;
+  expect(new Set(watchers.map(({ state }) => state.taken))).toEqual(new Set([sent]));
+  const [before, heldBefore] = [used(), rig.relay.backlogBytes];
+  for (const { state } of watchers) state.isFull = true;
+  const next = rig.broadcast();
+  next.send(movie);
+  expect(used() - before).toBeLessThan(4 * mebibyte);
+  expect(rig.relay.backlogBytes - heldBefore).toBeLessThan(mebibyte);
+  for (const { state, watcher } of watchers) {
+    state.isFull = false;
+    watcher.drained();
+  }
+  turns();
+  next.finish();
+  rig.clock.advance(1000);
+  const whole = head.length + moofBytes + 4_000_000 + movie.length - joins[0].offset;
+  expect(new Set(watchers.map(({ state }) => state.taken))).toEqual(new Set([whole]));
+  expect(new Set(watchers.map(({ state }) => state.ending))).toEqual(new Set(["orderly"]));
+  expect(rig.relay.backlogBytes).toBe(0);
+});
+
+test("the end of a stream with thousands of watchers that are stuck in a unit costs time in proportion to their number", () => {
+  const rig = new Rig();
+  const sender = rig.broadcast({ bufsize: 30_000 });
+  const stuck = Array.from({ length: 20_000 }, () => rig.watch({ room: 10 }));
+  for (let at = 0; at < 150_000; at += 5000) sender.send(opaque(5000, at));
+  const began = process.threadCpuUsage();
+  sender.finish();
+  rig.clock.advance(40_000);
+  const { user, system } = process.threadCpuUsage(began);
+  expect(new Set(stuck.map(({ ending }) => ending))).toEqual(new Set(["slow"]));
+  expect(rig.relay.backlogBytes).toBe(0);
+  expect((user + system) / 1000).toBeLessThan(1000);
 });

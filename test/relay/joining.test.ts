@@ -201,3 +201,26 @@ describe("a joiner", () => {
     expect(rig.skipped).toEqual([]);
   });
 });
+
+test("hundreds that rewind to the backlog's beginning are sent it in turns, and hold up none that are up to date", () => {
+  const rig = new Rig({ backlogBytes: 2 ** 20, maxBacklogTotalBytes: 2 ** 24 });
+  const sender = rig.broadcast();
+  for (let at = 0; at < 2 ** 20; at += 2 ** 14) sender.send(opaque(2 ** 14, at));
+  const live = rig.watch();
+  const rewinding = Array.from({ length: 200 }, () => rig.watch({ start: { type: "back", ms: 3_600_000 } }));
+  const share = 256 * 1024;
+  for (const { receivedBytes } of rewinding) expect(receivedBytes).toBeLessThanOrEqual(share);
+  // A turn takes its time: no more than one is served before others have theirs.
+  for (const watcher of rewinding) watcher.onWrite = () => rig.clock.spend(5);
+  const total = () => rewinding.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
+  for (let i = 0; i < 100; i++) {
+    const before = total();
+    sender.send(opaque(10, 2 ** 20 + i * 10));
+    expect(live.receivedBytes).toBe((i + 1) * 10);
+    expect(total() - before).toBeLessThanOrEqual(share);
+    rig.clock.fireNext();
+  }
+  for (const watcher of rewinding) watcher.onWrite = () => {};
+  rig.clock.advance(1000);
+  expect(new Set(rewinding.map(({ receivedBytes }) => receivedBytes))).toEqual(new Set([2 ** 20 + 1000]));
+});
