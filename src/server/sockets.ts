@@ -135,8 +135,9 @@ export class Sockets {
   readonly #admission: Admission;
   readonly #log: Log;
   readonly #peers = new Set<Peer>();
-  /** Peers whose send buffers are larger than usual. */
+  /** Peers whose send buffers are larger than usual; while there are some, `#calming` looks after them. */
   readonly #fast = new Set<Peer>();
+  #calming: ReturnType<typeof setInterval> | undefined;
   readonly #listeners: TCPSocketListener<Peer | undefined>[] = [];
   /** Those that came while the server stops: it does not wait for them. */
   readonly #late = new Set<Peer>();
@@ -147,9 +148,6 @@ export class Sockets {
     this.#handle = handle;
     this.#admission = admission;
     this.#log = log;
-    setInterval(() => {
-      for (const peer of this.#fast) if (peer.calm()) this.#fast.delete(peer);
-    }, calmMs).unref();
   }
 
   /** Begins to listen; gives the port, which matters where 0 was asked for. Throws what Bun throws. */
@@ -212,6 +210,7 @@ export class Sockets {
         // First of all: after the upgrade the address is not there any more.
         const address = this.#enter(raw);
         if (address === undefined) return;
+        // The context of a pair is made once: Bun finds it again by the PEM's content.
         const options = { isServer: true, data: undefined, tls: { cert: tls.cert, key: tls.key }, socket };
         const [, secure] = raw.upgradeTLS<Peer | undefined>(options);
         raw.data = this.#begin(secure, address, true);
@@ -231,7 +230,7 @@ export class Sockets {
         giveBack(bytes);
       },
       drain: (socket) => {
-        if (socket.data?.drained() === true) this.#fast.add(socket.data);
+        if (socket.data?.drained() === true) this.#addFast(socket.data);
       },
       end: (socket) => socket.data?.handler.ended(),
       close: (socket, error) => this.#close(socket, error),
@@ -264,10 +263,23 @@ export class Sockets {
     return peer;
   }
 
+  #addFast(peer: Peer): void {
+    this.#fast.add(peer);
+    this.#calming ??= setInterval(() => {
+      for (const each of this.#fast) if (each.calm()) this.#deleteFast(each);
+    }, calmMs).unref();
+  }
+
+  #deleteFast(peer: Peer): void {
+    if (!this.#fast.delete(peer) || this.#fast.size > 0) return;
+    clearInterval(this.#calming);
+    this.#calming = undefined;
+  }
+
   #close(socket: Socket<Peer | undefined>, error: Error | undefined): void {
     const peer = socket.data;
     if (peer === undefined || !(this.#peers.delete(peer) || this.#late.delete(peer))) return;
-    this.#fast.delete(peer);
+    this.#deleteFast(peer);
     this.#admission.leave(peer.address);
     peer.handler.closed(error);
     if (this.#peers.size === 0) this.#whenEmpty?.();
