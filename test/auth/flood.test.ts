@@ -9,7 +9,8 @@ import { FstreamError } from "../../src/errors.ts";
 /** Two hashes at a time take so long, milliseconds. */
 const hashMs = 200;
 
-function flood(networks: number, atOnce: number) {
+/** `networks` of IPv4, or as many /64 of IPv6 that are `apart`, which make `atOnce` wrong logins at once. */
+function flood(networks: number, atOnce: number, apart?: number) {
   const time = { ms: 0 };
   const throttle = new Throttle({ nowMs: () => time.ms, sleep: () => new Promise<void>(() => {}) });
   const queue = new FairQueue({
@@ -32,7 +33,11 @@ function flood(networks: number, atOnce: number) {
     const done = () => {
       flooding.attempts--;
     };
-    login(`198.51.${number >> 8}.${number & 255}`, `user ${number}`, false).then(done, done);
+    const address =
+      apart === undefined
+        ? `198.51.${number >> 8}.${number & 255}`
+        : `2001:db8:0:${(number * apart).toString(16)}::1`;
+    login(address, `user ${number}`, false).then(done, done);
   };
   /** A piece of work is done, and the flood makes an attempt for each that was answered. */
   const step = async () => {
@@ -45,12 +50,17 @@ function flood(networks: number, atOnce: number) {
   /** How many pieces of work are done until a right login from there has its answer. */
   const stepsOf = async (address: string) => {
     const state = { over: false };
-    const done = () => {
-      state.over = true;
-    };
-    login(address, "fier", true).then(done, done);
+    let failure: unknown;
+    login(address, "fier", true)
+      .catch((error: unknown) => {
+        failure = error;
+      })
+      .finally(() => {
+        state.over = true;
+      });
     for (let steps = 1; steps < 1000; steps++) {
       await step();
+      if (failure !== undefined) throw failure;
       if (state.over) return steps;
     }
     return Number.POSITIVE_INFINITY;
@@ -78,3 +88,18 @@ test("a login from a known network does not wait behind a flood from ever new ne
   for (let i = 0; i < 300; i++) await step();
   for (let i = 0; i < 10; i++) expect(await stepsOf("192.0.2.1")).toBeLessThan(5);
 });
+
+test.each([
+  ["/56", 1],
+  ["/48", 256],
+])(
+  "first attempts from 64 networks and more of one IPv6 %s make no login from elsewhere busy",
+  async (_, apart) => {
+    for (const networks of [64, 100, 256]) {
+      const { step, stepsOf } = flood(networks, networks, apart);
+      await step();
+      expect(await stepsOf("192.0.2.1")).toBeLessThan(5);
+      expect(await stepsOf("2001:db8:ffff::1")).toBeLessThan(5);
+    }
+  },
+);
