@@ -10,14 +10,15 @@ export function fingerprint(bytes: Uint8Array): string {
   if (bytes.length === 0) return "";
   let a = 0x9e37_79b1;
   let b = 0x85eb_ca6b;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let i = 0; i < bytes.length; i += 4) {
-    const isWhole = i + 4 <= bytes.length;
-    const word = isWhole ? view.getUint32(i) : readNumber(bytes, i, bytes.length - i);
+  const mix = (word: number) => {
     a = Math.imul(a ^ word, 0x0100_0193);
     a ^= a >>> 13;
     b = Math.imul(b ^ word, 0x5bd1_e995);
     b ^= b >>> 15;
-  }
+  };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const whole = bytes.length - (bytes.length % 4);
+  for (let i = 0; i < whole; i += 4) mix(view.getInt32(i));
+  mix(readNumber(bytes, whole, bytes.length - whole));
   return [bytes.length, a >>> 0, b >>> 0].map((number) => number.toString(36)).join("-");
 }
