@@ -15,7 +15,8 @@ import type { Tokens } from "../auth/tokens.ts";
 import { FstreamError, named } from "../errors.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
 import type { BroadcastHandle, Relay } from "../relay/relay.ts";
-import type { Admission, Intent } from "./admission.ts";
+import type { SlowPolicy } from "../relay/watcher.ts";
+import type { Admission, Purpose } from "./admission.ts";
 import type { Places } from "./places.ts";
 import { type WatchAsked, WatchPermit } from "./watch.ts";
 
@@ -29,15 +30,13 @@ export interface Peer {
   readonly secure: boolean;
 }
 
-export type Credential =
-  | { readonly type: "token"; readonly token: string }
-  | { readonly type: "password"; readonly password: string };
-
 /** What a broadcaster asks for. */
 export interface BroadcastAsked {
   readonly user: string;
   readonly channel: string;
-  readonly credential: Credential;
+  /** If there is one it alone counts, and not the password. */
+  readonly token: string | undefined;
+  readonly userPassword: string;
   /** Chunk size in bytes; 0: none. */
   readonly bufsize: number;
 }
@@ -54,7 +53,7 @@ export interface AccessOptions {
   /** A `bufsize` is at most half of that. */
   readonly backlogBytes: number;
   /** What happens to watchers that fall too far behind, if they do not say. */
-  readonly slowWatcher: "skip" | "close";
+  readonly slowWatcher: SlowPolicy;
   /** The longest that a watcher may wait for a channel, milliseconds. */
   readonly maxWaitMs: number;
 }
@@ -137,18 +136,11 @@ export class Access {
     return { begin: (broadcaster) => this.#services.relay.broadcast(user, channel, broadcaster) };
   }
 
-  async #grantOf(peer: Peer, { user, credential, bufsize }: BroadcastAsked): Promise<Grant> {
-    const refuseTooMuch = () => {
-      this.#refuseIfFull("broadcast", peer);
-      this.#refuseLargeChunks(bufsize);
-    };
-    if (credential.type === "password") {
-      refuseTooMuch();
-      return this.#logIn(peer, user, credential.password);
-    }
-    const grant = await this.#services.tokens.redeem(user, credential.token);
-    refuseTooMuch();
-    return grant;
+  async #grantOf(peer: Peer, { user, token, userPassword, bufsize }: BroadcastAsked): Promise<Grant> {
+    const spent = token === undefined ? undefined : await this.#services.tokens.redeem(user, token);
+    this.#refuseIfFull("broadcast", peer);
+    this.#refuseLargeChunks(bufsize);
+    return spent ?? this.#logIn(peer, user, userPassword);
   }
 
   async #logIn(peer: Peer, user: string, password: string): Promise<Grant> {
@@ -159,9 +151,9 @@ export class Access {
     return this.#services.authenticator.authenticate({ user, password, address: peer.address });
   }
 
-  #refuseIfFull(intent: Intent, { address, proxy }: Peer): void {
+  #refuseIfFull(purpose: Purpose, { address, proxy }: Peer): void {
     if (this.#stopping) throw new FstreamError("shutting_down", "the server is shutting down");
-    this.#services.admission.admit(intent, proxy ?? address);
+    this.#services.admission.admit(purpose, proxy ?? address);
   }
 
   #refuseLargeChunks(bufsize: number): void {

@@ -4,8 +4,8 @@
 import { networksOf } from "../auth/network.ts";
 import { FstreamError } from "../errors.ts";
 
-/** What counts as a request for room. */
-export type Intent = "watch" | "broadcast" | "token";
+/** What a connection is there for. */
+export type Purpose = "watch" | "broadcast" | "token";
 
 export interface AdmissionOptions {
   readonly maxConnections: number;
@@ -56,9 +56,9 @@ export class Admission {
   }
 
   /** Throws FstreamError `limit` if one that wants this is one too many. */
-  admit(intent: Intent, address: string): void {
+  admit(purpose: Purpose, address: string): void {
     const { maxConnections } = this.#options;
-    const kept = intent === "watch" ? Math.floor(maxConnections * keptShare) : 0;
+    const kept = purpose === "watch" ? Math.floor(maxConnections * keptShare) : 0;
     if (this.#count > maxConnections - kept) throw new FstreamError("limit", "the server is full");
     if (this.#exceeds(networksOf(address), address, 0))
       throw new FstreamError("limit", "too many connections from this address");

@@ -4,7 +4,7 @@
 import type { Throttle } from "../auth/throttle.ts";
 import type { FstreamError } from "../errors.ts";
 import type { Relay } from "../relay/relay.ts";
-import type { Outlet, StartPoint, Watcher } from "../relay/watcher.ts";
+import type { Outlet, SlowPolicy, StartPoint, Watcher } from "../relay/watcher.ts";
 import type { Place, Places } from "./places.ts";
 
 /** What a watcher asks for. */
@@ -16,7 +16,7 @@ export interface WatchAsked {
   /** How long to wait for a channel that is not live, seconds; 0: not at all. */
   readonly waitSeconds: number;
   /** What happens when it falls too far behind; undefined: what the settings say. */
-  readonly slowPolicy: "skip" | "close" | undefined;
+  readonly slowPolicy: SlowPolicy | undefined;
 }
 
 /** A watcher that has begun. */
@@ -36,13 +36,13 @@ export class WatchPermit {
   readonly #address: string;
   readonly #asked: WatchAsked;
   readonly #services: Services;
-  readonly #options: { readonly slowWatcher: "skip" | "close"; readonly maxWaitMs: number };
+  readonly #options: { readonly slowWatcher: SlowPolicy; readonly maxWaitMs: number };
 
   constructor(
     peer: { readonly address: string },
     asked: WatchAsked,
     services: Services,
-    options: { readonly slowWatcher: "skip" | "close"; readonly maxWaitMs: number },
+    options: { readonly slowWatcher: SlowPolicy; readonly maxWaitMs: number },
   ) {
     this.#address = peer.address;
     this.#asked = asked;

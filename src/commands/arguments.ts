@@ -4,7 +4,7 @@
 // a secret: a slip must not send a password in the clear.
 
 import { FstreamError } from "../errors.ts";
-import { parseDurationMs } from "../protocol/request.ts";
+import { parseDurationMs, requestKeys } from "../protocol/keys.ts";
 import { parseDuration } from "../settings/duration.ts";
 import { nearest } from "../settings/nearest.ts";
 import { parseSize } from "../settings/size.ts";
@@ -13,14 +13,18 @@ import { readSecretFile } from "./secret.ts";
 
 export type Verb = "watch" | "broadcast" | "token";
 
-/** What each verb sends of the arguments that the protocol has. */
+/** What each verb sends of the arguments that the protocol has. `reply` is this client's own business. */
 const own: Record<Verb, readonly string[]> = {
-  watch: ["user", "channel", "channel_password", "start", "wait", "lag"],
-  broadcast: ["user", "user_password", "token", "channel", "channel_password", "bufsize"],
-  token: ["user", "user_password"],
+  watch: argumentsOf("watch"),
+  broadcast: argumentsOf("broadcast"),
+  token: argumentsOf("token"),
 };
 
-/** Every argument of the protocol; `reply` is this client's own business. */
+function argumentsOf(verb: Verb): string[] {
+  return Object.values(requestKeys[verb]).flatMap(({ key }) => (key === "reply" ? [] : [key]));
+}
+
+/** Every argument of the protocol. */
 const known: ReadonlySet<string> = new Set([...Object.values(own).flat(), "reply"]);
 
 const secrets: ReadonlySet<string> = new Set(["user_password", "channel_password"]);

@@ -7,7 +7,8 @@ import { graceMs, processInterrupt } from "../client/interrupt.ts";
 import { stdoutOutput } from "../client/output.ts";
 import { WatchClient } from "../client/watch.ts";
 import { channelLabel, FstreamError } from "../errors.ts";
-import { defaultChannel, encodeRequest } from "../protocol/request.ts";
+import { defaultChannel } from "../protocol/keys.ts";
+import { encodeRequest } from "../protocol/request.ts";
 import { type Arguments, argumentFlags, readArguments } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
 import {

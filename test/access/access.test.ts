@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { Access, type AccessOptions, type Peer } from "../../src/access/access.ts";
-import { Admission, type Intent } from "../../src/access/admission.ts";
+import { Admission, type Purpose } from "../../src/access/admission.ts";
 import { Places } from "../../src/access/places.ts";
 import type { Login } from "../../src/auth/authenticator.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
@@ -30,9 +30,9 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
       },
       tokens: new Tokens({ lifetimeMs: 60_000, nowMs }),
       admission: {
-        admit: (intent: Intent, address: string) => {
-          admitted.push(`${intent} ${address}`);
-          admission.admit(intent, address);
+        admit: (purpose: Purpose, address: string) => {
+          admitted.push(`${purpose} ${address}`);
+          admission.admit(purpose, address);
         },
       },
       guesses: new Throttle({ nowMs, sleep: () => Promise.resolve() }),
@@ -43,8 +43,7 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
   return { access, rig, admission, admitted, logins };
 }
 
-const broadcast = { user: "fier", channel: "default", bufsize: 0 };
-const password = { type: "password", password: "123" } as const;
+const broadcast = { user: "fier", channel: "default", bufsize: 0, token: undefined, userPassword: "123" };
 const watch = {
   user: "fier",
   channel: "default",
@@ -78,7 +77,7 @@ describe("a peer", () => {
     for (let i = 0; i < 3; i++) admission.enter(far.address);
     const asks = [
       () => access.token(far, "fier", "123"),
-      () => access.broadcast(far, { ...broadcast, credential: password }),
+      () => access.broadcast(far, broadcast),
       () => access.watch(far, watch),
     ];
     for (const ask of asks) expect(await refusal(ask)).toBe("limit");
@@ -88,7 +87,7 @@ describe("a peer", () => {
   test("with a name that no user can have is refused before it is counted or looked up", () => {
     const { access, admitted, logins } = gate();
     expect(() => access.token(far, "../fier", "123")).toThrow("slash");
-    expect(() => access.broadcast(far, { ...broadcast, user: "a/b", credential: password })).toThrow("slash");
+    expect(() => access.broadcast(far, { ...broadcast, user: "a/b" })).toThrow("slash");
     expect(() => access.watch(far, { ...watch, user: "." })).toThrow("dot");
     expect({ admitted, logins }).toEqual({ admitted: [], logins: [] });
   });
@@ -97,28 +96,24 @@ describe("a peer", () => {
     const { access, logins } = gate({ plainPasswords: false });
     const plain = { ...far, secure: false };
     expect(await refusal(() => access.token(plain, "fier", "123"))).toBe("unauthorized");
-    expect(await refusal(() => access.broadcast(plain, { ...broadcast, credential: password }))).toBe(
-      "unauthorized",
-    );
+    expect(await refusal(() => access.broadcast(plain, broadcast))).toBe("unauthorized");
     expect(logins).toEqual([]);
     const { token } = await access.token(far, "fier", "123");
-    const credential = { type: "token", token } as const;
-    expect(await refusal(() => access.broadcast(plain, { ...broadcast, credential }))).toBe("");
+    expect(await refusal(() => access.broadcast(plain, { ...broadcast, token }))).toBe("");
   });
 
   test("may broadcast on the channels of its user alone, with a token too, and the token is used up", async () => {
     const { access } = gate({}, ["cam*"]);
     const { token } = await access.token(far, "fier", "123");
-    const credential = { type: "token", token } as const;
-    expect(await refusal(() => access.broadcast(far, { ...broadcast, credential }))).toBe("forbidden");
+    expect(await refusal(() => access.broadcast(far, { ...broadcast, token }))).toBe("forbidden");
     const allowed = { ...broadcast, channel: "cam1" };
-    expect(await refusal(() => access.broadcast(far, { ...allowed, credential }))).toBe("unauthorized");
-    expect(await refusal(() => access.broadcast(far, { ...allowed, credential: password }))).toBe("");
+    expect(await refusal(() => access.broadcast(far, { ...allowed, token }))).toBe("unauthorized");
+    expect(await refusal(() => access.broadcast(far, allowed))).toBe("");
   });
 
   test("has chunks of at most half the backlog", async () => {
     const { access } = gate();
-    const asks = (bufsize: number) => access.broadcast(far, { ...broadcast, bufsize, credential: password });
+    const asks = (bufsize: number) => access.broadcast(far, { ...broadcast, bufsize });
     expect(await refusal(() => asks(500))).toBe("");
     expect(await refusal(() => asks(501))).toBe("bad_request");
   });
@@ -127,9 +122,7 @@ describe("a peer", () => {
     const { access } = gate();
     access.stop();
     expect(await refusal(() => access.token(far, "fier", "123"))).toBe("shutting_down");
-    expect(await refusal(() => access.broadcast(far, { ...broadcast, credential: password }))).toBe(
-      "shutting_down",
-    );
+    expect(await refusal(() => access.broadcast(far, broadcast))).toBe("shutting_down");
     expect(await refusal(() => access.watch(far, watch))).toBe("shutting_down");
   });
 });

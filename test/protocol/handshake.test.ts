@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { HandshakeDecoder, type HandshakeResult } from "../../src/protocol/handshake.ts";
-import type { Request } from "../../src/protocol/request.ts";
+import { requestKeys, type Start } from "../../src/protocol/keys.ts";
+import type { Intent, Request } from "../../src/protocol/request.ts";
 import { cuts, dice, pieces, singly } from "./dice.ts";
 import { type Vector, vector, vectors } from "./vectors.ts";
 
@@ -160,8 +161,8 @@ function plain(result: HandshakeResult): unknown {
   return { type: "request", request: result.request, rest: Buffer.from(result.rest).toString("hex") };
 }
 
-function decidedAt({ bytes, fields, expect }: Vector): number {
-  return expect === "request" ? bytes.length - Number(fields.get("rest")) : Number(fields.get("refused_at"));
+function decidedAt({ bytes, fields, rest, expect }: Vector): number {
+  return expect === "request" ? bytes.length - rest : Number(fields.get("refused_at"));
 }
 
 /** What a vector promises once so many of its bytes have come. */
@@ -170,48 +171,27 @@ function expected(given: Vector): (length: number) => unknown {
   return (length) => {
     if (length < decidedAt(given)) return { type: "more" };
     if (expect === "refused") {
-      return { type: "refused", code: fields.get("code"), answered: fields.get("answered") };
+      return { type: "refused", code: fields.get("code"), answered: fields.get("answered") ?? false };
     }
     const rest = Buffer.from(bytes.subarray(decidedAt(given), length)).toString("hex");
     return { type: "request", request: requestOf(fields), rest };
   };
 }
 
+/** The request that a vector has: what it does not name is as if left out. */
 function requestOf(fields: ReadonlyMap<string, unknown>): Request {
-  const text = (key: string) => String(fields.get(key));
-  const user = text("user");
-  const reply = fields.get("reply") === true;
-  const channel = { channel: text("channel"), channelPassword: text("channel_password") };
-  switch (fields.get("intent")) {
-    case "watch": {
-      const start = text("start") as "join" | "next" | "live" | "back";
-      return {
-        intent: "watch",
-        user,
-        ...channel,
-        start: start === "back" ? { type: start, ms: Number(fields.get("start_ms")) } : { type: start },
-        waitSeconds: Number(fields.get("wait")),
-        slowPolicy: (fields.get("lag") as "skip" | "close" | null) ?? undefined,
-        reply,
-      };
-    }
-    case "broadcast":
-      return {
-        intent: "broadcast",
-        user,
-        credential:
-          fields.get("token") === null
-            ? { type: "password", password: text("user_password") }
-            : { type: "token", token: text("token") },
-        ...channel,
-        bufsize: Number(fields.get("bufsize")),
-        reply,
-      };
-    case "token":
-      return { intent: "token", user, userPassword: text("user_password"), reply };
-    case "end":
-      return { intent: "end", id: text("id"), reply: true };
-    default:
-      throw new Error("a vector without an intent");
+  const intent = fields.get("intent") as Intent;
+  const request: Record<string, unknown> = { intent };
+  for (const [field, { key, read }] of Object.entries(requestKeys[intent])) {
+    if (!fields.has(key)) request[field] = key === "reply" && intent === "end" ? true : read(undefined);
+    else request[field] = key === "start" ? startOf(fields.get(key)) : fields.get(key);
   }
+  return request as Request;
+}
+
+/** A duration is a number, its milliseconds. */
+function startOf(value: unknown): Start {
+  return typeof value === "number"
+    ? { type: "back", ms: value }
+    : { type: value as "join" | "next" | "live" };
 }

@@ -40,7 +40,7 @@ function modelRequest(text: string, restAt: number): Handshake {
     broadcast: () =>
       value(text, "channel_password") !== broken &&
       value(text, "token") !== broken &&
-      (value(text, "token") !== undefined || value(text, "user_password") !== broken) &&
+      value(text, "user_password") !== broken &&
       number("bufsize"),
     token: () => value(text, "user_password") !== broken,
   };

@@ -4,8 +4,9 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isWireCode, meaning } from "../../src/errors.ts";
+import { requestKeys } from "../../src/protocol/keys.ts";
 import { encodeOk } from "../../src/protocol/reply.ts";
-import { encodeRequest } from "../../src/protocol/request.ts";
+import { encodeRequest, type Intent } from "../../src/protocol/request.ts";
 import { vectors } from "./vectors.ts";
 
 const source = join(import.meta.dir, "../../src");
@@ -60,12 +61,25 @@ test("every link within it leads to a section", () => {
   for (const [, anchor] of specification.matchAll(/\]\(#([^)]+)\)/g)) expect(anchors).toContain(anchor);
 });
 
-test("every key of a request, and every kind of vector, is described", () => {
-  const requests = section("Requests");
-  const keys = new Set(vectors("request-").flatMap(({ fields }) => [...fields.keys()]));
-  for (const key of keys) {
-    if (!["rest", "intent", "start_ms"].includes(key)) expect(requests).toContain(`| \`${key}\``);
+test("the keys are those of the one table, each of the intents that have it", () => {
+  const table = /^\| key [^]*?\n\n/m.exec(section("Requests"))?.[0] ?? "";
+  const rows = table.matchAll(/^\| `(\w+)` +\| ([^|]+?) +\|/gm);
+  const intents = Object.keys(requestKeys) as Intent[];
+  const told = Array.from(rows, ([, key, of]) => {
+    if (of === "all") return [key, intents] as const;
+    if (of === "all but end") return [key, intents.filter((intent) => intent !== "end")] as const;
+    return [key, of.split(", ")] as const;
+  });
+  const having = new Map<string, string[]>();
+  for (const intent of intents) {
+    for (const { key } of Object.values(requestKeys[intent]))
+      having.set(key, [...(having.get(key) ?? []), intent]);
   }
+  expect(Object.fromEntries(told)).toEqual(Object.fromEntries(having));
+  expect(told.length).toBe(having.size);
+});
+
+test("every kind of vector is described", () => {
   const kinds = new Set(vectors("").map(({ expect }) => expect));
   for (const kind of kinds) expect(section("Test vectors")).toContain(`| \`${kind}\``);
 });

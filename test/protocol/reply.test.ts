@@ -165,15 +165,16 @@ test("a code that never leaves a process is not taken from the wire", () => {
   }
 });
 
-function expected({ bytes, fields, expect, ...rest }: Vector, length: number): unknown {
-  if (length < decidedAt({ bytes, fields, expect, ...rest })) return { type: "more" };
-  const behind = hex(bytes.subarray(bytes.length - Number(fields.get("rest")), length));
+function expected(given: Vector, length: number): unknown {
+  const { bytes, fields, rest, expect } = given;
+  if (length < decidedAt(given)) return { type: "more" };
+  const behind = hex(bytes.subarray(bytes.length - rest, length));
   switch (expect) {
     case "ok":
-      return { type: "ok", fields: fields.get("fields"), rest: behind };
+      return { type: "ok", fields: fields.get("fields") ?? {}, rest: behind };
     case "error": {
       const code = String(fields.get("code"));
-      const message = (fields.get("message") as string | null) ?? "the server gave no reason";
+      const message = (fields.get("message") as string | undefined) ?? "the server gave no reason";
       if (isWireCode(code)) return { type: "error", code, message, rest: behind };
       return { type: "error", code: "failed", message: `${code}: ${message}`, rest: behind };
     }
@@ -185,9 +186,9 @@ function expected({ bytes, fields, expect, ...rest }: Vector, length: number): u
 }
 
 /** How many bytes it takes to tell what it is. */
-function decidedAt({ bytes, fields, expect }: Vector): number {
+function decidedAt({ bytes, fields, rest, expect }: Vector): number {
   if (expect === "more") return Number.POSITIVE_INFINITY;
-  return expect === "stream" ? Number(fields.get("stream_at")) : bytes.length - Number(fields.get("rest"));
+  return expect === "stream" ? Number(fields.get("stream_at")) : bytes.length - rest;
 }
 
 function joined(bytes: Uint8Array, parts: readonly Uint8Array[]): unknown {

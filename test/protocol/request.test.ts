@@ -3,13 +3,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { HandshakeDecoder } from "../../src/protocol/handshake.ts";
-import {
-  encodeRequest,
-  parseDurationMs,
-  parseRequest,
-  type Request,
-  wantsReply,
-} from "../../src/protocol/request.ts";
+import { parseDurationMs } from "../../src/protocol/keys.ts";
+import { encodeRequest, parseRequest, type Request, wantsReply } from "../../src/protocol/request.ts";
 import { dice } from "./dice.ts";
 import { vector } from "./vectors.ts";
 
@@ -106,7 +101,8 @@ describe("what is encoded is decoded", () => {
       ).toEqual({
         intent: "broadcast",
         user,
-        credential: token === "" ? { type: "password", password } : { type: "token", token },
+        userPassword: password,
+        token: token === "" ? undefined : token,
         channel: "default",
         channelPassword: "",
         bufsize,

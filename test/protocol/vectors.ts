@@ -9,8 +9,10 @@ export interface Vector {
   readonly file: string;
   readonly name: string;
   readonly expect: string;
-  /** What is expected in particular. */
+  /** What is expected in particular; a field that is not there has its default. */
   readonly fields: ReadonlyMap<string, unknown>;
+  /** So many of the bytes are behind what was decoded. */
+  readonly rest: number;
   readonly bytes: Uint8Array;
 }
 
@@ -49,5 +51,6 @@ function parseVector(file: string, text: string): Vector {
   }
   const [name, expect] = [plain.get("name"), plain.get("expect")];
   if (name === undefined || expect === undefined) throw new Error(`${file}: name or expect is missing`);
-  return { file, name, expect, fields, bytes: Uint8Array.from(bytes) };
+  const rest = Number(fields.get("rest") ?? 0);
+  return { file, name, expect, fields, rest, bytes: Uint8Array.from(bytes) };
 }

@@ -1,0 +1,147 @@
+// The keys of requests, of each intent: the one table of them (README.md, "Requests"). What is parsed, the types of requests,
+// the client's arguments and the test vectors come from it. A new key is a row here, a row in the README, a vector, and what
+// it does.
+
+import { FstreamError } from "../errors.ts";
+
+interface Key<T> {
+  readonly key: string;
+  /** What the value means; undefined: it was left out. Throws FstreamError `bad_request` for a bad value. */
+  readonly read: (value: string | undefined) => T;
+}
+
+/** Where a watcher's first byte is to be. */
+export type Start =
+  | { readonly type: "join" | "next" | "live" }
+  | { readonly type: "back"; readonly ms: number };
+
+/** The channel where none is named. */
+export const defaultChannel = "default";
+/** A channel's name is at most this long, bytes of UTF-8. */
+export const maxChannelBytes = 255;
+/** What a watcher's id looks like. */
+const idShape = /^[A-Za-z0-9_-]{1,64}$/;
+/** Durations in requests go up to this, milliseconds (a year). */
+const maxDurationMs = 365 * 24 * 3600 * 1000;
+
+const user: Key<string> = {
+  key: "user",
+  read(value) {
+    if (value === undefined) throw bad("user is missing: it names whose channel it is");
+    return withoutControls("user", value);
+  },
+};
+
+const channel: Key<string> = {
+  key: "channel",
+  read(value = defaultChannel) {
+    if (new TextEncoder().encode(value).length > maxChannelBytes)
+      throw bad(`channel is too long: at most ${maxChannelBytes} bytes`);
+    return withoutControls("channel", value);
+  },
+};
+
+const reply: Key<boolean> = {
+  key: "reply",
+  read(value = "0") {
+    if (value !== "0" && value !== "1") throw bad("reply is neither 0 nor 1");
+    return value === "1";
+  },
+};
+
+/** `end` has no other answer than a frame. */
+const replyOfEnd: Key<true> = {
+  key: "reply",
+  read(value) {
+    if (!reply.read(value)) throw bad("end is answered in a frame: it needs reply=1");
+    return true;
+  },
+};
+
+const start: Key<Start> = {
+  key: "start",
+  read(value = "join") {
+    if (value === "join" || value === "next" || value === "live") return { type: value };
+    const ms = parseDurationMs(value);
+    if (ms === undefined) throw bad("start is none of join, next, live, or a duration such as 10s");
+    return { type: "back", ms };
+  },
+};
+
+/** What happens to a watcher that falls too far behind; undefined: what the server's settings say. */
+const lag: Key<"skip" | "close" | undefined> = {
+  key: "lag",
+  read(value) {
+    if (value === undefined || value === "skip" || value === "close") return value;
+    throw bad("lag is neither skip nor close");
+  },
+};
+
+const id: Key<string> = {
+  key: "id",
+  read(value = "") {
+    if (idShape.test(value)) return value;
+    throw bad("id is missing, or is no id: it is 1 to 64 letters, digits, - and _");
+  },
+};
+
+/** By intent: the fields of its request, in the order in which a client sends them. */
+export const requestKeys = {
+  watch: {
+    user,
+    channel,
+    channelPassword: text("channel_password"),
+    start,
+    /** How long to wait for a channel that is not live; 0: not at all. */
+    waitSeconds: wholeNumber("wait"),
+    slowPolicy: lag,
+    reply,
+  },
+  broadcast: {
+    user,
+    userPassword: text("user_password"),
+    /** If there is one it alone counts, and not the password. */
+    token: { key: "token", read: (value: string | undefined) => value },
+    channel,
+    channelPassword: text("channel_password"),
+    /** Chunk size in bytes; 0: none. */
+    bufsize: wholeNumber("bufsize"),
+    reply,
+  },
+  token: { user, userPassword: text("user_password"), reply },
+  /** How did the stream of a watcher end: asked once it has, on a connection of its own. */
+  end: { reply: replyOfEnd, id },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Key<unknown>>>>>;
+
+/** A duration as requests have it: a whole number with ms, s, m or h; a year at most. Undefined if it is none. */
+export function parseDurationMs(value: string): number | undefined {
+  const match = /^(\d+)(ms|s|m|h)$/.exec(value);
+  if (match === null) return undefined;
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as "ms" | "s" | "m" | "h"];
+  return Math.min(Number(match[1]) * unit, maxDurationMs);
+}
+
+/** Any text; "" if it is left out. */
+function text(key: string): Key<string> {
+  return { key, read: (value = "") => value };
+}
+
+/** A number that no double holds counts as the largest that one does: what is too much is for others to say. */
+function wholeNumber(key: string): Key<number> {
+  return {
+    key,
+    read(value = "0") {
+      if (!/^\d+$/.test(value)) throw bad(`${key} is not a whole number`);
+      return Math.min(Number(value), Number.MAX_SAFE_INTEGER);
+    },
+  };
+}
+
+function withoutControls(key: string, name: string): string {
+  if (/\p{Cc}/u.test(name)) throw bad(`${key} has a control character in it`);
+  return name;
+}
+
+function bad(message: string): FstreamError {
+  return new FstreamError("bad_request", message);
+}
