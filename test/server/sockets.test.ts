@@ -64,8 +64,7 @@ test("a timer for fast peers is there while there are some, and not longer", asy
       { tls: false },
     );
     expect(set).not.toHaveBeenCalled();
-    const data = () => {};
-    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data } });
+    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: idle.drained } });
     await until(() => set.mock.calls.length > 0);
     socket.terminate();
     await until(() => admission.connections === 0);

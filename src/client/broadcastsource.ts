@@ -1,0 +1,73 @@
+// What a broadcast sends next: the input, and after a loss where Rejoin says to go on. Rejoin is fed every byte of the input,
+// sent or dropped.
+
+import type { Input } from "./input.ts";
+import type { Rejoin } from "./rejoin.ts";
+import type { Signal } from "./signal.ts";
+import { TimeSlice } from "./timeslice.ts";
+
+export class BroadcastSource {
+  readonly #input: Input;
+  readonly #rejoin: Rejoin | undefined;
+  readonly #signal: Signal;
+  readonly #slice = new TimeSlice();
+
+  /** `rejoin` only where a loss is tolerated; `signal` is notified of the input's changes. */
+  constructor(input: Input, rejoin: Rejoin | undefined, signal: Signal) {
+    this.#input = input;
+    this.#rejoin = rejoin;
+    this.#signal = signal;
+  }
+
+  /** Whether the input is over. */
+  get ended(): boolean {
+    return this.#input.ended;
+  }
+
+  get failure(): Input["failure"] {
+    return this.#input.failure;
+  }
+
+  /** The next bytes of the input; undefined: none at the moment, or none any more. */
+  take(): Uint8Array | undefined {
+    const bytes = this.#input.take();
+    if (bytes !== undefined) this.#rejoin?.feed(bytes);
+    return bytes;
+  }
+
+  /** What to send now that `bytes` were taken. */
+  sendable(bytes: Uint8Array): readonly Uint8Array[] {
+    return this.#rejoin?.sendable(bytes) ?? [bytes];
+  }
+
+  /** What is left to send when the input is over. */
+  rest(): readonly Uint8Array[] {
+    return this.#rejoin?.rest() ?? [];
+  }
+
+  /** Whether there is anything to send after a loss. */
+  hasMore(): boolean {
+    return (this.restart(false) ?? []).length > 0;
+  }
+
+  /** What to send first after a loss; undefined if there is no clean place yet and `anywhere` does not settle for less. */
+  restart(anywhere: boolean): readonly Uint8Array[] | undefined {
+    return this.#rejoin === undefined ? [] : this.#rejoin.start(anywhere);
+  }
+
+  /** The result of `task`; until it is there the input is read and dropped. */
+  async dropWhile<T>(task: Promise<T>): Promise<T> {
+    const state = { done: false };
+    const result = task.finally(() => {
+      state.done = true;
+      this.#signal.notify();
+    });
+    // It may fail before it is awaited below.
+    result.catch(() => undefined);
+    while (!state.done) {
+      if (this.take() === undefined) await this.#signal.next();
+      else await this.#slice.yield();
+    }
+    return await result;
+  }
+}
