@@ -1,7 +1,8 @@
 // Places for watchers that wait for a channel to go live, which costs a peer nothing: a number in all, and a share of it for
 // each network (of IPv6 for its /64, and a larger one for the /56 and the /48 around it). When all are taken a newcomer
 // gets one of the network that has the most, as long as that keeps no fewer than the newcomer's own then has: a few
-// networks can't keep the others out.
+// networks can't keep the others out. Places on offer, whose peers have said that they will send no more, go before: of most
+// such peers the socket is closed, which the system does not tell from one that only sends no more, and finds out later.
 
 import { networksOf } from "../auth/network.ts";
 import { FstreamError } from "../errors.ts";
@@ -16,9 +17,12 @@ export interface PlacesOptions {
 export interface Place {
   /** Gives it back; once is enough, and more does no harm. */
   leave(): void;
+  /** Puts it on offer: it is kept until another needs it. */
+  offer(): void;
 }
 
 interface Held extends Place {
+  readonly networks: readonly string[];
   readonly dropped: (error: FstreamError) => void;
 }
 
@@ -30,6 +34,8 @@ export class Places {
   readonly #byNetwork = new Map<string, number>();
   /** The places of those that are not exempt, by the widest network, each in the order of their coming. */
   readonly #byWidest = new Map<string, Set<Held>>();
+  /** Those on offer, in the order in which they came to be. */
+  readonly #offered = new Set<Held>();
   #taken = 0;
 
   constructor(options: PlacesOptions) {
@@ -47,16 +53,23 @@ export class Places {
     const free = exempt(address);
     const isOver = (network: string, width: number) =>
       (this.#byNetwork.get(network) ?? 0) >= Math.max(1, Math.floor(max * shares[width]));
-    if (!free && networks.some(isOver))
+    for (const [width, network] of networks.entries()) {
+      if (free || !isOver(network, width) || this.#dropOffered(network)) continue;
       throw new FstreamError("limit", "too many are waiting for channels from this address already");
+    }
     const widest = networks[networks.length - 1];
-    if (this.#taken >= max) this.#dropOne(this.#byWidest.get(widest)?.size ?? 0);
+    if (this.#taken >= max && !this.#dropOffered()) this.#dropOne(this.#byWidest.get(widest)?.size ?? 0);
     let left = false;
     const held: Held = {
+      networks,
       dropped,
+      offer: () => {
+        if (!left) this.#offered.add(held);
+      },
       leave: () => {
         if (left) return;
         left = true;
+        this.#offered.delete(held);
         this.#add(networks, -1);
         const there = this.#byWidest.get(widest);
         there?.delete(held);
@@ -74,8 +87,22 @@ export class Places {
     for (const there of this.#byWidest.values()) if (there.size > (most?.size ?? own + 1)) most = there;
     const newest = most === undefined ? undefined : [...most].pop();
     if (newest === undefined) throw new FstreamError("limit", "too many are waiting for channels already");
-    newest.leave();
-    newest.dropped(new FstreamError("limit", "others that wait for channels need the room"));
+    this.#drop(newest);
+  }
+
+  /** Takes the place that has been on offer for longest, of `network` if one is given. False if there is none. */
+  #dropOffered(network?: string): boolean {
+    for (const held of this.#offered) {
+      if (network !== undefined && !held.networks.includes(network)) continue;
+      this.#drop(held);
+      return true;
+    }
+    return false;
+  }
+
+  #drop(held: Held): void {
+    held.leave();
+    held.dropped(new FstreamError("limit", "others that wait for channels need the room"));
   }
 
   #add(networks: readonly string[], count: 1 | -1): void {

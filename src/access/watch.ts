@@ -55,14 +55,24 @@ export class WatchPermit {
     return `${this.#asked.user}\n${this.#asked.channel}`;
   }
 
+  /** How long it may wait for its channel, milliseconds. */
+  get waitMs(): number {
+    return Math.min(this.#asked.waitSeconds * 1000, this.#options.maxWaitMs);
+  }
+
   /**
    * Begins. Throws FstreamError if there is nothing to watch, or no place to wait. `greeting` is written before the stream;
-   * `displaced` is called if its place is given to another while it waits.
+   * `displaced` is called if its place is given to another while it waits; `waitedMs` it has waited before.
    */
-  begin(outlet: Outlet, greeting: Uint8Array, displaced: (error: FstreamError) => void): Watching {
-    const { user, channel, channelPassword, start, waitSeconds, slowPolicy } = this.#asked;
+  begin(
+    outlet: Outlet,
+    greeting: Uint8Array,
+    displaced: (error: FstreamError) => void,
+    waitedMs = 0,
+  ): Watching {
+    const { user, channel, channelPassword, start, slowPolicy } = this.#asked;
     const { relay, places } = this.#services;
-    const waitMs = Math.min(waitSeconds * 1000, this.#options.maxWaitMs);
+    const waitMs = Math.max(0, this.waitMs - waitedMs);
     const found = relay.find(user, channel);
     const waits = waitMs > 0 && (found === undefined || found.state === "awaited");
     const place = waits ? places.take(this.#address, displaced) : undefined;

@@ -4,7 +4,7 @@
 import type { Place } from "../access/places.ts";
 import { logRefusal } from "../access/refusal.ts";
 import type { WatchPermit } from "../access/watch.ts";
-import { channelLabel, type FstreamError, named } from "../errors.ts";
+import { asFstreamError, channelLabel, type FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { WatchRequest } from "../protocol/request.ts";
 import type { End } from "../relay/broadcast.ts";
@@ -27,6 +27,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
   #watcher: Watcher | undefined;
   /** While it waits for a channel to go live. */
   #place: Place | undefined;
+  #sinceMs = 0;
   #closed = false;
   /** For asking how the stream ended; undefined for a client that does not ask for replies. */
   readonly #id: string | undefined;
@@ -46,7 +47,13 @@ export class WatcherSession implements ConnectionStage, Outlet {
   /** Throws FstreamError if there is nothing to watch, or no place to wait. */
   begin(permit: WatchPermit): void {
     this.#permit = permit;
-    const { watcher, place } = permit.begin(this, this.#greeting, (error) => this.#refuse(error));
+    this.#sinceMs = this.#services.clock.nowMs();
+    this.#begin(permit, 0);
+  }
+
+  #begin(permit: WatchPermit, waitedMs: number): void {
+    const displaced = (error: FstreamError) => this.#refuse(error);
+    const { watcher, place } = permit.begin(this, this.#greeting, displaced, waitedMs);
     this.#watcher = watcher;
     this.#place = place;
     // The first write may have ended the connection.
@@ -63,7 +70,10 @@ export class WatcherSession implements ConnectionStage, Outlet {
     this.#watcher?.drained();
   }
 
-  ended(): void {}
+  /** Most that do so have gone: it waits on, as long as no other needs its place. */
+  ended(): void {
+    this.#place?.offer();
+  }
 
   closed(): void {
     this.#closed = true;
@@ -86,6 +96,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
   }
 
   finish(end: End, begun: boolean): void {
+    if (!begun && this.#waitsOn(end)) return;
     const { user, channel, reply } = this.#request;
     const { options, log } = this.#services;
     this.#keepEnd(end);
@@ -106,6 +117,25 @@ export class WatcherSession implements ConnectionStage, Outlet {
     else if (!reply) this.#leave(nothing, "fin", options.drainTimeoutMs);
     // A watcher that is too slow is owed nothing more.
     else this.#leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
+  }
+
+  /** Whether there was nothing for it yet, as after a hold in vain, and it asked to wait for longer: it then does. */
+  #waitsOn(end: End): boolean {
+    const permit = this.#permit;
+    const waitedMs = this.#services.clock.nowMs() - this.#sinceMs;
+    if (end.type === "orderly" || end.error.code !== "not_live" || permit === undefined) return false;
+    if (waitedMs >= permit.waitMs) return false;
+    // The channel that has ended is in the relay's list until this returns.
+    this.#services.clock.after(0, () => {
+      if (this.#closed) return;
+      this.#place?.leave();
+      try {
+        this.#begin(permit, waitedMs);
+      } catch (error) {
+        this.#refuse(asFstreamError(error));
+      }
+    });
+    return true;
   }
 
   /** It waited for the channel, and may do so no longer. */

@@ -68,6 +68,21 @@ describe("a place", () => {
     expect(refusal("198.51.100.1")).toBe(full);
   });
 
+  test("on offer is given to the next of its network when that has no more, and to any when there is none left", () => {
+    const { places, dropped, take, refusal, fill } = bench(16);
+    const offered = take("192.0.2.1");
+    fill("192.0.2.1");
+    take("198.51.100.1").offer();
+    offered.offer();
+    expect(refusal("192.0.2.1")).toBe("");
+    expect(dropped).toEqual(["192.0.2.1"]);
+    expect(refusal("192.0.2.1")).toBe(tooMany);
+    for (let i = 0; places.taken < 16; i++) take(`203.0.113.${i}`);
+    expect(refusal("203.0.113.99")).toBe("");
+    expect(dropped).toEqual(["192.0.2.1", "198.51.100.1"]);
+    expect(places.taken).toBe(16);
+  });
+
   test("is not limited for addresses that are exempt, and not taken from them", () => {
     const { places, refusal, fill } = bench(100);
     expect(fill("127.0.0.1")).toBe(100);
@@ -97,6 +112,20 @@ describe("a watcher that waits", () => {
     expect(first.take().length).toBeGreaterThan(0);
     expect(house.waiting.taken).toBe(0);
     watch(house, "192.0.2.1");
+    expect(house.waiting.taken).toBe(0);
+  });
+
+  test("and has closed its socket, or sends no more, makes room for others, and waits on until then", async () => {
+    const house = new House({ maxWaiting: 16 });
+    const gone = [watch(house, "192.0.2.1"), watch(house, "192.0.2.1")];
+    expect(watch(house, "192.0.2.1").words()).toStartWith("|error,code=limit");
+    for (const peer of gone) peer.fin();
+    const next = watch(house, "192.0.2.1");
+    expect(gone.map(({ ends }) => ends.length > 0)).toEqual([true, false]);
+    const sender = await house.broadcast();
+    sender.send(opaque(300_000));
+    expect(next.take().length).toBeGreaterThan(300_000);
+    expect(gone[1].take().length).toBeGreaterThan(300_000);
     expect(house.waiting.taken).toBe(0);
   });
 
