@@ -41,13 +41,18 @@ const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   ],
 ];
 
-/** `error` from the server, with a hint for the user of `verb`. */
-export function withHint(error: FstreamError, verb: Verb): FstreamError {
-  const specific =
-    error.code === "unauthorized"
-      ? unauthorizedHints.find(([message]) => message.test(error.message))?.[1]
-      : undefined;
+/** Of a token that was fetched for the broadcast (`--token-from`): no password was sent here. */
+const fetchedToken: Hint = () =>
+  "another encoder of this user may fetch tokens too, or --token-from is not this server's";
+
+/** `error` from the server, with a hint for the user of `verb`, whose token may have been fetched for it. */
+export function withHint(error: FstreamError, verb: Verb, usesFetchedToken = false): FstreamError {
+  const specific = error.code === "unauthorized" ? unauthorizedHint(error, usesFetchedToken) : undefined;
   const hint = (specific ?? hints[error.code])?.(verb);
   if (hint === undefined || error.hint !== undefined) return error;
   return new FstreamError(error.code, error.message, { hint, cause: error.cause });
+}
+
+function unauthorizedHint({ message }: FstreamError, usesFetchedToken: boolean): Hint | undefined {
+  return usesFetchedToken ? fetchedToken : unauthorizedHints.find(([words]) => words.test(message))?.[1];
 }

@@ -197,7 +197,7 @@ export class Sending implements Lost {
   #conclude(orderly: boolean): boolean {
     const { error, bytes, accepted } = this.#replies;
     const { ending, secure, place } = this.#connection;
-    if (error !== undefined) throw withHint(error, "broadcast");
+    if (error !== undefined) throw withHint(error, "broadcast", this.#options.usesFetchedToken);
     if (bytes === this.#sent) return true;
     if (bytes !== undefined)
       throw new FstreamError("disconnected", `the server took ${bytes} of ${this.#sent} bytes`);

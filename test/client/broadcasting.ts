@@ -107,7 +107,12 @@ export function broadcasting(
     meter: undefined,
     say: (text) => said.push(text),
   });
-  return { broadcaster, source, clock, said, run: settled(broadcaster.run()) };
+  const run = broadcaster.run();
+  const hint = run.then(
+    () => "",
+    (error: unknown) => (error instanceof FstreamError ? error.hint : undefined) ?? "",
+  );
+  return { broadcaster, source, clock, said, run: settled(run), hint };
 }
 
 /** The code that `promise` fails with, or "done". */

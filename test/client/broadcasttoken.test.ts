@@ -49,13 +49,15 @@ test("each connection gets a token of its own, and a refused one is fetched agai
   }
 });
 
-test("a token that is refused again and again is refused for good", async () => {
+test("a token that is refused again and again is refused for good, with a hint at tokens and not at passwords", async () => {
   await using server = standIn(async (peer) => {
-    await peer.frame("error,code=unauthorized,message*=no");
+    await peer.frame("error,code=unauthorized,message*=wrong user or token");
     peer.fin();
   });
-  const { run } = broadcasting(server.address, { fetchToken: () => Promise.resolve("t") });
+  const { run, hint } = broadcasting(server.address, { fetchToken: () => Promise.resolve("t") });
   expect(await run).toBe("unauthorized");
+  expect(await hint).toContain("--token-from");
+  expect(await hint).not.toContain("password");
   expect(server.requests.length).toBe(5);
 });
 
