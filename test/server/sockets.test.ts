@@ -15,6 +15,7 @@ afterEach(() => {
   for (const sockets of opened.splice(0)) sockets.stopListening();
 });
 
+const ignore = () => {};
 const idle: ConnectionStage = { data() {}, drained() {}, ended() {}, closed() {}, stop() {} };
 
 function listening(handle: (connection: Connection) => ConnectionStage, options: { tls: boolean }) {
@@ -64,7 +65,7 @@ test("a timer for fast peers is there while there are some, and not longer", asy
       { tls: false },
     );
     expect(set).not.toHaveBeenCalled();
-    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: idle.drained } });
+    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: ignore } });
     await until(() => set.mock.calls.length > 0);
     socket.terminate();
     await until(() => admission.connections === 0);
