@@ -8,7 +8,7 @@ import { graceMs, processInterrupt } from "../client/interrupt.ts";
 import { ChunkRejoin, JoinRejoin } from "../client/rejoin.ts";
 import { fetchToken } from "../client/token.ts";
 import { encodeRequest } from "../protocol/request.ts";
-import { type Arguments, argumentFlags, readArguments, requirePassword } from "./arguments.ts";
+import { argumentFlags } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
 import {
   addressOf,
@@ -20,6 +20,7 @@ import {
   trustFlags,
   trustOf,
 } from "./connectionflags.ts";
+import { type Arguments, readArguments, requirePassword } from "./readarguments.ts";
 
 export const broadcast: Command = {
   name: "broadcast",

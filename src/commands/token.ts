@@ -1,9 +1,10 @@
 // `fstream ADDRESS token`: prints a one-time token and a newline, nothing else, on stdout.
 
 import { fetchToken } from "../client/token.ts";
-import { argumentFlags, readArguments, requirePassword } from "./arguments.ts";
+import { argumentFlags } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
 import { addressOperand, trustFlags, trustOf } from "./connectionflags.ts";
+import { readArguments, requirePassword } from "./readarguments.ts";
 
 export const token: Command = {
   name: "token",

@@ -9,7 +9,7 @@ import { WatchClient } from "../client/watch.ts";
 import { channelLabel, FstreamError } from "../errors.ts";
 import { defaultChannel } from "../protocol/keys.ts";
 import { encodeRequest } from "../protocol/request.ts";
-import { type Arguments, argumentFlags, readArguments } from "./arguments.ts";
+import { argumentFlags } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
 import {
   addressOperand,
@@ -20,6 +20,7 @@ import {
   trustFlags,
   trustOf,
 } from "./connectionflags.ts";
+import { type Arguments, readArguments } from "./readarguments.ts";
 
 export const watch: Command = {
   name: "watch",
@@ -27,12 +28,6 @@ export const watch: Command = {
   usage: ["ADDRESS watch --user NAME [FLAG]..."],
   flags: {
     ...argumentFlags("watch"),
-    wait: {
-      type: "string",
-      optionalValue: true,
-      value: "DURATION",
-      help: "wait for a channel that is not live yet, or for a server that is not there; indefinitely, if no duration is given; variable: fserv_arg_wait",
-    },
     retry: {
       type: "string",
       optionalValue: true,

@@ -2,8 +2,9 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { argumentFlags, readArguments, requirePassword, type Verb } from "../../src/commands/arguments.ts";
+import { argumentFlags, type Verb } from "../../src/commands/arguments.ts";
 import type { Invocation } from "../../src/commands/command.ts";
+import { readArguments, requirePassword } from "../../src/commands/readarguments.ts";
 import { FstreamError } from "../../src/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fstream-arguments-"));
@@ -140,13 +141,14 @@ test("a missing user or password is a usage error that names both ways to give i
   expect(requirePassword("token", new Map([["user_password", "x"]]))).toBe("x");
 });
 
-test("each argument but the wait has a flag, and each password a file", () => {
+test("each argument has a flag, and each password a file", () => {
   expect(Object.keys(argumentFlags("watch"))).toEqual([
     "user",
     "channel",
     "channel-password",
     "channel-password-file",
     "start",
+    "wait",
     "lag",
   ]);
   expect(Object.keys(argumentFlags("token"))).toEqual(["user", "user-password", "user-password-file"]);
@@ -205,7 +207,7 @@ test("a password of neither kind is hinted at", async () => {
   }
 });
 
-test("a variable for what is only a flag, or one in upper case, is told the right way", async () => {
+test("a variable for what is only a flag, or one in upper case, gets a hint at the right way", async () => {
   const { found, hints } = await read("watch", {
     fserv_arg_user: "fier",
     fserv_arg_retry: "1h",

@@ -1,0 +1,80 @@
+// The arguments of the protocol as a verb was called with them: X comes from `--X` (dashes for underscores), or from
+// `fserv_arg_X`. Each verb sends only its own arguments, so a password that was exported for one never leaves with another.
+// What fstream does not know is passed on, as the original does, unless it looks like a secret: a slip must not send a
+// password in the clear.
+
+import { FstreamError } from "../errors.ts";
+import {
+  argumentsOf,
+  flagOf,
+  knownArguments,
+  secretArguments,
+  sentValue,
+  type Verb,
+  variablePrefix,
+} from "./arguments.ts";
+import type { Invocation } from "./command.ts";
+import { readSecretFile } from "./secret.ts";
+import { looksSecret, slipOf, unknownHint } from "./unknownarguments.ts";
+
+/** What a name may consist of that is passed on; anything else could break out of its place in the request. */
+const plainName = /^[A-Za-z0-9_.-]+$/;
+
+/** Arguments by name, each with a value that is not empty, in the order in which they are sent. */
+export type Arguments = ReadonlyMap<string, string>;
+
+/** The arguments of `verb` as it was called. Throws FstreamError `usage` for what can't be. */
+export async function readArguments(verb: Verb, invocation: Invocation): Promise<Arguments> {
+  const { environment, terminal } = invocation;
+  const found = new Map<string, string>();
+  for (const name of argumentsOf[verb]) {
+    const given = await fromFlags(name, invocation);
+    const value = given ?? environment[variablePrefix + name] ?? "";
+    if (value === "") continue;
+    const source = given === undefined ? variablePrefix + name : `--${flagOf(name)}`;
+    found.set(name, sentValue(name, value, source));
+  }
+  for (const [variable, value = ""] of Object.entries(environment)) {
+    if (value === "") continue;
+    const name = variable.slice(variablePrefix.length);
+    if (variable.startsWith(variablePrefix)) {
+      if (knownArguments.has(name)) continue;
+      const { hint, meant } = slipOf(name);
+      const secret = looksSecret(name) || meant.some((one) => looksSecret(one));
+      if (hint !== undefined || secret) terminal.hint(unknownHint(variable, hint, secret));
+      // A slip of the name of something that this verb keeps to itself is kept as well.
+      const passedOn = !secret && meant.every((one) => argumentsOf[verb].includes(one));
+      if (passedOn && plainName.test(name)) found.set(name, value);
+    } else if (variable.toLowerCase().startsWith(variablePrefix)) {
+      terminal.hint(`${variable} is unknown: variables are lower case, ${variable.toLowerCase()}`);
+    }
+  }
+  if (!found.has("user")) {
+    throw new FstreamError("usage", `${verb} needs a user`, {
+      hint: "give --user NAME, or set the variable fserv_arg_user",
+    });
+  }
+  return found;
+}
+
+/** The whole of a password that `verb` needs; throws `usage` if there is none. */
+export function requirePassword(verb: string, found: Arguments): string {
+  const password = found.get("user_password");
+  if (password !== undefined) return password;
+  const token = verb === "broadcast" ? ", or a token" : "";
+  throw new FstreamError("usage", `${verb} needs the user's password${token}`, {
+    hint: "give --user-password-file FILE, or set the variable fserv_arg_user_password",
+  });
+}
+
+async function fromFlags(name: string, { flags, cwd }: Invocation): Promise<string | undefined> {
+  const flag = flagOf(name);
+  const text = flags[flag];
+  const file = secretArguments.has(name) ? flags[`${flag}-file`] : undefined;
+  if (text !== undefined && file !== undefined) {
+    throw new FstreamError("usage", `--${flag} and --${flag}-file exclude each other`);
+  }
+  if (file === "-") throw new FstreamError("usage", `--${flag}-file can't be stdin`);
+  if (file !== undefined) return await readSecretFile(String(file), cwd);
+  return typeof text === "string" ? text : undefined;
+}
