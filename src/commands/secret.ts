@@ -39,8 +39,19 @@ function decode(bytes: Uint8Array, name: string): string {
   }
 }
 
-/** Signals that end the process without the runtime's giving the terminal back as it was. */
-const endings: readonly NodeJS.Signals[] = ["SIGHUP", "SIGQUIT"];
+/** Signals that end a process by default (signal(7)), where the runtime does not restore the terminal before. */
+const endings: readonly NodeJS.Signals[] = [
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGVTALRM",
+  "SIGPROF",
+  "SIGIO",
+  "SIGXCPU",
+  "SIGXFSZ",
+];
 
 /** Asks on the terminal that stdin is, once for each prompt, without showing what is typed. */
 export async function askSecrets(prompts: readonly string[]): Promise<string[]> {

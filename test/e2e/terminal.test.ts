@@ -98,7 +98,18 @@ linux("a stream goes on beside a status line", async () => {
   terminal.close();
 });
 
-linux.each(["SIGHUP", "SIGQUIT", "SIGTERM", "SIGINT"] as const)(
+linux.each([
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGTERM",
+  "SIGINT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGVTALRM",
+  "SIGPROF",
+  "SIGXCPU",
+] as const)(
   "a terminal shows what is typed again after %s while a password was asked for",
   async (signal) => {
     const script = `trap : HUP INT; bash -c 'echo pid=$$; exec "$@"' - "$@"; echo; stty -a`;
