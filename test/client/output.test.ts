@@ -49,7 +49,7 @@ test("a full disk is a failure in words", async () => {
     write: () => Promise.reject(Object.assign(new Error("no space left on device"), { code: "ENOSPC" })),
     flush: () => 0,
   });
-  expect(output.write(new Uint8Array(1), true)).rejects.toMatchObject({
+  await expect(output.write(new Uint8Array(1), true)).rejects.toMatchObject({
     code: "failed",
     message: "can't write to stdout: no space is left there",
   });

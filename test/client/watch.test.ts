@@ -109,7 +109,7 @@ test("a frame and a stream that come byte by byte are told apart", async () => {
     async (peer) => {
       for (const byte of Buffer.concat([frameBytes("ok,x=y"), Buffer.from("media")])) {
         await peer.send(new Uint8Array([byte]));
-        await Bun.sleep(1);
+        await peer.delivered();
       }
       peer.fin();
     },
@@ -277,17 +277,21 @@ test("a wait that is over ends with what stood in the way", async () => {
 });
 
 test("a server that says nothing does not hold a wait that is over, and a stream that began is not cut by it", async () => {
-  const silent = against(
-    () => undefined,
-    async (server) => {
-      expect((await rejection(watching(server, { waitMs: 1 }).watcher.run())).code).toBe("not_live");
-    },
+  const began = Promise.withResolvers<void>();
+  // Its limit begins after the other's, so that this is over as well.
+  const silent = began.promise.then(() =>
+    against(
+      () => undefined,
+      async (server) => {
+        expect((await rejection(watching(server, { waitMs: 1 }).watcher.run())).code).toBe("not_live");
+      },
+    ),
   );
   const long = against(
     async (peer) => {
       await stream(peer, "first ");
+      began.resolve();
       await silent;
-      await Bun.sleep(100);
       await peer.send("last");
       peer.fin();
     },

@@ -13,13 +13,6 @@ setDefaultTimeout(2 * deadlineMs);
 
 const fier = { fserv_arg_user: "fier", fserv_arg_user_password: "123" };
 
-/** Ends with the status of the signal, at once, whatever it does. */
-async function terminated(run: Run): Promise<number> {
-  run.process.kill("SIGTERM");
-  await until("it has ended", () => run.process.exitCode !== null);
-  return await run.exit();
-}
-
 /** A way to `port` that ends the first connection in order, as far as its client can see, after `bytes` to it. */
 function cutting(port: number, bytes: number) {
   let connections = 0;
@@ -188,7 +181,7 @@ describe("an input without end", () => {
       stderr: "pipe",
       env: { PATH: process.env.PATH ?? "", ...fier },
     });
-    await Bun.sleep(500);
+    for await (const words of patient.stderr) if (Buffer.from(words).includes("trying again")) break;
     patient.kill("SIGTERM");
     expect(await patient.exited).toBe(143);
   });
@@ -210,7 +203,9 @@ test("a flood of frames does not keep a broadcast from hearing a signal", async 
   });
   const broadcast = new Run([server.address, "broadcast"], fier);
   await until("the flood has come", () => sent > 20);
-  broadcast.process.kill("SIGTERM");
-  await Bun.sleep(50);
-  expect(await terminated(broadcast)).toBe(143);
+  await until("signals end it", () => {
+    broadcast.process.kill("SIGTERM");
+    return broadcast.process.exitCode !== null;
+  });
+  expect(await broadcast.exit()).toBe(143);
 });
