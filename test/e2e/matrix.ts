@@ -2,7 +2,8 @@
 // returned to at awkward moments, and judged by ffmpeg.
 //
 //   join    a watcher comes in the middle of something; three seconds of the stream later it has a capture
-//   skip    a watcher stops reading until the server has skipped it, and goes on to the stream's end
+//   skip    a watcher stops reading until the server has skipped it, and goes on to the stream's end; one that was not
+//           skipped, since what it missed fitted into the kernel's buffers, does not count
 //   return  the broadcaster is cut off, at a unit's end or anywhere, another comes with another stream of the same settings
 //
 // A capture is clean if ffmpeg has not a word to say to it from its first byte on, its first picture is a keyframe, and there
@@ -295,6 +296,7 @@ async function runSkips(encode: Encode, stream: Stream): Promise<void> {
         watcher.take(feed.arrived < resumeAt ? pauseAt : Number.POSITIVE_INFINITY);
     });
     await client.finish();
+    let skipped = 0;
     for (const { watcher, pauseAt } of slow) {
       await until(`${encode.name}: a slow watcher ends`, () => {
         watcher.take();
@@ -302,10 +304,13 @@ async function runSkips(encode: Encode, stream: Stream): Promise<void> {
       });
       watcher.close();
       const capture = watcher.bytes;
+      // The server's send buffer grows for a watcher that is quick at first, up to as much as some of these streams are long.
+      if (capture.length >= bytes.length) continue;
+      skipped++;
       const faults = faultsOf(await judge(capture, true), encode, captureSeconds);
-      if (capture.length >= bytes.length) faults.push(`not skipped with a backlog of ${backlog}`);
       count(row.skips, `${encode.name} skip at ${pauseAt}`, capture, faults);
     }
+    if (skipped === 0) throw new Error(`not a watcher was skipped with a backlog of ${backlog}`);
   } finally {
     await server.stop();
   }
