@@ -193,8 +193,8 @@ export class TestServer {
     return new Run([this.address, verb, ...flags], environment);
   }
 
-  dial(): Promise<Peer> {
-    return Peer.dial(this.port("tcp"));
+  dial(listener: "tcp" | "tls" = "tcp"): Promise<Peer> {
+    return Peer.dial(this.port(listener), listener === "tls");
   }
 
   /** Waits for a line of the server's log. */
@@ -254,17 +254,22 @@ export class Peer {
   /** How the other side ended it. */
   end: "open" | "fin" | "reset" = "open";
 
-  static async dial(port: number): Promise<Peer> {
+  /** With TLS it resolves once the handshake is done; any certificate will do. */
+  static async dial(port: number, secure = false): Promise<Peer> {
     const peer = new Peer();
+    const shaken = Promise.withResolvers<void>();
     const socket: SocketHandler<undefined> = {
       data: (_, bytes) => peer.#took(bytes),
       end: () => peer.#ended("fin"),
       close: (_, error) => peer.#ended(error === undefined ? "fin" : "reset"),
       drain: () => peer.#flush(),
       error: () => {},
+      handshake: () => shaken.resolve(),
     };
+    const tls = secure ? { tls: { rejectUnauthorized: false } } : {};
     try {
-      peer.#socket = await Bun.connect({ hostname: "127.0.0.1", port, allowHalfOpen: true, socket });
+      peer.#socket = await Bun.connect({ hostname: "127.0.0.1", port, allowHalfOpen: true, ...tls, socket });
+      if (secure) await shaken.promise;
     } catch (error) {
       // The server may have reset it before Bun knows of it.
       if (!(error instanceof Error && "code" in error && error.code === "ECONNRESET")) throw error;
@@ -315,6 +320,11 @@ export class Peer {
   async received(length: number): Promise<Uint8Array> {
     await until(`${length} bytes come`, () => this.length >= length);
     return this.bytes;
+  }
+
+  /** Waits until the kernel has taken all that was to be sent. */
+  async sent(): Promise<void> {
+    await until("all is sent", () => this.#unsent.length === 0);
   }
 
   /** Waits until the server has ended it, and ends it too. */

@@ -1,58 +1,14 @@
-// A watcher that takes nothing costs nobody anything: not the broadcaster, not the other watchers, not the server's
-// memory; and it goes on where its player can, or is told.
+// A watcher that takes nothing costs the broadcaster, the other watchers and the server's memory nothing; and it goes on where
+// its player can, or is closed.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import {
-  deadlineMs,
-  noise,
-  type Peer,
-  program,
-  sha256,
-  TestServer,
-  until,
-  watcherOkBytes,
-} from "./program.ts";
+import { feed, pausedWatcher, skip } from "./paced.ts";
+import { deadlineMs, noise, program, sha256, TestServer, until, watcherOkBytes } from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
 const login = "broadcast,user=fier,user_password=123";
 const mebi = 1024 * 1024;
-
-interface Reader {
-  /** How many bytes have come. */
-  readonly length: number;
-}
-
-/** Sends all of `bytes` no faster than the readers take them, so that none is ever far behind. */
-async function feed(broadcaster: Peer, bytes: Uint8Array, ...readers: Reader[]): Promise<void> {
-  const before = readers.map(({ length }) => length);
-  const came = (count: number) => readers.every(({ length }, index) => length - before[index] >= count);
-  const step = 131_072;
-  for (let from = 0; from < bytes.length; from += step) {
-    broadcaster.send(bytes.subarray(from, from + step));
-    if (!came(from - 2 * step)) await until("the readers keep up", () => came(from - 2 * step));
-  }
-  await until("all of it comes", () => came(bytes.length));
-}
-
-/** A watcher that asks for replies and takes nothing from the first byte on. */
-async function pausedWatcher(server: TestServer, channel: string, more = ""): Promise<Peer> {
-  const peer = await server.dial();
-  peer.request(`watch,user=fier,channel=${channel},reply=1,wait=60${more}`);
-  await server.watched(`fier/${channel}`, 1);
-  peer.pause();
-  return peer;
-}
-
-/** Where in `whole` a watcher left off that got `got`, and where it went on to the end. */
-function skip(got: Uint8Array, whole: Uint8Array): { leftOff: number; wentOn: number } {
-  let leftOff = 0;
-  while (leftOff < got.length && got[leftOff] === whole[leftOff]) leftOff++;
-  const rest = got.subarray(leftOff);
-  const wentOn = whole.length - rest.length;
-  if (Buffer.compare(rest, whole.subarray(wentOn)) !== 0) throw new Error("what came is not of the stream");
-  return { leftOff, wentOn };
-}
 
 describe("a watcher that stops reading", () => {
   let server: TestServer;
@@ -85,13 +41,13 @@ describe("a watcher that stops reading", () => {
     expect(await watcher.exit()).toBe(0);
     expect(sha256(reader.bytes)).toBe(sha256(whole));
     expect(sha256(watcher.bytes)).toBe(sha256(whole));
-    const { leftOff, wentOn } = skip(slow.bytes.subarray(watcherOkBytes), whole);
-    expect(leftOff).toBeGreaterThan(0);
-    expect(wentOn).toBeGreaterThan(leftOff);
-    expect(wentOn).toBeGreaterThan(48_000_000);
+    const { stoppedAt, resumedAt } = skip(slow.bytes.subarray(watcherOkBytes), whole);
+    expect(stoppedAt).toBeGreaterThan(0);
+    expect(resumedAt).toBeGreaterThan(stoppedAt);
+    expect(resumedAt).toBeGreaterThan(48_000_000);
   });
 
-  test("goes on with the first byte of a chunk where there are chunks, and leaves off behind one", async () => {
+  test("goes on with the first byte of a chunk where there are chunks, and stops behind one", async () => {
     const chunk = 10_007;
     const whole = noise(25_000_000, 32);
     const slow = await pausedWatcher(server, "chunks");
@@ -106,9 +62,9 @@ describe("a watcher that stops reading", () => {
     await feed(broadcaster, whole.subarray(20_000_000), reader);
     broadcaster.finish();
     expect(await slow.ended()).toBe("fin");
-    const { leftOff, wentOn } = skip(slow.bytes.subarray(watcherOkBytes), whole);
-    expect(wentOn).toBeGreaterThan(leftOff);
-    expect([leftOff % chunk, wentOn % chunk]).toEqual([0, 0]);
+    const { stoppedAt, resumedAt } = skip(slow.bytes.subarray(watcherOkBytes), whole);
+    expect(resumedAt).toBeGreaterThan(stoppedAt);
+    expect([stoppedAt % chunk, resumedAt % chunk]).toEqual([0, 0]);
   });
 
   test("is closed with a reset if it wants that, and not before", async () => {
@@ -217,9 +173,9 @@ describe("a watcher that is stuck", () => {
     expect(await strict.ended()).toBe("reset");
     broadcaster.send(whole.subarray(sent)).finish();
     expect(await slow.ended()).toBe("fin");
-    const { leftOff, wentOn } = skip(slow.bytes.subarray(watcherOkBytes), whole);
-    expect(leftOff).toBeLessThan(15_000_000);
-    expect(wentOn).toBeGreaterThan(leftOff);
+    const { stoppedAt, resumedAt } = skip(slow.bytes.subarray(watcherOkBytes), whole);
+    expect(stoppedAt).toBeLessThan(15_000_000);
+    expect(resumedAt).toBeGreaterThan(stoppedAt);
   });
 
   test("holds up neither the next broadcast nor its own end", async () => {
