@@ -11,19 +11,19 @@ export function slow(message: string): End {
   return { type: "aborted", error: new FstreamError("slow", message) };
 }
 
-/** What a watcher is told whose channel ended before there was anything for it. */
-export function cutShort(end: End): End {
+/** The end for a watcher whose channel ended before there was anything for it. */
+export function endedBeforeStart(end: End): End {
   if (end.type === "aborted" && end.error.code === "shutting_down") return end;
   const error = new FstreamError("not_live", "the broadcast ended before there was anything to start with");
   return { type: "aborted", error };
 }
 
-/** Who broadcasts, as far as the relay cares. */
+/** A broadcaster, as far as the relay cares. */
 export interface Broadcaster {
   readonly channelPassword: string;
   /** Chunk size in bytes, 0: none. */
   readonly bufsize: number;
-  /** It is not the channel's broadcaster any more, and must stop: `replaced`, `shutting_down`, silent too long, or more than its bit rate. */
+  /** It is not the channel's broadcaster any more, and must stop: `replaced`, `shutting_down`, silent too long, above its bit rate. */
   dismissed(error: FstreamError): void;
 }
 
@@ -38,14 +38,6 @@ export interface Broadcast {
   /** How many watchers have their cursor in it. */
   watchers: number;
 }
-
-/** Where a channel stands, for those who watch it. channel.ts draws how one leads to the other. */
-export type ChannelState =
-  | { readonly type: "awaited" }
-  | { readonly type: "live"; readonly broadcast: Broadcast }
-  /** The broadcaster is gone and may come back until `untilMs`; else it ends as `end` says. */
-  | { readonly type: "held"; readonly broadcast: Broadcast; readonly untilMs: number; readonly end: End }
-  | { readonly type: "ended"; readonly broadcast: Broadcast | undefined; readonly end: End };
 
 /** A watcher that has not come to the end of its broadcast when so many more have begun is closed. */
 const maxBroadcastsBehind = 8;

@@ -1,6 +1,6 @@
-// One channel: at most one broadcaster, a ring of its recent bytes, and its audience.
+// One channel: at most one broadcaster, the stream that it carries, and its audience.
 //
-//               broadcaster --append--> [ ring | cut points | timeline ] --fan-out--> audience
+//               broadcaster --ingest--> stream [ ring | cut points | timeline ] --fan-out--> audience
 //
 //   awaited --begin--> live --end--> held --begin--> live ...         only watchers that wait make a channel
 //                        |             '--in vain--> ended            "awaited"; an ended one is out of the relay's
@@ -10,19 +10,25 @@
 
 import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
-import { Audience, type AudienceOptions } from "./audience.ts";
-import { BitrateLimit } from "./bitrate.ts";
-import { type Broadcast, type Broadcaster, type ChannelState, type End, leadsNowhere } from "./broadcast.ts";
-import { type Budget, Share } from "./budget.ts";
+import { Audience } from "./audience.ts";
+import { type Broadcast, type Broadcaster, type End, slow } from "./broadcast.ts";
+import type { Budget } from "./budget.ts";
+import type { ChannelState } from "./channelstate.ts";
+import { ChunkCutPoints } from "./chunkcutpoints.ts";
 import type { Clock } from "./clock.ts";
-import { ChunkCutPoints, SniffedCutPoints } from "./cutpoints.ts";
+import type { CutPoints } from "./cutpoints.ts";
+import type { DeadlineOptions } from "./deadlines.ts";
 import { FanOut } from "./fanout.ts";
-import { type Receive, Ring } from "./ring.ts";
-import { Timeline } from "./timeline.ts";
+import { Footprint } from "./footprint.ts";
+import { Ingest } from "./ingest.ts";
+import type { Receive } from "./ring.ts";
+import { SniffedCutPoints } from "./sniffedcutpoints.ts";
+import { Stream } from "./stream.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
 import type { WorkTimes } from "./worktime.ts";
 
-export interface ChannelOptions extends AudienceOptions {
+export interface ChannelOptions extends DeadlineOptions {
+  readonly backlogBytes: number;
   readonly maxDelayMs: number;
   /** Bits a second that a broadcaster may send on average; 0: no limit. */
   readonly maxBitrate: number;
@@ -32,7 +38,7 @@ export interface ChannelOptions extends AudienceOptions {
   readonly holdEndedMs: number;
 }
 
-/** What happens in a channel that somebody may want to log or count. */
+/** What happens in a channel that may be logged or counted. */
 export interface ChannelEvents {
   /** It is known what the broadcast is, or that it is nothing known: `info` says it. Once a broadcast. */
   recognised(channel: Channel): void;
@@ -40,7 +46,7 @@ export interface ChannelEvents {
   skipped(channel: Channel, bytes: number): void;
   /** The newest join point has left the ring: a backlog of `neededBytes` would hold it. Once a broadcast. */
   backlogShort(channel: Channel, neededBytes: number): void;
-  /** Nobody broadcasts here any more or is awaited: who asks from now on makes a new channel. */
+  /** It is over, or no longer awaited: the next broadcaster or watcher makes a new channel. */
   closed(channel: Channel): void;
   /** What was recognised is passed on as opaque from here on, for this reason. */
   opaque(channel: Channel, reason: string): void;
@@ -60,44 +66,45 @@ export interface ChannelParts {
   readonly samePassword: (a: string, b: string) => boolean;
 }
 
-/** What `bitrate` is an average of, milliseconds. */
-const bitrateMs = 5000;
-
 export class Channel {
   readonly user: string;
   readonly name: string;
   readonly #parts: ChannelParts;
-  readonly #timeline = new Timeline();
+  readonly #stream = new Stream();
   readonly #audience: Audience;
   readonly #fanOut: FanOut;
-  /** What is kept beside the ring: of the newest broadcast, and of those before it that watchers are still in. */
-  readonly #share: Share;
-  #broadcasts: Broadcast[] = [];
-  #state: ChannelState = { type: "awaited" };
-  #ring: Ring | undefined;
+  readonly #ingest: Ingest;
+  readonly #footprint: Footprint;
   #reportedShort = false;
-  #recognised = false;
-  /** Of the broadcast that is on. */
-  #bitrateLimit: BitrateLimit | undefined;
-  #bytesIn = 0;
 
   constructor(user: string, name: string, parts: ChannelParts) {
     this.user = user;
     this.name = name;
     this.#parts = parts;
     const { options, clock, events } = parts;
-    this.#audience = new Audience(options, clock, this.#timeline, {
+    this.#audience = new Audience(options, clock, this.#stream, {
       skipped: (bytes) => events.skipped(this, bytes),
       backlogShort: (neededBytes) => this.#backlogShort(neededBytes),
       empty: () => this.#emptied(),
       failed: (error) => events.failed(this, error),
     });
-    this.#share = new Share(parts.budget);
+    this.#footprint = new Footprint(parts.budget, this.#stream, this.#audience, (reason) =>
+      events.opaque(this, reason),
+    );
+    this.#ingest = new Ingest(this.#stream, clock, options.maxBitrate, {
+      added: () => {
+        this.#footprint.update();
+        this.#audience.placePending();
+      },
+      wake: () => this.#fanOut.wake(),
+      recognised: () => events.recognised(this),
+      exceeded: (broadcast, error) => this.#dismiss(broadcast, error),
+    });
     this.#fanOut = new FanOut(clock, options.maxDelayMs, () => this.#audience.pass());
   }
 
   get state(): ChannelState["type"] {
-    return this.#state.type;
+    return this.#stream.state.type;
   }
 
   /** Watchers that are there, those that wait for something to be sent included. */
@@ -112,7 +119,7 @@ export class Channel {
 
   /** Bytes since the channel began. */
   get bytesIn(): number {
-    return this.#bytesIn;
+    return this.#ingest.bytes;
   }
 
   get bytesOut(): number {
@@ -121,79 +128,67 @@ export class Channel {
 
   /** What is known of the stream; undefined before the first broadcast. */
   get info(): StreamInfo | undefined {
-    return this.#state.type === "awaited" ? undefined : this.#state.broadcast?.cutPoints.info;
+    return this.#stream.broadcast?.cutPoints.info;
   }
 
   /** Bits a second that came in, on the average of the last few seconds of the stream; 0 while there are none. */
   get bitrate(): number {
-    const { newestMs } = this.#timeline;
-    const before = this.#timeline.offsetAt(newestMs - bitrateMs);
-    const ms = this.#timeline.ageOf(before);
-    return ms === 0 ? 0 : Math.round(((this.#bytesIn - before) * 8000) / ms);
+    return this.#stream.bitrate;
   }
 
   /** How far apart the last two join points came, milliseconds; undefined where there are none. */
   get joinIntervalMs(): number | undefined {
-    if (this.#state.type === "awaited" || this.#state.broadcast === undefined) return undefined;
-    const { cutPoints, start } = this.#state.broadcast;
-    const newest = cutPoints.kind === "marked" ? cutPoints.newestJoin(this.#bytesIn) : undefined;
-    const before = newest === undefined ? undefined : cutPoints.joinAtOrBefore(newest.offset - 1);
-    if (newest === undefined || before === undefined || before.offset < start) return undefined;
-    return this.#timeline.ageOf(before.offset) - this.#timeline.ageOf(newest.offset);
+    return this.#stream.joinIntervalMs;
   }
 
-  /** Whether nobody is left who needs it. */
+  /** Whether it is over, or was never begun, and no watcher needs it. */
   get idle(): boolean {
     return this.watchers === 0 && (this.state === "awaited" || this.state === "ended");
   }
+
+  /** Whether watchers need a password. */
+  get guarded(): boolean {
+    const { broadcast } = this.#stream;
+    return broadcast !== undefined && broadcast.broadcaster.channelPassword !== "";
+  }
+
+  /** Whether a watcher with that password may watch. */
+  admits(password: string): boolean {
+    const { broadcast } = this.#stream;
+    return broadcast === undefined || this.#admits(broadcast.broadcaster, password);
+  }
+
+  #admits({ channelPassword }: Broadcaster, password: string): boolean {
+    return channelPassword === "" || this.#parts.samePassword(channelPassword, password);
+  }
+
+  // The broadcaster.
 
   /**
    * Begins a broadcast, dismissing the one that is on. Watchers stay, but for those whose password is not the new
    * broadcast's. Throws FstreamError `limit` if there is no memory for the channel.
    */
   begin(broadcaster: Broadcaster): Broadcast {
-    this.#ring ??= new Ring({
-      capacityBytes: this.#parts.options.backlogBytes,
-      budget: this.#parts.budget,
-      evicting: (segment) => this.#audience.evicting(segment),
-    });
-    const start = this.#ring.head;
-    const cutPoints =
-      broadcaster.bufsize > 0 ? new ChunkCutPoints(start, broadcaster.bufsize) : this.#sniffedCutPoints();
-    const before = this.#state;
-    if (before.type === "live") this.#audience.finishDetection(before.broadcast);
-    const broadcast: Broadcast = { broadcaster, start, cutPoints, watchers: 0 };
-    const state: Extract<ChannelState, { type: "live" }> = { type: "live", broadcast };
-    this.#state = state;
-    if (before.type === "live" || before.type === "held") this.#follow(before.broadcast, broadcast);
-    this.#broadcasts.push(broadcast);
+    const { clock, budget, options } = this.#parts;
+    const evicting = (segment: number) => this.#audience.evicting(segment);
+    const ring = this.#stream.open({ backlogBytes: options.backlogBytes, budget, evicting });
+    const before = this.#stream.state;
+    if (before.type === "live") this.#finishDetection(before.broadcast);
     this.#reportedShort = false;
-    this.#recognised = false;
-    const nowMs = this.#parts.clock.nowMs();
-    const { maxBitrate } = this.#parts.options;
-    this.#bitrateLimit = maxBitrate === 0 ? undefined : new BitrateLimit(maxBitrate, nowMs);
-    this.#timeline.note(start, nowMs);
+    this.#ingest.begin();
+    const cutPoints = this.#cutPoints(broadcaster, ring.head);
+    const broadcast = this.#stream.begin(broadcaster, cutPoints, clock.nowMs());
     if (before.type === "live") {
       const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
       this.#guard(() => before.broadcast.broadcaster.dismissed(error));
     }
-    this.#audience.begin(state, this.#ring, (watcher) => this.#admits(broadcaster, watcher.options.password));
-    this.#account();
+    this.#audience.begin(broadcast, (watcher) => this.#admits(broadcaster, watcher.options.password));
+    this.#footprint.update();
     return broadcast;
   }
 
-  /** Has the watchers of one broadcast go on with the next. */
-  #follow(before: Broadcast, next: Broadcast): void {
-    before.end = next.start;
-    before.next = next;
-    const earlier = this.#broadcasts.at(-2);
-    // One that nobody can be in, nor come to, is left out: there may be any number of them.
-    if (earlier === undefined || before.watchers > 0 || !leadsNowhere(earlier, before)) return;
-    earlier.next = next;
-    this.#broadcasts.pop();
-  }
-
-  #sniffedCutPoints(): SniffedCutPoints {
+  #cutPoints({ bufsize }: Broadcaster, start: number): CutPoints {
+    if (bufsize > 0) return new ChunkCutPoints(start, bufsize);
     const { clock, events, workTimes } = this.#parts;
     return new SniffedCutPoints(clock, workTimes.begin(this.user), {
       opaque: (reason, error) => {
@@ -205,42 +200,12 @@ export class Channel {
 
   /** Adds bytes of `broadcast`; those of one that is over are dropped. Ends it if they are more than its bit rate allows. */
   append(broadcast: Broadcast, bytes: Uint8Array): void {
-    const ring = this.#ring;
-    if (this.#state.type !== "live" || this.#state.broadcast !== broadcast || ring === undefined) return;
-    const nowMs = this.#parts.clock.nowMs();
-    // Segment by segment, so that the cut points have seen what is in the ring when some of it has to leave.
-    for (let from = 0; from < bytes.length; from += ring.segmentBytes) {
-      const part = bytes.length <= ring.segmentBytes ? bytes : bytes.subarray(from, from + ring.segmentBytes);
-      ring.append(part);
-      this.#added(broadcast, ring, part, nowMs);
-    }
-    this.#fanOut.wake();
-    this.#limitBitrate(broadcast, bytes.length, nowMs);
+    this.#ingest.append(broadcast, bytes);
   }
 
-  /**
-   * Adds bytes of `broadcast` as `append` does, but `receive` writes them where they are to be: without a copy in between.
-   * Gives how many they were.
-   */
+  /** The same for what `receive` writes into the ring itself. Gives how many bytes that were. */
   fill(broadcast: Broadcast, receive: Receive): number {
-    const ring = this.#ring;
-    if (this.#state.type !== "live" || this.#state.broadcast !== broadcast || ring === undefined) return 0;
-    const bytes = ring.fill(receive);
-    if (bytes.length === 0) return 0;
-    const nowMs = this.#parts.clock.nowMs();
-    this.#added(broadcast, ring, bytes, nowMs);
-    this.#fanOut.wake();
-    this.#limitBitrate(broadcast, bytes.length, nowMs);
-    return bytes.length;
-  }
-
-  #limitBitrate(broadcast: Broadcast, bytes: number, nowMs: number): void {
-    if (this.#bitrateLimit === undefined || this.#bitrateLimit.take(bytes, nowMs)) return;
-    const { maxBitrate } = this.#parts.options;
-    this.#dismiss(
-      broadcast,
-      new FstreamError("limit", `more than the ${maxBitrate} bits a second that are allowed here`),
-    );
+    return this.#ingest.fill(broadcast, receive);
   }
 
   /** Ends `broadcast`, which is on, for a fault of its broadcaster. */
@@ -249,109 +214,30 @@ export class Channel {
     this.end(broadcast, { type: "aborted", error });
   }
 
-  /** The ring has got `bytes`, its newest. */
-  #added({ cutPoints }: Broadcast, ring: Ring, bytes: Uint8Array, nowMs: number): void {
-    const { head, tail } = ring;
-    this.#bytesIn = head;
-    this.#timeline.note(head, nowMs);
-    this.#timeline.forget(tail);
-    cutPoints.feed(bytes, head - bytes.length);
-    cutPoints.forget(tail);
-    this.#account();
-    this.#audience.look();
-    if (this.#recognised || cutPoints.kind === "sniffing") return;
-    this.#recognised = true;
-    this.#parts.events.recognised(this);
-  }
-
-  /** Counts what is kept beside the ring. The newest broadcast is given up if that is too much. */
-  #account(): void {
-    while (this.#broadcasts.length > 1 && this.#broadcasts[0].watchers === 0) this.#broadcasts.shift();
-    const newest = this.#broadcasts[this.#broadcasts.length - 1];
-    if (!this.#share.fits(this.#heldBytes)) this.#audience.endHolders();
-    const { kind } = newest.cutPoints;
-    if (!this.#share.fits(this.#heldBytes) && (kind === "marked" || kind === "sniffing")) {
-      newest.cutPoints.giveUp();
-      this.#parts.events.opaque(this, "too much would have to be kept of it");
-    }
-    this.#share.set(this.#heldBytes);
-  }
-
-  /** Bytes that are kept beside the ring. */
-  get #heldBytes(): number {
-    let bytes = this.#audience.prefixes.heldBytes;
-    for (const { cutPoints } of this.#broadcasts) bytes += cutPoints.heldBytes;
-    return bytes;
-  }
-
   /**
    * The broadcaster is gone: in order, or not. Watchers are held for its return as the settings have it; then, or
    * if it does not come, they get what they are owed and are ended.
    */
   end(broadcast: Broadcast, end: End): void {
-    if (this.#state.type !== "live" || this.#state.broadcast !== broadcast) return;
-    this.#audience.finishDetection(broadcast);
+    if (!this.#stream.isLive(broadcast)) return;
+    this.#finishDetection(broadcast);
     const { holdMs, holdEndedMs } = this.#parts.options;
     const forMs = end.type === "orderly" ? holdEndedMs : holdMs;
     if (forMs === 0) {
       this.#close(end);
       return;
     }
-    const state: ChannelState = { type: "held", broadcast, untilMs: this.#parts.clock.nowMs() + forMs, end };
-    this.#state = state;
-    this.#audience.standStill(state);
+    this.#stream.state = { type: "held", broadcast, untilMs: this.#parts.clock.nowMs() + forMs, end };
+    this.#audience.broadcasterGone();
   }
 
-  /** Ends the channel for everybody: the server stops. The broadcaster is dismissed with `error`. */
-  stop(error: FstreamError): void {
-    if (this.#state.type === "ended") return;
-    if (this.#state.type === "live") {
-      const { broadcast } = this.#state;
-      this.#audience.finishDetection(broadcast);
-      this.#guard(() => broadcast.broadcaster.dismissed(error));
-    }
-    this.#close({ type: "aborted", error });
+  /** `broadcast` is over, and so is what was unclear about it: pending watchers may have a place. */
+  #finishDetection(broadcast: Broadcast): void {
+    broadcast.cutPoints.finishDetection();
+    this.#audience.placePending();
   }
 
-  /** Ends the watchers of an ended channel that are still owed bytes. */
-  abandon(): void {
-    this.#audience.abandon();
-  }
-
-  /** Whether watchers need a password. */
-  get guarded(): boolean {
-    const { broadcast } = "broadcast" in this.#state ? this.#state : {};
-    return broadcast !== undefined && broadcast.broadcaster.channelPassword !== "";
-  }
-
-  /** Whether a watcher with that password may watch. */
-  admits(password: string): boolean {
-    const { broadcast } = "broadcast" in this.#state ? this.#state : {};
-    return broadcast === undefined || this.#admits(broadcast.broadcaster, password);
-  }
-
-  /** After a bug in the channel itself: ends it for everybody, without another step that may fail. */
-  abort(error: FstreamError): void {
-    const { type } = this.#state;
-    if (this.#state.type === "live") {
-      const { broadcaster } = this.#state.broadcast;
-      this.#guard(() => broadcaster.dismissed(error));
-    }
-    const end: End = { type: "aborted", error };
-    this.#state = { type: "ended", broadcast: undefined, end };
-    this.#fanOut.stop();
-    this.#audience.endAll(end);
-    this.#release();
-    if (type !== "ended") this.#parts.events.closed(this);
-  }
-
-  #guard(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.#parts.events.failed(this, error);
-    }
-  }
+  // Watchers.
 
   /** A watcher comes. Throws `forbidden` for a wrong channel password. */
   watch(outlet: Outlet, options: WatcherOptions): Watcher {
@@ -359,44 +245,68 @@ export class Channel {
     return this.#audience.add(outlet, options);
   }
 
+  /** Ends the watchers of an ended channel that are still owed bytes. */
+  abandon(): void {
+    this.#audience.endAll(slow("others of this user's streams have ended since, and need the room"));
+  }
+
+  #emptied(): void {
+    if (this.state === "awaited") this.#parts.events.closed(this);
+    else if (this.state === "ended") this.#release();
+  }
+
+  // Time, and the end.
+
   /** Does what has become due. */
   sweep(nowMs: number): void {
-    const state = this.#state;
+    const { state, timeline } = this.#stream;
     const { broadcasterTimeoutMs } = this.#parts.options;
     if (state.type === "held" && nowMs >= state.untilMs) this.#close(state.end);
-    if (state.type === "live" && broadcasterTimeoutMs > 0) {
-      if (nowMs - this.#timeline.newestMs >= broadcasterTimeoutMs) {
-        const error = new FstreamError("disconnected", `nothing came for ${broadcasterTimeoutMs / 1000} s`);
-        this.#dismiss(state.broadcast, error);
-      }
+    const isSilent = broadcasterTimeoutMs > 0 && nowMs - timeline.newestMs >= broadcasterTimeoutMs;
+    if (state.type === "live" && isSilent) {
+      const message = `nothing came for ${broadcasterTimeoutMs / 1000} s`;
+      this.#dismiss(state.broadcast, new FstreamError("disconnected", message));
     }
     this.#audience.sweep(nowMs);
   }
 
+  /** Ends the channel for all: the server stops. The broadcaster is dismissed with `error`. */
+  stop(error: FstreamError): void {
+    const { state } = this.#stream;
+    if (state.type === "ended") return;
+    if (state.type === "live") {
+      this.#finishDetection(state.broadcast);
+      this.#guard(() => state.broadcast.broadcaster.dismissed(error));
+    }
+    this.#close({ type: "aborted", error });
+  }
+
+  /** After a bug in the channel itself: ends it for all, without another step that may fail. */
+  abort(error: FstreamError): void {
+    const { state } = this.#stream;
+    if (state.type === "live") this.#guard(() => state.broadcast.broadcaster.dismissed(error));
+    const end: End = { type: "aborted", error };
+    this.#stream.state = { type: "ended", broadcast: undefined, end };
+    this.#fanOut.stop();
+    this.#audience.endAll(end);
+    this.#release();
+    if (state.type !== "ended") this.#parts.events.closed(this);
+  }
+
   #close(end: End): void {
-    const broadcast = "broadcast" in this.#state ? this.#state.broadcast : undefined;
+    const { broadcast } = this.#stream;
     // All of it was meant to be there: the beginning of a fragment, too, that would have been patched.
     if (end.type === "orderly") broadcast?.cutPoints.conclude();
-    const state: ChannelState = { type: "ended", broadcast, end };
-    this.#state = state;
+    this.#stream.state = { type: "ended", broadcast, end };
     this.#fanOut.stop();
-    this.#audience.standStill(state);
+    this.#audience.broadcasterGone();
     if (this.watchers === 0) this.#release();
     this.#parts.events.closed(this);
   }
 
-  #emptied(): void {
-    if (this.#state.type === "awaited") this.#parts.events.closed(this);
-    else if (this.#state.type === "ended") this.#release();
-  }
-
   #release(): void {
-    this.#ring?.release();
-    this.#ring = undefined;
-    this.#audience.release();
-    this.#broadcasts = [];
-    this.#share.set(0);
-    if (this.#state.type === "ended") this.#state = { ...this.#state, broadcast: undefined };
+    this.#stream.release();
+    this.#footprint.clear();
   }
 
   #backlogShort(neededBytes: number): void {
@@ -405,7 +315,11 @@ export class Channel {
     this.#parts.events.backlogShort(this, neededBytes);
   }
 
-  #admits({ channelPassword }: Broadcaster, password: string): boolean {
-    return channelPassword === "" || this.#parts.samePassword(channelPassword, password);
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#parts.events.failed(this, error);
+    }
   }
 }

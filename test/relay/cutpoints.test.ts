@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { noHeader } from "../../src/media/detector.ts";
-import { ChunkCutPoints, type CutPoints } from "../../src/relay/cutpoints.ts";
+import { ChunkCutPoints } from "../../src/relay/chunkcutpoints.ts";
+import type { CutPoints } from "../../src/relay/cutpoints.ts";
 import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes, sniffedCutPoints, wavHead } from "./streams.ts";
 
 function feed(cutPoints: CutPoints, offset: number, ...parts: Uint8Array[]): number {

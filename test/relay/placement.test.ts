@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Header } from "../../src/media/detector.ts";
-import { ChunkCutPoints, type CutPoints } from "../../src/relay/cutpoints.ts";
+import { ChunkCutPoints } from "../../src/relay/chunkcutpoints.ts";
+import type { CutPoints } from "../../src/relay/cutpoints.ts";
 import type { Join } from "../../src/relay/joins.ts";
 import { Patches } from "../../src/relay/patches.ts";
 import {
@@ -54,7 +55,7 @@ function cutsOf(kind: CutPoints["kind"], joins: readonly number[] = []): CutPoin
 function windowOf(cutPoints: CutPoints, tail: number, head: number, start = 0): BroadcastWindow {
   const broadcaster = { channelPassword: "", bufsize: 0, dismissed: () => {} };
   const broadcast = { broadcaster, start, cutPoints, watchers: 0 };
-  return { ...broadcast, broadcast, tail, head };
+  return { broadcast, tail, head };
 }
 
 /** The offset of a place, or "wait". */
@@ -166,30 +167,37 @@ describe("a watcher that stopped", () => {
 
   test("goes on at the newest join point ahead of it", () => {
     const window = windowOf(cutsOf("marked", [300, 500]), 200, 600);
-    expect(at(nextPlace(window, 310, window.broadcast))).toBe(500);
-    expect(at(nextPlace(window, 500, window.broadcast))).toBe(500);
+    expect(at(nextPlace(window, { broadcast: window.broadcast, cursor: 310 }))).toBe(500);
+    expect(at(nextPlace(window, { broadcast: window.broadcast, cursor: 500 }))).toBe(500);
   });
 
   test("never goes back: it waits for the next one", () => {
     const window = windowOf(cutsOf("marked", [300, 500]), 200, 600);
-    expect(at(nextPlace(window, 501, window.broadcast))).toBe("wait");
+    expect(at(nextPlace(window, { broadcast: window.broadcast, cursor: 501 }))).toBe("wait");
   });
 
   test("comes from an earlier broadcast to the first join point of this one", () => {
     const window = windowOf(cutsOf("marked", [430, 500]), 200, 600, 400);
-    expect(at(nextPlace(window, 400, other))).toBe(430);
-    expect(at(nextPlace(windowOf(new ChunkCutPoints(400, 70), 200, 600, 400), 390, other))).toBe(400);
-    expect(at(nextPlace(windowOf(cutsOf("opaque"), 200, 600, 400), 400, other))).toBe(400);
+    expect(at(nextPlace(window, { broadcast: other, cursor: 400 }))).toBe(430);
+    expect(
+      at(nextPlace(windowOf(new ChunkCutPoints(400, 70), 200, 600, 400), { broadcast: other, cursor: 390 })),
+    ).toBe(400);
+    expect(at(nextPlace(windowOf(cutsOf("opaque"), 200, 600, 400), { broadcast: other, cursor: 400 }))).toBe(
+      400,
+    );
   });
 
   test("waits while it is not known what the stream is, unless what it has got is opaque", () => {
     const window = windowOf(cutsOf("sniffing"), 200, 600, 400);
-    const from = (cutPoints: CutPoints) => windowOf(cutPoints, 0, 400).broadcast;
-    expect(at(nextPlace(window, 400, other))).toBe("wait");
-    expect(at(nextPlace(window, 410, window.broadcast))).toBe("wait");
-    expect(at(nextPlace(window, 400, from(new ChunkCutPoints(0, 70))))).toBe("wait");
-    expect(at(nextPlace(window, 400, from(cutsOf("opaque"))))).toBe(400);
+    const from = (cutPoints: CutPoints) => ({
+      broadcast: windowOf(cutPoints, 0, 400).broadcast,
+      cursor: 400,
+    });
+    expect(at(nextPlace(window, { broadcast: other, cursor: 400 }))).toBe("wait");
+    expect(at(nextPlace(window, { broadcast: window.broadcast, cursor: 410 }))).toBe("wait");
+    expect(at(nextPlace(window, from(new ChunkCutPoints(0, 70))))).toBe("wait");
+    expect(at(nextPlace(window, from(cutsOf("opaque"))))).toBe(400);
     // One that was a container before, with a header that can't be repeated.
-    expect(at(nextPlace(window, 400, from({ ...cutsOf("opaque"), fixedAt: () => "moov" })))).toBe("wait");
+    expect(at(nextPlace(window, from({ ...cutsOf("opaque"), fixedAt: () => "moov" })))).toBe("wait");
   });
 });

@@ -2,7 +2,7 @@
 // small as can be, whose join points lie where the test wants them.
 
 import { concat } from "../../src/media/bytes.ts";
-import { SniffedCutPoints } from "../../src/relay/cutpoints.ts";
+import { SniffedCutPoints } from "../../src/relay/sniffedcutpoints.ts";
 import { WorkTimes } from "../../src/relay/worktime.ts";
 import { FakeClock } from "./clock.ts";
 

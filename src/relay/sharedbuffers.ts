@@ -5,7 +5,7 @@
 /** Smaller ones are part of what any watcher takes. Bytes. */
 const leastBytes = 16 * 1024;
 
-export class Prefixes {
+export class SharedBuffers {
   /** By how many watchers each is waited for. */
   readonly #uses = new Map<ArrayBufferLike, { count: number; readonly bytes: number }>();
   #heldBytes = 0;
@@ -16,8 +16,7 @@ export class Prefixes {
   }
 
   /** A watcher has yet to be sent this. */
-  add(bytes: Uint8Array): void {
-    const { buffer } = bytes;
+  add({ buffer }: Uint8Array): void {
     if (buffer.byteLength < leastBytes) return;
     const use = this.#uses.get(buffer);
     if (use !== undefined) use.count++;

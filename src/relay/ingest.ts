@@ -1,0 +1,96 @@
+// How the bytes of the broadcast that is on come into its channel's ring, and what they bring about at once: the cut points
+// see them, and they count for the bit rate that a broadcaster may have. Watchers get them from the fan-out.
+
+import { FstreamError } from "../errors.ts";
+import { BitrateLimit } from "./bitrate.ts";
+import type { Broadcast } from "./broadcast.ts";
+import type { Clock } from "./clock.ts";
+import type { Receive, Ring } from "./ring.ts";
+import type { Stream } from "./stream.ts";
+
+export interface IngestEvents {
+  /** The ring has got bytes, and the cut points have seen them. Before the next segment of them is added. */
+  added(): void;
+  /** All of a piece is there. */
+  wake(): void;
+  /** It is known what the broadcast is, or that it is nothing known. Once a broadcast. */
+  recognised(): void;
+  /** More has come than the broadcaster may send. */
+  exceeded(broadcast: Broadcast, error: FstreamError): void;
+}
+
+export class Ingest {
+  readonly #stream: Stream;
+  readonly #clock: Clock;
+  /** Bits a second; 0: no limit. */
+  readonly #maxBitrate: number;
+  readonly #events: IngestEvents;
+  #limit: BitrateLimit | undefined;
+  #recognised = false;
+  /** Bytes since the channel began. */
+  bytes = 0;
+
+  constructor(stream: Stream, clock: Clock, maxBitrate: number, events: IngestEvents) {
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#maxBitrate = maxBitrate;
+    this.#events = events;
+  }
+
+  /** Another broadcast begins. */
+  begin(): void {
+    this.#recognised = false;
+    if (this.#maxBitrate > 0) this.#limit = new BitrateLimit(this.#maxBitrate, this.#clock.nowMs());
+  }
+
+  /** Adds bytes of `broadcast`; those of one that is over are dropped. */
+  append(broadcast: Broadcast, bytes: Uint8Array): void {
+    const ring = this.#ringOf(broadcast);
+    if (ring === undefined) return;
+    const nowMs = this.#clock.nowMs();
+    // Segment by segment, so that the cut points have seen what is in the ring when some of it has to leave.
+    for (let from = 0; from < bytes.length; from += ring.segmentBytes) {
+      const part = bytes.length <= ring.segmentBytes ? bytes : bytes.subarray(from, from + ring.segmentBytes);
+      ring.append(part);
+      this.#added(broadcast, ring, part, nowMs);
+    }
+    this.#events.wake();
+    this.#count(broadcast, bytes.length, nowMs);
+  }
+
+  /**
+   * Adds bytes of `broadcast` as `append` does, but `receive` writes them where they are to be: without a copy in between.
+   * Gives how many they were.
+   */
+  fill(broadcast: Broadcast, receive: Receive): number {
+    const ring = this.#ringOf(broadcast);
+    if (ring === undefined) return 0;
+    const bytes = ring.fill(receive);
+    if (bytes.length === 0) return 0;
+    const nowMs = this.#clock.nowMs();
+    this.#added(broadcast, ring, bytes, nowMs);
+    this.#events.wake();
+    this.#count(broadcast, bytes.length, nowMs);
+    return bytes.length;
+  }
+
+  #ringOf(broadcast: Broadcast): Ring | undefined {
+    return this.#stream.isLive(broadcast) ? this.#stream.ring : undefined;
+  }
+
+  /** The ring has got `bytes`, its newest. */
+  #added(broadcast: Broadcast, ring: Ring, bytes: Uint8Array, nowMs: number): void {
+    this.bytes = ring.head;
+    this.#stream.added(broadcast, ring, bytes, nowMs);
+    this.#events.added();
+    if (this.#recognised || broadcast.cutPoints.kind === "sniffing") return;
+    this.#recognised = true;
+    this.#events.recognised();
+  }
+
+  #count(broadcast: Broadcast, bytes: number, nowMs: number): void {
+    if (this.#limit === undefined || this.#limit.take(bytes, nowMs)) return;
+    const message = `more than the ${this.#maxBitrate} bits a second that are allowed here`;
+    this.#events.exceeded(broadcast, new FstreamError("limit", message));
+  }
+}

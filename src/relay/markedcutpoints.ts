@@ -1,0 +1,57 @@
+// Cut points of a container, as its detector reports them. None before it has reported any.
+
+import type { Header } from "../media/detector.ts";
+import type { CutPlaces } from "./cutpoints.ts";
+import { type Join, Joins } from "./joins.ts";
+import { type Mark, Marks } from "./marks.ts";
+
+/** At most so many unit ends are remembered; with more, those closest together are forgotten. */
+const maxUnits = 16_384;
+/** What a unit end takes, bytes. */
+const unitBytes = 32;
+
+export class MarkedCutPoints implements CutPlaces {
+  readonly #joins = new Joins();
+  readonly #units = new Marks<Mark>(maxUnits);
+
+  get joinDistance(): number {
+    return this.#joins.distance;
+  }
+
+  get heldBytes(): number {
+    return this.#joins.heldBytes + this.#units.size * unitBytes;
+  }
+
+  addJoin(offset: number, header: Header): void {
+    this.#joins.push({ offset, header });
+  }
+
+  addUnit(offset: number): void {
+    this.#units.push({ offset });
+  }
+
+  newestJoin(): Join | undefined {
+    return this.#joins.newest;
+  }
+
+  joinAtOrAfter(offset: number): Join | undefined {
+    return this.#joins.atOrAfter(offset);
+  }
+
+  joinAtOrBefore(offset: number): Join | undefined {
+    return this.#joins.atOrBefore(offset);
+  }
+
+  unitEnd(offset: number): number | undefined {
+    return this.#units.atOrAfter(offset)?.offset;
+  }
+
+  unitEndBefore(offset: number): number | undefined {
+    return this.#units.atOrBefore(offset)?.offset;
+  }
+
+  forget(tail: number): void {
+    this.#joins.forget(tail);
+    this.#units.dropBefore(tail);
+  }
+}
