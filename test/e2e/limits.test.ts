@@ -90,7 +90,7 @@ describe("a limit", () => {
     // Nobody waits longer than max_wait.
     for (const peer of waiting) {
       expect(await refusal(peer)).toBe(
-        "error,code=not_live,message*=nobody began to broadcast on this channel",
+        "error,code=not_live,message*=no broadcast began on this channel",
       );
     }
     const again = await server.dial();
