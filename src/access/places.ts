@@ -8,7 +8,7 @@ import { networksOf } from "../auth/network.ts";
 import { FstreamError } from "../errors.ts";
 
 export interface PlacesOptions {
-  readonly max: number;
+  readonly maxWaiting: number;
   /** Whether an address is exempt from the share for each network; its places are not given to others either. */
   readonly exempt: (address: string) => boolean;
 }
@@ -48,17 +48,18 @@ export class Places {
 
   /** Takes a place. Throws FstreamError `limit` if there is none; calls `dropped` if it is given to another later. */
   take(address: string, dropped: (error: FstreamError) => void): Place {
-    const { max, exempt } = this.#options;
+    const { maxWaiting, exempt } = this.#options;
     const networks = networksOf(address);
     const free = exempt(address);
     const isOver = (network: string, width: number) =>
-      (this.#byNetwork.get(network) ?? 0) >= Math.max(1, Math.floor(max * shares[width]));
+      (this.#byNetwork.get(network) ?? 0) >= Math.max(1, Math.floor(maxWaiting * shares[width]));
     for (const [width, network] of networks.entries()) {
       if (free || !isOver(network, width) || this.#dropOffered(network)) continue;
       throw new FstreamError("limit", "too many are waiting for channels from this address already");
     }
     const widest = networks[networks.length - 1];
-    if (this.#taken >= max && !this.#dropOffered()) this.#dropOne(this.#byWidest.get(widest)?.size ?? 0);
+    if (this.#taken >= maxWaiting && !this.#dropOffered())
+      this.#dropOne(this.#byWidest.get(widest)?.size ?? 0);
     let left = false;
     const held: Held = {
       networks,

@@ -1,15 +1,15 @@
 // The server's side of a handshake: preamble, length, null byte, text (README.md, "Handshake"), taken in
 // pieces of any size. All state is in fields, so the result does not depend on where the pieces end, and
-// at most `maxRequest` bytes are kept. What follows the text belongs to the stream and is handed back.
+// at most `maxRequestBytes` bytes are kept. What follows the text belongs to the stream and is handed back.
 
 import { FstreamError } from "../errors.ts";
 import { type PresentedToken, parseRequest, presentedToken, type Request, wantsReply } from "./request.ts";
 
 export interface HandshakeLimits {
   /** Bytes before and with the empty line that ends the preamble. */
-  readonly maxPreamble: number;
+  readonly maxPreambleBytes: number;
   /** Bytes of text. */
-  readonly maxRequest: number;
+  readonly maxRequestBytes: number;
 }
 
 export type HandshakeResult =
@@ -53,16 +53,16 @@ export class HandshakeDecoder {
         case "preamble":
           this.#preamble(bytes[at++]);
           this.#preambleBytes++;
-          if (this.#phase === "preamble" && this.#preambleBytes >= this.#limits.maxPreamble) {
-            return this.#refuse(`no empty line within the first ${this.#limits.maxPreamble} bytes`);
+          if (this.#phase === "preamble" && this.#preambleBytes >= this.#limits.maxPreambleBytes) {
+            return this.#refuse(`no empty line within the first ${this.#limits.maxPreambleBytes} bytes`);
           }
           break;
         case "length":
           this.#length = this.#length * 256 + bytes[at++];
           if (++this.#lengthBytes < 4) break;
-          if (this.#length > this.#limits.maxRequest) {
+          if (this.#length > this.#limits.maxRequestBytes) {
             return this.#refuse(
-              `a request of ${this.#length} bytes: at most ${this.#limits.maxRequest} are taken`,
+              `a request of ${this.#length} bytes: at most ${this.#limits.maxRequestBytes} are taken`,
             );
           }
           this.#phase = "null";

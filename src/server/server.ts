@@ -124,7 +124,7 @@ export async function startServer(
       tokens,
       admission,
       guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
-      places: new Places({ max: server.maxWaiting, exempt }),
+      places: new Places({ ...server, exempt }),
     },
     fstream,
   );
@@ -134,7 +134,7 @@ export async function startServer(
     ends,
     clock,
     log,
-    options: { ...fstream, ...handshakeOptions(server) },
+    options: { ...fstream, ...server },
   };
   const http: ExchangeServices = {
     access,
@@ -222,14 +222,6 @@ function certificateOf(server: Settings["server"]): Promise<KeyPair> {
   return tlsCert !== undefined && tlsKey !== undefined
     ? namedCertificate(tlsCert, tlsKey)
     : ownCertificate(stateDir);
-}
-
-function handshakeOptions(server: Settings["server"]) {
-  return {
-    maxPreamble: server.maxPreambleBytes,
-    maxRequest: server.maxRequestBytes,
-    handshakeTimeoutMs: server.handshakeTimeoutMs,
-  };
 }
 
 /** No more connections than files that can be open: at that limit a process only spins. */

@@ -36,7 +36,7 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
         },
       },
       guesses: new Throttle({ nowMs, sleep: () => Promise.resolve() }),
-      places: new Places({ max: 10, exempt: () => false }),
+      places: new Places({ maxWaiting: 10, exempt: () => false }),
     },
     { plainPasswords: true, backlogBytes: 1000, slowWatcher: "skip", maxWaitMs: 1000, ...changes },
   );

@@ -16,7 +16,7 @@ const request = encodeRequest("watch", [["user", "fier"]]);
 let writtenBytes = 0;
 const connect = Bun.connect;
 const spy = spyOn(Bun, "connect").mockImplementation(
-  (async (options: Bun.TCPSocketConnectOptions<undefined>) =>
+  (async (options: Bun.TCPSocketConnectOptions) =>
     await connect({
       ...options,
       socket: {
@@ -24,7 +24,7 @@ const spy = spyOn(Bun, "connect").mockImplementation(
         open(socket) {
           const write = socket.write.bind(socket);
           socket.write = (bytes, offset = 0, length?: number) => {
-            writtenBytes += Buffer.byteLength(bytes as Uint8Array) - offset;
+            writtenBytes += Buffer.byteLength(bytes) - offset;
             return write(bytes, offset, length);
           };
           return options.socket.open?.(socket);

@@ -49,7 +49,8 @@ test("a full disk is a failure in words", async () => {
     write: () => Promise.reject(Object.assign(new Error("no space left on device"), { code: "ENOSPC" })),
     flush: () => 0,
   });
-  await expect(output.write(new Uint8Array(1), true)).rejects.toMatchObject({
+  const error = await output.write(new Uint8Array(1), true).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
     code: "failed",
     message: "can't write to stdout: no space is left there",
   });

@@ -12,7 +12,7 @@ import { vectors } from "./vectors.ts";
 type Roll = (below: number) => number;
 
 /** Small, so that what is around them comes up often. */
-const limits = { maxPreamble: 64, maxRequest: 128 };
+const limits = { maxPreambleBytes: 64, maxRequestBytes: 128 };
 const rounds = 6000;
 
 const scraps = [
@@ -34,7 +34,7 @@ const scraps = [
 ].flatMap((texts) => texts.map((text) => Buffer.from(text)));
 
 test("the model agrees with the vectors", () => {
-  const real = { maxPreamble: 8192, maxRequest: 4096 };
+  const real = { maxPreambleBytes: 8192, maxRequestBytes: 4096 };
   for (const { file, expect: wanted, fields, rest, bytes } of vectors("request-", "refused-", "more-")) {
     const { type, ...found } = modelHandshake(Buffer.from(bytes), real);
     expect({ file, type }).toEqual({ file, type: wanted as typeof type });
@@ -93,7 +93,7 @@ test("a refusal says the same however it is split", () => {
 
 test("every handshake is decided within its limits", () => {
   const roll = dice(22);
-  const most = limits.maxPreamble + 5 + limits.maxRequest;
+  const most = limits.maxPreambleBytes + 5 + limits.maxRequestBytes;
   for (let round = 0; round < rounds / 4; round++) {
     const bytes = Buffer.from(Array.from({ length: most }, () => [10, 13, 0, 0, 0, 3, 97][roll(7)]));
     expect(handshake([bytes]).result.type).not.toBe("more");
@@ -161,7 +161,7 @@ function reframed(bytes: Buffer): Buffer {
   const at = preamble < 0 || preamble > 70 ? 0 : preamble + 2;
   if (bytes.length < at + 5) return bytes;
   const right = Buffer.from(bytes);
-  right.writeUInt32BE(Math.min(bytes.length - at - 5, limits.maxRequest), at);
+  right.writeUInt32BE(Math.min(bytes.length - at - 5, limits.maxRequestBytes), at);
   right[at + 4] = 0;
   return right;
 }

@@ -7,7 +7,7 @@ import type { Intent, Request } from "../../src/protocol/request.ts";
 import { cuts, dice, pieces, singly } from "./dice.ts";
 import { type Vector, vector, vectors } from "./vectors.ts";
 
-const limits = { maxPreamble: 8192, maxRequest: 4096 };
+const limits = { maxPreambleBytes: 8192, maxRequestBytes: 4096 };
 
 describe.each(vectors("request-", "refused-"))("$file: $name", (given) => {
   const outcome = expected(given);
@@ -62,8 +62,8 @@ test("the limits are those that were given", () => {
   expect(decide("ab\n\n", "watch,user=fier")).toBe("request");
   expect(decide("abc\n\n", "watch,user=fier")).toBe("refused");
   expect(decide("ab\n\n", "watch,user=fier1")).toBe("refused");
-  expect(decide("\n\n", "watch,user=fier", { maxPreamble: 2, maxRequest: 15 })).toBe("request");
-  expect(decide("a\n\n", "watch,user=fier", { maxPreamble: 2, maxRequest: 15 })).toBe("refused");
+  expect(decide("\n\n", "watch,user=fier", { maxPreambleBytes: 2, maxRequestBytes: 15 })).toBe("request");
+  expect(decide("a\n\n", "watch,user=fier", { maxPreambleBytes: 2, maxRequestBytes: 15 })).toBe("refused");
 });
 
 test("a refusal says what is wrong and what would be right", () => {
@@ -119,7 +119,7 @@ function handshake(text: string): Buffer {
   return Buffer.concat([prefix, Buffer.from(text)]);
 }
 
-function decide(preamble: string, text: string, own = { maxPreamble: 4, maxRequest: 15 }): string {
+function decide(preamble: string, text: string, own = { maxPreambleBytes: 4, maxRequestBytes: 15 }): string {
   const bytes = Buffer.from(`${preamble}\0\0\0${String.fromCharCode(text.length)}\0${text}`, "latin1");
   return new HandshakeDecoder(own).feed(bytes).type;
 }

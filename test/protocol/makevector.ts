@@ -7,7 +7,7 @@ import { ReplyDecoder } from "../../src/protocol/reply.ts";
 import type { Request } from "../../src/protocol/request.ts";
 import { parseText } from "../../src/protocol/text.ts";
 
-const limits = { maxPreamble: 8192, maxRequest: 4096 };
+const limits = { maxPreambleBytes: 8192, maxRequestBytes: 4096 };
 /** Where a line's comment begins; so many bytes are in a line. */
 const commentColumn = 48;
 const lineBytes = 16;

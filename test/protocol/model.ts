@@ -2,8 +2,8 @@
 // specification: what the decoders are compared with where no vector says what is right.
 
 export interface Limits {
-  readonly maxPreamble: number;
-  readonly maxRequest: number;
+  readonly maxPreambleBytes: number;
+  readonly maxRequestBytes: number;
 }
 
 export type Handshake =
@@ -12,12 +12,12 @@ export type Handshake =
   | { readonly type: "request"; readonly restAt: number; readonly id: string };
 
 /** What becomes of a connection that has sent `bytes`. */
-export function modelHandshake(bytes: Buffer, { maxPreamble, maxRequest }: Limits): Handshake {
+export function modelHandshake(bytes: Buffer, { maxPreambleBytes, maxRequestBytes }: Limits): Handshake {
   const preamble = /^[^]*?\n\r?\n/.exec(bytes.toString("latin1"))?.[0].length ?? Number.POSITIVE_INFINITY;
-  if (preamble > maxPreamble) return { type: bytes.length >= maxPreamble ? "refused" : "more" };
+  if (preamble > maxPreambleBytes) return { type: bytes.length >= maxPreambleBytes ? "refused" : "more" };
   if (bytes.length < preamble + 4) return { type: "more" };
   const length = bytes.readUInt32BE(preamble);
-  if (length > maxRequest) return { type: "refused" };
+  if (length > maxRequestBytes) return { type: "refused" };
   if (bytes.length < preamble + 5) return { type: "more" };
   if (bytes[preamble + 4] !== 0 || length === 0) return { type: "refused" };
   const restAt = preamble + 5 + length;

@@ -158,7 +158,7 @@ test("durations are whole numbers with a unit", () => {
 });
 
 function decode(bytes: Uint8Array): Request {
-  const result = new HandshakeDecoder({ maxPreamble: 2, maxRequest: 4096 }).feed(bytes);
+  const result = new HandshakeDecoder({ maxPreambleBytes: 2, maxRequestBytes: 4096 }).feed(bytes);
   if (result.type !== "request") throw new Error("not decoded");
   expect(result.rest.length).toBe(0);
   return result.request;

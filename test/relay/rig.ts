@@ -4,26 +4,18 @@ import type { FstreamError } from "../../src/errors.ts";
 import type { End } from "../../src/relay/broadcast.ts";
 import { Relay, type RelayOptions } from "../../src/relay/relay.ts";
 import type { WatcherOptions } from "../../src/relay/watcher.ts";
+import { defaults } from "../settings/defaults.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeOutlet } from "./outlet.ts";
 
 export const orderly: End = { type: "orderly" };
 
 export const options: RelayOptions = {
+  ...defaults.fstream,
   // 17 segments of 4 KiB.
   backlogBytes: 65_536,
   maxBacklogTotalBytes: 16 * 65_536,
   maxLagMs: 0,
-  maxDelayMs: 20,
-  maxBitrate: 0,
-  joinTimeoutMs: 15_000,
-  drainTimeoutMs: 30_000,
-  broadcasterTimeoutMs: 0,
-  holdMs: 10_000,
-  holdEndedMs: 0,
-  takeover: true,
-  maxChannelsPerUser: 16,
-  maxWatchersPerChannel: 0,
 };
 
 /** The most that a ring of these options holds. */

@@ -15,6 +15,7 @@ import { Ends } from "../../src/session/ends.ts";
 import type { Services, SessionOptions } from "../../src/session/services.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
+import { defaults } from "../settings/defaults.ts";
 
 export class FakePeer implements Connection {
   readonly address: string;
@@ -174,7 +175,7 @@ export class House {
     const rig = new Rig(relayChanges);
     this.rig = rig;
     this.waiting = new Places({
-      max: changes.maxWaiting ?? 1000,
+      maxWaiting: changes.maxWaiting ?? defaults.server.maxWaiting,
       exempt: (address) => address === "127.0.0.1",
     });
     this.tokens = new Tokens({ lifetimeMs: 120_000, nowMs: () => rig.clock.nowMs() });
@@ -203,10 +204,8 @@ export class House {
         places: this.waiting,
       },
       {
-        plainPasswords: true,
+        ...defaults.fstream,
         backlogBytes: 65_536,
-        slowWatcher: "skip",
-        maxWaitMs: 3_600_000,
         ...changes,
       },
     );
@@ -224,13 +223,7 @@ export class House {
         write: (line) => this.lines.push(line),
         nowMs: () => rig.clock.nowMs(),
       }),
-      options: {
-        maxPreamble: 8192,
-        maxRequest: 4096,
-        handshakeTimeoutMs: 10_000,
-        drainTimeoutMs: 30_000,
-        ...changes,
-      },
+      options: { ...defaults.fstream, ...defaults.server, ...changes },
     };
   }
 
