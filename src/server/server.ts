@@ -24,7 +24,7 @@ import { namedCertificate, ownCertificate } from "./certificate.ts";
 import { addressMatcher, isLoopback } from "./clientaddress.ts";
 import { describe } from "./description.ts";
 import { Exchange, type ExchangeServices } from "./http.ts";
-import { openFileLimit, threadMs } from "./kernel.ts";
+import { openFileLimit, threadMs } from "./libc.ts";
 import { Sockets } from "./sockets.ts";
 
 /** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */

@@ -7,19 +7,11 @@ import { plainAddress } from "../auth/network.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
 import type { Connection, ConnectionStage } from "../session/connection.ts";
-import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./kernel.ts";
+import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./libc.ts";
+import { calmMs, SendBuffer } from "./sendbuffer.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
 const keepAliveMs = 5000;
-/**
- * What a socket's send buffer may hold besides what is on its way, bytes: little, since a peer that takes nothing has
- * it filled; much for one that has just emptied it within `quickMs`, since it could go faster; and little again
- * once it has not been full for `calmMs`.
- */
-const leastUnsentBytes = 128 * 1024;
-const mostUnsentBytes = 2 * 1024 * 1024;
-const quickMs = 20;
-const calmMs = 5000;
 /** A buffer of at least so many bytes is given back at once. */
 const largeBufferBytes = 16 * 1024;
 
@@ -46,8 +38,7 @@ class Peer implements Connection {
   readonly socket: Socket<Peer | undefined>;
   readonly handler: Handler;
 
-  #unsentBytes = leastUnsentBytes;
-  #fullMs = 0;
+  readonly #sendBuffer: SendBuffer;
 
   constructor(
     socket: Socket<Peer | undefined>,
@@ -56,7 +47,7 @@ class Peer implements Connection {
     handle: (connection: Connection) => Handler,
   ) {
     this.socket = socket;
-    boundUnsent(descriptorOf(socket), leastUnsentBytes);
+    this.#sendBuffer = new SendBuffer((bytes) => boundUnsent(descriptorOf(socket), bytes));
     this.address = address;
     this.secure = secure;
     this.handler = handle(this);
@@ -64,29 +55,20 @@ class Peer implements Connection {
 
   write(bytes: Uint8Array, offset: number, length: number): number {
     const taken = this.socket.write(bytes, offset, length);
-    if (taken < length) this.#fullMs = performance.now();
+    if (taken < length) this.#sendBuffer.full(performance.now());
     return taken;
   }
 
   /** The send buffer, which was full, has room. True if the peer is a fast one whose buffer has been made larger. */
   drained(): boolean {
-    const quick = performance.now() - this.#fullMs < quickMs;
-    const grows = quick && this.#unsentBytes < mostUnsentBytes;
-    if (grows) this.#bound(this.#unsentBytes * 4);
+    const grown = this.#sendBuffer.drained(performance.now());
     this.handler.drained();
-    return grows;
+    return grown;
   }
 
   /** Makes the send buffer small again if it has not been full lately. True if it is small. */
   calm(): boolean {
-    if (performance.now() - this.#fullMs < calmMs) return false;
-    this.#bound(leastUnsentBytes);
-    return true;
-  }
-
-  #bound(bytes: number): void {
-    this.#unsentBytes = bytes;
-    boundUnsent(descriptorOf(this.socket), bytes);
+    return this.#sendBuffer.calm(performance.now());
   }
 
   available(): number {

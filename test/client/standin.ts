@@ -2,7 +2,7 @@
 // decoder, and hands the connection to the test's script. Port 0, loopback, optionally TLS.
 
 import type { Socket, TLSOptions } from "bun";
-import { unacknowledgedBytes } from "../../src/server/kernel.ts";
+import { unacknowledgedBytes } from "../../src/server/libc.ts";
 
 export interface Peer {
   /** The text of the request. */

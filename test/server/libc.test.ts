@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Socket } from "bun";
-import { receive, unacknowledgedBytes, unreadBytes } from "../../src/server/kernel.ts";
+import { receive, unacknowledgedBytes, unreadBytes } from "../../src/server/libc.ts";
 import { until } from "../e2e/program.ts";
 
 /** The descriptor of a socket, which Bun has and its types do not. */
