@@ -119,8 +119,8 @@ function parseReply(bytes: Uint8Array): Reply | undefined {
   const code = fields.get("code") ?? "";
   const message = fields.get("message") ?? "the server gave no reason";
   // A code of a later version is still a refusal; what it means for a retry is not known.
-  if (!isWireCode(code)) return { type: "error", error: new FstreamError("failed", `${code}: ${message}`) };
-  return { type: "error", error: new FstreamError(code, message) };
+  if (isWireCode(code)) return { type: "error", error: new FstreamError(code, message) };
+  return { type: "error", error: new FstreamError("failed", code === "" ? message : `${code}: ${message}`) };
 }
 
 function concatenated(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {

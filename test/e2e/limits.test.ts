@@ -89,9 +89,7 @@ describe("a limit", () => {
     expect(await refusal(late)).toBe("error,code=limit,message*=too many are waiting for channels already");
     // Nobody waits longer than max_wait.
     for (const peer of waiting) {
-      expect(await refusal(peer)).toBe(
-        "error,code=not_live,message*=no broadcast began on this channel",
-      );
+      expect(await refusal(peer)).toBe("error,code=not_live,message*=no broadcast began on this channel");
     }
     const again = await server.dial();
     again.request("watch,user=ann,reply=1,wait=9");

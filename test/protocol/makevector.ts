@@ -83,7 +83,7 @@ function replyLines(bytes: Uint8Array): string[] {
     if (word === "ok") return ["expect: ok", ...(fields.size > 0 ? [`fields: ${spaced(given)}`] : [])];
     const message = fields.get("message");
     const said = message === undefined ? [] : [`message: ${json(message)}`];
-    return ["expect: error", `code: ${json(fields.get("code"))}`, ...said];
+    return ["expect: error", `code: ${json(fields.get("code") ?? "")}`, ...said];
   }
   return ["expect: more"];
 }

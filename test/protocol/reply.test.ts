@@ -176,7 +176,8 @@ function expected(given: Vector, length: number): unknown {
       const code = String(fields.get("code"));
       const message = (fields.get("message") as string | undefined) ?? "the server gave no reason";
       if (isWireCode(code)) return { type: "error", code, message, rest: behind };
-      return { type: "error", code: "failed", message: `${code}: ${message}`, rest: behind };
+      const named = code === "" ? message : `${code}: ${message}`;
+      return { type: "error", code: "failed", message: named, rest: behind };
     }
     case "stream":
       return { type: "stream", bytes: hex(bytes.subarray(0, length)) };
