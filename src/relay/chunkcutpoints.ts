@@ -26,8 +26,9 @@ export class ChunkCutPoints implements CutPoints {
     this.joinDistance = size;
   }
 
-  newestJoin(head: number): Join {
-    return this.joinAtOrBefore(head);
+  /** A chunk whose first byte has come: behind a whole chunk there is nothing to begin with yet. */
+  newestJoin(head: number): Join | undefined {
+    return head > this.#start ? this.joinAtOrBefore(head - 1) : undefined;
   }
 
   joinAtOrAfter(offset: number): Join {

@@ -40,14 +40,16 @@ export function firstPlace(
   const floor = floorOf(window);
   if (start.type === "live") return { type: "at", offset: head, header: cutPoints.header };
   // One that joins before it is known what the stream is gets it as it came: its own header is in there.
-  if (cutPoints.kind === "sniffing") return { type: "at", offset: floor, header: noHeader };
+  if (cutPoints.kind === "sniffing" || head === window.broadcast.start)
+    return { type: "at", offset: floor, header: noHeader };
   switch (start.type) {
     case "join":
       return placeAt(cutPoints.newestJoin(head), floor, head);
     case "next":
       return placeAt(cutPoints.joinAtOrAfter(Math.max(arrivedAt, floor)), floor, head);
     case "back": {
-      const before = cutPoints.joinAtOrBefore(Math.max(offsetAgo(start.ms), floor));
+      const newest = cutPoints.newestJoin(head)?.offset ?? head;
+      const before = cutPoints.joinAtOrBefore(Math.max(Math.min(offsetAgo(start.ms), newest), floor));
       if (before !== undefined && before.offset >= floor) return placeAt(before, floor, head);
       return placeAt(cutPoints.joinAtOrAfter(floor), floor, head);
     }

@@ -24,9 +24,11 @@ describe("chunks", () => {
     expect(cutPoints.joinAtOrAfter(1103).offset).toBe(1103);
     expect(cutPoints.joinAtOrBefore(1102).offset).toBe(1003);
     expect(cutPoints.joinAtOrBefore(1103).offset).toBe(1103);
-    expect(cutPoints.newestJoin(1003).offset).toBe(1003);
-    expect(cutPoints.newestJoin(1302).offset).toBe(1203);
-    expect(cutPoints.newestJoin(1303).offset).toBe(1303);
+    expect(cutPoints.newestJoin(1003)).toBeUndefined();
+    expect(cutPoints.newestJoin(1004)?.offset).toBe(1003);
+    expect(cutPoints.newestJoin(1302)?.offset).toBe(1203);
+    expect(cutPoints.newestJoin(1303)?.offset).toBe(1203);
+    expect(cutPoints.newestJoin(1304)?.offset).toBe(1303);
   });
 
   test("are units as well: a watcher leaves off at the end of one", () => {
