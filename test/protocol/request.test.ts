@@ -71,7 +71,7 @@ describe("what is encoded is decoded", () => {
           ["reply", reply ? "1" : ""],
         ]),
       );
-      expect(request).toEqual({
+      expect(request).toMatchObject({
         intent: "watch",
         user,
         channel: channel === "" ? "default" : channel,
@@ -98,7 +98,7 @@ describe("what is encoded is decoded", () => {
             ["reply", "1"],
           ]),
         ),
-      ).toEqual({
+      ).toMatchObject({
         intent: "broadcast",
         user,
         userPassword: password,
