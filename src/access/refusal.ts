@@ -1,4 +1,4 @@
-// A refusal in the log, in the same words for every way in.
+// A refusal in the log, in the same form for every way in.
 
 import { networkOf } from "../auth/network.ts";
 import { type FstreamError, systemReason } from "../errors.ts";

@@ -19,21 +19,22 @@ const nothing = new Uint8Array(0);
 export type Leave = (finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number) => void;
 
 export class WatcherSession implements ConnectionStage, Outlet {
+  // What each write needs comes first: it is in one line of the CPU's cache then.
   readonly #connection: Connection;
+  /** While it waits for a channel to go live. */
+  #place: Place | undefined;
+  /** Bytes that the socket has taken, the greeting's included. */
+  #written = 0;
+  #watcher: Watcher | undefined;
   readonly #services: Services;
   readonly #request: WatchRequest;
   readonly #leave: Leave;
   #permit: WatchPermit | undefined;
-  #watcher: Watcher | undefined;
-  /** While it waits for a channel to go live. */
-  #place: Place | undefined;
   #sinceMs = 0;
   #closed = false;
   /** For asking how the stream ended; undefined for a client that does not ask for replies. */
   readonly #id: string | undefined;
   readonly #greeting: Uint8Array;
-  /** Bytes that the socket has taken, the greeting's included. */
-  #written = 0;
 
   constructor(connection: Connection, services: Services, request: WatchRequest, leave: Leave) {
     this.#connection = connection;

@@ -1,4 +1,4 @@
-// Who gets in: places for broadcasters and tokens are kept, an address has its share, and few are let in only to be told.
+// Room for connections: places for broadcasters and tokens are kept, an address has its share, and few more are let in to be refused.
 
 import { describe, expect, test } from "bun:test";
 import { Admission } from "../../src/access/admission.ts";
@@ -73,7 +73,7 @@ describe("the limit on all connections", () => {
 });
 
 describe("the limit for each address", () => {
-  test("refuses one too many from there, whatever it wants, and nobody else", () => {
+  test("refuses one too many from there, whatever it wants, and no other", () => {
     const admission = forEach();
     enter(admission, "192.0.2.1", 3);
     enter(admission, "192.0.2.2", 2);
@@ -125,7 +125,7 @@ describe("the limit for each address", () => {
     }
   });
 
-  test("does not hold for who is exempt, the limit on all does", () => {
+  test("does not hold for an exempt address, the limit on all does", () => {
     const admission = forEach((address) => address === "127.0.0.1");
     expect(enter(admission, "127.0.0.1", 900)).toBe(true);
     expect(refusal(admission, "watch", "127.0.0.1")).toBe("");

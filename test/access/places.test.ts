@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { Places } from "../../src/access/places.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { opaque } from "../relay/streams.ts";
-import { House } from "../session/peer.ts";
+import { TestServer } from "../session/peer.ts";
 
 /** Places whose holders are written down by their addresses. */
 function bench(max: number) {
@@ -94,59 +94,59 @@ describe("a place", () => {
 describe("a watcher that waits", () => {
   const wait = { user: "fier", wait: "60", reply: "1" };
 
-  function watch(house: House, address: string, fields: Record<string, string> = {}) {
-    const peer = house.connect(false, address);
+  function watch(server: TestServer, address: string, fields: Record<string, string> = {}) {
+    const peer = server.connect(false, address);
     peer.request("watch", { ...wait, ...fields });
     return peer;
   }
 
   test("has a place until the stream begins or it goes, and one that need not wait has none", async () => {
-    const house = new House({ maxWaiting: 16 });
-    const [first, gone] = [watch(house, "192.0.2.1"), watch(house, "192.0.2.1", { channel: "other" })];
-    expect(watch(house, "192.0.2.1").words()).toStartWith("|error,code=limit");
-    expect(house.waiting.taken).toBe(2);
+    const server = new TestServer({ maxWaiting: 16 });
+    const [first, gone] = [watch(server, "192.0.2.1"), watch(server, "192.0.2.1", { channel: "other" })];
+    expect(watch(server, "192.0.2.1").words()).toStartWith("|error,code=limit");
+    expect(server.waiting.taken).toBe(2);
     gone.die();
-    expect(house.waiting.taken).toBe(1);
-    const sender = await house.broadcast();
+    expect(server.waiting.taken).toBe(1);
+    const sender = await server.broadcast();
     sender.send(opaque(300_000));
     expect(first.take().length).toBeGreaterThan(0);
-    expect(house.waiting.taken).toBe(0);
-    watch(house, "192.0.2.1");
-    expect(house.waiting.taken).toBe(0);
+    expect(server.waiting.taken).toBe(0);
+    watch(server, "192.0.2.1");
+    expect(server.waiting.taken).toBe(0);
   });
 
   test("and has closed its socket, or sends no more, makes room for others, and waits on until then", async () => {
-    const house = new House({ maxWaiting: 16 });
-    const gone = [watch(house, "192.0.2.1"), watch(house, "192.0.2.1")];
-    expect(watch(house, "192.0.2.1").words()).toStartWith("|error,code=limit");
+    const server = new TestServer({ maxWaiting: 16 });
+    const gone = [watch(server, "192.0.2.1"), watch(server, "192.0.2.1")];
+    expect(watch(server, "192.0.2.1").words()).toStartWith("|error,code=limit");
     for (const peer of gone) peer.fin();
-    const next = watch(house, "192.0.2.1");
+    const next = watch(server, "192.0.2.1");
     expect(gone.map(({ ends }) => ends.length > 0)).toEqual([true, false]);
-    const sender = await house.broadcast();
+    const sender = await server.broadcast();
     sender.send(opaque(300_000));
     expect(next.take().length).toBeGreaterThan(300_000);
     expect(gone[1].take().length).toBeGreaterThan(300_000);
-    expect(house.waiting.taken).toBe(0);
+    expect(server.waiting.taken).toBe(0);
   });
 
   test("in vain gives its place back", () => {
-    const house = new House();
-    const peer = watch(house, "192.0.2.1", { wait: "5" });
-    house.rig.clock.advance(6000);
+    const server = new TestServer();
+    const peer = watch(server, "192.0.2.1", { wait: "5" });
+    server.rig.clock.advance(6000);
     expect(peer.words()).toStartWith("|error,code=not_live");
-    expect(house.waiting.taken).toBe(0);
+    expect(server.waiting.taken).toBe(0);
   });
 
   test("hears it when its place is given to another", () => {
-    const house = new House({ maxWaiting: 16 });
-    const many = Array.from({ length: 16 }, (_, index) => watch(house, `192.0.2.${index % 8}`));
-    const late = watch(house, "198.51.100.1");
+    const server = new TestServer({ maxWaiting: 16 });
+    const many = Array.from({ length: 16 }, (_, index) => watch(server, `192.0.2.${index % 8}`));
+    const late = watch(server, "198.51.100.1");
     expect(late.take().length).toBe(0);
     expect(late.ends).toEqual([]);
     const dropped = many.filter((peer) => peer.ends.length > 0);
     expect(dropped).toHaveLength(1);
     expect(dropped[0].words()).toStartWith("|error,code=limit,message*=others that wait");
-    expect([...house.rig.relay.channels][0].watchers).toBe(16);
-    expect(house.waiting.taken).toBe(16);
+    expect([...server.rig.relay.channels][0].watchers).toBe(16);
+    expect(server.waiting.taken).toBe(16);
   });
 });

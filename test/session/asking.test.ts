@@ -7,28 +7,28 @@ import { Ends } from "../../src/session/ends.ts";
 import { FakeClock } from "../relay/clock.ts";
 import { ringBytes } from "../relay/rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes } from "../relay/streams.ts";
-import { House, idOf, okBytes } from "./peer.ts";
+import { idOf, okBytes, TestServer } from "./peer.ts";
 
 describe("a watcher that asks how its stream ended", () => {
   test("learns that it was in order, and how many bytes were written to it", async () => {
-    const house = new House();
-    const sender = await house.broadcast();
-    house.watch({ reply: "1" });
+    const server = new TestServer();
+    const sender = await server.broadcast();
+    server.watch({ reply: "1" });
     sender.send(opaque(1234));
     sender.fin();
-    expect(house.askEnd(1)).toBe("|ok,bytes=1234,skipped=0,reason=ended");
+    expect(server.askEnd(1)).toBe("|ok,bytes=1234,skipped=0,reason=ended");
     // It may ask again.
-    expect(house.askEnd(1)).toBe("|ok,bytes=1234,skipped=0,reason=ended");
+    expect(server.askEnd(1)).toBe("|ok,bytes=1234,skipped=0,reason=ended");
   });
 
   test("finds the answer there as soon as it can see the end", async () => {
-    const house = new House();
-    const sender = await house.broadcast();
-    const watcher = house.watch({ reply: "1" });
+    const server = new TestServer();
+    const sender = await server.broadcast();
+    const watcher = server.watch({ reply: "1" });
     let answer = "";
     const shutdown = watcher.shutdown.bind(watcher);
     watcher.shutdown = () => {
-      answer = house.askEnd(1);
+      answer = server.askEnd(1);
       shutdown();
     };
     sender.send(opaque(10));
@@ -37,102 +37,102 @@ describe("a watcher that asks how its stream ended", () => {
   });
 
   test("is answered with the bytes that came in place of others, the header included", async () => {
-    const house = new House();
+    const server = new TestServer();
     const frames = Array.from({ length: 20 }, (_, i) => flvFrame(i * 40, i % 10 === 0, 500));
-    const sender = await house.broadcast({}, flvHead, flvConfig(0), ...frames);
-    const watcher = house.watch({ reply: "1" });
+    const sender = await server.broadcast({}, flvHead, flvConfig(0), ...frames);
+    const watcher = server.watch({ reply: "1" });
     const got = watcher.take().length - okBytes;
     expect(got).toBe(flvHead.length + flvConfig(0).length + 10 * 500);
     sender.fin();
-    expect(house.askEnd(1)).toBe(`|ok,bytes=${got},skipped=0,reason=ended`);
+    expect(server.askEnd(1)).toBe(`|ok,bytes=${got},skipped=0,reason=ended`);
   });
 
   test("is answered with what it was skipped over", async () => {
-    const house = new House();
-    const sender = await house.broadcast({}, opaque(sniffedBytes));
-    const watcher = house.watch({ reply: "1" });
+    const server = new TestServer();
+    const sender = await server.broadcast({}, opaque(sniffedBytes));
+    const watcher = server.watch({ reply: "1" });
     watcher.room = 5000;
     for (let at = sniffedBytes; at < sniffedBytes + 2 * ringBytes; at += 1000) {
       sender.send(opaque(1000, at));
-      house.rig.clock.advance(10);
+      server.rig.clock.advance(10);
     }
     watcher.read(1e9);
     const sent = sniffedBytes + 2 * ringBytes;
     sender.send(opaque(10, sent));
     sender.fin();
     const got = watcher.take().length - okBytes;
-    const [skipped] = house.rig.skipped;
+    const [skipped] = server.rig.skipped;
     expect(skipped).toBeGreaterThan(0);
-    expect(house.askEnd(1)).toBe(`|ok,bytes=${got},skipped=${skipped},reason=ended`);
+    expect(server.askEnd(1)).toBe(`|ok,bytes=${got},skipped=${skipped},reason=ended`);
     // From where it joined, the end of what was settled, to the end of all.
     expect(got + skipped).toBeLessThanOrEqual(sent + 10);
   });
 
   test("learns why it was cut short", async () => {
-    const house = new House();
-    const slow = await house.broadcast({ channel: "slow" });
-    const gone = await house.broadcast({ channel: "gone" });
-    const stopped = await house.broadcast({ channel: "stopped" });
-    const late = house.watch({ channel: "slow", reply: "1", lag: "close" });
-    house.watch({ channel: "gone", reply: "1" });
-    house.watch({ channel: "stopped", reply: "1" });
+    const server = new TestServer();
+    const slow = await server.broadcast({ channel: "slow" });
+    const gone = await server.broadcast({ channel: "gone" });
+    const stopped = await server.broadcast({ channel: "stopped" });
+    const late = server.watch({ channel: "slow", reply: "1", lag: "close" });
+    server.watch({ channel: "gone", reply: "1" });
+    server.watch({ channel: "stopped", reply: "1" });
     late.room = 100;
     slow.send(opaque(100_000));
-    house.rig.clock.advance(5);
+    server.rig.clock.advance(5);
     gone.send(opaque(10));
     gone.die();
-    house.rig.clock.advance(12_000);
+    server.rig.clock.advance(12_000);
     stopped.send(opaque(20));
-    house.rig.relay.stop();
-    expect(house.askEnd(1)).toBe("|ok,bytes=100,skipped=0,reason=slow");
-    expect(house.askEnd(2)).toBe("|ok,bytes=10,skipped=0,reason=not_live");
-    expect(house.askEnd(3)).toBe("|ok,bytes=20,skipped=0,reason=shutting_down");
+    server.rig.relay.stop();
+    expect(server.askEnd(1)).toBe("|ok,bytes=100,skipped=0,reason=slow");
+    expect(server.askEnd(2)).toBe("|ok,bytes=10,skipped=0,reason=not_live");
+    expect(server.askEnd(3)).toBe("|ok,bytes=20,skipped=0,reason=shutting_down");
   });
 
   test("learns nothing while the stream flows, of an id that there is not, or after a long time", async () => {
-    const house = new House();
-    const sender = await house.broadcast();
-    house.watch({ reply: "1" });
-    expect(house.askEnd(1)).toStartWith("|error,code=not_live");
-    expect(house.askEnd(7)).toStartWith("|error,code=not_live");
+    const server = new TestServer();
+    const sender = await server.broadcast();
+    server.watch({ reply: "1" });
+    expect(server.askEnd(1)).toStartWith("|error,code=not_live");
+    expect(server.askEnd(7)).toStartWith("|error,code=not_live");
     sender.send(opaque(10));
     sender.fin();
-    house.rig.clock.advance(60_000);
-    expect(house.askEnd(1)).toBe("|ok,bytes=10,skipped=0,reason=ended");
-    house.rig.clock.advance(600_000);
-    expect(house.askEnd(1)).toStartWith("|error,code=not_live");
+    server.rig.clock.advance(60_000);
+    expect(server.askEnd(1)).toBe("|ok,bytes=10,skipped=0,reason=ended");
+    server.rig.clock.advance(600_000);
+    expect(server.askEnd(1)).toStartWith("|error,code=not_live");
   });
 
   test("is answered where a limit would refuse everything else", async () => {
-    const house = new House();
-    const sender = await house.broadcast();
-    house.watch({ reply: "1" });
+    const server = new TestServer();
+    const sender = await server.broadcast();
+    server.watch({ reply: "1" });
     sender.send(opaque(10));
     sender.fin();
-    house.full = new FstreamError("limit", "the server is full");
-    expect(house.askEnd(1)).toBe("|ok,bytes=10,skipped=0,reason=ended");
+    server.full = new FstreamError("limit", "the server is full");
+    expect(server.askEnd(1)).toBe("|ok,bytes=10,skipped=0,reason=ended");
   });
 
   test("gets no id if it did not ask for replies, or was refused", async () => {
-    const house = new House();
-    const sender = await house.broadcast();
-    const plain = house.watch();
-    const refused = house.watch({ channel: "none", reply: "1" });
+    const server = new TestServer();
+    const sender = await server.broadcast();
+    const plain = server.watch();
+    const refused = server.watch({ channel: "none", reply: "1" });
     sender.send(opaque(10));
     sender.fin();
     expect(plain.take()).toEqual(opaque(10));
     expect(refused.words()).toStartWith("|error,code=not_live");
-    expect(house.askEnd(1)).toStartWith("|error,code=not_live");
+    expect(server.askEnd(1)).toStartWith("|error,code=not_live");
   });
 
   test("and goes itself leaves nothing behind", async () => {
-    const house = new House();
-    const sender = await house.broadcast();
-    const watcher = house.watch({ reply: "1" });
+    const server = new TestServer();
+    const sender = await server.broadcast();
+    const watcher = server.watch({ reply: "1" });
     sender.send(opaque(10));
     watcher.die();
     sender.fin();
-    expect(house.askEnd(1)).toStartWith("|error,code=not_live");
+    expect(server.askEnd(1)).toStartWith("|error,code=not_live");
   });
 });
 

@@ -4,106 +4,106 @@ import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import { encodeRequest } from "../../src/protocol/request.ts";
 import { opaque } from "../relay/streams.ts";
-import { House, idOf, settled } from "./peer.ts";
+import { idOf, settled, TestServer } from "./peer.ts";
 
-async function issue(house: House): Promise<string> {
-  return (await house.tokens.issue({ user: "fier", channels: undefined })).token;
+async function issue(server: TestServer): Promise<string> {
+  return (await server.tokens.issue({ user: "fier", channels: undefined })).token;
 }
 
 describe("a handshake", () => {
   test("that is not whole in time is closed without a word", () => {
-    const house = new House({ handshakeTimeoutMs: 10_000 });
-    const peer = house.connect();
+    const server = new TestServer({ handshakeTimeoutMs: 10_000 });
+    const peer = server.connect();
     peer.send("\n\n\0\0");
-    house.rig.clock.advance(9900);
+    server.rig.clock.advance(9900);
     expect(peer.ends).toEqual([]);
-    house.rig.clock.advance(200);
+    server.rig.clock.advance(200);
     expect(peer.ends).toEqual(["fin"]);
-    house.rig.clock.advance(2000);
+    server.rig.clock.advance(2000);
     expect(peer.ends).toEqual(["fin", "close"]);
     expect(peer.take().length).toBe(0);
-    expect(house.rig.clock.pending).toBe(0);
+    expect(server.rig.clock.pending).toBe(0);
   });
 
   test("that comes a byte at a time has no more time than another", () => {
-    const house = new House({ handshakeTimeoutMs: 10_000 });
-    const peer = house.connect();
+    const server = new TestServer({ handshakeTimeoutMs: 10_000 });
+    const peer = server.connect();
     for (let i = 0; i < 11; i++) {
       peer.send("G");
-      house.rig.clock.advance(1000);
+      server.rig.clock.advance(1000);
     }
     expect(peer.ends[0]).toBe("fin");
   });
 
   test("that is done has no deadline any more", async () => {
-    const house = new House();
-    const sender = await house.broadcast();
-    const watcher = house.watch();
-    house.rig.clock.advance(60_000);
+    const server = new TestServer();
+    const sender = await server.broadcast();
+    const watcher = server.watch();
+    server.rig.clock.advance(60_000);
     expect([sender.ends, watcher.ends]).toEqual([[], []]);
   });
 
   test("that ends within the request is closed at once, since nothing more can come", () => {
-    const house = new House();
-    const peer = house.connect();
+    const server = new TestServer();
+    const peer = server.connect();
     peer.send("\n\n\0\0");
     peer.fin();
     expect(peer.ends[0]).toBe("fin");
-    house.rig.clock.advance(2000);
+    server.rig.clock.advance(2000);
     expect(peer.ends.at(-1)).toBe("close");
-    expect([peer.take().length, house.rig.clock.pending]).toEqual([0, 0]);
+    expect([peer.take().length, server.rig.clock.pending]).toEqual([0, 0]);
   });
 
   test("while the server stops has a moment to be whole, and is closed then", () => {
-    const house = new House();
-    const peer = house.connect();
+    const server = new TestServer();
+    const peer = server.connect();
     peer.send("\n\n");
     peer.session.stop();
-    house.rig.clock.advance(900);
+    server.rig.clock.advance(900);
     expect(peer.ends).toEqual([]);
-    house.rig.clock.advance(100);
+    server.rig.clock.advance(100);
     expect(peer.ends).toEqual(["fin"]);
-    house.rig.clock.advance(2000);
+    server.rig.clock.advance(2000);
     expect(peer.ends).toEqual(["fin", "close"]);
-    expect(house.rig.clock.pending).toBe(0);
+    expect(server.rig.clock.pending).toBe(0);
   });
 
   test("that becomes whole while the server stops is refused in words, but for a question about an end", async () => {
-    const house = new House();
-    const sender = await house.broadcast();
-    house.watch({ reply: "1" });
+    const server = new TestServer();
+    const sender = await server.broadcast();
+    server.watch({ reply: "1" });
     sender.send(opaque(10));
     sender.fin();
-    const [asking, watching] = [house.connect(), house.connect()];
+    const [asking, watching] = [server.connect(), server.connect()];
     for (const peer of [asking, watching]) peer.session.stop();
-    house.rig.relay.stop();
+    server.rig.relay.stop();
     asking.request("end", { id: idOf(1), reply: "1" });
     watching.request("watch", { user: "fier", reply: "1", wait: "9" });
     expect(asking.words()).toBe("|ok,bytes=10,skipped=0,reason=ended");
     expect(watching.words()).toStartWith("|error,code=shutting_down");
-    house.rig.clock.advance(2000);
+    server.rig.clock.advance(2000);
     for (const peer of [asking, watching]) expect(peer.ends).toEqual(["fin", "close"]);
   });
 
   test("that is reset leaves nothing behind", () => {
-    const house = new House();
-    house.connect().die();
-    expect(house.rig.clock.pending).toBe(0);
+    const server = new TestServer();
+    server.connect().die();
+    expect(server.rig.clock.pending).toBe(0);
   });
 
   test("of garbage is refused without a word, and the log says so in a line that the peer can't shape", () => {
-    const house = new House();
-    const peer = house.connect();
+    const server = new TestServer();
+    const peer = server.connect();
     peer.send("\n\n", Uint8Array.of(0, 0, 0, 20, 0), "steal,user=a\nfstream: b");
     expect(peer.ends).toEqual(["fin"]);
     expect(peer.take().length).toBe(0);
-    expect(house.lines.length).toBe(1);
-    expect(house.lines[0].trimEnd()).not.toContain("\n");
+    expect(server.lines.length).toBe(1);
+    expect(server.lines[0].trimEnd()).not.toContain("\n");
   });
 
   test("is the same byte by byte", async () => {
-    const house = new House();
-    const peer = house.connect();
+    const server = new TestServer();
+    const peer = server.connect();
     for (const byte of encodeRequest("broadcast", [
       ["user", "fier"],
       ["user_password", "123"],
@@ -147,61 +147,61 @@ describe("a refusal", () => {
   ];
   for (const [name, intent, fields, code] of cases) {
     test(`of ${name} is a frame for a client that asked for replies, and a closed connection for another`, async () => {
-      const house = new House();
-      const asking = house.connect();
+      const server = new TestServer();
+      const asking = server.connect();
       asking.request(intent, { ...fields, reply: "1" });
-      const silent = house.connect();
+      const silent = server.connect();
       silent.request(intent, fields);
       await settled();
       expect(asking.words()).toStartWith(`|error,code=${code},message*=`);
       expect(silent.take().length).toBe(0);
       expect([asking.ends, silent.ends]).toEqual([["fin"], ["fin"]]);
-      house.rig.clock.advance(2000);
+      server.rig.clock.advance(2000);
       expect([asking.ends, silent.ends]).toEqual([
         ["fin", "close"],
         ["fin", "close"],
       ]);
-      expect(house.rig.clock.pending).toBe(0);
+      expect(server.rig.clock.pending).toBe(0);
     });
   }
 
   test("reads and drops what still comes for at most 2 s, so that the final bytes are not lost", async () => {
-    const house = new House();
-    const peer = await house.broadcast({ user_password: "124", reply: "1" }, opaque(5000));
+    const server = new TestServer();
+    const peer = await server.broadcast({ user_password: "124", reply: "1" }, opaque(5000));
     expect(peer.words()).toStartWith("|error,code=unauthorized");
     expect(peer.paused).toBe(false);
     for (let i = 0; i < 19; i++) {
       peer.send(opaque(1000));
-      house.rig.clock.advance(100);
+      server.rig.clock.advance(100);
     }
     expect(peer.ends).toEqual(["fin"]);
-    house.rig.clock.advance(200);
+    server.rig.clock.advance(200);
     expect(peer.ends).toEqual(["fin", "close"]);
   });
 
   test("ends as soon as the peer has ended too", async () => {
-    const house = new House();
-    const peer = await house.broadcast({ user_password: "124", reply: "1" });
+    const server = new TestServer();
+    const peer = await server.broadcast({ user_password: "124", reply: "1" });
     peer.fin();
     expect(peer.ends).toEqual(["fin", "close"]);
-    expect(house.rig.clock.pending).toBe(0);
+    expect(server.rig.clock.pending).toBe(0);
   });
 
   test("that the peer does not take is over after 2 s, with a reset", async () => {
-    const house = new House();
-    const peer = house.connect();
+    const server = new TestServer();
+    const peer = server.connect();
     peer.room = 3;
     peer.request("watch", { user: "fier", reply: "1" });
-    house.rig.clock.advance(1900);
+    server.rig.clock.advance(1900);
     expect(peer.ends).toEqual([]);
-    house.rig.clock.advance(200);
+    server.rig.clock.advance(200);
     expect(peer.ends).toEqual(["reset"]);
-    expect(house.rig.clock.pending).toBe(0);
+    expect(server.rig.clock.pending).toBe(0);
   });
 
   test("that the peer takes piece by piece arrives whole", () => {
-    const house = new House();
-    const peer = house.connect();
+    const server = new TestServer();
+    const peer = server.connect();
     peer.room = 1;
     peer.request("watch", { user: "fier", reply: "1" });
     for (let i = 0; i < 500 && peer.ends.length === 0; i++) peer.read(1);
@@ -212,50 +212,50 @@ describe("a refusal", () => {
   });
 
   test("of a password on a plain connection, where the server takes none there, comes before it is looked at", async () => {
-    const house = new House({ plainPasswords: false });
+    const server = new TestServer({ plainPasswords: false });
     for (const intent of ["broadcast", "token"] as const) {
-      const plain = house.connect(false);
+      const plain = server.connect(false);
       plain.request(intent, { user: "fier", user_password: "123", reply: "1" });
       await settled();
       expect(plain.words()).toStartWith("|error,code=unauthorized");
     }
-    expect(house.lookups).toBe(0);
-    const secure = house.connect(true);
+    expect(server.lookups).toBe(0);
+    const secure = server.connect(true);
     secure.request("broadcast", { user: "fier", user_password: "123", reply: "1" });
     await settled();
     expect(secure.words()).toBe("|ok");
   });
 
   test("of a channel that the user may not have", async () => {
-    const house = new House({}, {}, ["default", "cam*"]);
-    expect((await house.broadcast({ channel: "cam7", reply: "1" })).words()).toBe("|ok");
-    const peer = await house.broadcast({ channel: "other", reply: "1" });
+    const server = new TestServer({}, {}, ["default", "cam*"]);
+    expect((await server.broadcast({ channel: "cam7", reply: "1" })).words()).toBe("|ok");
+    const peer = await server.broadcast({ channel: "other", reply: "1" });
     expect(peer.words()).toStartWith("|error,code=forbidden");
   });
 
   test("of one too many", async () => {
-    const house = new House();
-    house.full = new FstreamError("limit", "too many connections");
-    const peer = house.watch({ reply: "1" });
+    const server = new TestServer();
+    server.full = new FstreamError("limit", "too many connections");
+    const peer = server.watch({ reply: "1" });
     expect(peer.words()).toStartWith("|error,code=limit");
   });
 
   test("where the login could not be looked up says nothing of why", async () => {
-    const house = new House();
-    house.lookup = Promise.reject(new Error("EIO: /srv/users is gone"));
-    const peer = await house.broadcast({ reply: "1" });
+    const server = new TestServer();
+    server.lookup = Promise.reject(new Error("EIO: /srv/users is gone"));
+    const peer = await server.broadcast({ reply: "1" });
     expect(peer.words()).toBe("|error,code=internal,message*=the server failed");
-    expect(house.lines.join("")).toContain("EIO");
+    expect(server.lines.join("")).toContain("EIO");
   });
 });
 
 describe("a login", () => {
   test("that takes long loses nothing of what came before, with or after it, in order", async () => {
-    const house = new House();
+    const server = new TestServer();
     const { promise, resolve } = Promise.withResolvers<void>();
-    house.lookup = promise;
-    const watcher = house.rig.watch({ waitMs: 60_000 });
-    const peer = house.connect();
+    server.lookup = promise;
+    const watcher = server.rig.watch({ waitMs: 60_000 });
+    const peer = server.connect();
     peer.request("broadcast", { user: "fier", user_password: "123", reply: "1" }, opaque(1000));
     expect(peer.paused).toBe(true);
     // It was on its way already.
@@ -273,9 +273,9 @@ describe("a login", () => {
   });
 
   test("of one that has sent everything and its FIN by then is a whole broadcast", async () => {
-    const house = new House();
-    const watcher = house.rig.watch({ waitMs: 60_000 });
-    const peer = house.connect();
+    const server = new TestServer();
+    const watcher = server.rig.watch({ waitMs: 60_000 });
+    const peer = server.connect();
     peer.request("broadcast", { user: "fier", user_password: "123" }, opaque(1000));
     peer.session.ended();
     await settled();
@@ -284,42 +284,42 @@ describe("a login", () => {
   });
 
   test("of one that is gone by then begins nothing", async () => {
-    const house = new House();
+    const server = new TestServer();
     const { promise, resolve } = Promise.withResolvers<void>();
-    house.lookup = promise;
-    const peer = house.connect();
+    server.lookup = promise;
+    const peer = server.connect();
     peer.request("broadcast", { user: "fier", user_password: "123" });
     peer.session.closed(new Error("ECONNRESET"));
     resolve();
     await settled();
-    expect([house.rig.channels, house.rig.clock.pending]).toEqual([0, 0]);
+    expect([server.rig.channels, server.rig.clock.pending]).toEqual([0, 0]);
   });
 
   test("while the server stops ends, and what the peer sends is read and dropped", async () => {
-    const house = new House();
+    const server = new TestServer();
     const { promise, resolve } = Promise.withResolvers<void>();
-    house.lookup = promise;
-    const peer = house.connect();
+    server.lookup = promise;
+    const peer = server.connect();
     peer.request("broadcast", { user: "fier", user_password: "123", reply: "1" });
     peer.session.stop();
     resolve();
     await settled();
     expect(peer.ends).toEqual(["fin"]);
     expect(peer.paused).toBe(false);
-    house.rig.clock.advance(2000);
+    server.rig.clock.advance(2000);
     expect(peer.ends).toEqual(["fin", "close"]);
-    expect(house.rig.channels).toBe(0);
+    expect(server.rig.channels).toBe(0);
   });
 });
 
 describe("a token", () => {
   test("is issued in a frame, or bare to a client that did not ask for replies, and then the connection ends", async () => {
-    const house = new House();
-    const asking = house.connect();
+    const server = new TestServer();
+    const asking = server.connect();
     asking.request("token", { user: "fier", user_password: "123", reply: "1" });
     await settled();
     expect(asking.words()).toMatch(/^\|ok,token=[\w-]{32},expires=120$/);
-    const bare = house.connect();
+    const bare = server.connect();
     bare.request("token", { user: "fier", user_password: "123" });
     await settled();
     expect(Buffer.from(bare.take()).toString()).toMatch(/^[\w-]{32}$/);
@@ -327,63 +327,63 @@ describe("a token", () => {
   });
 
   test("lets its user broadcast once", async () => {
-    const house = new House();
-    const value = await issue(house);
-    expect((await house.broadcast({ user_password: "", token: value, reply: "1" })).words()).toBe("|ok");
-    const again = await house.broadcast({ user_password: "", token: value, reply: "1" });
+    const server = new TestServer();
+    const value = await issue(server);
+    expect((await server.broadcast({ user_password: "", token: value, reply: "1" })).words()).toBe("|ok");
+    const again = await server.broadcast({ user_password: "", token: value, reply: "1" });
     expect(again.words()).toBe("|error,code=unauthorized,message*=the token was used already");
-    expect(house.lookups).toBe(0);
+    expect(server.lookups).toBe(0);
   });
 
   test("alone counts where there is a password as well", async () => {
-    const house = new House();
-    const peer = await house.broadcast({ token: "wrong", reply: "1" });
+    const server = new TestServer();
+    const peer = await server.broadcast({ token: "wrong", reply: "1" });
     expect(peer.words()).toStartWith("|error,code=unauthorized");
-    expect(house.lookups).toBe(0);
+    expect(server.lookups).toBe(0);
   });
 
   test("of another user is not used up by a guess at whose it is", async () => {
-    const house = new House();
-    const value = await issue(house);
-    await house.broadcast({ user: "other", token: value });
-    expect((await house.broadcast({ token: value, reply: "1" })).words()).toBe("|ok");
+    const server = new TestServer();
+    const value = await issue(server);
+    await server.broadcast({ user: "other", token: value });
+    expect((await server.broadcast({ token: value, reply: "1" })).words()).toBe("|ok");
   });
 
   test("is used up by a request that is refused for its bufsize", async () => {
-    const house = new House();
-    const value = await issue(house);
-    const first = await house.broadcast({ token: value, bufsize: "40000", reply: "1" });
+    const server = new TestServer();
+    const value = await issue(server);
+    const first = await server.broadcast({ token: value, bufsize: "40000", reply: "1" });
     expect(first.words()).toStartWith("|error,code=bad_request");
-    const second = await house.broadcast({ token: value, reply: "1" });
+    const second = await server.broadcast({ token: value, reply: "1" });
     expect(second.words()).toStartWith("|error,code=unauthorized");
   });
 
   test("is used up by a request for which there is no room", async () => {
-    const house = new House();
-    const value = await issue(house);
-    house.full = new FstreamError("limit", "too many connections");
-    const first = await house.broadcast({ token: value, reply: "1" });
+    const server = new TestServer();
+    const value = await issue(server);
+    server.full = new FstreamError("limit", "too many connections");
+    const first = await server.broadcast({ token: value, reply: "1" });
     expect(first.words()).toStartWith("|error,code=limit");
-    house.full = undefined;
-    const second = await house.broadcast({ token: value, reply: "1" });
+    server.full = undefined;
+    const second = await server.broadcast({ token: value, reply: "1" });
     expect(second.words()).toStartWith("|error,code=unauthorized");
   });
 
   test("is used up by a request with another value that breaks the rules", async () => {
-    const house = new House();
-    const value = await issue(house);
-    const first = await house.broadcast({ token: value, bufsize: "x", reply: "1" });
+    const server = new TestServer();
+    const value = await issue(server);
+    const first = await server.broadcast({ token: value, bufsize: "x", reply: "1" });
     expect(first.words()).toStartWith("|error,code=bad_request");
-    const second = await house.broadcast({ token: value, reply: "1" });
+    const second = await server.broadcast({ token: value, reply: "1" });
     expect(second.words()).toStartWith("|error,code=unauthorized");
   });
 
   test("is used up by a request for a channel that can't be had", async () => {
-    const house = new House({}, { takeover: false });
-    await house.broadcast();
-    const value = await issue(house);
-    expect((await house.broadcast({ token: value, reply: "1" })).words()).toStartWith("|error,code=busy");
-    const second = await house.broadcast({ token: value, channel: "free", reply: "1" });
+    const server = new TestServer({}, { takeover: false });
+    await server.broadcast();
+    const value = await issue(server);
+    expect((await server.broadcast({ token: value, reply: "1" })).words()).toStartWith("|error,code=busy");
+    const second = await server.broadcast({ token: value, channel: "free", reply: "1" });
     expect(second.words()).toStartWith("|error,code=unauthorized");
   });
 });

@@ -4,10 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { floodBytes, Intake } from "../../src/session/intake.ts";
 import { FakeClock } from "../relay/clock.ts";
 import { opaque } from "../relay/streams.ts";
-import { type FakePeer, House, settled } from "./peer.ts";
+import { type FakePeer, settled, TestServer } from "./peer.ts";
 
-const house = (changes: ConstructorParameters<typeof House>[1] = {}) =>
-  new House({}, { backlogBytes: 8 * 2 ** 20, maxBacklogTotalBytes: 2 ** 26, ...changes });
+const server = (changes: ConstructorParameters<typeof TestServer>[1] = {}) =>
+  new TestServer({}, { backlogBytes: 8 * 2 ** 20, maxBacklogTotalBytes: 2 ** 26, ...changes });
 
 /** Sends the next bytes: some by an event, and behind them so many that can be had without one. */
 function flood(peer: FakePeer, from: number, event: number, behind: number): void {
@@ -18,7 +18,7 @@ function flood(peer: FakePeer, from: number, event: number, behind: number): voi
 
 describe("a flood", () => {
   test("is read past events, all of it in order, and then events have the rest", async () => {
-    const at = house();
+    const at = server();
     const peer = await at.broadcast({ reply: "1" });
     const watcher = at.rig.watch();
     flood(peer, 0, 200_000, 3_000_000);
@@ -39,7 +39,7 @@ describe("a flood", () => {
   });
 
   test("leaves others their turns", async () => {
-    const at = house();
+    const at = server();
     const names = ["one", "other"];
     const peers = await Promise.all(names.map((channel) => at.broadcast({ channel })));
     const watchers = names.map((channel) => at.rig.watch({ channel }));
@@ -56,7 +56,7 @@ describe("a flood", () => {
   });
 
   test("is none where little lies ready, or little came", async () => {
-    const at = house();
+    const at = server();
     const peer = await at.broadcast();
     const { pending } = at.rig.clock;
     flood(peer, 0, 200_000, floodBytes - 1);
@@ -67,7 +67,7 @@ describe("a flood", () => {
   });
 
   test("of one that is replaced stops, and what it still sends is dropped", async () => {
-    const at = house();
+    const at = server();
     const peer = await at.broadcast({ reply: "1" });
     const watcher = at.rig.watch();
     flood(peer, 0, 200_000, 6_000_000);
@@ -84,7 +84,7 @@ describe("a flood", () => {
   });
 
   test("whose connection breaks stops, and its watchers are held", async () => {
-    const at = house();
+    const at = server();
     const peer = await at.broadcast();
     const watcher = at.rig.watch();
     flood(peer, 0, 200_000, 6_000_000);
@@ -101,7 +101,7 @@ describe("a flood", () => {
   });
 
   test("of more than max_bitrate is refused", async () => {
-    const at = house({ maxBitrate: 1_000_000 });
+    const at = server({ maxBitrate: 1_000_000 });
     const peer = await at.broadcast({ reply: "1" });
     at.rig.watch();
     flood(peer, 0, 200_000, 6_000_000);
@@ -111,7 +111,7 @@ describe("a flood", () => {
   });
 
   test("in which something throws costs the connection, and leaves no turn behind", () => {
-    const peer = new House().connect();
+    const peer = new TestServer().connect();
     const clock = new FakeClock();
     peer.flood = opaque(1_000_000);
     const intake = new Intake(peer, clock, () => {
@@ -123,7 +123,7 @@ describe("a flood", () => {
   });
 
   test("that came during the login has no turns before the socket is read again", async () => {
-    const at = house();
+    const at = server();
     const wait = Promise.withResolvers<void>();
     at.lookup = wait.promise;
     const peer = at.connect();
@@ -138,7 +138,7 @@ describe("a flood", () => {
   });
 
   test("can end in order", async () => {
-    const at = house();
+    const at = server();
     const peer = await at.broadcast({ reply: "1" });
     const watcher = at.rig.watch();
     flood(peer, 0, 200_000, 1_000_000);

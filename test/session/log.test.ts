@@ -2,53 +2,53 @@
 
 import { expect, test } from "bun:test";
 import { opaque } from "../relay/streams.ts";
-import { House, settled } from "./peer.ts";
+import { settled, TestServer } from "./peer.ts";
 
 /** What the log has, but for what is there for debugging alone. */
-function linesOf(house: House): string[] {
-  return house.lines.filter((line) => !line.startsWith("fstream: debug: "));
+function linesOf(server: TestServer): string[] {
+  return server.lines.filter((line) => !line.startsWith("fstream: debug: "));
 }
 
 test("one network that is refused again and again is one line in 10 s, however it hops about in its /64", () => {
-  const house = new House();
+  const server = new TestServer();
   for (let i = 0; i < 100; i++) {
-    house.connect(false, `2001:db8::${i.toString(16)}`).request("watch", { user: "x".repeat(150) });
-    house.rig.clock.advance(10);
+    server.connect(false, `2001:db8::${i.toString(16)}`).request("watch", { user: "x".repeat(150) });
+    server.rig.clock.advance(10);
   }
-  const lines = linesOf(house);
+  const lines = linesOf(server);
   expect(lines).toHaveLength(1);
   expect(lines[0]).toStartWith(`fstream: warning: watch of ${"x".repeat(63)}… from 2001:db8::0 refused: `);
-  house.rig.clock.advance(10_000);
-  house.connect(false, "2001:db8::1").request("watch", { user: "fier" });
-  expect(linesOf(house)[1]).toStartWith("fstream: warning: 99 more like: watch of ");
+  server.rig.clock.advance(10_000);
+  server.connect(false, "2001:db8::1").request("watch", { user: "fier" });
+  expect(linesOf(server)[1]).toStartWith("fstream: warning: 99 more like: watch of ");
 });
 
 test("refusals of any number of networks are a few lines a second, and none hides that a stream begins", async () => {
-  const house = new House();
+  const server = new TestServer();
   for (let i = 0; i < 5000; i++) {
-    const peer = house.connect(false, `198.51.${i >> 8}.${i & 255}`);
+    const peer = server.connect(false, `198.51.${i >> 8}.${i & 255}`);
     peer.request("watch", { user: "x".repeat(150), channel: "\u202e".repeat(80), reply: "1" });
-    house.rig.clock.advance(2);
+    server.rig.clock.advance(2);
   }
-  const lines = linesOf(house);
+  const lines = linesOf(server);
   expect(lines.length).toBeLessThan(150);
   for (const line of lines) expect(Buffer.byteLength(line)).toBeLessThan(1024);
-  await house.broadcast({}, opaque(10));
-  expect(house.lines.at(-1)).toBe("fstream: fier/default: a broadcast from 192.0.2.1 begins\n");
+  await server.broadcast({}, opaque(10));
+  expect(server.lines.at(-1)).toBe("fstream: fier/default: a broadcast from 192.0.2.1 begins\n");
 });
 
 test("a user that replaces its broadcast in a loop is a few lines a second, and another's are all there", async () => {
-  const house = new House();
+  const server = new TestServer();
   for (let i = 0; i < 1000; i++) {
-    await house.broadcast();
-    house.rig.clock.advance(10);
+    await server.broadcast();
+    server.rig.clock.advance(10);
   }
-  expect(linesOf(house).length).toBeLessThan(100);
-  const before = house.lines.length;
-  const other = await house.broadcast({ user: "ann" });
+  expect(linesOf(server).length).toBeLessThan(100);
+  const before = server.lines.length;
+  const other = await server.broadcast({ user: "ann" });
   other.fin();
   await settled();
-  const since = house.lines.slice(before);
+  const since = server.lines.slice(before);
   expect(since).toContain("fstream: ann/default: a broadcast from 192.0.2.1 begins\n");
   expect(since).toContain("fstream: ann/default: the broadcast ends after 0 bytes\n");
 });

@@ -154,7 +154,7 @@ export class FakePeer implements Connection {
 /** The `ok` of a watcher that asked for replies is so long: it has an id. */
 export const okBytes = 5 + "ok,id=".length + 32;
 
-export class House {
+export class TestServer {
   readonly rig: Rig;
   readonly tokens: Tokens;
   readonly waiting: Places;

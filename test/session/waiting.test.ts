@@ -3,70 +3,70 @@
 
 import { describe, expect, test } from "bun:test";
 import { opaque } from "../relay/streams.ts";
-import { House, okBytes } from "./peer.ts";
+import { okBytes, TestServer } from "./peer.ts";
 
 /** A channel that is held for two seconds. */
-async function held(changes: ConstructorParameters<typeof House>[0] = {}) {
-  const house = new House(changes, { holdMs: 2000 });
-  const sender = await house.broadcast({}, opaque(1000));
+async function held(changes: ConstructorParameters<typeof TestServer>[0] = {}) {
+  const server = new TestServer(changes, { holdMs: 2000 });
+  const sender = await server.broadcast({}, opaque(1000));
   sender.die();
-  return house;
+  return server;
 }
 
 describe("a watcher of a held channel", () => {
   test("waits on when the hold ends in vain, and gets the stream that then begins", async () => {
-    const house = await held();
-    const watcher = house.watch({ wait: "10", reply: "1" });
-    house.rig.clock.advance(5000);
+    const server = await held();
+    const watcher = server.watch({ wait: "10", reply: "1" });
+    server.rig.clock.advance(5000);
     expect(watcher.ends).toEqual([]);
-    expect(house.waiting.taken).toBe(1);
-    await house.broadcast({}, opaque(300_000));
+    expect(server.waiting.taken).toBe(1);
+    await server.broadcast({}, opaque(300_000));
     expect(watcher.take().length).toBe(okBytes + 300_000);
-    expect(house.waiting.taken).toBe(0);
+    expect(server.waiting.taken).toBe(0);
   });
 
   test("waits no longer in all than it asked for", async () => {
-    const house = await held();
-    const watcher = house.watch({ wait: "10", reply: "1" });
-    house.rig.clock.advance(9500);
+    const server = await held();
+    const watcher = server.watch({ wait: "10", reply: "1" });
+    server.rig.clock.advance(9500);
     expect(watcher.ends).toEqual([]);
-    house.rig.clock.advance(1000);
+    server.rig.clock.advance(1000);
     expect(watcher.words()).toStartWith("|error,code=not_live");
-    expect(house.waiting.taken).toBe(0);
-    expect(house.rig.channels).toBe(0);
+    expect(server.waiting.taken).toBe(0);
+    expect(server.rig.channels).toBe(0);
   });
 
   test("waits for as long as it is held if it asked for less", async () => {
-    const house = await held();
-    const watcher = house.watch({ wait: "1", reply: "1" });
-    house.rig.clock.advance(1800);
+    const server = await held();
+    const watcher = server.watch({ wait: "1", reply: "1" });
+    server.rig.clock.advance(1800);
     expect(watcher.ends).toEqual([]);
-    await house.broadcast({}, opaque(300_000));
+    await server.broadcast({}, opaque(300_000));
     expect(watcher.take().length).toBe(okBytes + 300_000);
   });
 
   test("is refused when the hold ends if there is no place to wait on", async () => {
-    const house = await held({ maxWaiting: 1 });
-    house.watch({ channel: "other", wait: "10" });
-    const watcher = house.watch({ wait: "10", reply: "1" });
+    const server = await held({ maxWaiting: 1 });
+    server.watch({ channel: "other", wait: "10" });
+    const watcher = server.watch({ wait: "10", reply: "1" });
     expect(watcher.ends).toEqual([]);
-    house.rig.clock.advance(3000);
+    server.rig.clock.advance(3000);
     expect(watcher.words()).toStartWith("|error,code=limit");
-    expect(house.waiting.taken).toBe(1);
+    expect(server.waiting.taken).toBe(1);
   });
 
   test("that has gone by then leaves nothing behind", async () => {
-    const house = await held();
-    house.watch({ wait: "10", reply: "1" }).die();
-    house.rig.clock.advance(3000);
-    expect(house.waiting.taken).toBe(0);
-    expect(house.rig.channels).toBe(0);
+    const server = await held();
+    server.watch({ wait: "10", reply: "1" }).die();
+    server.rig.clock.advance(3000);
+    expect(server.waiting.taken).toBe(0);
+    expect(server.rig.channels).toBe(0);
   });
 
   test("is refused at once when the server stops", async () => {
-    const house = await held();
-    const watcher = house.watch({ wait: "10", reply: "1" });
-    house.rig.relay.stop();
+    const server = await held();
+    const watcher = server.watch({ wait: "10", reply: "1" });
+    server.rig.relay.stop();
     expect(watcher.words()).toStartWith("|error,code=shutting_down");
   });
 });
