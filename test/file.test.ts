@@ -1,4 +1,4 @@
-// Reading small files: what is no regular file, has no end or nothing to read is refused in words, and holds nothing up.
+// Reading small files: what is no regular file, has no end or nothing to read is refused with the reason, and holds nothing up.
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -43,7 +43,7 @@ describe.each([
     expect(await refusal(read(folder, 1024))).toStartWith("it is a folder");
   });
 
-  test("can be told to be missing from being unreadable", async () => {
+  test("is distinguished as missing from being unreadable", async () => {
     const missing = await read(at("none"), 1024).catch((error: unknown) => error);
     expect([isMissing(missing), (missing as Error).message]).toEqual([
       true,

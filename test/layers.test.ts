@@ -1,4 +1,4 @@
-// The map of the code (CONTRIBUTING.md, "The map") holds: who may import whom, type imports included; no cycles; no
+// The map of the code (CONTRIBUTING.md, "The map") holds: what may import what, type imports included; no cycles; no
 // file that only passes on what others export.
 
 import { describe, expect, test } from "bun:test";

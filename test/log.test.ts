@@ -65,7 +65,7 @@ describe("a log line", () => {
 });
 
 describe("a message that repeats", () => {
-  test("is told once, then counted, and summed up with the next line after 10 s", () => {
+  test("is said once, then counted, and summed up with the next line after 10 s", () => {
     const { log, lines, time } = capture();
     for (let i = 0; i < 5; i++) log.scope("in").repeated("key", `refused ${i}`);
     expect(lines).toEqual(["fstream: warning: in: refused 0\n"]);

@@ -48,19 +48,19 @@ test("the grant has the channels of the file", async () => {
   expect(await login("fier", "123")).toEqual({ user: "fier", channels: ["cam*"] });
 });
 
-test("a user who is switched off is refused", async () => {
+test("a user that is switched off is refused", async () => {
   await Bun.write(join(folder, "fier.toml"), 'password = "123"\nenabled = false');
   expect(await login("fier", "123")).toBe("unauthorized");
 });
 
-test("with two files for one name nobody logs in, and the log says why", async () => {
+test("with two files for one name a login is refused, and the log says why", async () => {
   await Bun.write(join(folder, "fier.toml"), 'password = "123"');
   await Bun.write(join(folder, "fier.ini"), "[DEFAULT]\npassword=123");
   expect(await login("fier", "123")).toBe("unauthorized");
   expect(logged).toContain("fier can't log in: two files for one user");
 });
 
-test("a file with something wrong in it lets nobody in, and the log says what, but not the password", async () => {
+test("a file with something wrong in it is no user, and the log says what, but not the password", async () => {
   await Bun.write(join(folder, "fier.toml"), 'password = "hunter2"\nchanels = ["a"]');
   expect(await login("fier", "hunter2")).toBe("unauthorized");
   expect(logged).toContain("fier can't log in: unknown key chanels");
@@ -79,20 +79,20 @@ test("a file that is a link is followed, as secrets are mounted by links", async
   expect(await login("fier", "123")).toEqual({ user: "fier", channels: undefined });
 });
 
-test("a file that can't be a user's name lets nobody in by that name", async () => {
+test("a file that can't be a user's name is no user", async () => {
   for (const name of ["fier ", "con", "a:b"]) {
     await Bun.write(join(folder, `${name}.toml`), 'password = "123"');
     expect(await login(name, "123")).toBe("unauthorized");
   }
 });
 
-test("a folder that can't be read is the server's fault, told to the log, and never a yes", async () => {
+test("a folder that can't be read is the server's fault, logged, and never a yes", async () => {
   await rm(folder, { recursive: true });
   expect(await login("fier", "123")).toBe("internal");
   expect(logged).toContain("the users folder can't be read");
 });
 
-test("for a user who is not there, or is switched off, as much work is done as for one who is", async () => {
+test("for an unknown user, or one that is switched off, as much work is done as for another", async () => {
   const hash = await Bun.password.hash("123", { algorithm: "argon2id", memoryCost: 8, timeCost: 1 });
   await Bun.write(join(folder, "fier.toml"), `password_hash = "${hash}"`);
   await Bun.write(join(folder, "zoe.toml"), `password_hash = "${hash}"\nenabled = false`);

@@ -1,11 +1,11 @@
-// Failed logins slow down the one who fails, and nobody else. The clock and the sleeping are the test's.
+// Failed logins slow down their own network, and no other. The clock and the sleeping are the test's.
 
 import { expect, test } from "bun:test";
 import type { Authenticator, Login } from "../../src/auth/authenticator.ts";
 import { Throttle, throttled } from "../../src/auth/throttle.ts";
 import { FstreamError } from "../../src/errors.ts";
 
-/** An authenticator that knows "right", behind a throttle whose sleeps are written down and end when told. */
+/** An authenticator that knows "right", behind a throttle whose sleeps are written down and end when the test says. */
 function bench(options: { maxRemembered?: number; hold?: boolean } = {}) {
   let now = 1000;
   const slept: number[] = [];
@@ -54,7 +54,7 @@ test("ten failures are free, then the delay doubles to five seconds and stays", 
   expect(slept).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
 });
 
-test("nobody else is delayed by another's failures", async () => {
+test("no network is delayed by another's failures", async () => {
   const { fail, login, slept } = bench();
   await fail("192.0.2.1", 12);
   slept.length = 0;
@@ -88,7 +88,7 @@ test("what was not the client's fault is no failure", async () => {
 
 test("time pays failures back, one in ten seconds", async () => {
   const { fail, login, pass, slept } = bench();
-  await fail("192.0.2.1", 100); // owed no more than what the longest delay needs: 16
+  await fail("192.0.2.1", 100); // no more are remembered than what the longest delay needs: 16
   slept.length = 0;
   pass(50_000);
   await login("192.0.2.1", "right");
@@ -228,7 +228,7 @@ test("what is guessed at from everywhere is guessed at once by each network, and
   expect(slept).toEqual([250]);
 });
 
-test("those who wait are bounded in all, and one that has not failed does not wait", async () => {
+test("waiting attempts are bounded in all, and one that has not failed does not wait", async () => {
   const { login, slept, held } = bench({ hold: true });
   const waiting: Promise<string>[] = [];
   for (let i = 0; i < 400; i++) {

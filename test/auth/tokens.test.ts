@@ -98,7 +98,7 @@ test("a refusal comes with what to do", async () => {
   expect(error).toMatchObject({ hint: expect.stringContaining("fetch a new one") });
 });
 
-test("live tokens are bounded, but a user who has one always gets a newer one", async () => {
+test("live tokens are bounded, but a user that has one always gets a newer one", async () => {
   const { tokens, clock } = bench({ max: 2 });
   await tokens.issue(fier);
   await tokens.issue(zoe);

@@ -23,7 +23,7 @@ test("users are listed in order, and what is no user's file is passed over", asy
   expect(problems).toEqual([]);
 });
 
-test("each file with something wrong is told with its path", async () => {
+test("each file with something wrong is reported with its path", async () => {
   await Bun.write(join(folder, "both.toml"), 'password = "x"');
   await Bun.write(join(folder, "both.ini"), "[DEFAULT]\npassword=x");
   await Bun.write(join(folder, "empty.toml"), "");
@@ -41,7 +41,7 @@ test("each file with something wrong is told with its path", async () => {
   ]);
 });
 
-test("a folder that is not there is told with what makes it", async () => {
+test("a folder that is not there is reported with what makes it", async () => {
   const error = await readUsers(join(folder, "none")).catch((error: unknown) => error);
   expect(error).toMatchObject({
     code: "failed",
@@ -50,7 +50,7 @@ test("a folder that is not there is told with what makes it", async () => {
   });
 });
 
-test("a written user reads back the same, whatever signs are in it, and nobody else can read the file", async () => {
+test("a written user reads back the same, whatever signs are in it, and its owner alone can read the file", async () => {
   const passwords = ["x", " a;b#c%d, \"q\" 'q' \\ ", "🎉 é e\u0301 日本", "\u0001\t\u007f", "\"\"\"'''"];
   for (const password of passwords) {
     const user: User = {
@@ -81,7 +81,7 @@ test("a user that can't be written leaves nothing behind", async () => {
 });
 
 test.skipIf(process.getuid?.() !== 0)(
-  "what root writes belongs to the folder's owner, who has to read it",
+  "what root writes belongs to the folder's owner, which has to read it",
   async () => {
     await chown(folder, 1234, 1235);
     const user: User = {

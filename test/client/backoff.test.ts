@@ -16,7 +16,7 @@ test("jitter takes up to half of a pause away", async () => {
   expect(clock.slept).toEqual([50]);
 });
 
-test("attempts end when the duration has passed in vain, and the last pause is cut to it", async () => {
+test("attempts end when the duration has passed without success, and the last pause is cut to it", async () => {
   const clock = testClock();
   const backoff = new Backoff(250, clock);
   expect(await backoff.pause()).toBe(true);
@@ -25,7 +25,7 @@ test("attempts end when the duration has passed in vain, and the last pause is c
   expect(clock.slept).toEqual([100, 150]);
 });
 
-test("no backoff means no second attempt", async () => {
+test("without a duration there is no second attempt", async () => {
   const clock = testClock();
   expect(await new Backoff(0, clock).pause()).toBe(false);
   expect(clock.slept).toEqual([]);
@@ -43,7 +43,7 @@ test("a success begins anew, with the time and with the pauses", async () => {
   expect(clock.slept).toEqual([100, 150, 100]);
 });
 
-test("what works only for a moment is no success: its time is not in vain, but the pauses still grow", async () => {
+test("what works only for a moment is no success: its time does not count, but the pauses still grow", async () => {
   const clock = testClock();
   const backoff = new Backoff(10_000, clock);
   for (let i = 0; i < 3; i++) {

@@ -119,7 +119,7 @@ test("a server that speaks no TLS is a failed connection, whatever is trusted", 
   plain.stop(true);
 });
 
-test("refused connections and unknown names are told apart in words", async () => {
+test("refused connections and unknown names have messages of their own", async () => {
   const server = standIn(() => undefined);
   server.stop();
   const refusal = await dial(parseAddress(server.address), { type: "system" }).catch((e: unknown) => e);

@@ -25,7 +25,7 @@ const response = "HTTP/1.1 400 Bad Request\r\n\r\n";
 
 const sizes = [1, 2, 3, 5, 6, 7, 8, 100];
 
-test("a TLS alert and an HTTP response are told from a stream, in pieces of any size", () => {
+test("a TLS alert and an HTTP response are distinguished from a stream, in pieces of any size", () => {
   for (const size of sizes) {
     for (const [bytes, name] of [
       [alert, "TLS"],
@@ -61,7 +61,7 @@ test("behind a frame, and later in a stream, a complaint is part of the stream",
   }
 });
 
-test("who asks for a token at a TLS port is told the address that would do", () => {
+test("a token asked for at a TLS port gets a hint at the address that would do", () => {
   const opening = new FirstReply("relay.example:7", "token");
   let hint: unknown;
   try {

@@ -1,4 +1,4 @@
-// Hints for who was refused: by the code, and where the code leaves it open by our servers' words.
+// Hints after a refusal: by the code, and where the code leaves it open by our servers' messages.
 
 import { expect, test } from "bun:test";
 import { withHint } from "../../src/client/hints.ts";
@@ -8,12 +8,12 @@ function hintFor(message: string, verb: "watch" | "broadcast" | "token"): string
   return withHint(new FstreamError("unauthorized", message), verb).hint ?? "";
 }
 
-test("who is refused for a password is told to check it", () => {
+test("a refused password gets a hint to check it", () => {
   for (const verb of ["broadcast", "token"] as const)
     expect(hintFor("wrong user or password", verb)).toStartWith("check --user and --user-password");
 });
 
-test("who is refused for a token is told to get a new one, and not to check a password", () => {
+test("a refused token gets a hint to get a new one, and not to check a password", () => {
   for (const message of ["the token was used already", "the token has expired", "wrong user or token"]) {
     const hint = hintFor(message, "broadcast");
     expect(hint).toContain("get a new token: each serves once");
@@ -21,7 +21,7 @@ test("who is refused for a token is told to get a new one, and not to check a pa
   }
 });
 
-test("where passwords may not travel in the open, the ways around are told", () => {
+test("where passwords may not travel in the open, the hint has the ways around it", () => {
   const message = "this server takes no passwords on a plain connection";
   expect(hintFor(message, "broadcast")).toBe(
     "use --token-from https://HOST:61921, or the address fstreams://HOST:61922",

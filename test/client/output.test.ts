@@ -44,7 +44,7 @@ test("a reader that has gone is no error, and nothing more is written", async ()
   }
 });
 
-test("a full disk is a failure in words", async () => {
+test("a full disk is a failure that says so", async () => {
   const output = new Output({
     write: () => Promise.reject(Object.assign(new Error("no space left on device"), { code: "ENOSPC" })),
     flush: () => 0,

@@ -53,7 +53,7 @@ test("a refusal keeps its code and gets a hint", async () => {
   });
 });
 
-test("a server that answers in TLS is told from one that sends a token, and may be the HTTPS one", async () => {
+test("a server that answers in TLS is distinguished from one that sends a token, and may be the HTTPS one", async () => {
   const { result } = await overTcp(async (peer) => {
     await peer.send(new Uint8Array([0x15, 3, 1, 0, 2, 2, 0x46]));
     peer.fin();
@@ -136,7 +136,7 @@ test.each(refusals)("HTTP status %p with code %p means %s", async (status, code,
   if (code === "shutting_down") expect(error).toMatchObject({ message: "the reason" });
 });
 
-test("a refusal over HTTP is told in a line, however long it is", async () => {
+test("a refusal over HTTP is reported in a line, however long it is", async () => {
   using server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,

@@ -28,7 +28,7 @@ test("a stream behind an ok frame ends in order with a FIN", async () => {
   );
 });
 
-test("a frame and a stream that come byte by byte are told apart", async () => {
+test("a frame and a stream that come byte by byte are distinguished", async () => {
   await against(
     async (peer) => {
       for (const byte of Buffer.concat([frameBytes("ok,x=y"), Buffer.from("media")])) {
@@ -61,7 +61,7 @@ test("the stream of a server that knows no replies is passed on from its first b
   }
 });
 
-test("what a TLS or HTTP server complains is no stream, and is not tried again", async () => {
+test("an error of a TLS or HTTP server is no stream, and is not tried again", async () => {
   for (const complaint of ["\x15\x03\x03\0\x02\x02\x46", "HTTP/1.1 400 Bad Request\r\n\r\n"]) {
     await against(
       async (peer) => {
@@ -96,7 +96,7 @@ test("a stream that ends with a reset was cut short, and every byte before it is
   );
 });
 
-test("over TLS, which no original server speaks, a connection that is closed without a whole word is lost", async () => {
+test("over TLS, which no original server speaks, a connection that is closed without a whole reply is lost", async () => {
   for (const bytes of ["", frameBytes("ok,id=0123").subarray(0, 9)]) {
     await using server = standIn(
       async (peer) => {
@@ -121,7 +121,7 @@ test("a connection that is closed without a byte means that nothing is live", as
   );
 });
 
-test("a refusal is the server's words with a hint, and is not tried again", async () => {
+test("a refusal is the server's message with a hint, and is not tried again", async () => {
   await against(
     async (peer) => {
       await peer.frame("error,code=forbidden,message*=the channel's password is wrong%2C sorry");

@@ -132,7 +132,7 @@ test("a server that has no room for the question at first is asked again", async
   );
 });
 
-test("a skip is told, and is an error if the server was asked to close instead", async () => {
+test("a skip is reported, and is an error if the server was asked to close instead", async () => {
   await against(
     answering((peer) => peer.frame("ok,bytes=5,skipped=1234,reason=ended")),
     async (server) => {

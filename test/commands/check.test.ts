@@ -24,7 +24,7 @@ test("settings and users without fault are fine, and nothing is on stdout", asyn
   });
 });
 
-test("all that is wrong is told at once, one line each", async () => {
+test("all that is wrong is reported at once, one line each", async () => {
   await put("relay.toml", '[fstream]\nhold = "soon"\nhld = 1\nusers_dir = "people"\n');
   await put("people/fier.ini", "[DEFAULT]\npassword=");
   await put("people/zoe.toml", "password = 1");

@@ -56,7 +56,7 @@ test("a trust flag that would have no effect, or contradicts another, is refused
   });
 });
 
-test("patience is nothing without the flag, for ever with the flag alone, and else its duration", () => {
+test("a duration is 0 without the flag, without end with the flag alone, and else its value", () => {
   expect(optionalDuration("--wait", undefined)).toBe(0);
   expect(optionalDuration("--wait", true)).toBe(Number.POSITIVE_INFINITY);
   expect(optionalDuration("--wait", "90s")).toBe(90_000);
@@ -89,7 +89,7 @@ const surpluses: [verb: Verb, operands: string[], flags: Invocation["flags"], hi
 ];
 
 test.each(surpluses)(
-  "%s with the operands %p is told what the second may be",
+  "%s with the operands %p gets a hint at what the second may be",
   (verb, operands, flags, hint) => {
     let thrown: unknown;
     try {

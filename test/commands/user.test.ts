@@ -49,7 +49,7 @@ test("the folder is the one of the settings file", async () => {
   expect(stderr).toContain("did you mean users_dir");
 });
 
-test("who is there already, in whichever file, is not added again", async () => {
+test("a user that is there already, in whichever file, is not added again", async () => {
   await put("users/fier.ini", "[DEFAULT]\npassword=123");
   await put("users/zoe.toml", "rubbish");
   for (const name of ["fier", "zoe"]) {
@@ -95,7 +95,7 @@ test("a removed user's files are gone, whatever stood in them", async () => {
   expect(await readdir(join(cwd, "users"))).toEqual(["zoe.ini"]);
 });
 
-test("who is not there can't be changed or removed", async () => {
+test("a user that is not there can't be changed or removed", async () => {
   for (const action of ["passwd", "remove"]) {
     const { status, stderr } = await run(cwd, ["user", action, "fier"], "x\n");
     expect(status).toBe(1);

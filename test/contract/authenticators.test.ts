@@ -1,5 +1,5 @@
-// What every authenticator has to hold to, whoever it asks: one suite, run over each of them. An implementation
-// is set up with users and says who is let in; nothing else of it is known here.
+// What every authenticator has to hold to, whatever it asks: one suite, run over each of them. An implementation
+// is set up with users and decides about logins; nothing else of it is known here.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";

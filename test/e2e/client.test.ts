@@ -219,7 +219,7 @@ test.each(usage)("%p is a usage error", async (args, says) => {
   expect(ran.stderr).toMatch(says);
 });
 
-test("a server that is not there is a failed connection, in words", async () => {
+test("a server that is not there is a failed connection, and the error says so", async () => {
   const gone = standIn(() => undefined);
   gone.stop();
   expect(await run([gone.address, "watch"], fier)).toEqual({
@@ -280,7 +280,7 @@ posix("bytes are not written to a terminal", async () => {
   expect(server.requests).toEqual([]);
 });
 
-posix("on a terminal the first Ctrl-C is answered in words while the input goes on", async () => {
+posix("on a terminal the first Ctrl-C is answered by a message while the input goes on", async () => {
   await using server = standIn(takeAll);
   const { child, seen } = onTerminal([server.address, "broadcast"]);
   await until("the request is there", () => server.requests.length > 0);

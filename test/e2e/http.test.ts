@@ -169,7 +169,7 @@ test("peers that are done with TLS and then say nothing do not hold the server's
       return promise;
     }),
   );
-  // Within the deadline of a test, not within the hour that is allowed for what is owed.
+  // Within the deadline of a test, not within the hour that is allowed for the rest.
   expect(await silent.stop()).toBe(0);
   for (const peer of peers) peer.terminate();
 });

@@ -1,4 +1,4 @@
-// Pictures through the whole program: who joins late, is skipped, or goes through a broadcaster's return gets what a player
+// Pictures through the whole program: a watcher that joins late, is skipped, or goes through a return gets what a player
 // takes without a word. What came is compared with what the detectors say that it should be, and, where there is an
 // ffmpeg, decoded. Streams are paced by what has arrived.
 
@@ -244,7 +244,7 @@ describe("a broadcaster's return", () => {
     expect(sha256(got)).toBe(sha256(Buffer.concat([bytes.subarray(0, units[5]), other])));
   });
 
-  test("with another movie header ends the watchers, who are told that there would be more", async () => {
+  test("with another movie header ends the watchers, which are notified that there would be more", async () => {
     const { reader, broadcaster } = await begin(server, "moov");
     const watcher = server.watch({ fserv_arg_channel: "moov" });
     const bytes = await fixture("fmp4-h264-aac.mp4");

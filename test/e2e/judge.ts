@@ -1,4 +1,4 @@
-// What ffmpeg and ffprobe say to a capture that they read as a player does: from a pipe, with nothing told of what it is.
+// What ffmpeg and ffprobe say to a capture that they read as a player does: from a pipe, without a hint at what it is.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ export interface Verdict {
 }
 
 /**
- * Decodes a capture to its end. With `hasGaps` ffmpeg is told that time may leap: it takes a leap of more than 10 s for a
+ * Decodes a capture to its end. With `hasGaps` ffmpeg accepts that time leaps: it takes a leap of more than 10 s for a
  * clock that was set anew, and corrects it, by the first stream's packets for all, so that others overlap.
  */
 export async function judge(capture: Uint8Array, hasGaps = false): Promise<Verdict> {

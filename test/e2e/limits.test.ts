@@ -1,4 +1,4 @@
-// What the settings limit: who is one too many is told so, in words, and nobody else notices.
+// What the settings limit: the one too many is refused with the reason, and no other peer notices.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { behindOk, deadlineMs, noise, type Peer, TestServer, until } from "./program.ts";
@@ -20,7 +20,7 @@ function idle(server: TestServer, count: number): Promise<Peer[]> {
 }
 
 describe("a limit", () => {
-  test("on connections refuses watchers first, in words, and beyond that without", async () => {
+  test("on connections refuses watchers first, with a reply, and beyond that without", async () => {
     const server = await TestServer.start({ server: "max_connections = 20" });
     const live = await server.dial();
     live.request(`${login},reply=1`);
@@ -44,7 +44,7 @@ describe("a limit", () => {
     third.request(`${login},channel=third,reply=1`);
     expect(await refusal(third)).toBe("error,code=limit,message*=the server is full");
 
-    // Those who are there only to be refused are limited too.
+    // Connections that are there only to be refused are limited too.
     others.push(...(await idle(server, 64)));
     // It may be reset before it is even connected.
     const beyond = await server.dial().then(
@@ -73,7 +73,7 @@ describe("a limit", () => {
     expect(await server.stop()).toBe(0);
   });
 
-  test("on those who wait refuses one too many, and counts nobody who watches", async () => {
+  test("on waiting watchers refuses one too many, and does not count those that have a stream", async () => {
     const server = await TestServer.start({ server: "max_waiting = 2", fstream: 'max_wait = "1s"' });
     const live = await server.dial();
     live.request(`${login},channel=live,reply=1`);
@@ -87,7 +87,7 @@ describe("a limit", () => {
     const late = await server.dial();
     late.request("watch,user=ann,reply=1,wait=9");
     expect(await refusal(late)).toBe("error,code=limit,message*=too many are waiting for channels already");
-    // Nobody waits longer than max_wait.
+    // No watcher waits longer than max_wait.
     for (const peer of waiting) {
       expect(await refusal(peer)).toBe("error,code=not_live,message*=no broadcast began on this channel");
     }
@@ -144,7 +144,7 @@ describe("a limit", () => {
     expect(await server.stop()).toBe(0);
   });
 
-  test("on a broadcaster's bits ends who sends more, and leaves what a burst may take", async () => {
+  test("on a broadcaster's bits ends the one that sends more, and allows a burst", async () => {
     // Ten seconds' worth may come at once.
     const server = await TestServer.start({ fstream: 'max_bitrate = 80000\nhold = "0s"' });
     const within = server.broadcast();

@@ -277,7 +277,7 @@ async function runSkips(encode: Encode, stream: Stream): Promise<void> {
   const { bytes, joins } = stream;
   let gap = joins[0];
   for (let i = 1; i < joins.length; i++) gap = Math.max(gap, joins[i] - joins[i - 1]);
-  // As much again as the backlog is kept for those who are stuck inside a unit; here each of them in another one.
+  // As much again as the backlog is kept for watchers that are stuck inside a unit; here each of them in another one.
   const backlog = Math.floor(Math.max(131_072, 1.3 * gap, Math.min(2 * times * gap, 0.4 * bytes.length)));
   const server = await TestServer.start({ fstream: `backlog = ${backlog}` });
   try {

@@ -1,5 +1,5 @@
 // Runs the real program, the binary where FSTREAM_BIN names it, and talks to its server by hand. Everything waits
-// by polling to a generous deadline; nothing sleeps and hopes.
+// by polling to a generous deadline; nothing sleeps for luck.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -174,7 +174,7 @@ export class TestServer {
     return `127.0.0.1:${this.port("tcp")}`;
   }
 
-  /** The certificate's fingerprint, as the server tells it. */
+  /** The certificate's fingerprint, as the server logs it. */
   get fingerprint(): string {
     return /--fingerprint (\S+)/.exec(this.run.stderr)?.[1] ?? "";
   }
@@ -202,13 +202,13 @@ export class TestServer {
     return until(`the server says ${pattern}`, () => pattern.exec(this.run.stderr));
   }
 
-  /** Waits until so many watchers have come to the channel, all told. */
+  /** Waits until so many watchers have come to the channel, in total. */
   async watched(channel: string, count: number): Promise<void> {
     const line = ` watches ${channel}\n`;
     await until(`${count} watch ${channel}`, () => this.run.stderr.split(line).length > count);
   }
 
-  /** Resident memory, bytes, as Linux tells it. */
+  /** Resident memory, bytes, as Linux has it. */
   async memory(): Promise<number> {
     const status = await Bun.file(`/proc/${this.run.process.pid}/status`).text();
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;

@@ -1,5 +1,5 @@
 // Who is refused, and how: with a code, an exit status, words on stderr and nothing on stdout. And what is no
-// request at all: refused without a byte, and without harm to anybody else.
+// request at all: refused without a byte, and without harm to other peers.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { deadlineMs, noise, Peer, sha256, TestServer, until } from "./program.ts";
@@ -63,7 +63,7 @@ describe("a refusal", () => {
     ["a wrong password for a token", "token", { ...fier, fserv_arg_user_password: "124" }, 3, wrongLogin],
     ["an unknown user", "broadcast", { ...fier, fserv_arg_user: "nobody" }, 3, wrongLogin],
     [
-      "a user who is not enabled",
+      "a user that is not enabled",
       "broadcast",
       { fserv_arg_user: "off", fserv_arg_user_password: "o" },
       3,
@@ -98,7 +98,7 @@ describe("a refusal", () => {
       /error: fier is not broadcasting on channel default\nfstream: hint: --wait/,
     ],
     [
-      "a channel of somebody else's name",
+      "a channel of another user's name",
       "watch",
       { fserv_arg_user: "bob", fserv_arg_channel: "locked", fserv_arg_channel_password: "456" },
       4,
@@ -143,7 +143,7 @@ describe("a refusal", () => {
   ];
   test.each(cases)("of %s tells why", async (_, verb, environment, status, says) => {
     const run = server.call(verb, environment);
-    if (verb === "broadcast") await run.send("media that nobody takes");
+    if (verb === "broadcast") await run.send("media that are not taken");
     const outcome = await run.outcome();
     expect([outcome.status, outcome.stdout]).toEqual([status, ""]);
     expect(outcome.stderr).toMatch(says);
@@ -221,7 +221,7 @@ describe("what is no request", () => {
     ["an HTTP request", Buffer.from("GET / HTTP/1.1\r\nHost: relay.example\r\nAccept: */*\r\n\r\n")],
   ];
 
-  test("is refused without a byte, and harms nobody", async () => {
+  test("is refused without a byte, and harms no other peer", async () => {
     const bytes = noise(400_000, 2);
     const watcher = server.watch({}, "--wait");
     await server.watched("fier/default", 1);
@@ -255,15 +255,15 @@ describe("what is no request", () => {
     }
   });
 
-  test("dawdles in vain, however it is begun", async () => {
-    const dawdler = await server.dial();
+  test("gains nothing by a slow handshake, however it is begun", async () => {
+    const slow = await server.dial();
     const request = head(23, "watch,user=fier,wait=60");
     let sent = 0;
     await until("the server has enough of it", () => {
-      if (dawdler.end === "open" && sent < request.length - 1) dawdler.send(request.subarray(sent, ++sent));
-      return dawdler.end !== "open";
+      if (slow.end === "open" && sent < request.length - 1) slow.send(request.subarray(sent, ++sent));
+      return slow.end !== "open";
     });
-    expect([await dawdler.ended(), dawdler.length]).toEqual(["fin", 0]);
+    expect([await slow.ended(), slow.length]).toEqual(["fin", 0]);
   });
 
   test("may end within, or be reset, and is forgotten", async () => {
@@ -284,7 +284,7 @@ describe("what is no request", () => {
 });
 
 describe("connections that are reset at any moment", () => {
-  test("harm nobody, and nothing of them is left", async () => {
+  test("harm no other peer, and nothing of them is left", async () => {
     const server = await TestServer.start({ fstream: 'hold = "0s"\nmax_channels_per_user = 6' });
     const bytes = noise(300_000, 6);
     const login = "broadcast,user=fier,user_password=123";

@@ -1,4 +1,4 @@
-// The server as those see it who run it: how it starts, what it says, what it keeps, how it gives tokens over HTTPS,
+// The server as its administrator sees it: how it starts, what it logs, what it keeps, how it gives tokens over HTTPS,
 // and how it stops.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
@@ -74,7 +74,7 @@ describe("over HTTPS", () => {
     }
   });
 
-  test("a token is had by whoever has a login, through whatever comes between", async () => {
+  test("a login gets a token, through whatever comes between", async () => {
     const headers = { Authorization: fier, Host: "relay.example", "X-Forwarded-For": "192.0.2.1" };
     expect((await post(headers)).status).toBe(200);
   });
@@ -260,7 +260,7 @@ describe("a server that starts", () => {
 });
 
 describe("a server that is asked to stop", () => {
-  test("gives its watchers what they are owed, tells its broadcasters, and ends with 0", async () => {
+  test("sends its watchers the rest, notifies its broadcasters, and ends with 0", async () => {
     const server = await TestServer.start({ server: 'shutdown_grace = "1m"' });
     const bytes = noise(12_000_000, 41);
     const slow = await server.dial();
@@ -283,9 +283,9 @@ describe("a server that is asked to stop", () => {
     await until("the bytes come", () => watcher.length === bytes.length);
 
     server.run.process.kill("SIGTERM");
-    const told = await broadcaster.outcome();
-    expect([told.status, told.stdout]).toEqual([6, ""]);
-    expect(told.stderr).toStartWith("fstream: error: the server is shutting down\nfstream: hint: ");
+    const ended = await broadcaster.outcome();
+    expect([ended.status, ended.stdout]).toEqual([6, ""]);
+    expect(ended.stderr).toStartWith("fstream: error: the server is shutting down\nfstream: hint: ");
     expect(await half.ended()).toBe("fin");
     for (const run of [watcher, secure]) {
       expect(await run.exit()).toBe(5);

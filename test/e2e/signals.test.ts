@@ -67,7 +67,7 @@ describe("a signal", () => {
     expect(await watcher.outcome()).toMatchObject({ status: 0, stdout: "broken and mended" });
   });
 
-  test("lets a watch write what has come, and is told by its status", async () => {
+  test("lets a watch write what has come, and shows in its status", async () => {
     const channel = { fserv_arg_channel: "watch" };
     const bytes = noise(300_000, 52);
     const watcher = server.watch(channel, "--wait");

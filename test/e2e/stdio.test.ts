@@ -42,7 +42,7 @@ function tokenServer() {
   });
 }
 
-linux("a result that can't be written is a failure, in words", async () => {
+linux("a result that can't be written is a failure with its reason", async () => {
   await using server = tokenServer();
   mkdirSync(join(folder, "users"));
   writeFileSync(join(folder, "users", "fier.toml"), 'password = "x"');
@@ -77,7 +77,7 @@ linux("a stream that can't be written, or read, is a failure before anything is 
   expect(server.requests).toEqual([]);
 });
 
-test("a folder for stdin is a failure, in words", async () => {
+test("a folder for stdin is a failure with its reason", async () => {
   await using server = tokenServer();
   const { status, stderr } = await shell(`fstream ${server.address} broadcast < .`, fier);
   expect([status, stderr]).toEqual([1, "fstream: error: can't read stdin: it is a folder\n"]);
@@ -142,7 +142,7 @@ test("a password in an address is not repeated", async () => {
 });
 
 linux(
-  "what is no regular file in the server's folders is passed over in words, and holds nothing up",
+  "what is no regular file in the server's folders is passed over with a warning, and holds nothing up",
   async () => {
     const place = join(folder, "server");
     mkdirSync(join(place, "users"), { recursive: true });

@@ -14,7 +14,7 @@ describe("a stream", () => {
     expect(await server.stop()).toBe(0);
   });
 
-  test("reaches everybody who waited for it, whole, and all end with 0", async () => {
+  test("reaches every watcher that waited for it, whole, and all end with 0", async () => {
     const bytes = noise(3_000_000);
     const watchers = [1, 2, 3].map(() => server.watch({}, "--wait"));
     await server.watched("fier/default", 3);
@@ -33,7 +33,7 @@ describe("a stream", () => {
     }
   });
 
-  test("goes to its own channel's watchers and to nobody else's", async () => {
+  test("goes to its own channel's watchers and to no other's", async () => {
     const names = ["one", "two/with slash", "drei, vier", "канал"];
     const watchers = names.map((name) => server.watch({ fserv_arg_channel: name }, "--wait"));
     const stranger = server.watch({ fserv_arg_user: "ann", fserv_arg_channel: "one" }, "--wait");
@@ -103,7 +103,7 @@ describe("a stream", () => {
     for (const peer of [early, late, next]) expect(await peer.ended()).toBe("fin");
   });
 
-  test("can be watched over TLS by who pins the certificate, and by nobody who pins another", async () => {
+  test("can be watched over TLS with the certificate pinned, and not with another one", async () => {
     const tls = `fstreams://127.0.0.1:${server.port("tls")}`;
     const bytes = noise(300_000, 5);
     const right = server.watch({ fserv_arg_channel: "tls" }, "--wait");

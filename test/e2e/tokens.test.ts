@@ -58,7 +58,7 @@ describe("a token", () => {
     expect((await spend(server, fresh)).status).toBe(0);
   });
 
-  test("serves nobody but its user, and is not lost by that", async () => {
+  test("serves no other user, and is not lost by that", async () => {
     const token = await tokenOf(server);
     const refused = await spend(server, token, { fserv_arg_user: "ann" });
     expect([refused.status, refused.stdout]).toEqual([3, ""]);
@@ -88,7 +88,7 @@ describe("a token", () => {
     expect(peer.text).toContain("error,code=unauthorized,");
   });
 
-  test("is told with its lifetime to who asks for replies", async () => {
+  test("comes with its lifetime where replies are asked for", async () => {
     const peer = await server.dial();
     peer.request("token,user=fier,user_password=123,reply=1");
     expect(await peer.ended()).toBe("fin");

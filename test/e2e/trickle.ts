@@ -30,7 +30,7 @@ function load() {
       close: { args: [i32], returns: i32 },
     }).symbols;
   } catch {
-    // Not Linux, or not with glibc: who asks `canTrickle` learns it.
+    // Not Linux, or not with glibc: `canTrickle` is then false.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// Who a peer is by its address, and whom a proxy speaks for: what decides over tokens without TLS and over limits.
+// A client's address, behind a proxy too: it decides about tokens without TLS and about limits.
 
 import { describe, expect, test } from "bun:test";
 import { addressMatcher, clientAddress, isLocalRequest, isLoopback } from "../../src/server/clientaddress.ts";
@@ -34,7 +34,7 @@ describe("an address", () => {
   });
 });
 
-describe("whom a request is from", () => {
+describe("the client of a request", () => {
   const trusted = addressMatcher(["10.0.0.0/8"]);
   const from = (peer: string, forwarded?: string) =>
     clientAddress(
@@ -43,7 +43,7 @@ describe("whom a request is from", () => {
       trusted,
     );
 
-  test("is told from the port that a trusted proxy may write behind it", () => {
+  test("is distinguished from the port that a trusted proxy may write behind it", () => {
     expect(from("10.0.0.1", "192.0.2.1:5000")).toBe("192.0.2.1");
     expect(from("10.0.0.1", "[2001:db8::1]:5000")).toBe("2001:db8::1");
     expect(from("10.0.0.1", "[2001:db8::1], 10.0.0.2:80")).toBe("2001:db8::1");

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { maxBodyBytes, maxHeadBytes, maxHeaderFields, RequestReader } from "../../src/server/httprequest.ts";
 
-/** What comes of `text` given in pieces of so many bytes: a request in words, a status, or "more". */
+/** What comes of `text` given in pieces of so many bytes: a request as text, a status, or "more". */
 function read(text: string, pieceBytes = text.length): string {
   const reader = new RequestReader();
   const bytes = Buffer.from(text, "latin1");
@@ -77,12 +77,12 @@ describe("a request", () => {
     expect(read(fields(maxHeaderFields + 1))).toBe("431");
   });
 
-  test("asks once to be told to go on with its body, if nothing of that has come yet", () => {
+  test("asks once for its body, if nothing of that has come yet", () => {
     const head = Buffer.from(`${post}Expect: 100-Continue\r\nContent-Length: 2\r\n\r\n`);
-    const patient = new RequestReader();
-    expect(patient.feed(head)).toEqual({ type: "more", proceed: true });
-    expect(patient.feed(Buffer.from("a"))).toEqual({ type: "more", proceed: false });
-    expect(patient.feed(Buffer.from("b"))).toMatchObject({ type: "request" });
+    const waiting = new RequestReader();
+    expect(waiting.feed(head)).toEqual({ type: "more", proceed: true });
+    expect(waiting.feed(Buffer.from("a"))).toEqual({ type: "more", proceed: false });
+    expect(waiting.feed(Buffer.from("b"))).toMatchObject({ type: "request" });
     const hasty = new RequestReader();
     expect(hasty.feed(Buffer.concat([head, Buffer.from("a")]))).toEqual({ type: "more", proceed: false });
   });
