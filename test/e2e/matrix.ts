@@ -8,7 +8,8 @@
 //
 // A capture is clean if ffmpeg has not a word to say to it from its first byte on, its first picture is a keyframe, and there
 // is at least 60 % of what a start on the spot would give. After a return, lines about timestamps are allowed:
-// the encoder restarted them; and where the broadcaster was cut off inside a unit, lines about that unit. The streams are paced by what the server has passed on, not by time.
+// the encoder restarted them; and where the broadcaster was cut off inside a unit, lines about that unit. The streams are paced by
+// what the server has passed on, not by time.
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,8 +18,9 @@ import { parseArgs } from "node:util";
 import { Sniffer } from "../../src/media/sniffer.ts";
 import { type Encode, encodes, make } from "./encodes.ts";
 import { judge, type Verdict } from "./judge.ts";
-import { type Run, TestServer, until } from "./program.ts";
+import { TestServer, until } from "./program.ts";
 import { Trickle } from "./trickle.ts";
+import { Feed, request, Viewer } from "./viewer.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -62,89 +64,6 @@ async function load(encode: Encode, take: 1 | 2): Promise<Stream> {
   units.push(bytes.length);
   if (joins.length < (take === 1 ? 2 : 1)) throw new Error(`${encode.name}: ${joins.length} join points`);
   return { bytes, joins, units, seconds };
-}
-
-/** A watcher by hand that knows when its first byte came. */
-class Viewer {
-  readonly #chunks: Uint8Array[] = [];
-  readonly #beganMs = performance.now();
-  length = 0;
-  firstMs = Number.NaN;
-  ended = false;
-  close = () => {};
-
-  static async open(server: TestServer, channel: string, more: string): Promise<Viewer> {
-    const viewer = new Viewer();
-    const socket = await Bun.connect({
-      hostname: "127.0.0.1",
-      port: server.port("tcp"),
-      allowHalfOpen: true,
-      socket: {
-        data: (_, bytes) => viewer.#took(bytes),
-        end: () => {
-          viewer.#over();
-          viewer.close();
-        },
-        close: () => viewer.#over(),
-        error: () => undefined,
-      },
-    });
-    viewer.close = () => socket.terminate();
-    const words = request(`watch,user=fier,channel=${channel}${more}`);
-    socket.write(words, 0, words.length);
-    return viewer;
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.#chunks);
-  }
-
-  #took(bytes: Uint8Array): void {
-    if (this.length === 0) this.firstMs = performance.now() - this.#beganMs;
-    this.#chunks.push(bytes);
-    this.length += bytes.length;
-  }
-
-  #over(): void {
-    this.ended = true;
-  }
-}
-
-function request(text: string): Uint8Array {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(text.length);
-  return Buffer.concat([Buffer.from("\n\n"), head, Buffer.from(text)]);
-}
-
-/** A broadcast whose bytes go out no faster than they arrive at a watcher that was there before it. */
-class Feed {
-  readonly #client: Run;
-  readonly #control: Viewer;
-  readonly #before: number;
-  sent = 0;
-
-  constructor(client: Run, control: Viewer) {
-    this.#client = client;
-    this.#control = control;
-    this.#before = control.length;
-  }
-
-  /** Sends `bytes` up to `end`, in pieces as they come; `look` is called behind each. */
-  async to(bytes: Uint8Array, end: number, look: () => void = () => {}): Promise<void> {
-    for (let count = 0; this.sent < end; count++) {
-      const next = Math.min(end, this.sent + 1 + ((count * 7919) % 24_000));
-      await this.#client.send(bytes.subarray(this.sent, next));
-      this.sent = next;
-      if (this.arrived < this.sent - 60_000) await until("the stream arrives", () => this.arrived >= next);
-      look();
-    }
-    await until("the stream arrives", () => this.arrived >= this.sent);
-    look();
-  }
-
-  get arrived(): number {
-    return this.#control.length - this.#before;
-  }
 }
 
 interface Tally {
