@@ -124,7 +124,7 @@ export class BroadcastClient {
         this.#beginning = undefined;
         if (this.#retry.isNew(trouble)) say(`${trouble.message}; trying again`);
         meter?.state("reconnecting");
-        if (!(await this.#source.dropWhile(this.#retry.pause()))) throw trouble;
+        await this.#source.dropWhile(this.#retry.pause());
         return;
       default:
         decision satisfies never;

@@ -94,12 +94,12 @@ export class BroadcastRetry {
       this.#isLast = true;
       this.#backoff = new Backoff(Math.min(this.#retryMs, lastChanceMs), this.#clock);
     }
-    return "rejoin";
+    return this.#backoff.leftMs > 0 ? "rejoin" : "give up";
   }
 
-  /** Waits before the next attempt; false, at once, if there is to be none. */
-  async pause(): Promise<boolean> {
-    return await this.#backoff.pause();
+  /** Waits before the next attempt. */
+  async pause(): Promise<void> {
+    await this.#backoff.pause();
   }
 
   /** Waits before another token is fetched. */

@@ -250,7 +250,7 @@ test("an input that always has more yields to timers, while the server is away a
 test("the time of a retry begins with the first attempt, and not when that has failed", async () => {
   const clock = testClock();
   let attempts = 0;
-  const { run } = broadcasting("127.0.0.1:1", {
+  const { run, said } = broadcasting("127.0.0.1:1", {
     retryMs: 2000,
     clock,
     fetchToken: async () => {
@@ -260,5 +260,5 @@ test("the time of a retry begins with the first attempt, and not when that has f
     },
   });
   expect(await run).toBe("disconnected");
-  expect([attempts, clock.slept]).toEqual([1, []]);
+  expect([attempts, clock.slept, said]).toEqual([1, [], []]);
 });
