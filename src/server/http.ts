@@ -26,7 +26,8 @@ export class Exchange implements ConnectionStage {
   readonly #services: ExchangeServices;
   readonly #reader = new RequestReader();
   readonly #deadline: { cancel(): void };
-  #stage: "request" | "answer" | ClosingStage = "request";
+  #stage: "request" | "answer" | "closing" = "request";
+  #closing: ClosingStage | undefined;
   #peerEnded = false;
   #closed = false;
 
@@ -58,19 +59,19 @@ export class Exchange implements ConnectionStage {
   }
 
   drained(): void {
-    if (this.#stage instanceof ClosingStage) this.#stage.drained();
+    this.#closing?.drained();
   }
 
   ended(): void {
     this.#peerEnded = true;
     if (this.#stage === "request") this.#connection.close();
-    if (this.#stage instanceof ClosingStage) this.#stage.ended();
+    this.#closing?.ended();
   }
 
   closed(): void {
     this.#closed = true;
     this.#deadline.cancel();
-    if (this.#stage instanceof ClosingStage) this.#stage.closed();
+    this.#closing?.closed();
   }
 
   /** The server stops. Without a request no answer is due, and over TLS an orderly close would wait for the peer. */
@@ -104,7 +105,8 @@ export class Exchange implements ConnectionStage {
       "fin",
       this.#services.timeoutMs,
     );
-    this.#stage = closing;
+    this.#stage = "closing";
+    this.#closing = closing;
     closing.begin();
     if (!this.#closed) this.#connection.resume();
     if (this.#peerEnded) closing.ended();
