@@ -35,10 +35,10 @@ export class Gather {
     return at + taken;
   }
 
-  /** Drops the first of the bytes that are there. */
-  shift(): void {
-    this.bytes.copyWithin(0, 1, this.length);
-    this.length--;
+  /** Drops the first `count` of the bytes that are there. */
+  drop(count: number): void {
+    this.bytes.copyWithin(0, count, this.length);
+    this.length -= count;
   }
 
   /**
@@ -61,7 +61,7 @@ export class Gather {
         passed(dropped);
         return next;
       }
-      this.shift();
+      this.drop(1);
       dropped++;
       if (dropped < before) continue;
       // What is there now came with this piece.

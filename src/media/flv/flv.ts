@@ -6,37 +6,28 @@
 // repeated. Payloads are skipped by length. A lost place is found again by a tag whose own size
 // follows it.
 
-import { type AvcBridge, AvcTrack } from "../annexb/avc.ts";
-import { concat, readNumber, sameBytes } from "../bytes.ts";
-import type { Container, Detector, Header, Sink, StreamInfo } from "../detector.ts";
-import { LazyHeader, maxHeaderBytes, sniffLimit } from "../detector.ts";
-import { Collected, Gather } from "../gather.ts";
+import { AvcTrack } from "../annexb/avc.ts";
+import { readNumber, sameBytes } from "../bytes.ts";
+import type { Container, Detector, Sink, StreamInfo } from "../detector.ts";
+import { maxHeaderBytes, sniffLimit } from "../detector.ts";
+import { ElementReader, type ElementSink } from "../elementreader.ts";
 import { Pace } from "../pace.ts";
 import { zeros } from "../padding.ts";
+import { avcHeadBytes, HeaderTags, headBytes } from "./header.ts";
 import { configSize, isPlausibleTag, metadataSize, peekBytes, Tag, tagHeadBytes } from "./tag.ts";
 
-/** The head, and the size (zero) of the tag before the first one. */
-const headBytes = 13;
 /** A search for the next tag that goes on for longer makes the stream lost. */
 const maxSearchBytes = 1024 * 1024;
 /** Audio-only streams: joins are this far apart, so that there are not hundreds a second to remember. */
 const audioJoinMs = 500;
 /** So many audio tags, and none of video, make a stream audio-only, whatever its head promises. */
 const audioOnlyTags = 200;
-/**
- * The time between the pictures of a bridge (avc.ts), which come before the join. In mid-stream they are shown, as
- * repetitions of the last one before the skip; at the start they are not.
- */
-const bridgeStepMs = 100;
-/** Of an AVC tag's payload, what comes before the sample (E.4.3.1, E.4.3.2), and the track that is followed. */
-const avcHeadBytes = 5;
+/** The track whose pictures are followed where they are H.264. */
 const avcTrack = 256;
 /** What it costs to read a configuration, in bytes of stream (pace.ts): its own bytes pay for the rest. */
 const configCost = 256;
-/** Tracks whose configurations are kept. Of what a hostile stream has beyond, joiners get nothing. */
-const maxConfigs = 16;
-
-type Stage = "head" | "tag" | "peek" | "body" | "tail" | "search";
+/** What of a tag is gathered: the file's head, a tag's head, its first payload bytes, the size that follows it. */
+type Part = "head" | "tag" | "peek" | "tail";
 
 /** FLV: sniffed by its head and a first tag that is followed by its own size. */
 export const flv: Container = {
@@ -63,134 +54,101 @@ function isHead(bytes: Uint8Array): boolean {
   );
 }
 
-class FlvDetector implements Detector {
+class FlvDetector implements Detector, ElementSink {
   readonly info: StreamInfo = { container: "flv", mediaType: "video/x-flv", codecs: [], damaged: 0 };
-  lost = false;
-
+  readonly begins = isFilledTag;
   readonly #sink: Sink;
-  readonly #gather = new Gather(tagHeadBytes + peekBytes);
+  readonly #reader = new ElementReader(this, tagHeadBytes + peekBytes, headBytes, maxSearchBytes);
   readonly #tag = new Tag();
-  #stage: Stage = "head";
+  #part: Part = "head";
   #tagOffset = 0;
   #payloadBytes = 0;
-  /** Of the payload, what is still to come. */
-  #left = 0;
-  /** The tag itself while it is one to be kept. */
-  #kept: Collected | undefined;
-  /** Bytes searched since the place was lost. A tag found so is on trial until its size follows it. */
-  #searched = 0;
+  /** A tag found by a search is on trial until its size follows it. */
   #trial = false;
 
-  #head: Uint8Array = new Uint8Array(0);
-  #metadata: Uint8Array | undefined;
-  /** Configuration tags by track, without the sizes that follow them. */
-  readonly #configs = new Map<number, Uint8Array>();
-  /** The same as a list that does not change, and the bytes of all that headers are made of. */
-  #configList: readonly Uint8Array[] = [];
-  #headerBytes = headBytes;
+  readonly #header = new HeaderTags();
   #headerChanged = true;
   readonly #pace = new Pace();
   readonly #keepPace = new Pace();
   /** The video's pictures if it is H.264, and whether the present tag's are still being looked at. */
   #avc: AvcTrack | undefined;
   #avcConfig: Uint8Array = new Uint8Array(0);
-  #isPictureOpen = false;
   #hasVideo = false;
   #audioTags = 0;
   #audioJoinedMs = Number.NaN;
 
   constructor(sink: Sink) {
     this.#sink = sink;
-    this.#gather.start(headBytes);
   }
 
-  feed(bytes: Uint8Array, offset: number): void {
-    let at = 0;
-    while (at < bytes.length && !this.lost) {
-      if (this.#stage === "body") {
-        const end = Math.min(bytes.length, at + this.#left);
-        this.#kept?.take(bytes, at, end);
-        if (this.#isPictureOpen) this.#picture(bytes, at, end);
-        this.#left -= end - at;
-        at = end;
-        if (this.#left === 0) this.#body();
-      } else {
-        if (this.#stage === "search") at = this.#gather.seek(bytes, at, isFilledTag, this.#passed);
-        else at = this.#gather.take(bytes, at);
-        if (this.#gather.full && !this.lost) this.#gathered(offset + at);
-      }
-    }
+  get lost(): boolean {
+    return this.#reader.lost;
   }
 
   get heldBytes(): number {
-    return this.#headerBytes + (this.#kept?.heldBytes ?? 0);
+    return this.#header.bytes + this.#reader.heldBytes;
+  }
+
+  feed(bytes: Uint8Array, offset: number): void {
+    this.#reader.feed(bytes, offset);
   }
 
   padding(): readonly Uint8Array[] {
-    const { bytes, length } = this.#gather;
-    const stage = this.#stage;
-    if (stage === "head" || stage === "search" || (stage === "tag" && length === 0)) return [];
+    const { stage, left, gather } = this.#reader;
+    const part = this.#part;
+    if (part === "head" || stage === "search" || (part === "tag" && gather.length === 0)) return [];
     const head = new Uint8Array(tagHeadBytes);
-    if (stage === "tag") head.set(bytes.subarray(0, length));
-    const tagBytes = tagHeadBytes + (stage === "tag" ? readNumber(head, 1, 3) : this.#payloadBytes);
-    const sent = stage === "body" ? tagBytes - this.#left : stage === "tail" ? tagBytes + length : length;
-    const missing = tagBytes + 4 - sent;
+    if (part === "tag") head.set(gather.bytes.subarray(0, gather.length));
+    const tagBytes = tagHeadBytes + (part === "tag" ? readNumber(head, 1, 3) : this.#payloadBytes);
+    const before = stage === "body" ? tagBytes - left : part === "tail" ? tagBytes : 0;
+    const missing = tagBytes + 4 - before - (stage === "body" ? 0 : gather.length);
     // the size that follows each tag
     const size = Uint8Array.of(tagBytes >>> 24, tagBytes >>> 16, tagBytes >>> 8, tagBytes);
     return [...zeros(missing - 4), size.subarray(Math.max(0, 4 - missing))];
   }
 
-  /** What the stage waits for is there, and ends before `offset`. */
-  #gathered(offset: number): void {
-    const { bytes } = this.#gather;
-    if (this.#stage === "head") {
-      if (isHead(bytes)) {
-        this.#head = bytes.slice(0, headBytes);
-        this.#hasVideo = (bytes[4] & 1) !== 0;
-        this.#expect("tag", tagHeadBytes);
-      } else this.lost = true;
-    } else if (this.#stage === "tag") {
-      if (isPlausibleTag(bytes, 0)) this.#enter(offset);
-      else {
-        this.info.damaged++;
-        this.#avc?.lose();
-        this.#searched = 0;
-        this.#stage = "search";
-        this.#gather.shift();
-        this.#passed(1);
-      }
-    } else if (this.#stage === "peek") this.#peek();
-    else if (this.#stage === "tail") this.#tail(offset);
-    else {
+  gathered(offset: number): void {
+    const { bytes } = this.#reader.gather;
+    if (this.#reader.stage === "search") {
       this.#trial = true;
       this.#enter(offset);
+    } else if (this.#part === "peek") this.#peek(offset);
+    else if (this.#part === "tail") this.#tail(offset);
+    else if (this.#part === "head") {
+      if (!isHead(bytes)) return this.#lose();
+      this.#header.head = bytes.slice(0, headBytes);
+      this.#hasVideo = (bytes[4] & 1) !== 0;
+      this.#expectTag();
+    } else if (isPlausibleTag(bytes, 0)) this.#enter(offset);
+    else {
+      this.info.damaged++;
+      this.#avc?.lose();
+      this.#reader.searched = 0;
+      this.#reader.search(tagHeadBytes, 1);
     }
   }
 
-  #expect(stage: Stage, want: number): void {
-    this.#stage = stage;
-    this.#gather.start(want);
+  #expectTag(): void {
+    this.#part = "tag";
+    this.#reader.expect(tagHeadBytes);
   }
 
   /** The head of a tag is there. */
   #enter(offset: number): void {
     this.#tagOffset = offset - tagHeadBytes;
-    this.#payloadBytes = this.#gather.number(1, 3);
-    this.#stage = "peek";
-    this.#gather.want = tagHeadBytes + Math.min(this.#payloadBytes, peekBytes);
-    if (this.#gather.full) this.#peek();
+    this.#payloadBytes = this.#reader.gather.number(1, 3);
+    this.#part = "peek";
+    this.#reader.want(tagHeadBytes + Math.min(this.#payloadBytes, peekBytes));
+    if (this.#reader.gather.full) this.#peek(offset);
   }
 
-  #peek(): void {
-    const { bytes, length } = this.#gather;
-    this.#left = tagHeadBytes + this.#payloadBytes - length;
-    this.#kept = undefined;
+  #peek(offset: number): void {
+    const { bytes, length } = this.#reader.gather;
     if (!this.#trial) {
       this.#tag.read(bytes, length);
       this.#classified();
     }
-    this.#stage = "body";
-    if (this.#left === 0) this.#body();
+    if (!this.lost) this.#reader.enter(tagHeadBytes + this.#payloadBytes - length, offset);
   }
 
   /** It is known what the tag is; a keyframe's join is reported before the keyframe is whole. */
@@ -201,35 +159,33 @@ class FlvDetector implements Detector {
       if (size > maxHeaderBytes) return this.#giveUp();
       if (!this.#keepPace.allows(this.#tagOffset, configCost)) {
         // What follows is not to be decoded with the one before: it can't be joined until the next.
-        if (tag.role === "config") this.#configs.delete(tag.track);
+        if (tag.role === "config") this.#header.drop(tag.track);
         return;
       }
-      this.#kept = new Collected(size);
-      this.#kept.take(this.#gather.bytes, 0, this.#gather.length);
-      return;
+      return this.#reader.keep(size);
     }
     if (tag.role === "other") return;
-    const { bytes, length } = this.#gather;
+    const { bytes, length } = this.#reader.gather;
     if (
       tag.track === avcTrack &&
       tag.role === "video" &&
       bytes[tagHeadBytes] < 0x80 &&
       this.#avc !== undefined
     ) {
-      this.#isPictureOpen = true;
+      this.#reader.isShown = true;
       this.#avc.begin(tag.keyframe);
-      this.#picture(bytes, Math.min(tagHeadBytes + avcHeadBytes, length), length);
+      this.shown(bytes, Math.min(tagHeadBytes + avcHeadBytes, length), length);
     } else this.#media();
   }
 
   /** Some more of an H.264 picture. */
-  #picture(bytes: Uint8Array, at: number, end: number): void {
+  shown(bytes: Uint8Array, at: number, end: number): void {
     this.#avc?.take(bytes, at, end);
     if (this.#avc?.isDone === true) this.#endPicture();
   }
 
   #endPicture(): void {
-    this.#isPictureOpen = false;
+    this.#reader.isShown = false;
     this.#avc?.end();
     this.#media();
   }
@@ -238,7 +194,7 @@ class FlvDetector implements Detector {
   #media(): void {
     const tag = this.#tag;
     if (tag.codec !== "" && !this.info.codecs.includes(tag.codec)) this.info.codecs.push(tag.codec);
-    const playable = !tag.needsConfig || this.#configs.has(tag.track);
+    const playable = !tag.needsConfig || this.#header.hasConfig(tag.track);
     let join = false;
     if (tag.role === "video") {
       this.#hasVideo = true;
@@ -253,46 +209,42 @@ class FlvDetector implements Detector {
     }
     if (!join && !this.#headerChanged) return;
     const bridge = join && tag.track === avcTrack ? this.#avc?.bridge : undefined;
-    const header = this.#header(tag.timestampMs, bridge);
+    const header = this.#header.at(tag.timestampMs, bridge);
     if (!this.#pace.allowsHeader(this.#tagOffset, header)) return;
     this.#sink.header(header);
     this.#headerChanged = false;
     if (join) this.#sink.join(this.#tagOffset);
   }
 
+  #lose(): void {
+    this.#reader.lost = true;
+  }
+
   #giveUp(): void {
-    this.lost = true;
+    this.#lose();
     this.info.problem = `headers of more than ${maxHeaderBytes} bytes`;
   }
 
-  #body(): void {
-    if (this.#isPictureOpen) this.#endPicture();
-    const kept = this.#kept;
-    this.#kept = undefined;
-    if (kept !== undefined) this.#keep(kept.bytes);
-    this.#expect("tail", 4);
+  ended(_offset: number, kept: Uint8Array | undefined): void {
+    if (this.#reader.isShown) this.#endPicture();
+    if (kept !== undefined) this.#keep(kept);
+    this.#part = "tail";
+    this.#reader.expect(4);
   }
 
   #keep(kept: Uint8Array): void {
-    const { info } = this;
+    const { role, track, codec } = this.#tag;
     this.#headerChanged = true;
     let size: { width: number; height: number } | undefined;
-    if (this.#tag.role === "metadata") {
-      this.#metadata = kept;
+    if (role === "metadata") {
+      this.#header.metadata = kept;
       size = metadataSize(kept);
-    } else if (this.#configs.has(this.#tag.track) || this.#configs.size < maxConfigs) {
-      this.#configs.set(this.#tag.track, kept);
-      size = configSize(kept, this.#tag.codec);
+    } else if (this.#header.keepConfig(track, kept)) {
+      size = configSize(kept, codec);
       this.#configureAvc(kept);
     }
-    if (size !== undefined) {
-      info.width = size.width;
-      info.height = size.height;
-    }
-    this.#configList = [...this.#configs.values()];
-    this.#headerBytes = headBytes + (this.#metadata?.length ?? 0) + 4;
-    for (const config of this.#configList) this.#headerBytes += config.length + 4;
-    if (this.#headerBytes > maxHeaderBytes) this.#giveUp();
+    Object.assign(this.info, size);
+    if (this.#header.bytes > maxHeaderBytes) this.#giveUp();
   }
 
   #configureAvc(kept: Uint8Array): void {
@@ -304,73 +256,19 @@ class FlvDetector implements Detector {
   }
 
   #tail(offset: number): void {
-    if (this.#gather.number(0, 4) === tagHeadBytes + this.#payloadBytes) {
-      this.#trial = false;
-      this.#sink.unit(offset);
-    } else if (this.#trial) {
-      this.#trial = false;
-      this.#searched += this.#payloadBytes;
-      this.#expect("search", tagHeadBytes);
-      return;
-    }
-    // a wrong size alone is a careless encoder's; the next tag's head shows whether the place is lost
-    this.#expect("tag", tagHeadBytes);
-  }
-
-  /** So many bytes were searched for a tag's head; the search ends for good when that tag's size follows it. */
-  readonly #passed = (bytes: number): void => {
-    this.#searched += bytes;
-    if (this.#searched > maxSearchBytes) this.lost = true;
-  };
-
-  #header(timestampMs: number, bridge: AvcBridge | undefined): Header {
-    const bytes = 2 * this.#headerBytes + 2 * (bridge?.maxBytes(avcTagBytes) ?? 0);
-    const head = this.#head;
-    const metadata = this.#metadata;
-    const list = this.#configList;
-    return new LazyHeader(bytes, "", () => {
-      const samples = bridge?.samples() ?? [];
-      const configs = at(list, timestampMs);
-      const pictures = (stepMs: number) =>
-        samples.flatMap((sample, i) => {
-          const time = Math.max(0, timestampMs - (samples.length - i) * stepMs);
-          return at([avcTag(sample)], time);
-        });
-      // ffmpeg takes metadata at any other time than 0 for a track of texts
-      const texts = metadata === undefined ? [] : at([metadata], 0);
-      return {
-        start: concat([head, ...texts, ...configs, ...pictures(1)]),
-        resume: concat([...configs, ...pictures(bridgeStepMs)]),
-      };
-    });
+    const isTag = this.#reader.gather.number(0, 4) === tagHeadBytes + this.#payloadBytes;
+    const isRefuted = this.#trial && !isTag;
+    this.#trial = false;
+    if (isTag) this.#sink.unit(offset);
+    // A wrong size alone is a careless encoder's; the next tag's head shows whether the place is lost.
+    this.#expectTag();
+    if (!isRefuted) return;
+    this.#reader.searched += this.#payloadBytes;
+    this.#reader.search(tagHeadBytes, 0);
   }
 }
 
 /** Whether there can be the head of a tag that is not empty at `at`. */
 function isFilledTag(bytes: Uint8Array, at: number): boolean {
   return isPlausibleTag(bytes, at) && readNumber(bytes, at + 1, 3) > 0;
-}
-
-/** Copies of `tags`, each followed by its size, that have `timestampMs`. */
-function at(tags: readonly Uint8Array[], timestampMs: number): Uint8Array[] {
-  return tags.map((tag) => {
-    const copy = new Uint8Array(tag.length + 4);
-    const view = new DataView(copy.buffer);
-    copy.set(tag);
-    view.setUint32(4, ((timestampMs & 0xff_ffff) << 8) | (timestampMs >>> 24));
-    view.setUint32(tag.length, tag.length);
-    return copy;
-  });
-}
-
-/** What `avcTag` and `at` put around a sample, bytes. */
-const avcTagBytes = tagHeadBytes + avcHeadBytes + 4;
-
-/** A tag with an H.264 sample that is no keyframe. */
-function avcTag(sample: Uint8Array): Uint8Array {
-  const size = avcHeadBytes + sample.length;
-  return concat([
-    new Uint8Array([9, size >> 16, size >> 8, size, 0, 0, 0, 0, 0, 0, 0, 0x27, 1, 0, 0, 0]),
-    sample,
-  ]);
 }

@@ -13,16 +13,13 @@
 import { readNumber } from "../bytes.ts";
 import type { Container, Detector, Sink, StreamInfo } from "../detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "../detector.ts";
+import { ElementReader, type ElementSink } from "../elementreader.ts";
 import { fingerprint } from "../fingerprint.ts";
-import { Collected, Gather } from "../gather.ts";
+import { Collected } from "../gather.ts";
 import { Pace } from "../pace.ts";
 import { type OggCodec, readCodec } from "./codec.ts";
+import { bodyBytes, checksum, continued, first, headBytes, isPageHead } from "./page.ts";
 
-/** A page's head, up to its table of segments, which has 255 entries at most. */
-const headBytes = 27;
-const capture = 0x4f67_6753;
-const continued = 1;
-const first = 2;
 /** A search for the next page that goes on for longer makes the stream lost. */
 const maxSearchBytes = 1024 * 1024;
 /** What it costs to begin anew, in bytes of stream (pace.ts). */
@@ -45,33 +42,6 @@ export const ogg: Container = {
   create: (sink) => new OggDetector(sink),
 };
 
-/** Whether there can be a page's head at `at`. */
-function isPageHead(bytes: Uint8Array, at: number): boolean {
-  return (
-    bytes[at] === 0x4f && readNumber(bytes, at, 4) === capture && bytes[at + 4] === 0 && bytes[at + 5] <= 7
-  );
-}
-
-/** The size of a page's body, by its table of segments. */
-function bodyBytes(head: Uint8Array): number {
-  let size = 0;
-  for (let i = 0; i < head[26]; i++) size += head[headBytes + i];
-  return size;
-}
-
-/** A page's checksum (section 6, field 9) in the byte order in which it stands there, taken as zero itself. */
-function checksum(page: Uint8Array, end: number): number {
-  let crc = 0;
-  for (let i = 0; i < end; i++) {
-    crc ^= (i >= 22 && i < 26 ? 0 : page[i]) << 24;
-    for (let bit = 0; bit < 8; bit++) crc = crc < 0 ? (crc << 1) ^ 0x04c1_1db7 : crc << 1;
-  }
-  return (
-    ((crc & 0xff) * 0x100_0000 + (((crc >> 8) & 0xff) << 16) + (((crc >> 16) & 0xff) << 8) + (crc >>> 24)) >>>
-    0
-  );
-}
-
 /** A logical stream. */
 interface Logical {
   readonly serial: number;
@@ -82,21 +52,15 @@ interface Logical {
   isOpen: boolean;
 }
 
-type Stage = "head" | "segments" | "peek" | "body" | "search";
-
-class OggDetector implements Detector {
+class OggDetector implements Detector, ElementSink {
   readonly info: StreamInfo = { container: "ogg", mediaType: "application/ogg", codecs: [], damaged: 0 };
-  lost = false;
-
+  readonly begins = isPageHead;
   readonly #sink: Sink;
-  readonly #gather = new Gather(headBytes + 255 + 1);
-  #stage: Stage = "head";
+  readonly #reader = new ElementReader(this, headBytes + 255 + 1, headBytes, maxSearchBytes);
+  /** What of a page is gathered: its head, the table of segments, its body's first byte. */
+  #part: "head" | "segments" | "peek" = "head";
   #pageOffset = 0;
-  #left = 0;
-  /** The page while its headers are to be read. */
-  #kept: Collected | undefined;
   #page: Logical | undefined;
-  #searched = 0;
 
   #streams: Logical[] = [];
   #video: Logical | undefined;
@@ -107,44 +71,37 @@ class OggDetector implements Detector {
 
   constructor(sink: Sink) {
     this.#sink = sink;
-    this.#gather.start(headBytes);
   }
 
-  feed(bytes: Uint8Array, offset: number): void {
-    let at = 0;
-    while (at < bytes.length && !this.lost) {
-      if (this.#stage === "body") {
-        const end = Math.min(bytes.length, at + this.#left);
-        this.#kept?.take(bytes, at, end);
-        this.#left -= end - at;
-        at = end;
-        if (this.#left === 0) this.#body(offset + at);
-      } else {
-        if (this.#stage === "search") at = this.#gather.seek(bytes, at, isPageHead, this.#passed);
-        else at = this.#gather.take(bytes, at);
-        if (this.#gather.full && !this.lost) this.#gathered(offset + at);
-      }
-    }
+  get lost(): boolean {
+    return this.#reader.lost;
   }
 
   get heldBytes(): number {
-    return this.#pages.heldBytes + (this.#kept?.heldBytes ?? 0);
+    return this.#pages.heldBytes + this.#reader.heldBytes;
   }
 
-  #gathered(offset: number): void {
-    if (this.#stage === "segments") this.#segments(offset);
-    else if (this.#stage === "peek") this.#peek(offset);
+  feed(bytes: Uint8Array, offset: number): void {
+    this.#reader.feed(bytes, offset);
+  }
+
+  gathered(offset: number): void {
+    if (this.#part === "segments") this.#segments(offset);
+    else if (this.#part === "peek") this.#peek(offset);
     else if (this.#isPage()) {
       this.#pageOffset = offset - headBytes;
-      this.#stage = "segments";
-      this.#gather.want = headBytes + this.#gather.bytes[26];
-      if (this.#gather.full) this.#segments(offset);
-    } else this.#search();
+      this.#part = "segments";
+      this.#reader.want(headBytes + this.#reader.gather.bytes[26]);
+      if (this.#reader.gather.full) this.#segments(offset);
+    } else {
+      if (this.#reader.stage !== "search") this.info.damaged++;
+      this.#reader.search(headBytes, 1);
+    }
   }
 
   /** Whether a page of ours begins here, or the first one of a stream. */
   #isPage(): boolean {
-    const { bytes } = this.#gather;
+    const { bytes } = this.#reader.gather;
     if (!isPageHead(bytes, 0)) return false;
     this.#page = (bytes[5] & first) === 0 ? this.#find(readNumber(bytes, 14, 4)) : undefined;
     return this.#page !== undefined || (bytes[5] & first) !== 0;
@@ -155,23 +112,11 @@ class OggDetector implements Detector {
     return undefined;
   }
 
-  #search(): void {
-    if (this.#stage !== "search") this.info.damaged++;
-    this.#stage = "search";
-    this.#gather.shift();
-    this.#passed(1);
-  }
-
-  readonly #passed = (bytes: number): void => {
-    this.#searched += bytes;
-    if (this.#searched > maxSearchBytes) this.lost = true;
-  };
-
   /** Head and segments are there: how large the page is, and what of it is wanted. */
   #segments(offset: number): void {
-    const { bytes, length } = this.#gather;
+    const { bytes, length } = this.#reader.gather;
     const isFirst = (bytes[5] & first) !== 0;
-    this.#left = bodyBytes(bytes);
+    const left = bodyBytes(bytes);
     if (isFirst && this.#isComplete) {
       if (!this.#pace.allows(this.#pageOffset, restartCost)) {
         return this.#giveUp("streams that begin anew all the time");
@@ -179,50 +124,39 @@ class OggDetector implements Detector {
       this.#restart();
     }
     if (isFirst || !this.#isComplete) {
-      if (this.#pages.length + length + this.#left > maxHeaderBytes) {
+      if (this.#pages.length + length + left > maxHeaderBytes) {
         return this.#giveUp(`headers of more than ${maxHeaderBytes} bytes`);
       }
-      this.#kept = new Collected(length + this.#left);
-      this.#kept.take(bytes, 0, length);
-      this.#enterBody(offset);
-      return;
+      this.#reader.keep(length + left);
+      return this.#reader.enter(left, offset);
     }
-    const isFresh = (bytes[5] & continued) === 0 && this.#left > 0 && bytes[headBytes] > 0;
+    const isFresh = (bytes[5] & continued) === 0 && left > 0 && bytes[headBytes] > 0;
     if (isFresh && this.#page === this.#video) {
-      this.#stage = "peek";
-      this.#gather.want = length + 1;
-      this.#left--;
-      return;
+      this.#part = "peek";
+      return this.#reader.want(length + 1);
     }
     if (isFresh && this.#video === undefined) this.#sink.join(this.#pageOffset, true);
-    this.#enterBody(offset);
+    this.#reader.enter(left, offset);
   }
 
   /** The first byte of a video's page is there. */
   #peek(offset: number): void {
-    const { bytes, length } = this.#gather;
+    const { bytes, length } = this.#reader.gather;
     if (this.#video?.codec.isKeyframe?.(bytes[length - 1]) === true) this.#sink.join(this.#pageOffset, true);
-    this.#enterBody(offset);
+    this.#reader.enter(bodyBytes(bytes) - 1, offset);
   }
 
-  #enterBody(offset: number): void {
-    this.#stage = "body";
-    if (this.#left === 0) this.#body(offset);
-  }
-
-  /** The page ends before `offset`. */
-  #body(offset: number): void {
-    const { bytes } = this.#gather;
-    const kept = this.#kept?.bytes;
-    this.#kept = undefined;
-    this.#searched = 0;
+  /** The page ends before `offset`; `kept` is one of the header's. */
+  ended(offset: number, kept: Uint8Array | undefined): void {
+    const { bytes } = this.#reader.gather;
+    this.#reader.searched = 0;
     if (kept !== undefined) this.#headerPage(kept);
     if (this.#page !== undefined && bytes[26] > 0) {
       this.#page.isOpen = bytes[headBytes + bytes[26] - 1] === 255;
     }
     if (this.#isComplete && !this.#isAnyOpen()) this.#sink.unit(offset);
-    this.#stage = "head";
-    this.#gather.start(headBytes);
+    this.#part = "head";
+    this.#reader.expect(headBytes);
   }
 
   #isAnyOpen(): boolean {
@@ -275,7 +209,7 @@ class OggDetector implements Detector {
   }
 
   #giveUp(problem: string): void {
-    this.lost = true;
+    this.#reader.lost = true;
     this.info.problem = problem;
   }
 

@@ -9,8 +9,8 @@
 
 import { concat, little, readNumber } from "../bytes.ts";
 import { type Container, type Detector, noHeader, type Sink, type StreamInfo } from "../detector.ts";
+import { ElementReader, type ElementSink } from "../elementreader.ts";
 import { fingerprint } from "../fingerprint.ts";
-import { Gather } from "../gather.ts";
 import { Pace } from "../pace.ts";
 import { zeros } from "../padding.ts";
 
@@ -88,75 +88,62 @@ const frameTime = (bytes: Uint8Array, at: number): number => little(bytes, at + 
 
 const fourcc = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(8, 12));
 
-class IvfDetector implements Detector {
+class IvfDetector implements Detector, ElementSink {
   readonly info: StreamInfo = { container: "ivf", mediaType: "video/x-ivf", codecs: [], damaged: 0 };
   readonly #sink: Sink;
-  #state: "header" | "frame" | "peek" | "body" | "search" | "lost" = "header";
-  readonly #gather = new Gather(frameHeaderBytes + peekBytes);
+  readonly #reader = new ElementReader(this, frameHeaderBytes + peekBytes, headerBytes, maxSearchBytes);
+  /** What is gathered: the file's header, a frame's, or also the frame's first bytes. */
+  #part: "header" | "frame" | "peek" = "header";
   readonly #pace = new Pace();
   #isKey: IsKey = () => false;
-  /** Bytes of this frame that were not gathered and are still to come. */
-  #left = 0;
+  #frameBytes = 0;
   /** Time of the frame before, in ticks; -1 if there was none. */
   #time = -1;
   /** Ticks from one frame to the next, as of late. */
   #ticks = 1;
-  #searched = 0;
 
   constructor(sink: Sink) {
     this.#sink = sink;
-    this.#gather.start(headerBytes);
   }
 
   get lost(): boolean {
-    return this.#state === "lost";
+    return this.#reader.lost;
   }
 
   feed(bytes: Uint8Array, offset: number): void {
-    let at = 0;
-    while (at < bytes.length && this.#state !== "lost") {
-      if (this.#state === "body") {
-        const to = Math.min(bytes.length, at + this.#left);
-        this.#left -= to - at;
-        at = to;
-        if (this.#left === 0) this.#nextFrame();
-      } else {
-        if (this.#state === "search") at = this.#gather.seek(bytes, at, this.#isFrameHeader, this.#passed);
-        else at = this.#gather.take(bytes, at);
-        if (this.#gather.full && !this.lost) this.#gathered(offset + at);
-      }
-    }
+    this.#reader.feed(bytes, offset);
   }
 
   padding(): readonly Uint8Array[] {
-    const { bytes, length } = this.#gather;
-    if (this.#state === "body") return zeros(this.#left);
-    if (this.#state === "peek") return zeros(this.#gather.want - length + this.#left);
-    if (this.#state !== "frame" || length === 0) return zeros(0);
+    const { stage, left, gather } = this.#reader;
+    if (stage === "body") return zeros(left);
+    if (stage === "search" || this.#part === "header" || gather.length === 0) return [];
     const head = new Uint8Array(frameHeaderBytes);
-    head.set(bytes.subarray(0, length));
-    return zeros(frameHeaderBytes - length + little(head, 0, 4));
+    head.set(gather.bytes.subarray(0, Math.min(gather.length, frameHeaderBytes)));
+    return zeros(frameHeaderBytes + little(head, 0, 4) - gather.length);
   }
 
-  #nextFrame(): void {
-    this.#state = "frame";
-    this.#gather.start(frameHeaderBytes);
+  #expectFrame(): void {
+    this.#part = "frame";
+    this.#reader.expect(frameHeaderBytes);
   }
 
-  #gathered(end: number): void {
-    if (this.#state === "header") this.#header(this.#gather.bytes.slice(0, headerBytes));
-    else if (this.#state === "peek") this.#frame(end - this.#gather.length);
-    else if (this.#isFrameHeader(this.#gather.bytes, 0)) this.#frameHeader();
-    else if (this.#state === "frame" && isHeader(this.#gather.bytes)) this.#another(end);
+  gathered(end: number): void {
+    const { bytes } = this.#reader.gather;
+    if (this.#part === "header") this.#header(bytes.slice(0, headerBytes));
+    else if (this.#part === "peek") this.#frame(end);
+    else if (this.begins(bytes, 0)) this.#frameHeader();
+    else if (this.#reader.stage === "head" && isHeader(bytes)) this.#another(end);
     else this.#search();
+  }
+
+  ended(): void {
+    this.#expectFrame();
   }
 
   #header(start: Uint8Array): void {
     const codec = codecs.get(fourcc(start));
-    if (!isHeader(start) || codec === undefined) {
-      this.#state = "lost";
-      return;
-    }
+    if (!isHeader(start) || codec === undefined) return this.#lose();
     this.#isKey = codec.isKey;
     this.#time = -1;
     this.info.codecs = [codec.name];
@@ -165,61 +152,54 @@ class IvfDetector implements Detector {
     // A key frame may change the size, but nothing the codec or what a tick is.
     const fixed = fingerprint(concat([start.subarray(8, 12), start.subarray(16, 24)]));
     this.#sink.header({ ...noHeader, start, fixed, bytes: start.length });
-    this.#nextFrame();
+    this.#expectFrame();
   }
 
   /** Another file follows; the gathered bytes are the beginning of its header. */
   #another(end: number): void {
     if (!this.#pace.allows(end, headerCost)) return this.#search();
     this.#sink.unit(end - frameHeaderBytes);
-    this.#state = "header";
-    this.#gather.want = headerBytes;
+    this.#part = "header";
+    this.#reader.want(headerBytes);
   }
 
-  readonly #isFrameHeader = (bytes: Uint8Array, at: number): boolean => {
+  readonly begins = (bytes: Uint8Array, at: number): boolean => {
     // Times of 2^48 ticks and more are out of the question: a short no for most of what a search meets.
     if (bytes[at + 10] !== 0 || bytes[at + 11] !== 0 || !isFrameSize(bytes, at)) return false;
     const gap = frameTime(bytes, at) - Math.max(0, this.#time);
-    const maxGap = this.#state === "search" ? maxMissing * this.#ticks : maxGapTicks;
+    const maxGap = this.#reader.stage === "search" ? maxMissing * this.#ticks : maxGapTicks;
     return gap >= 0 && gap <= maxGap;
   };
 
   #frameHeader(): void {
-    const size = little(this.#gather.bytes, 0, 4);
-    const time = frameTime(this.#gather.bytes, 0);
-    if (this.#time >= 0 && this.#state === "frame") this.#ticks = Math.max(1, time - this.#time);
+    const { bytes } = this.#reader.gather;
+    const time = frameTime(bytes, 0);
+    if (this.#time >= 0 && this.#reader.stage === "head") this.#ticks = Math.max(1, time - this.#time);
     this.#time = time;
-    this.#searched = 0;
-    this.#state = "peek";
-    const peek = Math.min(size, peekBytes);
-    this.#gather.want = frameHeaderBytes + peek;
-    this.#left = size - peek;
+    this.#frameBytes = little(bytes, 0, 4);
+    this.#part = "peek";
+    this.#reader.searched = 0;
+    this.#reader.want(frameHeaderBytes + Math.min(this.#frameBytes, peekBytes));
   }
 
-  #frame(offset: number): void {
-    const frame = this.#gather.bytes.subarray(frameHeaderBytes, this.#gather.length);
-    if (this.#isKey(frame)) this.#sink.join(offset);
-    else this.#sink.unit(offset);
-    if (this.#left > 0) this.#state = "body";
-    else this.#nextFrame();
+  /** A frame's first bytes are there. */
+  #frame(end: number): void {
+    const { bytes, length } = this.#reader.gather;
+    if (this.#isKey(bytes.subarray(frameHeaderBytes, length))) this.#sink.join(end - length);
+    else this.#sink.unit(end - length);
+    this.#reader.enter(frameHeaderBytes + this.#frameBytes - length, end);
   }
 
   /** There is no frame header here: one is looked for from the next byte on. */
   #search(): void {
-    if (this.#time < 0) {
-      this.#state = "lost"; // nothing to go by
-      return;
-    }
+    if (this.#time < 0) return this.#lose(); // nothing to go by
     this.info.damaged++;
-    this.#state = "search";
-    this.#gather.shift();
-    this.#passed(1);
+    this.#reader.search(frameHeaderBytes, 1);
   }
 
-  readonly #passed = (bytes: number): void => {
-    this.#searched += bytes;
-    if (this.#searched > maxSearchBytes) this.#state = "lost";
-  };
+  #lose(): void {
+    this.#reader.lost = true;
+  }
 }
 
 /** IVF with VP8, VP9 or AV1. */
