@@ -1,5 +1,5 @@
-// What every container's detector guarantees the relay, run over all fixtures: test/fixtures/CONTAINER-WHAT.EXT is
-// a stream of CONTAINER; those in test/fixtures/unjoinable look like one, but can not be joined in their middle.
+// What every container's detector guarantees the relay, run over all fixtures (test/truth/manifest.ts); whether what is
+// reported is true is truth.test.ts's. Those in test/fixtures/unjoinable look like one, but can not be joined in their middle.
 // The answers must not depend on how the bytes come, and nothing may come of bad bytes but fewer answers.
 
 import { heapStats } from "bun:jsc";
@@ -9,11 +9,10 @@ import { containers } from "../../src/media/containers.ts";
 import { sniffLimit } from "../../src/media/detector.ts";
 import { Sniffer } from "../../src/media/sniffer.ts";
 import { damage, feed, fixture, noise, Recorder, random } from "../media/recorder.ts";
+import { fixtures } from "../truth/manifest.ts";
 
 const folder = `${import.meta.dir}/../fixtures`;
-const files = readdirSync(folder)
-  .filter((name) => /^[a-z0-9]+-.*\.[a-z0-9]+$/.test(name))
-  .sort();
+const files = fixtures.map(({ file }) => file);
 const unjoinable = readdirSync(`${folder}/unjoinable`)
   .filter((name) => /\.[a-z0-9]+$/.test(name))
   .sort();
@@ -51,6 +50,11 @@ function used(): number {
   const { heapSize, extraMemorySize } = heapStats();
   return heapSize + extraMemorySize;
 }
+
+test("every fixture is in the manifest", () => {
+  const there = readdirSync(folder).filter((name) => /^[a-z0-9]+-.*\.[a-z0-9]+$/.test(name));
+  expect(there.sort()).toEqual(files.toSorted());
+});
 
 test("every container has a fixture", () => {
   const named = new Set(files.map((file) => containerOf(file).name));
@@ -94,7 +98,7 @@ describe.each(files)("%s", (file) => {
     expect(detector.lost).toBe(false);
     expect(detector.info.damaged).toBe(0);
     expect(detector.info.codecs.length).toBeGreaterThan(0);
-    expect(detector.info.mediaType).toMatch(/^(audio|video|application)\//);
+    expect(detector.info.mediaType).toMatch(/^(audio|video|application|multipart)\//);
   });
 
   test("cut short is reported the same as far as it goes", async () => {

@@ -199,13 +199,11 @@ function patterns(ids: number, delimiter: string, sei: string): Record<string, (
 
 export const h264: Family = {
   name: "h264",
-  fixtures: ["h264"],
   writer: avcWriter,
   patterns: patterns(256, "09f0", "06"),
 };
 export const hevc: Family = {
   name: "hevc",
-  fixtures: ["hevc"],
   writer: hevcWriter,
   patterns: patterns(64, "460150", "4e01"),
 };

@@ -68,7 +68,6 @@ function toggled(roll: Roll): Part[] {
 
 export const flv: Family = {
   name: "flv",
-  fixtures: ["flv"],
   writer() {
     let timeMs = 0;
     return (part, inside) => {

@@ -96,7 +96,6 @@ const clusters = (roll: Roll, times = size(roll, 20_000)): Part => ({
 
 export const matroska: Family = {
   name: "matroska",
-  fixtures: ["matroska"],
   writer() {
     let time = 0;
     let frame = 0;

@@ -135,7 +135,6 @@ const later = (second: Part, ...rest: Part[]): Part[] => [
 
 export const mp4: Family = {
   name: "fmp4",
-  fixtures: ["fmp4"],
   writer() {
     let offset = 0;
     let time = 0;

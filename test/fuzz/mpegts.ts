@@ -69,7 +69,6 @@ const first: Part = { is: "pes", sets: 1 };
 
 export const mpegts: Family = {
   name: "mpegts",
-  fixtures: ["mpegts"],
   writer() {
     const counters = new Map<number, number>();
     let pts = 0;

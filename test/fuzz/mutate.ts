@@ -1,13 +1,9 @@
 // Real streams, damaged by their structure: elements left out, repeated, moved, cut short, or with a byte changed.
 
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { Sniffer } from "../../src/media/sniffer.ts";
+import { fixturesOf } from "../truth/manifest.ts";
 import { type Family, fixture, type Part, pick, type Roll, size } from "./parts.ts";
 
-const names = readdirSync(join(import.meta.dir, "../fixtures"))
-  .filter((name) => /^[a-z0-9]+-.*\.[a-z0-9]+$/.test(name))
-  .sort();
 const found = new Map<string, readonly Part[]>();
 
 /** Where a detector says that a stream can be cut. */
@@ -68,7 +64,7 @@ function changed(part: Part, roll: Roll): Part[] {
 
 /** A real stream of `family` with a few changes. */
 export function mutated(family: Family, roll: Roll): Part[] {
-  const own = names.filter((name) => family.fixtures.some((prefix) => name.startsWith(`${prefix}-`)));
+  const own = fixturesOf(family.name).map(({ file }) => file);
   let parts = [...dissected(family, pick(roll, own))];
   if (roll(3) === 0)
     parts = [...parts.slice(0, roll(parts.length)), ...dissected(family, pick(roll, own)).slice(roll(9))];

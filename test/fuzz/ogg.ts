@@ -66,7 +66,6 @@ const opus: Part[] = [begin("opus"), comment(60)];
 
 export const ogg: Family = {
   name: "ogg",
-  fixtures: ["ogg"],
   writer() {
     const sequences = new Map<number, number>();
     let random = 1;

@@ -26,8 +26,6 @@ export type Roll = (below: number) => number;
 export interface Family {
   /** As the container's name. */
   readonly name: string;
-  /** What a stream of it is called in test/fixtures, up to the first dash. */
-  readonly fixtures: readonly string[];
   /** A writer for one stream: it counts frames, packets and the like. */
   writer(): Writer;
   /** Hostile streams, by what is hostile about them. */

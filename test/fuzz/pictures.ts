@@ -18,7 +18,6 @@ const frame: Part = { is: "frame" };
 
 export const ivf: Family = {
   name: "ivf",
-  fixtures: ["ivf"],
   writer() {
     let time = 0;
     return (part) => {
@@ -95,7 +94,6 @@ export const ivf: Family = {
 
 export const y4m: Family = {
   name: "y4m",
-  fixtures: ["y4m"],
   writer: () => (part) => {
     if (part.is === "head")
       return ascii(
@@ -159,7 +157,6 @@ const image = (bytes: number): Part[] => [
 
 export const mjpeg: Family = {
   name: "mjpeg",
-  fixtures: ["mjpeg"],
   writer: () => (part) => {
     switch (part.is) {
       case "marker":

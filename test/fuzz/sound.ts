@@ -43,7 +43,6 @@ const frame: Part = { is: "frame" };
 
 export const flac: Family = {
   name: "flac",
-  fixtures: ["flac"],
   writer() {
     let next = 0;
     return (part) => {
@@ -159,10 +158,9 @@ const headers: Record<string, (bytes: number, part: Part) => Uint8Array> = {
 const mp3Bytes = (part: Part) => (number(part, "old") === 1 ? 417 : 52);
 
 /** A family of nothing but frames. */
-function frames(name: string, fixtures: readonly string[], least: number, most: number): Family {
+function frames(name: string, least: number, most: number): Family {
   return {
     name,
-    fixtures,
     writer: () => (part) => {
       if (part.is === "id3")
         return joined(
@@ -251,13 +249,12 @@ function frames(name: string, fixtures: readonly string[], least: number, most: 
   };
 }
 
-export const adts = frames("adts", ["adts"], 10, 2000);
-export const mp3 = frames("mp3", ["mp3"], 4, 400);
-export const ac3 = frames("ac3", ["ac3"], 12, 2000);
+export const adts = frames("adts", 10, 2000);
+export const mp3 = frames("mp3", 4, 400);
+export const ac3 = frames("ac3", 12, 2000);
 
 export const wav: Family = {
   name: "wav",
-  fixtures: ["wav"],
   writer: () => (part) => {
     switch (part.is) {
       case "riff":

@@ -6,21 +6,10 @@ import { concat } from "../../src/media/bytes.ts";
 import type { Header } from "../../src/media/detector.ts";
 import { Sniffer } from "../../src/media/sniffer.ts";
 import { fixture, random } from "../media/recorder.ts";
+import { fixtures } from "../truth/manifest.ts";
 import { Rig, type Sender } from "./rig.ts";
 
-const names = [
-  "adts-stereo.aac",
-  "flac-stereo.flac",
-  "flv-h264-aac.flv",
-  "fmp4-absolute.mp4",
-  "fmp4-h264-aac.mp4",
-  "h264-closed.h264",
-  "hevc-closed.hevc",
-  "matroska-h264-aac.mkv",
-  "mp3-cbr.mp3",
-  "mpegts-h264-aac.mpegts",
-  "ogg-opus.ogg",
-];
+const names = fixtures.map(({ file }) => file);
 
 interface Marked {
   readonly bytes: Uint8Array;
@@ -128,7 +117,7 @@ for (const name of names) {
         });
         expect(found).toBe(true);
       }
-      if (stream.joins.size > 20) expect(skips).toBeGreaterThan(0);
+      if (stream.joins.size > 20 && bytes.length > 2 * 8192) expect(skips).toBeGreaterThan(0);
     });
   });
 }

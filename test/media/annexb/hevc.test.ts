@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { hevc, hevcSize } from "../../../src/media/annexb/hevc.ts";
-import { capture, expectClean, hasFfmpeg } from "../capture.ts";
+import { capture } from "../capture.ts";
 import { concat, fixture, noise } from "../recorder.ts";
 
 const hex = (text: string) => Uint8Array.fromHex(text.replaceAll(" ", ""));
@@ -117,14 +117,4 @@ describe("the HEVC sniffer", () => {
     bytes[8] = 0;
     expect(hevc.sniff(bytes)).toBe("no");
   });
-});
-
-describe.if(hasFfmpeg)("what watchers of HEVC get decodes without an error", () => {
-  test.each(["hevc-closed.hevc", "hevc-open.hevc"])(
-    "%s",
-    async (file) => {
-      await expectClean(capture(hevc, await fixture(file)), 1);
-    },
-    60_000,
-  );
 });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../../src/media/detector.ts";
 import { flv } from "../../../src/media/flv/flv.ts";
-import { capture, decodeTimeoutMs, expectClean, hasFfmpeg } from "../capture.ts";
+import { capture } from "../capture.ts";
 import { concat, fixture, noise } from "../recorder.ts";
 
 const ascii = (text: string) => [...new TextEncoder().encode(text)];
@@ -201,16 +201,4 @@ describe("FLV", () => {
       expect(resume - idr[1]).toBe(start - idr[0]);
     }
   });
-
-  test.skipIf(!hasFfmpeg).each([
-    ["flv-h264-open.flv", 17],
-    ["flv-h264-aac.flv", 10],
-    ["flv-aac.flv", 1],
-  ])(
-    "%s decodes clean from each join, and across each skip",
-    async (file, least) => {
-      await expectClean(capture(flv, await fixture(file)), least);
-    },
-    decodeTimeoutMs,
-  );
 });

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../../src/media/detector.ts";
 import { fmp4 } from "../../../src/media/mp4/fmp4.ts";
-import { type Capture, capture, decodeTimeoutMs, expectClean, hasFfmpeg, patched } from "../capture.ts";
+import { type Capture, capture, patched } from "../capture.ts";
 import { concat, fixture, noise, Recorder } from "../recorder.ts";
 
 const words = (...values: number[]) => {
@@ -386,23 +386,4 @@ describe("fragmented MP4", () => {
       expect(resume - idr[1]).toBe(start - idr[0]);
     }
   });
-
-  test.skipIf(!hasFfmpeg).each([
-    ["fmp4-h264-open.mp4", 17],
-    ["fmp4-h264-aac.mp4", 10],
-    ["fmp4-absolute.mp4", 10],
-    ["fmp4-absolute-timed.mp4", 10],
-    ["fmp4-frames.mp4", 10],
-    ["fmp4-timed.mp4", 10],
-    ["fmp4-cmaf.mp4", 10],
-    ["fmp4-hevc.mp4", 8],
-    ["fmp4-samples.mp4", 10],
-    ["fmp4-aac.mp4", 1],
-  ])(
-    "%s decodes clean from each join, and across each skip",
-    async (file, least) => {
-      await expectClean(capture(fmp4, await fixture(file)), least);
-    },
-    decodeTimeoutMs,
-  );
 });

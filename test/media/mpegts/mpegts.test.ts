@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { mpegts } from "../../../src/media/mpegts/mpegts.ts";
 import { readPes, videoPes } from "../../../src/media/mpegts/pes.ts";
 import { packetise, sectionIsWhole } from "../../../src/media/mpegts/psi.ts";
-import { capture, expectClean, hasFfmpeg } from "../capture.ts";
+import { capture } from "../capture.ts";
 import { concat, feed, fixture, noise, Recorder } from "../recorder.ts";
 
 const size = 188;
@@ -361,24 +361,4 @@ test("a PES packet of our own is read back as it was meant", () => {
     expect(read).toEqual({ bytes: payload.length, headerBytes: 19, pts: 2 ** 33 - 1, dts: 2 ** 32 + 12_345 });
     expect(payload.subarray(19).toHex()).toBe(content.toHex());
   }
-});
-
-describe.if(hasFfmpeg)("what watchers of MPEG-TS get decodes without an error", () => {
-  test.each([
-    "mpegts-aac.mpegts",
-    "mpegts-h264-aac.mpegts",
-    "mpegts-h264-open.mpegts",
-    "mpegts-hevc-opus.mpegts",
-    "mpegts-mpeg2-mp2.mpegts",
-    "mpegts-programs.mpegts",
-  ])(
-    "%s",
-    async (file) => {
-      const { units, ...rest } = capture(mpegts, await fixture(file));
-      // The pictures in front of a recovery point take the time of some that were skipped.
-      const far = file.includes("open") ? units.filter((unit) => unit < 3000) : units;
-      await expectClean({ ...rest, units: far }, 1);
-    },
-    60_000,
-  );
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { sniffLimit } from "../../../src/media/detector.ts";
 import { fingerprint } from "../../../src/media/fingerprint.ts";
 import { ogg } from "../../../src/media/ogg/ogg.ts";
-import { capture, decodeTimeoutMs, expectClean, hasFfmpeg } from "../capture.ts";
+import { capture } from "../capture.ts";
 import { concat, fixture, noise } from "../recorder.ts";
 
 const ascii = (text: string) => [...Buffer.from(text, "latin1")];
@@ -153,15 +153,4 @@ describe("Ogg", () => {
     expect(ogg.sniff(Uint8Array.from(ascii("Ogg")))).toBe("more");
     expect(ogg.sniff(Uint8Array.from(ascii("Oggs")))).toBe("no");
   });
-
-  test.skipIf(!hasFfmpeg).each([
-    ["ogg-theora-vorbis.ogg", 10],
-    ["ogg-flac.ogg", 1],
-  ])(
-    "%s decodes clean from each join, and across each skip",
-    async (file, least) => {
-      await expectClean(capture(ogg, await fixture(file)), least);
-    },
-    decodeTimeoutMs,
-  );
 });
