@@ -27,7 +27,7 @@ export interface WatchOptions {
   /** How long to tolerate that nothing comes, at any time. */
   readonly retryMs: number;
   /** Whether the server was asked to close rather than to skip: then a skip is an error. */
-  readonly closeOnLag: boolean;
+  readonly closeWhenSlow: boolean;
   /** How long the server may say nothing where it was not asked to wait, milliseconds. */
   readonly firstByteMs?: number;
   readonly output: Output;
@@ -180,7 +180,7 @@ export class WatchClient {
 
   /** Returns if the stream of which `got` bytes have come is whole, as far as can be known. */
   async #conclude(connection: ServerConnection, id: string | undefined, got: number): Promise<void> {
-    const { dial, warn, closeOnLag } = this.#options;
+    const { dial, warn, closeWhenSlow } = this.#options;
     if (id === undefined) {
       if (connection.ending?.type !== "fin") throw cutShort(connection.lost().message);
       return;
@@ -197,7 +197,7 @@ export class WatchClient {
     if (why !== undefined) throw cutShort(why);
     if (end.skipped === 0) return;
     const skip = `the server skipped ${end.skipped} bytes of the stream: this end was too slow`;
-    if (closeOnLag) throw new FstreamError("disconnected", skip);
+    if (closeWhenSlow) throw new FstreamError("disconnected", skip);
     warn(skip);
   }
 

@@ -63,7 +63,7 @@ async function run(invocation: Invocation): Promise<number> {
     request: (waitSeconds) => request(found, waitSeconds),
     waitMs,
     retryMs,
-    closeOnLag: found.get("lag") === "close",
+    closeWhenSlow: found.get("lag") === "close",
     output: stdoutOutput(),
     clock: systemClock,
     meter,

@@ -60,7 +60,7 @@ const watch =
         ]),
       waitMs: 0,
       retryMs: 0,
-      closeOnLag: options.lagClose === true,
+      closeWhenSlow: options.lagClose === true,
       output: new Output({ write: () => 0, flush: () => 0 }),
       clock: testClock(),
       meter: undefined,

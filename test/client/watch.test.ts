@@ -180,7 +180,7 @@ test("an output whose reader has gone ends it quietly, with a retry too", async 
         request: () => encodeRequest("watch", [["user", "fier"]]),
         waitMs: 0,
         retryMs: Number.POSITIVE_INFINITY,
-        closeOnLag: false,
+        closeWhenSlow: false,
         output: gone,
         clock: testClock(),
         meter: undefined,

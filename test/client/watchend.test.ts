@@ -139,7 +139,7 @@ test("a skip is reported, and is an error if the server was asked to close inste
       const { watcher, seen } = watching(server);
       await watcher.run();
       expect(seen.warned).toEqual(["the server skipped 1234 bytes of the stream: this end was too slow"]);
-      const error = await rejection(watching(server, { closeOnLag: true }).watcher.run());
+      const error = await rejection(watching(server, { closeWhenSlow: true }).watcher.run());
       expect(error).toMatchObject({ code: "disconnected", message: expect.stringContaining("1234") });
     },
   );

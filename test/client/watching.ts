@@ -15,7 +15,7 @@ interface WatchTimes {
   waitMs?: number;
   retryMs?: number;
   meter?: Meter;
-  closeOnLag?: boolean;
+  closeWhenSlow?: boolean;
   firstByteMs?: number;
   trust?: Trust;
 }
@@ -26,7 +26,7 @@ export function watching(server: { address: string }, options: WatchTimes = {}) 
     waitMs = 0,
     retryMs = 0,
     meter,
-    closeOnLag = false,
+    closeWhenSlow = false,
     firstByteMs,
     trust = { type: "system" },
   } = options;
@@ -55,7 +55,7 @@ export function watching(server: { address: string }, options: WatchTimes = {}) 
     },
     waitMs,
     retryMs,
-    closeOnLag,
+    closeWhenSlow,
     ...(firstByteMs === undefined ? {} : { firstByteMs }),
     output,
     clock,

@@ -103,7 +103,7 @@ test("a broadcast of a file begins where the descriptor stands", async () => {
   expect(await received.promise).toBe("second\nthird\n");
 });
 
-linux("an input without end leaves a signal its turn", async () => {
+linux("an input without end does not keep a signal from being handled", async () => {
   const nowhere = standIn(() => undefined);
   const { address } = nowhere;
   nowhere.stop();
