@@ -16,9 +16,9 @@ import { FstreamError, named } from "../errors.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
 import type { BroadcastHandle, Relay } from "../relay/relay.ts";
 import type { SlowPolicy } from "../relay/watcher.ts";
-import type { Admission, Purpose } from "./admission.ts";
-import type { Places } from "./places.ts";
-import { type WatchAsked, WatchPermit } from "./watch.ts";
+import type { ConnectionLimits, Purpose } from "./limits.ts";
+import type { WaitingPlaces } from "./waitingplaces.ts";
+import { type WatchAsked, WatchPermit } from "./watchpermit.ts";
 
 /** A client, as far as it matters here. */
 export interface Peer {
@@ -62,11 +62,11 @@ export interface AccessServices {
   readonly relay: Relay;
   readonly authenticator: Authenticator;
   readonly tokens: Pick<Tokens, "issue" | "redeem">;
-  readonly admission: Pick<Admission, "admit">;
+  readonly limits: Pick<ConnectionLimits, "admit">;
   /** Slows down guessing at channel passwords. */
   readonly guesses: Throttle;
   /** For watchers that wait for a channel. */
-  readonly places: Places;
+  readonly places: WaitingPlaces;
 }
 
 export class Access {
@@ -153,7 +153,7 @@ export class Access {
 
   #refuseIfFull(purpose: Purpose, { address, proxy }: Peer): void {
     if (this.#stopping) throw new FstreamError("shutting_down", "the server is shutting down");
-    this.#services.admission.admit(purpose, proxy ?? address);
+    this.#services.limits.admit(purpose, proxy ?? address);
   }
 
   #refuseLargeChunks(bufsize: number): void {

@@ -9,7 +9,7 @@ import { FstreamError } from "../errors.ts";
 import { Backoff, mayPass } from "./backoff.ts";
 import type { ClientClock } from "./clock.ts";
 import type { ServerConnection } from "./connection.ts";
-import { askEnd, missing, type StreamEnd } from "./end.ts";
+import { askEnd, missing, type StreamEnd } from "./endquery.ts";
 import { FirstReply } from "./firstreply.ts";
 import { withHint } from "./hints.ts";
 import type { Meter } from "./meter.ts";

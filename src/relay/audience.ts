@@ -195,7 +195,7 @@ export class Audience {
 
   // Placing.
 
-  /** Places a pending watcher if that can be, and sends it what there is. */
+  /** WaitingPlaces a pending watcher if that can be, and sends it what there is. */
   placeAndSend(pending: Pending): void {
     this.#guard(pending.watcher, () => {
       const flowing = this.#place(pending);
@@ -203,7 +203,7 @@ export class Audience {
     });
   }
 
-  /** Places one for which no join point came in time, where that can be. */
+  /** WaitingPlaces one for which no join point came in time, where that can be. */
   placeAnywhere(pending: Pending): void {
     const found = this.#placing.findLate(pending);
     const flowing = found === undefined ? undefined : this.#enter(pending, found);

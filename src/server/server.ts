@@ -2,8 +2,8 @@
 
 import { randomBytes } from "node:crypto";
 import { Access } from "../access/access.ts";
-import { Admission, refusalPlaces } from "../access/admission.ts";
-import { Places } from "../access/places.ts";
+import { ConnectionLimits, refusalPlaces } from "../access/limits.ts";
+import { WaitingPlaces } from "../access/waitingplaces.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { networkOf } from "../auth/network.ts";
 import { constantTimeEquals } from "../auth/password.ts";
@@ -16,7 +16,7 @@ import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
-import { Ends } from "../session/ends.ts";
+import { EndRecords } from "../session/endrecords.ts";
 import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
 import type { Settings } from "../settings/load.ts";
@@ -106,10 +106,10 @@ export async function startServer(
   const exempt = (address: string) => isLoopback(address) || trusted(address);
   const maxConnections = connectionLimit(server.maxConnections, log);
   const { maxConnectionsPerIp } = server;
-  const admission = new Admission({ maxConnections, maxConnectionsPerIp, exempt });
+  const limits = new ConnectionLimits({ maxConnections, maxConnectionsPerIp, exempt });
   // All may end at once, and have come back for more before all of them have asked.
   const kept = { max: 2 * maxConnections, maxPerNetwork: 2 * maxConnectionsPerIp };
-  const ends = new Ends(
+  const ends = new EndRecords(
     {
       ...kept,
       networkOf: (address) => (exempt(address) ? undefined : networkOf(address)),
@@ -122,9 +122,9 @@ export async function startServer(
       relay,
       authenticator,
       tokens,
-      admission,
+      limits,
       guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
-      places: new Places({ ...server, exempt }),
+      places: new WaitingPlaces({ ...server, exempt }),
     },
     fstream,
   );
@@ -146,10 +146,10 @@ export async function startServer(
   };
   const sockets = new Sockets(
     (connection) => new Session(connection, services),
-    admission,
+    limits,
     log.scope("sockets"),
   );
-  const exchanges = new Sockets((connection) => new Exchange(connection, http), admission, http.log);
+  const exchanges = new Sockets((connection) => new Exchange(connection, http), limits, http.log);
 
   const { listen, tlsListen, httpsListen, httpListen } = server;
   const tls = tlsListen !== undefined || httpsListen !== undefined ? await certificateOf(server) : undefined;

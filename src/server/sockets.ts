@@ -2,7 +2,7 @@
 // socket's events go to it. What Bun's sockets are like to work with is said where it matters.
 
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
-import type { Admission } from "../access/admission.ts";
+import type { ConnectionLimits } from "../access/limits.ts";
 import { plainAddress } from "../auth/network.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
@@ -114,7 +114,7 @@ export interface ListenOptions {
 /** The open sockets of listeners that have the same kind of handler. */
 export class Sockets {
   readonly #handle: (connection: Connection) => Handler;
-  readonly #admission: Admission;
+  readonly #limits: ConnectionLimits;
   readonly #log: Log;
   readonly #peers = new Set<Peer>();
   /** Peers whose send buffers are larger than usual; while there are some, `#calming` looks after them. */
@@ -126,9 +126,9 @@ export class Sockets {
   #stopping = false;
   #whenEmpty: (() => void) | undefined;
 
-  constructor(handle: (connection: Connection) => Handler, admission: Admission, log: Log) {
+  constructor(handle: (connection: Connection) => Handler, limits: ConnectionLimits, log: Log) {
     this.#handle = handle;
-    this.#admission = admission;
+    this.#limits = limits;
     this.#log = log;
   }
 
@@ -229,7 +229,7 @@ export class Sockets {
       return undefined;
     }
     const address = plainAddress(remote);
-    if (!this.#admission.enter(address)) {
+    if (!this.#limits.enter(address)) {
       this.#log.repeated("full", `no room even to refuse ${address}`);
       socket.terminate();
       return undefined;
@@ -262,7 +262,7 @@ export class Sockets {
     const peer = socket.data;
     if (peer === undefined || !(this.#peers.delete(peer) || this.#late.delete(peer))) return;
     this.#deleteFast(peer);
-    this.#admission.leave(peer.address);
+    this.#limits.leave(peer.address);
     peer.handler.closed(error);
     if (this.#peers.size === 0) this.#whenEmpty?.();
   }

@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import type { HandshakeLimits } from "../protocol/handshake.ts";
 import type { Clock } from "../relay/clock.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
-import type { Ends } from "./ends.ts";
+import type { EndRecords } from "./endrecords.ts";
 
 export interface SessionOptions extends HandshakeLimits {
   readonly handshakeTimeoutMs: number;
@@ -16,7 +16,7 @@ export interface SessionOptions extends HandshakeLimits {
 export interface Services {
   readonly access: Access;
   readonly acknowledgements: Acknowledgements;
-  readonly ends: Ends;
+  readonly ends: EndRecords;
   readonly clock: Clock;
   readonly log: Log;
   readonly options: SessionOptions;

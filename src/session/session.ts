@@ -11,7 +11,7 @@
 
 import type { BroadcastPermit } from "../access/access.ts";
 import { logRefusal } from "../access/refusal.ts";
-import type { WatchPermit } from "../access/watch.ts";
+import type { WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, type FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest, Request, TokenRequest, WatchRequest } from "../protocol/request.ts";

@@ -1,9 +1,9 @@
 // A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
-// has no more to say. How its stream ended is kept before the connection shows that it has: see ends.ts.
+// has no more to say. How its stream ended is kept before the connection shows that it has: see endrecords.ts.
 
-import type { Place } from "../access/places.ts";
 import { logRefusal } from "../access/refusal.ts";
-import type { WatchPermit } from "../access/watch.ts";
+import type { Place } from "../access/waitingplaces.ts";
+import type { WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, channelLabel, type FstreamError, named } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { WatchRequest } from "../protocol/request.ts";

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { Access, type AccessOptions, type Peer } from "../../src/access/access.ts";
-import { Admission, type Purpose } from "../../src/access/admission.ts";
-import { Places } from "../../src/access/places.ts";
+import { ConnectionLimits, type Purpose } from "../../src/access/limits.ts";
+import { WaitingPlaces } from "../../src/access/waitingplaces.ts";
 import type { Login } from "../../src/auth/authenticator.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
 import { Tokens } from "../../src/auth/tokens.ts";
@@ -14,7 +14,7 @@ const far: Peer = { address: "192.0.2.1", secure: true };
 
 function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]) {
   const rig = new Rig();
-  const admission = new Admission({ maxConnections: 100, maxConnectionsPerIp: 2, exempt: () => false });
+  const limits = new ConnectionLimits({ maxConnections: 100, maxConnectionsPerIp: 2, exempt: () => false });
   const admitted: string[] = [];
   const logins: Login[] = [];
   const nowMs = () => rig.clock.nowMs();
@@ -29,18 +29,18 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
         },
       },
       tokens: new Tokens({ lifetimeMs: 60_000, nowMs }),
-      admission: {
+      limits: {
         admit: (purpose: Purpose, address: string) => {
           admitted.push(`${purpose} ${address}`);
-          admission.admit(purpose, address);
+          limits.admit(purpose, address);
         },
       },
       guesses: new Throttle({ nowMs, sleep: () => Promise.resolve() }),
-      places: new Places({ maxWaiting: 10, exempt: () => false }),
+      places: new WaitingPlaces({ maxWaiting: 10, exempt: () => false }),
     },
     { plainPasswords: true, backlogBytes: 1000, slowWatcher: "skip", maxWaitMs: 1000, ...changes },
   );
-  return { access, rig, admission, admitted, logins };
+  return { access, rig, limits, admitted, logins };
 }
 
 const broadcast = { user: "fier", channel: "default", bufsize: 0, token: undefined, userPassword: "123" };
@@ -73,8 +73,8 @@ describe("a peer", () => {
   });
 
   test("from an address with too many connections gets nothing, and no login is looked up for it", async () => {
-    const { access, admission, logins } = gate();
-    for (let i = 0; i < 3; i++) admission.enter(far.address);
+    const { access, limits, logins } = gate();
+    for (let i = 0; i < 3; i++) limits.enter(far.address);
     const asks = [
       () => access.token(far, "fier", "123"),
       () => access.broadcast(far, broadcast),

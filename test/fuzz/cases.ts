@@ -9,7 +9,7 @@ export const maxPieceBytes = 512 * 1024;
 /** Streams are cut off there. Bytes. */
 export const maxStreamBytes = 6 * 1024 * 1024;
 
-/** A watcher of a scenario. Places are counted in rounds: 1.5 is half way through the second. */
+/** A watcher of a scenario. WaitingPlaces are counted in rounds: 1.5 is half way through the second. */
 export interface PlannedWatcher {
   readonly at: number;
   readonly start: "join" | "next" | "live" | "back";

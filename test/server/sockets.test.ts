@@ -1,7 +1,7 @@
 // The sockets of listeners: what they keep while connections are there, and nothing of it afterwards.
 
 import { afterEach, expect, setDefaultTimeout, spyOn, test } from "bun:test";
-import { Admission } from "../../src/access/admission.ts";
+import { ConnectionLimits } from "../../src/access/limits.ts";
 import { keyPairOf } from "../../src/keypair.ts";
 import { createLog } from "../../src/log.ts";
 import { Sockets } from "../../src/server/sockets.ts";
@@ -19,15 +19,15 @@ const ignore = () => {};
 const idle: ConnectionStage = { data() {}, drained() {}, ended() {}, closed() {}, stop() {} };
 
 function listening(handle: (connection: Connection) => ConnectionStage, options: { tls: boolean }) {
-  const admission = new Admission({ maxConnections: 10_000, maxConnectionsPerIp: 1, exempt: () => true });
+  const limits = new ConnectionLimits({ maxConnections: 10_000, maxConnectionsPerIp: 1, exempt: () => true });
   const log = createLog({ level: "error", journal: false, write: () => {}, nowMs: () => 0 });
-  const sockets = new Sockets(handle, admission, log);
+  const sockets = new Sockets(handle, limits, log);
   opened.push(sockets);
   // A long chain: parsed again for each connection it would be seen.
   const chain = Array.from({ length: 50 }, () => certificates.elsewhere.cert).join("\n");
   const { cert, key } = certificates.loopback;
   const tls = options.tls ? keyPairOf(`${cert}\n${chain}`, key) : undefined;
-  return { port: sockets.listen({ host: "127.0.0.1", port: 0, tls }), admission };
+  return { port: sockets.listen({ host: "127.0.0.1", port: 0, tls }), limits };
 }
 
 /** So many clients over TLS in a process of their own, since each of them keeps the chain that it was sent. */
@@ -53,7 +53,7 @@ test("a timer for fast peers is there while there are some, and not longer", asy
   const set = spyOn(globalThis, "setInterval");
   const clear = spyOn(globalThis, "clearInterval");
   try {
-    const { port, admission } = listening(
+    const { port, limits } = listening(
       (connection) => {
         const bytes = new Uint8Array(1024 * 1024);
         const fill = () => {
@@ -68,7 +68,7 @@ test("a timer for fast peers is there while there are some, and not longer", asy
     const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data: ignore } });
     await until(() => set.mock.calls.length > 0);
     socket.terminate();
-    await until(() => admission.connections === 0);
+    await until(() => limits.connections === 0);
     expect(set).toHaveBeenCalledTimes(1);
     expect(clear.mock.calls).toEqual([[set.mock.results[0].value as NodeJS.Timeout]]);
   } finally {

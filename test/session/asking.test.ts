@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { networkOf } from "../../src/auth/network.ts";
 import { FstreamError } from "../../src/errors.ts";
-import { Ends } from "../../src/session/ends.ts";
+import { EndRecords } from "../../src/session/endrecords.ts";
 import { FakeClock } from "../relay/clock.ts";
 import { ringBytes } from "../relay/rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes } from "../relay/streams.ts";
@@ -138,10 +138,13 @@ describe("a watcher that asks how its stream ended", () => {
 
 const bounded = (network: (address: string) => string | undefined = networkOf) => {
   const clock = new FakeClock();
-  return new Ends({ max: 6, maxPerNetwork: 2, networkOf: network, random: () => new Uint8Array(16) }, clock);
+  return new EndRecords(
+    { max: 6, maxPerNetwork: 2, networkOf: network, random: () => new Uint8Array(16) },
+    clock,
+  );
 };
 const ended = { bytes: 1, skipped: 0, end: { type: "orderly" } } as const;
-const known = (ends: Ends, ids: readonly string[]) =>
+const known = (ends: EndRecords, ids: readonly string[]) =>
   ids.filter((id) => {
     try {
       return ends.ask(id).length > 0;
@@ -170,7 +173,10 @@ describe("ends", () => {
 
   test("have been asked for once all that are new were, or after a moment", async () => {
     const clock = new FakeClock();
-    const ends = new Ends({ max: 6, maxPerNetwork: 6, networkOf, random: () => new Uint8Array(16) }, clock);
+    const ends = new EndRecords(
+      { max: 6, maxPerNetwork: 6, networkOf, random: () => new Uint8Array(16) },
+      clock,
+    );
     await ends.asked();
     ends.keep("old", "192.0.2.1", ended);
     clock.advance(10_000);

@@ -2,7 +2,7 @@
 // client's, which a test speaks for.
 
 import { Access, type AccessOptions } from "../../src/access/access.ts";
-import { Places } from "../../src/access/places.ts";
+import { WaitingPlaces } from "../../src/access/waitingplaces.ts";
 import type { Authenticator, Grant } from "../../src/auth/authenticator.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
 import { Tokens } from "../../src/auth/tokens.ts";
@@ -11,7 +11,7 @@ import { createLog } from "../../src/log.ts";
 import { encodeRequest, type Request } from "../../src/protocol/request.ts";
 import { Acknowledgements } from "../../src/session/acknowledgements.ts";
 import type { Connection } from "../../src/session/connection.ts";
-import { Ends } from "../../src/session/ends.ts";
+import { EndRecords } from "../../src/session/endrecords.ts";
 import type { Services, SessionOptions } from "../../src/session/services.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
@@ -157,10 +157,10 @@ export const okBytes = 5 + "ok,id=".length + 32;
 export class TestServer {
   readonly rig: Rig;
   readonly tokens: Tokens;
-  readonly waiting: Places;
+  readonly waiting: WaitingPlaces;
   readonly lines: string[] = [];
   readonly services: Services;
-  /** What an admission would throw. */
+  /** What an limits would throw. */
   full: FstreamError | undefined;
   /** Logins are looked up until this is resolved. */
   lookup: Promise<void> = Promise.resolve();
@@ -174,7 +174,7 @@ export class TestServer {
   ) {
     const rig = new Rig(relayChanges);
     this.rig = rig;
-    this.waiting = new Places({
+    this.waiting = new WaitingPlaces({
       maxWaiting: changes.maxWaiting ?? defaults.server.maxWaiting,
       exempt: (address) => address === "127.0.0.1",
     });
@@ -192,7 +192,7 @@ export class TestServer {
         relay: rig.relay,
         authenticator,
         tokens: this.tokens,
-        admission: {
+        limits: {
           admit: () => {
             if (this.full !== undefined) throw this.full;
           },
@@ -212,7 +212,7 @@ export class TestServer {
     this.services = {
       access,
       acknowledgements: new Acknowledgements(rig.clock),
-      ends: new Ends(
+      ends: new EndRecords(
         { max: 8, maxPerNetwork: 4, networkOf: (address) => address, random: () => this.#bytes() },
         rig.clock,
       ),

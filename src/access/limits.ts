@@ -7,7 +7,7 @@ import { FstreamError } from "../errors.ts";
 /** What a connection is there for. */
 export type Purpose = "watch" | "broadcast" | "token";
 
-export interface AdmissionOptions {
+export interface ConnectionLimitsOptions {
   readonly maxConnections: number;
   /** For an IPv4 address or an IPv6 /64. */
   readonly maxConnectionsPerIp: number;
@@ -22,12 +22,12 @@ const keptShare = 0.05;
 /** What the /56 and the /48 around an IPv6 /64 may have, as multiples of what that may. */
 const widths = [1, 4, 16];
 
-export class Admission {
-  readonly #options: AdmissionOptions;
+export class ConnectionLimits {
+  readonly #options: ConnectionLimitsOptions;
   readonly #byNetwork = new Map<string, number>();
   #count = 0;
 
-  constructor(options: AdmissionOptions) {
+  constructor(options: ConnectionLimitsOptions) {
     this.#options = options;
   }
 

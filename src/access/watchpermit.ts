@@ -5,7 +5,7 @@ import type { Throttle } from "../auth/throttle.ts";
 import type { FstreamError } from "../errors.ts";
 import type { Relay } from "../relay/relay.ts";
 import type { Outlet, SlowPolicy, StartPoint, Watcher } from "../relay/watcher.ts";
-import type { Place, Places } from "./places.ts";
+import type { Place, WaitingPlaces } from "./waitingplaces.ts";
 
 /** What a watcher asks for. */
 export interface WatchAsked {
@@ -29,7 +29,7 @@ export interface Watching {
 interface Services {
   readonly relay: Relay;
   readonly guesses: Throttle;
-  readonly places: Places;
+  readonly places: WaitingPlaces;
 }
 
 export class WatchPermit {

@@ -1,14 +1,14 @@
-// Places for watchers that wait: a number in all, a share for each network, and none for a few networks alone.
+// WaitingPlaces for watchers that wait: a number in all, a share for each network, and none for a few networks alone.
 
 import { describe, expect, test } from "bun:test";
-import { Places } from "../../src/access/places.ts";
+import { WaitingPlaces } from "../../src/access/waitingplaces.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { opaque } from "../relay/streams.ts";
 import { TestServer } from "../session/peer.ts";
 
-/** Places whose holders are written down by their addresses. */
+/** WaitingPlaces whose holders are written down by their addresses. */
 function bench(max: number) {
-  const places = new Places({ maxWaiting: max, exempt: (address) => address === "127.0.0.1" });
+  const places = new WaitingPlaces({ maxWaiting: max, exempt: (address) => address === "127.0.0.1" });
   const dropped: string[] = [];
   const take = (address: string) => places.take(address, () => dropped.push(address));
   const refusal = (address: string) => {

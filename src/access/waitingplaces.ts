@@ -1,13 +1,13 @@
-// Places for watchers that wait for a channel to go live, which costs a peer nothing: a number in all, and a share of it for
+// WaitingPlaces for watchers that wait for a channel to go live, which costs a peer nothing: a number in all, and a share of it for
 // each network (of IPv6 for its /64, and a larger one for the /56 and the /48 around it). When all are taken a newcomer
 // gets one of the network that has the most, as long as that keeps no fewer than the newcomer's own then has: a few
-// networks can't keep the others out. Places on offer, whose peers have said that they will send no more, go before: of most
+// networks can't keep the others out. WaitingPlaces on offer, whose peers have said that they will send no more, go before: of most
 // such peers the socket is closed, which the system does not tell from one that only sends no more, and finds out later.
 
 import { networksOf } from "../auth/network.ts";
 import { FstreamError } from "../errors.ts";
 
-export interface PlacesOptions {
+export interface WaitingPlacesOptions {
   readonly maxWaiting: number;
   /** Whether an address is exempt from the share for each network; its places are not given to others either. */
   readonly exempt: (address: string) => boolean;
@@ -29,8 +29,8 @@ interface Held extends Place {
 /** The part of all places that a network may have, the narrowest first. */
 const shares = [1 / 8, 1 / 4, 1 / 4];
 
-export class Places {
-  readonly #options: PlacesOptions;
+export class WaitingPlaces {
+  readonly #options: WaitingPlacesOptions;
   readonly #byNetwork = new Map<string, number>();
   /** The places of those that are not exempt, by the widest network, each in the order of their coming. */
   readonly #byWidest = new Map<string, Set<Held>>();
@@ -38,7 +38,7 @@ export class Places {
   readonly #offered = new Set<Held>();
   #taken = 0;
 
-  constructor(options: PlacesOptions) {
+  constructor(options: WaitingPlacesOptions) {
     this.#options = options;
   }
 

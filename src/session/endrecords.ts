@@ -16,7 +16,7 @@ const keptMs = 10 * 60_000;
 /** A client that asks does so as soon as it sees the end. One that has not asked by then will not. Milliseconds. */
 const promptMs = 1000;
 
-export interface EndsOptions {
+export interface EndRecordsOptions {
   /** Ends kept at a time. */
   readonly max: number;
   /** Ends kept at a time of the watchers of one network. */
@@ -42,8 +42,8 @@ interface Kept extends Ended {
   asked: boolean;
 }
 
-export class Ends {
-  readonly #options: EndsOptions;
+export class EndRecords {
+  readonly #options: EndRecordsOptions;
   readonly #clock: Clock;
   /** The one that ended first is first. */
   readonly #kept = new Map<string, Kept>();
@@ -52,7 +52,7 @@ export class Ends {
   readonly #awaited = new Set<string>();
   #whenAsked: (() => void) | undefined;
 
-  constructor(options: EndsOptions, clock: Clock) {
+  constructor(options: EndRecordsOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
   }
