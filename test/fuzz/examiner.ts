@@ -2,8 +2,10 @@
 // another process takes its place.
 
 import { readFileSync } from "node:fs";
+import type { Batch } from "./batch.ts";
 import type { Case } from "./cases.ts";
 import type { Finding, Kind, Verdict } from "./examine.ts";
+import type { Job } from "./worker.ts";
 
 /** A case that takes longer of its process's time is given up; so is one that takes longer, at work or not. */
 const maxProcessorMs = 10_000;
@@ -22,6 +24,16 @@ export class Examiner {
   }
 
   async examine(given: Case, ignored: readonly Kind[] = []): Promise<Verdict> {
+    return await this.#ask({ given, slack: this.#slack, ignored });
+  }
+
+  /** The seeds of a batch that are to be examined: those that look wrong, or all if it did not come to its end. */
+  async suspects(batch: Batch): Promise<readonly number[]> {
+    const { suspects } = await this.#ask(batch);
+    return suspects ?? Array.from({ length: batch.count }, (_, i) => batch.seed + i);
+  }
+
+  async #ask(job: Job | Batch): Promise<Verdict> {
     const worker = (this.#process ??= this.#start());
     const began = performance.now();
     const beganCpu = processorMs(worker.pid);
@@ -39,7 +51,7 @@ export class Examiner {
         this.#answer = () => {};
         resolve(verdict);
       };
-      worker.send({ given, slack: this.#slack, ignored });
+      worker.send(job);
     });
   }
 

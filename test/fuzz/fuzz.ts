@@ -2,12 +2,16 @@
 //
 //   bun test/fuzz/fuzz.ts [--seed N] [--minutes M | --seconds S | --cases N] [--container NAME [--pattern TEXT]] [--slack X] [--keep]
 //
-// Prints a line for each finding and one for progress; exits with 0 if there is none, with 1 if there are some. With `--keep`
-// each is made smaller and written to test/fixtures/hostile, where a test replays it.
+//                        [--only structure|bytes|handshakes]
+//
+// First streams made by structure (search.ts), then real ones with changed bytes (bytes.ts), then damaged handshakes, half, a
+// third and a sixth of the time. Prints a line for each finding and one for progress; exits with 0 if there is none, with 1
+// if there are some. With `--keep` each is made smaller and written to test/fixtures/hostile, where a test replays it.
 
 import { parseArgs } from "node:util";
 import { familyOf } from "./families.ts";
-import { search } from "./search.ts";
+import { searchHandshakes } from "./handshakes.ts";
+import { type Options, search, searchBytes } from "./search.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +23,7 @@ const { values } = parseArgs({
     pattern: { type: "string" },
     slack: { type: "string", default: "1" },
     keep: { type: "boolean", default: false },
+    only: { type: "string" },
   },
 });
 
@@ -28,7 +33,7 @@ const count = (value: string | undefined, otherwise: number): number => {
   return read;
 };
 const unlimited = values.cases === undefined ? 180 : Number.POSITIVE_INFINITY;
-const found = await search({
+const options: Options = {
   seed: count(values.seed, 1),
   seconds: count(values.seconds, count(values.minutes, unlimited / 60) * 60),
   cases: count(values.cases, Number.POSITIVE_INFINITY),
@@ -37,5 +42,20 @@ const found = await search({
   slack: count(values.slack, 1),
   shrinkSeconds: values.keep ? 30 : 0,
   report: (line) => console.log(line),
-});
-process.exitCode = found.length === 0 ? 0 : 1;
+};
+/** Shares of the time. What is limited to a container or a number of streams has no use for handshakes. */
+const isStreams = values.container !== undefined || values.cases !== undefined;
+const shares =
+  values.pattern === undefined ? { structure: 3, bytes: 2, handshakes: isStreams ? 0 : 1 } : { structure: 1 };
+const chosen = Object.entries(shares).filter(([kind]) => values.only === undefined || values.only === kind);
+if (chosen.length === 0) throw new Error(`--only takes structure, bytes or handshakes, not ${values.only}`);
+const total = chosen.reduce((sum, [, share]) => sum + share, 0);
+let findings = 0;
+for (const [kind, share] of chosen) {
+  const seconds = (options.seconds * share) / total;
+  if (share === 0) continue;
+  if (kind === "structure") findings += (await search({ ...options, seconds })).length;
+  else if (kind === "bytes") findings += (await searchBytes({ ...options, seconds })).length;
+  else findings += (await searchHandshakes(options.seed, seconds, options.report)).length;
+}
+process.exitCode = findings === 0 ? 0 : 1;

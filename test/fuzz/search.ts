@@ -3,6 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { dice } from "../protocol/dice.ts";
+import { caseOf } from "./batch.ts";
 import { type Case, draw } from "./cases.ts";
 import type { Finding, Kind } from "./examine.ts";
 import { Examiner } from "./examiner.ts";
@@ -84,6 +85,41 @@ export async function search(options: Options): Promise<Found[]> {
   report(
     `${streams} streams, ${(bytes / 1e6).toFixed(0)} MB, ${known} runs known as what they are: ${found.size} found`,
   );
+  return [...found.values()];
+}
+
+/** Streams of a container that are tried in a row. */
+const batchStreams = 50;
+
+/**
+ * The same with real streams whose bytes were changed (bytes.ts), many more of them; what looks wrong is examined as the
+ * others are.
+ */
+export async function searchBytes(options: Options): Promise<Found[]> {
+  const { report } = options;
+  const names = options.container === undefined ? families.map(({ name }) => name) : [options.container];
+  const untilMs = performance.now() + options.seconds * 1000;
+  const examiner = new Examiner(options.slack);
+  const found = new Map<string, Found>();
+  let streams = 0;
+  for (let turn = 0; streams < options.cases && performance.now() < untilMs; turn++) {
+    const container = names[turn % names.length];
+    const seed = options.seed * 1_000_003 + turn * batchStreams;
+    for (const suspect of await examiner.suspects({ container, seed, count: batchStreams })) {
+      const given = caseOf(container, suspect);
+      for (const finding of (await examiner.examine(given)).findings) {
+        const key = `${container}: ${finding.kind}`;
+        if (found.has(key)) continue;
+        report(`FOUND ${key}: ${finding.text} (changed bytes, seed ${suspect})`);
+        found.set(key, { name: "changed bytes", finding, given });
+      }
+    }
+    streams += batchStreams;
+  }
+  if (options.shrinkSeconds > 0)
+    for (const each of distinct(found.values())) await keep(each, examiner, options);
+  examiner.stop();
+  report(`${streams} streams with changed bytes: ${found.size} found`);
   return [...found.values()];
 }
 

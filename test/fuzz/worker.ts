@@ -1,7 +1,8 @@
 // The process that examines cases, one by one; examiner.ts ends it where one takes too long.
 
+import { type Batch, suspects } from "./batch.ts";
 import type { Case } from "./cases.ts";
-import { bounds, examine, type Kind } from "./examine.ts";
+import { bounds, examine, type Kind, type Verdict } from "./examine.ts";
 
 /** One case to be examined. */
 export interface Job {
@@ -10,6 +11,9 @@ export interface Job {
   readonly ignored: readonly Kind[];
 }
 
-process.on("message", ({ given, slack, ignored }: Job) => {
-  process.send?.(examine(given, bounds(slack), ignored));
+const nothing: Verdict = { findings: [], container: "", bytes: 0, ms: 0 };
+
+process.on("message", (job: Job | Batch) => {
+  if ("count" in job) process.send?.({ ...nothing, suspects: suspects(job) });
+  else process.send?.(examine(job.given, bounds(job.slack), job.ignored));
 });
