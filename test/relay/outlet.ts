@@ -17,7 +17,7 @@ export class FakeOutlet implements Outlet {
   /** The peer is gone: writes say so. */
   gone = false;
   /** Called in each write, before it takes anything. */
-  onWrite: () => void = () => {};
+  onWrite: (outlet: FakeOutlet) => void = () => {};
   end: End | undefined;
   begun: boolean | undefined;
   #watcher: Watcher | undefined;
@@ -40,11 +40,14 @@ export class FakeOutlet implements Outlet {
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {
-    this.onWrite();
+    this.onWrite(this);
     if (this.end !== undefined) throw new Error("written to after its end");
     if (this.#full) throw new Error("written to while it is full");
     if (length <= 0 || offset + length > bytes.length) throw new Error(`a write of ${length} at ${offset}`);
-    if (this.gone) return -1;
+    if (this.gone) {
+      this.#full = true;
+      return -1;
+    }
     const taken = Math.min(this.room, length);
     this.room -= taken;
     this.#full = taken < length;

@@ -100,9 +100,11 @@ export class Rig {
       channel?: string;
       room?: number;
       greeting?: string;
+      onWrite?: (outlet: FakeOutlet) => void;
     } = {},
   ): FakeOutlet {
     const outlet = new FakeOutlet();
+    if (what.onWrite !== undefined) outlet.onWrite = what.onWrite;
     outlet.room = what.room ?? Number.POSITIVE_INFINITY;
     outlet.watcher = this.relay.watch(what.user ?? "fier", what.channel ?? "default", outlet, {
       start: what.start ?? { type: "join" },

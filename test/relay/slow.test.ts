@@ -311,6 +311,19 @@ describe("the rest of a unit that the tail has reached", () => {
     }
   });
 
+  test.each(["was sent", "left"])("takes no memory once the last of its watchers %s", (how) => {
+    const rig = new Rig();
+    const sender = rig.broadcast({ bufsize: 30_000 });
+    const watchers = [100, 5000].map((room) => rig.watch({ room }));
+    pour(rig, sender, 0, 300_500);
+    expect(rig.relay.backlogBytes).toBeGreaterThan(ringBytes);
+    for (const watcher of watchers) {
+      if (how === "left") watcher.watcher.leave();
+      else watcher.give(30_000);
+    }
+    expect(rig.relay.backlogBytes).toBe(ringBytes);
+  });
+
   test("is kept for at most one backlog; beyond that its watchers are closed with slow", () => {
     const rig = new Rig();
     const sender = rig.broadcast({ bufsize: 1_000_000 });
