@@ -20,16 +20,8 @@ import {
   sniffLimit,
 } from "../detector.ts";
 import { Pace } from "../pace.ts";
-import {
-  type Entry,
-  type EntrySink,
-  type Mark,
-  markAt,
-  NalScanner,
-  type NalSink,
-  type Pictures,
-  type Size,
-} from "./nal.ts";
+import { NalScanner, type NalSink } from "./nal.ts";
+import { type Entry, type EntrySink, type Mark, markAt, type Pictures, type Size } from "./pictures.ts";
 
 /** Bytes without the first slice of a picture after which the stream is given up: no picture is that large. */
 const maxWithoutPicture = 8 * 1024 * 1024;

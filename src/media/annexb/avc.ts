@@ -7,7 +7,7 @@ import { concat, readNumber } from "../bytes.ts";
 import { Gather } from "../gather.ts";
 import { freePpsId, H264Bridge, References } from "./h264bridge.ts";
 import { type Pps, readPps, readSlice, readSps, type Slice, type Sps } from "./h264syntax.ts";
-import type { Bridge } from "./nal.ts";
+import type { Bridge } from "./pictures.ts";
 
 /** Enough of a slice for its header up to the marking of references, with weights for many of them. */
 const sliceBytes = 128;

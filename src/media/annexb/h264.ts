@@ -4,19 +4,12 @@
 import type { Container } from "../detector.ts";
 import { Pace } from "../pace.ts";
 import { annexb, type UnitSniffer } from "./annexb.ts";
+import { Bits } from "./bits.ts";
 import { freePpsId, H264Bridge, References } from "./h264bridge.ts";
 import { isProfile, type Pps, readPps, readSlice, readSps, type Slice, type Sps } from "./h264syntax.ts";
-import {
-  Bits,
-  type EntrySink,
-  type Mark,
-  markAt,
-  maxNalBytes,
-  ParameterSets,
-  type Pictures,
-  type Size,
-  type Step,
-} from "./nal.ts";
+import { maxNalBytes } from "./nal.ts";
+import { ParameterSets } from "./parametersets.ts";
+import { type EntrySink, type Mark, markAt, type Pictures, type Size, type Step } from "./pictures.ts";
 
 /** The picture size of a sequence parameter set, a NAL unit with its header byte; undefined if it is none. */
 export function h264Size(sps: Uint8Array): Size | undefined {

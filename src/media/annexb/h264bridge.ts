@@ -13,7 +13,7 @@
 // Only for what it can be right for: frames, not fields, and no long-term references.
 
 import type { Slice, Sps } from "./h264syntax.ts";
-import type { Bridge } from "./nal.ts";
+import type { Bridge } from "./pictures.ts";
 
 /** Frame numbers that a bridge spans at most. */
 const maxSpan = 32;

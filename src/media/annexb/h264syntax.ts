@@ -1,7 +1,8 @@
 // The syntax of H.264 (ITU-T H.264) that has to be read: sequence parameter sets (7.3.2.1.1), picture
 // parameter sets (7.3.2.2), and slice headers up to the marking of reference pictures (7.3.3).
 
-import { Bits, type Size } from "./nal.ts";
+import { Bits } from "./bits.ts";
+import { type Size } from "./pictures.ts";
 
 /** What is used of a sequence parameter set. */
 export interface Sps {

@@ -4,18 +4,11 @@
 import type { Container } from "../detector.ts";
 import { Pace } from "../pace.ts";
 import { annexb, type UnitSniffer } from "./annexb.ts";
+import { Bits } from "./bits.ts";
 import { hasRecoveryPoint } from "./h264.ts";
-import {
-  Bits,
-  type EntrySink,
-  type Mark,
-  markAt,
-  maxNalBytes,
-  ParameterSets,
-  type Pictures,
-  type Size,
-  type Step,
-} from "./nal.ts";
+import { maxNalBytes } from "./nal.ts";
+import { ParameterSets } from "./parametersets.ts";
+import { type EntrySink, type Mark, markAt, type Pictures, type Size, type Step } from "./pictures.ts";
 
 /** The picture size of a sequence parameter set, a NAL unit with its two header bytes; undefined if it is none. */
 export function hevcSize(sps: Uint8Array): Size | undefined {

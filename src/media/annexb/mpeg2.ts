@@ -2,7 +2,15 @@
 // sequence header before it (H.262, 6.1.1.6). Start codes are Annex B's, so the same scanner finds them; a
 // unit's first byte is the start code value (table 6-1).
 
-import { type Entry, type EntrySink, type Mark, markAt, type Pictures, type Size, type Step } from "./nal.ts";
+import {
+  type Entry,
+  type EntrySink,
+  type Mark,
+  markAt,
+  type Pictures,
+  type Size,
+  type Step,
+} from "./pictures.ts";
 
 const picture = 0x00;
 const sequenceHeader = 0xb3;

@@ -6,15 +6,8 @@
 import { H264Pictures } from "../annexb/h264.ts";
 import { HevcPictures } from "../annexb/hevc.ts";
 import { Mpeg2Pictures } from "../annexb/mpeg2.ts";
-import {
-  type Entry,
-  type EntrySink,
-  type Mark,
-  markAt,
-  NalScanner,
-  type NalSink,
-  type Pictures,
-} from "../annexb/nal.ts";
+import { NalScanner, type NalSink } from "../annexb/nal.ts";
+import { type Entry, type EntrySink, type Mark, markAt, type Pictures } from "../annexb/pictures.ts";
 import { concat } from "../bytes.ts";
 import { isStuffed, packetBytes } from "./packets.ts";
 import { type PesHeader, videoPes } from "./pes.ts";

@@ -10,7 +10,7 @@
 //
 // Of each packet only the header is touched, of a video PES packet only what precedes the first slice.
 
-import { type Entry, type Mark, type Size } from "../annexb/nal.ts";
+import { type Entry, type Mark, type Size } from "../annexb/pictures.ts";
 import { concat, sameBytes } from "../bytes.ts";
 import {
   type Container,

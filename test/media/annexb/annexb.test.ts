@@ -1,7 +1,9 @@
 // NAL units out of a byte stream, and the bits inside one.
 
 import { describe, expect, test } from "bun:test";
-import { Bits, NalScanner, ParameterSets } from "../../../src/media/annexb/nal.ts";
+import { Bits } from "../../../src/media/annexb/bits.ts";
+import { NalScanner } from "../../../src/media/annexb/nal.ts";
+import { ParameterSets } from "../../../src/media/annexb/parametersets.ts";
 import { noise, random } from "../recorder.ts";
 
 const hex = (text: string) => Uint8Array.fromHex(text.replaceAll(" ", ""));
