@@ -114,7 +114,7 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
       this.#pictured = true;
       this.#pictureOffset = offset;
     }
-    this.#pictures.take(bytes, length, whole);
+    this.#pictures.take(bytes, length, whole, step);
     const { size } = this.#pictures;
     if (size === this.#size) return;
     this.#size = size;

@@ -5,11 +5,12 @@ import type { Container } from "../detector.ts";
 import { Pace } from "../pace.ts";
 import { annexb, type UnitSniffer } from "./annexb.ts";
 import { Bits } from "./bits.ts";
+import { CodedPictures } from "./codedpictures.ts";
 import { freePpsId, H264Bridge, References } from "./h264bridge.ts";
 import { isProfile, type Pps, readPps, readSlice, readSps, type Slice, type Sps } from "./h264syntax.ts";
 import { maxNalBytes } from "./nal.ts";
-import { ParameterSets } from "./parametersets.ts";
-import { type EntrySink, type Mark, markAt, type Pictures, type Size, type Step } from "./pictures.ts";
+import type { Size, Step } from "./pictures.ts";
+import { hasRecoveryPoint } from "./sei.ts";
 
 /** The picture size of a sequence parameter set, a NAL unit with its header byte; undefined if it is none. */
 export function h264Size(sps: Uint8Array): Size | undefined {
@@ -20,11 +21,12 @@ const sliceTypes = { nonIdr: 1, partitionA: 2, idr: 5 };
 const seiType = 6;
 const spsType = 7;
 const ppsType = 8;
+/** Parameter sets of an access unit's own. */
+const ownSps = 1;
+const ownPps = 2;
 const nothing = new Uint8Array(0);
 /** Enough of a slice for its header up to the marking of references, with weights for many of them. */
 const sliceBytes = 128;
-/** Pictures without an entry after which a lesser one will do. */
-const maxPicturesWithoutEntry = 250;
 /** What it costs to see what a recovery point needs, in bytes of stream (pace.ts). */
 const recoveryCost = 192;
 /** The same for a slice to be read, and for a place to start at. */
@@ -32,41 +34,18 @@ const sliceCost = 24;
 const entryCost = 48;
 
 /** The pictures of an H.264 stream. A decoder can start at an IDR, or at a recovery point (D.1.8). */
-export class H264Pictures implements Pictures {
-  readonly #sink: EntrySink;
-  readonly #sets = new ParameterSets();
+export class H264Pictures extends CodedPictures {
   readonly #sps = new Map<number, Sps>();
   readonly #pps = new Map<number, Pps>();
   readonly #references = new References();
-  readonly #pace = new Pace();
   readonly #recoveryPace = new Pace();
   readonly #slicePace = new Pace();
-  #mark: Mark = markAt(0);
-  #recovery = false;
-  /** Whether the access unit carries parameter sets itself. */
-  #ownSps = false;
-  #ownPps = false;
-  #pictures = 0;
-  flagged = false;
-  size: Size | undefined;
-
-  constructor(sink: EntrySink) {
-    this.#sink = sink;
-  }
 
   wanted(header: number): number {
     const type = header & 31;
     if (type === spsType || type === ppsType || type === seiType) return maxNalBytes;
     // Of pictures that none refers to, only what kind they are.
     return (header & 0x60) === 0 ? 8 : sliceBytes;
-  }
-
-  begin(mark: Mark): void {
-    this.#mark = mark;
-    this.#recovery = false;
-    this.#ownSps = false;
-    this.#ownPps = false;
-    this.flagged = false;
   }
 
   step(bytes: Uint8Array, length: number): Step | undefined {
@@ -76,66 +55,55 @@ export class H264Pictures implements Pictures {
     return (type >= 6 && type <= 9) || (type >= 14 && type <= 18) ? "before" : "inside";
   }
 
-  take(bytes: Uint8Array, length: number, whole: boolean): void {
+  take(bytes: Uint8Array, length: number, whole: boolean, step: Step): void {
     const type = bytes[0] & 31;
-    if (isSlice(type)) {
-      if (this.step(bytes, length) === "first") this.#picture(bytes, length, type === sliceTypes.idr);
-    } else if (type === seiType) this.#recovery ||= hasRecoveryPoint(bytes, 1, length);
+    if (step === "first") this.#picture(bytes, length, type === sliceTypes.idr);
+    else if (type === seiType) this.hasRecoveryPoint ||= hasRecoveryPoint(bytes, 1, length);
     else if (type === spsType && whole) this.#keepSps(bytes, length);
     else if (type === ppsType && whole) this.#keepPps(bytes, length);
   }
 
   #picture(bytes: Uint8Array, length: number, idr: boolean): void {
-    this.#pictures++;
     const reference = (bytes[0] & 0x60) !== 0;
-    const isRead = reference && this.#slicePace.allows(this.#mark.offset, sliceCost);
+    const isRead = reference && this.#slicePace.allows(this.mark.offset, sliceCost);
     const slice = isRead ? readSlice(bytes, length, this.#pps, this.#sps) : undefined;
-    const late = this.#pictures > maxPicturesWithoutEntry && (this.flagged || isIntra(bytes, length));
-    if (idr || this.#recovery || late) this.#enter(idr ? undefined : slice);
+    const late = this.countPicture() && (this.flagged || isIntra(bytes, length));
+    if (idr || this.hasRecoveryPoint || late) this.#enter(idr ? undefined : slice);
     if (reference) this.#references.take(slice);
-  }
-
-  get heldBytes(): number {
-    return this.#sets.bytes;
   }
 
   /** A decoder can start here; `recovery` is the slice if it is no IDR. */
   #enter(recovery: Slice | undefined): void {
     if (this.#sps.size === 0 || this.#pps.size === 0) return;
-    if (recovery !== undefined && !this.#recoveryPace.allows(this.#mark.offset, recoveryCost)) return;
+    if (recovery !== undefined && !this.#recoveryPace.allows(this.mark.offset, recoveryCost)) return;
     const frames = recovery && this.#references.before(recovery);
     const bridge = recovery && frames && new H264Bridge(frames, recovery, freePpsId(this.#pps));
-    const cost = entryCost + this.#sets.unjoinedBytes + (bridge?.maxBytes(0) ?? 0);
-    if (!this.#pace.allows(this.#mark.offset, cost)) return;
-    this.#pictures = 0;
-    const parameters = this.#sets.joined();
-    const complete = this.#ownSps && this.#ownPps;
-    this.#sink.entry(this.#mark, { parameters, complete, ending: nothing, bridge });
+    this.enter(ownSps | ownPps, entryCost + (bridge?.maxBytes(0) ?? 0), nothing, bridge);
   }
 
   #keepSps(bytes: Uint8Array, length: number): void {
     const sps = readSps(bytes, length);
     if (sps === undefined) return;
-    this.#ownSps = true;
+    this.ownSets |= ownSps;
     this.size = sps.size;
-    const changed = this.#sets.keep(spsType, sps.id, bytes, length);
-    if (this.#sets.hasOne(spsType, sps.id)) this.#sps.set(sps.id, sps);
+    const changed = this.sets.keep(spsType, sps.id, bytes, length);
+    if (this.sets.hasOne(spsType, sps.id)) this.#sps.set(sps.id, sps);
     else this.#sps.delete(sps.id);
     if (!changed) return;
     // What refers to the old set of that id is void (7.4.1.2.1).
     for (const pps of this.#pps.values())
       if (pps.sps === sps.id) {
         this.#pps.delete(pps.id);
-        this.#sets.drop(ppsType, pps.id);
+        this.sets.drop(ppsType, pps.id);
       }
   }
 
   #keepPps(bytes: Uint8Array, length: number): void {
     const pps = readPps(bytes, length);
     if (pps === undefined) return;
-    this.#ownPps = true;
-    this.#sets.keep(ppsType, pps.id, bytes, length);
-    if (this.#sets.hasOne(ppsType, pps.id)) this.#pps.set(pps.id, pps);
+    this.ownSets |= ownPps;
+    this.sets.keep(ppsType, pps.id, bytes, length);
+    if (this.sets.hasOne(ppsType, pps.id)) this.#pps.set(pps.id, pps);
     else this.#pps.delete(pps.id);
   }
 }
@@ -150,30 +118,6 @@ function isIntra(bytes: Uint8Array, length: number): boolean {
   bits.ue();
   const type = bits.ue();
   return type === 7 || type === 9;
-}
-
-/** Whether a SEI unit, from byte `from` on, has a recovery point message (7.3.2.3.1; type 6 in both standards). */
-export function hasRecoveryPoint(bytes: Uint8Array, from: number, length: number): boolean {
-  const bits = new Bits(bytes, from, length);
-  while (!bits.over) {
-    const type = readSeiNumber(bits);
-    const size = readSeiNumber(bits);
-    if (bits.over) return false;
-    if (type === 6) return true;
-    bits.skip(size * 8);
-    // What follows the last message is a stop bit, 80.
-    if (type === 0x80) return false;
-  }
-  return false;
-}
-
-function readSeiNumber(bits: Bits): number {
-  let number = 0;
-  for (;;) {
-    const byte = bits.u(8);
-    number += byte;
-    if (byte !== 255) return number;
-  }
 }
 
 /** H.264 in Annex B form. */

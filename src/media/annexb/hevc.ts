@@ -2,13 +2,12 @@
 // parameter set (7.3.2.2), and where a decoder can start.
 
 import type { Container } from "../detector.ts";
-import { Pace } from "../pace.ts";
 import { annexb, type UnitSniffer } from "./annexb.ts";
 import { Bits } from "./bits.ts";
-import { hasRecoveryPoint } from "./h264.ts";
+import { CodedPictures } from "./codedpictures.ts";
 import { maxNalBytes } from "./nal.ts";
-import { ParameterSets } from "./parametersets.ts";
-import { type EntrySink, type Mark, markAt, type Pictures, type Size, type Step } from "./pictures.ts";
+import type { Size, Step } from "./pictures.ts";
+import { hasRecoveryPoint } from "./sei.ts";
 
 /** The picture size of a sequence parameter set, a NAL unit with its two header bytes; undefined if it is none. */
 export function hevcSize(sps: Uint8Array): Size | undefined {
@@ -61,8 +60,6 @@ const sps = 33;
 const pps = 34;
 const seiType = 39;
 const cra = 21;
-/** Pictures without an entry after which a lesser one will do. */
-const maxPicturesWithoutEntry = 250;
 const nothing = new Uint8Array(0);
 /** An end of sequence unit (7.3.2.5). */
 const endOfSequence = new Uint8Array([0, 0, 0, 1, 36 << 1, 1]);
@@ -71,33 +68,12 @@ const endOfSequence = new Uint8Array([0, 0, 0, 1, 36 << 1, 1]);
  * The pictures of an HEVC stream. A decoder can start at an IRAP picture; it passes over the RASL pictures that
  * follow it and refer to what was before (8.1.3), in mid-stream only after an end of sequence unit.
  */
-export class HevcPictures implements Pictures {
-  readonly #sink: EntrySink;
-  readonly #sets = new ParameterSets();
+export class HevcPictures extends CodedPictures {
   readonly #spsOfPps = new Map<number, number>();
-  readonly #pace = new Pace();
-  #mark: Mark = markAt(0);
-  #recovery = false;
-  /** Kinds of parameter sets that this access unit carries: a bit each, VPS 1, SPS 2, PPS 4. */
-  #own = 0;
-  #pictures = 0;
-  flagged = false;
-  size: Size | undefined;
-
-  constructor(sink: EntrySink) {
-    this.#sink = sink;
-  }
 
   wanted(header: number): number {
     const type = (header >> 1) & 63;
     return (type >= vps && type <= pps) || type === seiType ? maxNalBytes : 3;
-  }
-
-  begin(mark: Mark): void {
-    this.#mark = mark;
-    this.#recovery = false;
-    this.#own = 0;
-    this.flagged = false;
   }
 
   step(bytes: Uint8Array, length: number): Step | undefined {
@@ -110,33 +86,21 @@ export class HevcPictures implements Pictures {
     return before ? "before" : "inside";
   }
 
-  take(bytes: Uint8Array, length: number, whole: boolean): void {
+  take(bytes: Uint8Array, length: number, whole: boolean, step: Step): void {
     const type = (bytes[0] >> 1) & 63;
-    const step = this.step(bytes, length);
     if (step === "first") this.#picture(type);
     else if (step !== "before") return;
     else if (type <= pps && whole) this.#keep(type, bytes, length);
-    else if (type === seiType) this.#recovery ||= hasRecoveryPoint(bytes, 2, length);
-  }
-
-  get heldBytes(): number {
-    return this.#sets.bytes;
+    else if (type === seiType) this.hasRecoveryPoint ||= hasRecoveryPoint(bytes, 2, length);
   }
 
   #picture(type: number): void {
-    this.#pictures++;
     const randomAccess = type >= 16 && type <= 23;
-    const late = this.#pictures > maxPicturesWithoutEntry && (this.flagged || this.#recovery);
+    const late = this.countPicture() && (this.flagged || this.hasRecoveryPoint);
     if (!randomAccess && !late) return;
-    if (![vps, sps, pps].every((kind) => this.#sets.has(kind - vps))) return;
-    if (!this.#pace.allows(this.#mark.offset, this.#sets.unjoinedBytes)) return;
-    this.#pictures = 0;
-    this.#sink.entry(this.#mark, {
-      parameters: this.#sets.joined(),
-      complete: this.#own === 7,
-      ending: type === cra ? endOfSequence : nothing,
-      bridge: undefined,
-    });
+    if (![vps, sps, pps].every((kind) => this.sets.has(kind - vps))) return;
+    // a bit for each of VPS, SPS, PPS
+    this.enter(7, 0, type === cra ? endOfSequence : nothing, undefined);
   }
 
   #keep(type: number, bytes: Uint8Array, length: number): void {
@@ -152,15 +116,15 @@ export class HevcPictures implements Pictures {
       id = bits.ue();
       if (bits.over || id > 63) return;
     }
-    this.#own |= 1 << (type - vps);
-    const changed = this.#sets.keep(type - vps, id, bytes, length);
+    this.ownSets |= 1 << (type - vps);
+    const changed = this.sets.keep(type - vps, id, bytes, length);
     if (type === pps) this.#spsOfPps.set(id, ppsRefersTo(bytes, length));
     if (type !== sps || !changed) return;
     // What refers to the old set of that id is void.
     for (const [other, refersTo] of this.#spsOfPps)
       if (refersTo === id) {
         this.#spsOfPps.delete(other);
-        this.#sets.drop(pps - vps, other);
+        this.sets.drop(pps - vps, other);
       }
   }
 }

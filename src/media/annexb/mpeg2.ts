@@ -49,7 +49,7 @@ export class Mpeg2Pictures implements Pictures {
     return bytes[0] === sequenceHeader || bytes[0] === groupOfPictures ? "before" : "inside";
   }
 
-  take(bytes: Uint8Array, length: number): void {
+  take(bytes: Uint8Array, length: number, _whole: boolean, step: Step): void {
     if (bytes[0] === sequenceHeader && length >= 4) {
       this.#sequence = true;
       // horizontal_size_value and vertical_size_value, 12 bits each (6.2.2.1).
@@ -59,7 +59,7 @@ export class Mpeg2Pictures implements Pictures {
       };
     }
     // temporal_reference, 10 bits, then picture_coding_type, 3 bits: 1 is intra (6.2.3).
-    if (this.step(bytes, length) === "first" && this.#sequence && ((bytes[2] >> 3) & 7) === 1)
+    if (step === "first" && this.#sequence && ((bytes[2] >> 3) & 7) === 1)
       this.#sink.entry(this.#mark, entry);
   }
 }

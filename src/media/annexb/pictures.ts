@@ -71,7 +71,7 @@ export interface Pictures {
   /** An access unit begins: everything taken from now on belongs to it. */
   begin(mark: Mark): void;
   /** The next unit, whose step is known; its bytes are not kept. */
-  take(bytes: Uint8Array, length: number, whole: boolean): void;
+  take(bytes: Uint8Array, length: number, whole: boolean, step: Step): void;
   /** The stream itself says that a decoder can start with this access unit (a container's flag). */
   flagged: boolean;
   /** As the last parameter set said it. */

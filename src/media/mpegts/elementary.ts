@@ -142,9 +142,11 @@ export class Stream implements NalSink, EntrySink {
 
   nal(bytes: Uint8Array, length: number, whole: boolean): void {
     if (!this.#probing || this.pictures === undefined) return;
+    const step = this.pictures.step(bytes, length);
+    if (step === undefined) return;
     this.#entered = false;
-    this.pictures.take(bytes, length, whole);
-    if (this.pictures.step(bytes, length) !== "first") return;
+    this.pictures.take(bytes, length, whole, step);
+    if (step !== "first") return;
     this.#probing = false;
     if (!this.#entered) this.#found(this, this.#mark, undefined);
   }
