@@ -3,7 +3,7 @@
 import { FstreamError } from "../errors.ts";
 import type { CutPoints } from "./cutpoints.ts";
 
-/** How a stream ended: everything was sent, or it was cut short for a reason. */
+/** How a stream ended: everything was sent, or it was aborted for a reason. */
 export type End = { readonly type: "orderly" } | { readonly type: "aborted"; readonly error: FstreamError };
 
 /** The end for a watcher that can't follow. */

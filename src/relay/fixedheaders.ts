@@ -1,10 +1,10 @@
 // The unrepeatable headers (`Header.fixed`: a moov, an EBML head) that a broadcast has had, one after the other, to tell
-// what a watcher at some offset was given. Only so many are told apart.
+// what a watcher at some offset was given. Only so many are kept.
 
 import { noHeader } from "../media/detector.ts";
 import type { Mark } from "./marks.ts";
 
-/** How many, one after the other, are told apart. */
+/** How many are kept, the newest. */
 const maxFixed = 64;
 /** In place of the fingerprint of one that is not known any more: like no other. */
 const forgottenFixed = "?";

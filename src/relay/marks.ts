@@ -1,6 +1,6 @@
 // A bounded list of marks on a stream, in the order of their offsets: join points, unit ends, times. When it is
 // full, marks that lie closer together than a growing distance are thinned out, so that it still spans the whole
-// backlog evenly, only more coarsely. The newest always stays. A mark that is dropped is let go of at once, with all
+// backlog evenly, only more coarsely. The newest always stays. A mark that is dropped is released at once, with all
 // that it refers to.
 
 export interface Mark {

@@ -1,7 +1,7 @@
 // Patches of one broadcast: bytes that stand in place of as many of the stream's own, for watchers that did not
 // get it from its first byte (see `Sink.patch`). The ring keeps the stream's own bytes; a watcher that needs
-// patches takes them from here when its cursor comes to one. They go when the ring's tail passes them. Who is still
-// before one then keeps that one: there is no more than one in a unit.
+// patches takes them from here when its cursor comes to one. They go when the ring's tail passes them. A watcher that is
+// still before one then keeps that one: there is no more than one in a unit.
 
 /** `bytes` in place of those from `offset` up to `end`. */
 export interface Patch {
@@ -66,7 +66,7 @@ export class Patches {
     this.#drop(first);
   }
 
-  /** Lets go of the bytes of one that is dropped, which may stay in the list for a while. */
+  /** Releases the bytes of one that is dropped, which may stay in the list for a while. */
   #void(index: number): void {
     const { offset, end, bytes } = this.#patches[index];
     this.#bytes -= bytes.length;

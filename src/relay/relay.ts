@@ -26,7 +26,7 @@ export type RelayEvents = ChannelEvents;
 /** A broadcast that is on: what its session holds of it. */
 export interface BroadcastHandle {
   append(bytes: Uint8Array): void;
-  /** Adds what `receive` writes, without a copy in between; gives how many bytes. `receive` is not called if nobody wants any. */
+  /** Adds what `receive` writes, without a copy in between; gives how many bytes. `receive` is not called if the broadcast is over. */
   fill(receive: Receive): number;
   end(end: End): void;
 }
@@ -109,7 +109,7 @@ export class Relay {
   }
 
   /**
-   * Lets somebody watch. Throws `not_live` (if it does not wait), `forbidden` (channel password), `limit`,
+   * A watcher comes. Throws `not_live` (if it does not wait), `forbidden` (channel password), `limit`,
    * `shutting_down`.
    */
   watch(user: string, name: string, outlet: Outlet, options: WatcherOptions): Watcher {
@@ -167,7 +167,7 @@ export class Relay {
     }
   }
 
-  /** Where there is no room for another ring, what is over and still owes bytes goes first, the oldest of it. */
+  /** Where there is no room for another ring, channels that drain are ended, the oldest first. */
   #makeRoom(): void {
     for (const oldest of this.#draining) {
       if (this.#parts.budget.has(segmentSize(this.#options.backlogBytes))) return;
@@ -176,7 +176,7 @@ export class Relay {
     }
   }
 
-  /** Lets go of a channel that is over, if its last watcher has gone. */
+  /** Forgets a channel that is over, if its last watcher has gone. */
   #drained(channel: Channel): void {
     if (channel.idle && this.#draining.delete(channel)) this.#events.closed(channel);
   }

@@ -10,7 +10,7 @@
 // budget that all rings share has room; otherwise the oldest takes the newest's place and the tail moves
 // up. So growing copies nothing, and a ring never holds more than its stream has needed. A watcher sends
 // straight from a segment. A segment that watchers still need when the tail passes it is kept aside, once for all of
-// them, until the last has let go of it: that is how a watcher that was lapped in the middle of a unit still
+// them, until the last has dropped it: that is how a watcher that was lapped in the middle of a unit still
 // gets the unit's end.
 
 import { FstreamError } from "../errors.ts";
@@ -115,7 +115,7 @@ export class Ring {
     this.#budget.give(this.segmentBytes);
   }
 
-  /** Adds bytes at the head (copying them), and lets go of the oldest where the capacity demands it. */
+  /** Adds bytes at the head (copying them), and drops the oldest where the capacity demands it. */
   append(bytes: Uint8Array): void {
     let from = 0;
     while (from < bytes.length) {

@@ -1,5 +1,5 @@
-// Those who are behind (a joiner gets a whole group of pictures, say) are served in turns, for a few
-// milliseconds at a time: neither one long burst nor a thousand at once hold up those who are up to date.
+// Those that are behind (a joiner gets a whole group of pictures, say) are served in turns, for a few
+// milliseconds at a time: neither one long burst nor a thousand at once hold up those that are up to date.
 
 import type { Clock } from "./clock.ts";
 

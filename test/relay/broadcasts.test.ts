@@ -1,4 +1,4 @@
-// How broadcasts begin, end, are replaced and come back, and what that is for those who watch.
+// How broadcasts begin, end, are replaced and come back, and what that is for watchers.
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
@@ -26,7 +26,7 @@ describe("an orderly end", () => {
     for (const watcher of watchers) expect(watcher.received).toEqual(opaque(size));
   });
 
-  test("sends what the fan-out still gathers before it ends anybody", () => {
+  test("sends what the fan-out still gathers before it ends a watcher", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     const watcher = rig.watch();
@@ -41,7 +41,7 @@ describe("an orderly end", () => {
     expect(rig.clock.pending).toBeLessThanOrEqual(1);
   });
 
-  test("ends those who wait for a join point as not live", () => {
+  test("ends watchers without a join point as not live", () => {
     const rig = new Rig();
     const sender = rig.broadcast({ bufsize: 1000 });
     sender.send(opaque(10));
@@ -127,7 +127,7 @@ describe("a broadcast that breaks off", () => {
     expect([watcher.ending, late.ending]).toEqual(["", ""]);
   });
 
-  test("and does not come back ends its watchers as cut short after hold, with every byte", () => {
+  test("and does not come back ends its watchers as aborted after hold, with every byte", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     const watcher = rig.watch();
@@ -178,7 +178,7 @@ describe("a broadcast that breaks off", () => {
     expect(watcher.ending).toBe("");
   });
 
-  test("and comes back with another file header ends its watchers, and those who waited get it whole", () => {
+  test("and comes back with another file header ends its watchers, and those that waited get it whole", () => {
     const rig = new Rig();
     const first = rig.broadcast();
     const watcher = rig.watch();
@@ -203,7 +203,7 @@ describe("a broadcast that breaks off", () => {
     expect(watcher.ending).toBe("disconnected");
   });
 
-  test("before its first byte leaves those who got no more than a greeting where they were: at the beginning", () => {
+  test("before its first byte leaves those that got no more than a greeting where they were: at the beginning", () => {
     const rig = new Rig();
     const first = rig.broadcast();
     const greeted = rig.watch({ greeting: "ok" });
@@ -291,7 +291,7 @@ describe("a takeover", () => {
     expect(rig.skipped).toEqual([]);
   });
 
-  test("with another channel password closes the watchers that don't know it", () => {
+  test("with another channel password closes the watchers that don't have it", () => {
     const rig = new Rig();
     rig.broadcast({ password: "a" }).send(opaque(size));
     const watcher = rig.watch({ password: "a" });
@@ -361,7 +361,7 @@ describe("a takeover", () => {
     first.send(opaque(10));
     expect(watcher.receivedBytes).toBe(10);
     first.break(reset);
-    // Nobody is there to be taken over.
+    // There is no broadcast to take over.
     rig.broadcast().send(opaque(size, 10));
     expect(watcher.ending).toBe("");
   });
@@ -404,7 +404,7 @@ describe("a silent broadcaster", () => {
     expect(watcher.received).toEqual(opaque(2 * size));
   });
 
-  test("may be silent for ever without one", () => {
+  test("may be silent indefinitely without one", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     const watcher = rig.watch();
@@ -440,7 +440,7 @@ describe("waiting for a broadcast", () => {
     expect(rig.clock.pending).toBe(0);
   });
 
-  test("is for those who ask for it only", () => {
+  test("is for those that ask for it only", () => {
     const rig = new Rig();
     expect(rig.refusal(() => rig.watch())).toBe("not_live");
     expect(rig.channels).toBe(0);
@@ -466,7 +466,7 @@ describe("waiting for a broadcast", () => {
 });
 
 describe("a stop", () => {
-  test("dismisses broadcasters, gives watchers what they are owed, and refuses everybody new", () => {
+  test("dismisses broadcasters, gives watchers what they are owed, and refuses new ones", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     const held = rig.broadcast({ channel: "held" });

@@ -1,4 +1,4 @@
-// A clock that stands still until it is told to go on. Timers fire in the order of their times, at exactly
+// A clock that stands still until it is advanced. Timers fire in the order of their times, at exactly
 // their times, from within `advance`.
 
 import type { Clock, Timer } from "../../src/relay/clock.ts";

@@ -1,4 +1,4 @@
-// Real streams through the relay: whoever joins gets a header and a join point, whoever skips leaves off at a unit's
+// Real streams through the relay: a joiner gets a header and a join point, one that skips stops at a unit's
 // end and goes on at a join point, as the container's own detector has them.
 
 import { describe, expect, test } from "bun:test";
@@ -13,7 +13,7 @@ const names = fixtures.map(({ file }) => file);
 
 interface Marked {
   readonly bytes: Uint8Array;
-  /** As those get it who did not get it from its first byte. */
+  /** As those get it that did not get it from its first byte. */
   readonly late: Uint8Array;
   readonly joins: Map<number, Header>;
   readonly units: Set<number>;

@@ -31,7 +31,7 @@ describe("chunks", () => {
     expect(cutPoints.newestJoin(1304)?.offset).toBe(1303);
   });
 
-  test("are units as well: a watcher leaves off at the end of one", () => {
+  test("are units as well: a watcher stops at the end of one", () => {
     expect(cutPoints.unitEnd(1003)).toBe(1003);
     expect(cutPoints.unitEnd(1004)).toBe(1103);
     expect(cutPoints.unitEnd(1103)).toBe(1103);

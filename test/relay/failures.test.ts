@@ -136,7 +136,7 @@ describe("a detector that throws", () => {
 });
 
 describe("a header that throws when it is made", () => {
-  test("ends who needs it, and nobody else", () => {
+  test("ends the watcher that needs it, and no other", () => {
     const create = wav.create.bind(wav);
     spyOn(wav, "create").mockImplementation((sink) =>
       create({

@@ -1,10 +1,10 @@
-// What is known of a stream while it is on: for the log, and for whoever asks.
+// What is known of a stream while it is on: for the log and the API.
 
 import { expect, test } from "bun:test";
 import { Rig } from "./rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque } from "./streams.ts";
 
-test("a broadcast is told of once, when it is known what it is", () => {
+test("a broadcast is reported once, when it is known what it is", () => {
   const rig = new Rig();
   const sender = rig.broadcast();
   for (const part of [flvHead, flvConfig(0)]) sender.send(part);

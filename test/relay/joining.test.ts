@@ -134,7 +134,7 @@ describe("a joiner of a container", () => {
     expect(watcher.received).toEqual(concat([flvHead, flvConfig(0), flvFrame(160, false, 500)]));
   });
 
-  test("waits for the next join point if the newest has left the backlog, which is told once with the size that would do", () => {
+  test("waits for the next join point if the newest has left the backlog, which is reported once with the size that would do", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     // Join points are 100,000 bytes apart, the ring holds less.

@@ -82,7 +82,7 @@ describe("what is given back", () => {
     expect(stuck.ending).toBe("");
   });
 
-  test("is all of a channel whose hold ran out with nobody there", () => {
+  test("is all of a channel whose hold ran out without a watcher", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     sender.send(opaque(50_000));
@@ -103,7 +103,7 @@ describe("what is given back", () => {
     expect(rig.relay.backlogBytes).toBe(0);
   });
 
-  test("is what was kept aside of a lapped unit, once nobody reads it", () => {
+  test("is what was kept aside of a lapped unit, once it is not needed", () => {
     const rig = new Rig();
     const sender = rig.broadcast({ bufsize: 30_000 });
     const watcher = rig.watch({ room: 10 });
@@ -190,7 +190,7 @@ describe("a watcher that goes", () => {
     for (const i of [1, 5, 7]) expect(watchers[i].ending).toBe("");
   });
 
-  test("without a word is written to no more, and does not hold an ended stream for ever", () => {
+  test("unreported is written to no more, and does not hold an ended stream indefinitely", () => {
     const rig = new Rig({ drainTimeoutMs: 5000 });
     const sender = rig.broadcast();
     const watcher = rig.watch();

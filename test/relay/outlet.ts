@@ -24,7 +24,7 @@ export class FakeOutlet implements Outlet {
   #full = false;
   readonly #pieces: { at: number | undefined; bytes: Uint8Array }[] = [];
 
-  /** To be told as soon as there is one: what was written before is placed by it. */
+  /** To be set as soon as there is one: what was written before is placed by it. */
   set watcher(watcher: Watcher) {
     this.#watcher = watcher;
     let at = watcher.cursor;
@@ -35,7 +35,7 @@ export class FakeOutlet implements Outlet {
   }
 
   get watcher(): Watcher {
-    if (this.#watcher === undefined) throw new Error("nobody watches through this outlet yet");
+    if (this.#watcher === undefined) throw new Error("this outlet has no watcher yet");
     return this.#watcher;
   }
 
@@ -91,7 +91,7 @@ export class FakeOutlet implements Outlet {
   get runs(): Run[] {
     const runs: { from: number; pieces: Uint8Array[]; to: number }[] = [];
     for (const { at, bytes } of this.#pieces) {
-      if (at === undefined) throw new Error("nobody watches through this outlet yet");
+      if (at === undefined) throw new Error("this outlet has no watcher yet");
       const last = runs.at(-1);
       if (last?.to === at) {
         last.pieces.push(bytes);

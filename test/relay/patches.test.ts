@@ -1,5 +1,5 @@
-// Streams that address their data from their first byte: who has that byte gets them unaltered; who joins late, skips
-// or goes through a return gets them as patched, whatever the sockets do.
+// Streams that address their data from their first byte: a watcher that has that byte gets them unaltered; one that joins late,
+// skips or goes through a return gets them as patched, whatever the sockets do.
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
@@ -85,7 +85,7 @@ describe("a stream with addresses from its first byte", () => {
   const [, second, third] = [...headers.keys()];
   const start = (offset: number) => (headers.get(offset) as Header).start;
 
-  test("is unaltered for who gets it from its first byte, patched for who joins late", () => {
+  test("is unaltered for a watcher from its first byte on, patched for one that joins late", () => {
     const rig = new Rig();
     const first = rig.watch({ waitMs: 1000 });
     const sender = rig.broadcast();
@@ -117,7 +117,7 @@ describe("a stream with addresses from its first byte", () => {
     expect(joiner.received).toEqual(concat([start(second), late.subarray(second, third + moofBytes + 20)]));
   });
 
-  test("is patched from the middle of a moof for who asked for the newest byte", () => {
+  test("is patched from the middle of a moof for one that asked for the newest byte", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     const at = patches[2].offset + 7;
@@ -167,7 +167,7 @@ describe("a stream with addresses from its first byte", () => {
     }
   });
 
-  test("is patched after a return for who had the broadcast before from its first byte", () => {
+  test("is patched after a return for one that had the broadcast before from its first byte", () => {
     const rig = new Rig();
     const watcher = rig.watch({ waitMs: 1000 });
     const sender = rig.broadcast();
@@ -177,7 +177,7 @@ describe("a stream with addresses from its first byte", () => {
     expect(watcher.received).toEqual(concat([bytes.subarray(0, third), late.subarray(head.length)]));
   });
 
-  test("has the patch still for who was lapped in the middle of it", () => {
+  test("has the patch still for one that was lapped in the middle of it", () => {
     const { bytes, late, units } = known(stream(60));
     const { offset } = patches[2];
     const end = [...units].find((unit) => unit > third) as number;
@@ -203,7 +203,7 @@ describe("a stream with addresses from its first byte", () => {
     }
   });
 
-  test("closes with slow who is behind more patches than are remembered", () => {
+  test("closes with slow one that is behind more patches than are remembered", () => {
     const tiny = smallFragment();
     const rig = new Rig({ backlogBytes: 2 ** 24, maxBacklogTotalBytes: 2 ** 26 });
     const sender = rig.broadcast();
@@ -216,7 +216,7 @@ describe("a stream with addresses from its first byte", () => {
     expect(joiner.ending).toBe("");
     joiner.give(1e9);
     expect(joiner.ending).toBe("slow");
-    // nor is anybody placed back there
+    // nor is a watcher placed back there
     const other = rig.watch({ start: { type: "back", ms: 1e9 } });
     expect([other.ending, other.receivedBytes]).toEqual(["", 0]);
     sender.send(bytes.subarray(second, third));
@@ -321,7 +321,7 @@ function play(seed: number, all: Uint8Array): { seats: Seat[]; parts: Part[]; sk
 describe("with sockets that do as they please", () => {
   const all = known(stream(40));
 
-  test("all who join late, skip or go through returns get what was sent as patched, the others all of it as it was", () => {
+  test("all that join late, skip or go through returns get what was sent as patched, the others all of it as it was", () => {
     let skips = 0;
     let patchesSeen = 0;
     for (let seed = 1; seed <= 25; seed++) {

@@ -22,7 +22,7 @@ const header: Header = {
 };
 
 /** CutPoints with join points at these offsets, or of another kind without any. */
-function cutsOf(kind: CutPoints["kind"], joins: readonly number[] = []): CutPoints {
+function cutPointsOf(kind: CutPoints["kind"], joins: readonly number[] = []): CutPoints {
   const join = (offset: number | undefined): Join | undefined =>
     kind === "opaque" ? undefined : offset === undefined ? undefined : { offset, header };
   return {
@@ -68,7 +68,7 @@ const never = () => {
 };
 
 describe("a joiner", () => {
-  const window = windowOf(cutsOf("marked", [100, 300, 500]), 200, 600);
+  const window = windowOf(cutPointsOf("marked", [100, 300, 500]), 200, 600);
 
   test("with start=join begins at the newest join point, with its header", () => {
     expect(firstPlace({ type: "join" }, window, 600, never)).toEqual({ type: "at", offset: 500, header });
@@ -100,27 +100,27 @@ describe("a joiner", () => {
   });
 
   test("waits while the newest join point is not in the ring", () => {
-    const short = windowOf(cutsOf("marked", [100]), 200, 600);
+    const short = windowOf(cutPointsOf("marked", [100]), 200, 600);
     expect(at(firstPlace({ type: "join" }, short, 600, never))).toBe("wait");
     expect(at(firstPlace({ type: "back", ms: 5 }, short, 600, () => 150))).toBe("wait");
   });
 
   test("is not placed at a join point that has yet to come", () => {
-    const early = windowOf(cutsOf("marked", [700]), 200, 600);
+    const early = windowOf(cutPointsOf("marked", [700]), 200, 600);
     expect(at(firstPlace({ type: "join" }, early, 600, never))).toBe("wait");
     expect(at(firstPlace({ type: "next" }, early, 600, never))).toBe("wait");
   });
 
   test("never begins before the current broadcast", () => {
-    const later = windowOf(cutsOf("marked", [100, 300, 500]), 0, 600, 400);
+    const later = windowOf(cutPointsOf("marked", [100, 300, 500]), 0, 600, 400);
     expect(at(firstPlace({ type: "back", ms: 5 }, later, 600, () => 0))).toBe(500);
-    const raw = windowOf(cutsOf("opaque"), 0, 600, 400);
+    const raw = windowOf(cutPointsOf("opaque"), 0, 600, 400);
     expect(at(firstPlace({ type: "back", ms: 5 }, raw, 600, () => 0))).toBe(400);
     expect(at(firstPlace({ type: "next" }, later, 0, never))).toBe(500);
   });
 
   test("gets what is not known yet from its first byte, without a header", () => {
-    const unknown = windowOf(cutsOf("sniffing"), 0, 600, 400);
+    const unknown = windowOf(cutPointsOf("sniffing"), 0, 600, 400);
     for (const type of ["join", "next"] as const) {
       const place = firstPlace({ type }, unknown, 600, never);
       expect(at(place)).toBe(400);
@@ -130,7 +130,7 @@ describe("a joiner", () => {
   });
 
   test("of an opaque stream begins at the newest byte, or at the one that came that long ago", () => {
-    const raw = windowOf(cutsOf("opaque"), 200, 600);
+    const raw = windowOf(cutPointsOf("opaque"), 200, 600);
     expect(at(firstPlace({ type: "join" }, raw, 600, never))).toBe(600);
     expect(at(firstPlace({ type: "next" }, raw, 555, never))).toBe(555);
     expect(at(firstPlace({ type: "back", ms: 5 }, raw, 600, () => 432))).toBe(432);
@@ -146,13 +146,13 @@ describe("a joiner", () => {
     expect(at(firstPlace({ type: "back", ms: 5 }, chunks, 600, () => 0))).toBe(470);
   });
 
-  test("for whom no join point came gets the header and the newest byte", () => {
+  test("without a join point in time gets the header and the newest byte", () => {
     expect(latePlace(window, false)).toEqual({ type: "at", offset: 600, header });
     expect(latePlace(window, true)).toEqual({ type: "at", offset: 600, header });
   });
 
-  test("for whom it is not known what the stream is gets it from its first byte, unless a container's player would", () => {
-    const unknown = windowOf(cutsOf("sniffing"), 0, 600, 400);
+  test("of a stream that is not known in time gets it from its first byte, unless it comes from a container", () => {
+    const unknown = windowOf(cutPointsOf("sniffing"), 0, 600, 400);
     expect(at(latePlace(unknown, false))).toBe(400);
     expect(at(latePlace(unknown, true))).toBe("wait");
   });
@@ -163,32 +163,32 @@ describe("a joiner", () => {
 });
 
 describe("a watcher that stopped", () => {
-  const other = windowOf(cutsOf("marked"), 0, 400).broadcast;
+  const other = windowOf(cutPointsOf("marked"), 0, 400).broadcast;
 
   test("goes on at the newest join point ahead of it", () => {
-    const window = windowOf(cutsOf("marked", [300, 500]), 200, 600);
+    const window = windowOf(cutPointsOf("marked", [300, 500]), 200, 600);
     expect(at(nextPlace(window, { broadcast: window.broadcast, cursor: 310 }))).toBe(500);
     expect(at(nextPlace(window, { broadcast: window.broadcast, cursor: 500 }))).toBe(500);
   });
 
   test("never goes back: it waits for the next one", () => {
-    const window = windowOf(cutsOf("marked", [300, 500]), 200, 600);
+    const window = windowOf(cutPointsOf("marked", [300, 500]), 200, 600);
     expect(at(nextPlace(window, { broadcast: window.broadcast, cursor: 501 }))).toBe("wait");
   });
 
   test("comes from an earlier broadcast to the first join point of this one", () => {
-    const window = windowOf(cutsOf("marked", [430, 500]), 200, 600, 400);
+    const window = windowOf(cutPointsOf("marked", [430, 500]), 200, 600, 400);
     expect(at(nextPlace(window, { broadcast: other, cursor: 400 }))).toBe(430);
     expect(
       at(nextPlace(windowOf(new ChunkCutPoints(400, 70), 200, 600, 400), { broadcast: other, cursor: 390 })),
     ).toBe(400);
-    expect(at(nextPlace(windowOf(cutsOf("opaque"), 200, 600, 400), { broadcast: other, cursor: 400 }))).toBe(
-      400,
-    );
+    expect(
+      at(nextPlace(windowOf(cutPointsOf("opaque"), 200, 600, 400), { broadcast: other, cursor: 400 })),
+    ).toBe(400);
   });
 
   test("waits while it is not known what the stream is, unless what it has got is opaque", () => {
-    const window = windowOf(cutsOf("sniffing"), 200, 600, 400);
+    const window = windowOf(cutPointsOf("sniffing"), 200, 600, 400);
     const from = (cutPoints: CutPoints) => ({
       broadcast: windowOf(cutPoints, 0, 400).broadcast,
       cursor: 400,
@@ -196,8 +196,8 @@ describe("a watcher that stopped", () => {
     expect(at(nextPlace(window, { broadcast: other, cursor: 400 }))).toBe("wait");
     expect(at(nextPlace(window, { broadcast: window.broadcast, cursor: 410 }))).toBe("wait");
     expect(at(nextPlace(window, from(new ChunkCutPoints(0, 70))))).toBe("wait");
-    expect(at(nextPlace(window, from(cutsOf("opaque"))))).toBe(400);
+    expect(at(nextPlace(window, from(cutPointsOf("opaque"))))).toBe(400);
     // One that was a container before, with a header that can't be repeated.
-    expect(at(nextPlace(window, from({ ...cutsOf("opaque"), fixedAt: () => "moov" })))).toBe("wait");
+    expect(at(nextPlace(window, from({ ...cutPointsOf("opaque"), fixedAt: () => "moov" })))).toBe("wait");
   });
 });

@@ -1,4 +1,4 @@
-// What lies between an old broadcast and the one that comes after it, for a watcher who goes through both: nothing where
+// What lies between an old broadcast and the one that comes after it, for a watcher that goes through both: nothing where
 // the old one ended with a unit, what makes its last unit whole where it did not, and the header that the format has for that.
 
 import { describe, expect, test } from "bun:test";
@@ -69,12 +69,12 @@ describe("a broadcaster's return", () => {
     }
   });
 
-  test("adds nothing for a watcher who left off before the end", () => {
+  test("adds nothing for a watcher that stopped before the end", () => {
     const rig = new Rig();
     const old = rig.broadcast();
     const watcher = rig.watch({ room: started.length - 100 });
     old.send(started);
-    // It is lapped, and leaves off behind the keyframe that it is in.
+    // It is lapped, and stops behind the keyframe that it is in.
     for (let time = 40; time < 8000; time += 40) old.send(flvFrame(time, false, 1000));
     old.send(flvFrame(8000, false, 1000).subarray(0, 500));
     old.break(reset);
@@ -83,7 +83,7 @@ describe("a broadcaster's return", () => {
     expect(watcher.received).toEqual(concat([started, freshInside]));
   });
 
-  test("finds those who have got nothing but a header that can't be repeated", async () => {
+  test("finds those that have got nothing but a header that can't be repeated", async () => {
     const bytes = await fixture("fmp4-h264-aac.mp4");
     const recorder = new Recorder();
     fmp4.create(recorder).feed(bytes, 0);
@@ -130,7 +130,7 @@ describe("a broadcaster's return", () => {
   });
 
   test.each(["ogg-flac.ogg", "ogg-theora-vorbis.ogg"])(
-    "to other Ogg streams ends who watched, as with %s",
+    "to other Ogg streams ends its watchers, as with %s",
     async (file) => {
       const opus = await fixture("ogg-opus.ogg");
       const rig = new Rig();

@@ -68,7 +68,7 @@ export class Sender {
 export class Rig {
   readonly clock = new FakeClock();
   readonly relay: Relay;
-  /** Bytes of each skip that was told, and of each backlog that would do. */
+  /** Bytes of each skip that was reported, and of each backlog that would do. */
   readonly skipped: number[] = [];
   readonly short: number[] = [];
   /** The container of each broadcast that was recognised. */

@@ -1,4 +1,4 @@
-// The ring alone: offsets, growth within the budget, and segments that are kept for those who still read them.
+// The ring alone: offsets, growth within the budget, and segments that are kept for those that still read them.
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
@@ -183,7 +183,7 @@ describe("the budget", () => {
 });
 
 describe("a segment that leaves", () => {
-  test("is told of once, in order, while its bytes can still be read", () => {
+  test("is reported once, in order, while its bytes can still be read", () => {
     const left: number[] = [];
     const ring: Ring = ringOf(2 * segment, plenty(), (number) => {
       left.push(number);

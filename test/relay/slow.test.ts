@@ -1,4 +1,4 @@
-// Watchers that are too slow: nobody else suffers, they skip to where a player can go on, and memory stays bounded.
+// Watchers that are too slow: no other suffers, they skip to where a player can go on, and memory stays bounded.
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
@@ -19,7 +19,7 @@ function lappedOnce(): Uint8Array[] {
   return Array.from({ length: 55 }, (_, i) => flvFrame(i * 40, i % 10 === 0, 2000));
 }
 
-/** What one may have got who got `start` and then went on at one of the later keyframes. */
+/** What a watcher may have got that got `start` and then went on at one of the later keyframes. */
 function continuations(start: Uint8Array, frames: readonly Uint8Array[]): string[] {
   return [30, 40, 50].map((i) => concat([start, flvConfig(i * 40), ...frames.slice(i)]).toHex());
 }
@@ -85,7 +85,7 @@ describe("a watcher that stops reading", () => {
     expect(watcher.spans).toEqual([[0, 600_000]]);
   });
 
-  test("and is told of room where there is none is none the worse for it", () => {
+  test("that is reported room where there is none is unharmed", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     const watcher = rig.watch({ room: 0 });
@@ -116,7 +116,7 @@ describe("max_lag", () => {
     expect(rig.skipped.length).toBe(1);
   });
 
-  test("counts from where the watcher started: who rewinds is not behind", () => {
+  test("counts from where the watcher started: one that rewinds is not behind", () => {
     const rig = new Rig({ maxLagMs: 2000 });
     const sender = rig.broadcast();
     pour(rig, sender, 0, sniffedBytes);
@@ -142,7 +142,7 @@ describe("max_lag", () => {
     expect(rig.skipped.length).toBe(1);
   });
 
-  test("closes with slow who asked for that", () => {
+  test("closes with slow one that asked for that", () => {
     const rig = new Rig({ maxLagMs: 2000 });
     const sender = rig.broadcast();
     pour(rig, sender, 0, sniffedBytes);
@@ -174,7 +174,7 @@ describe("max_lag", () => {
 });
 
 describe("a skip", () => {
-  test("leaves off at a chunk's end and goes on with the first byte of one", () => {
+  test("stops at a chunk's end and goes on with the first byte of one", () => {
     const rig = new Rig();
     const sender = rig.broadcast({ bufsize: 3000 });
     const watcher = rig.watch({ room: 4321 });
@@ -188,7 +188,7 @@ describe("a skip", () => {
     expect(rig.skipped).toEqual([492_000]);
   });
 
-  test("leaves off at a tag's end and goes on at a keyframe, with what the format lets be repeated", () => {
+  test("stops at a tag's end and goes on at a keyframe, with what the format lets be repeated", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     const start = concat([flvHead, flvConfig(0)]);
@@ -215,7 +215,7 @@ describe("a skip", () => {
     expect(continuations(start, frames)).toContain(watcher.received.toHex());
   });
 
-  test("of one who was sent nothing yet is a fresh start", () => {
+  test("of one that was sent nothing yet is a fresh start", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
     const frames = lappedOnce();
@@ -296,7 +296,7 @@ describe("what leads from one broadcast to the next", () => {
 });
 
 describe("the rest of a unit that the tail has reached", () => {
-  test("is kept once for all in it, and let go when it was sent", () => {
+  test("is kept once for all in it, and dropped when it was sent", () => {
     const rig = new Rig();
     const sender = rig.broadcast({ bufsize: 30_000 });
     const watchers = [100, 5000, 29_999].map((room) => rig.watch({ room }));

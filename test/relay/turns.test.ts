@@ -1,10 +1,10 @@
-// Who is served when, on a clock that stands still.
+// What is served when, on a clock that stands still.
 
 import { describe, expect, test } from "bun:test";
 import { Turns } from "../../src/relay/turns.ts";
 import { FakeClock } from "./clock.ts";
 
-/** Turns that cost `costMs` each; whoever is in `greedy` asks for another until it has had that many. */
+/** Turns that cost `costMs` each; those in `greedy` ask for another until they have had that many. */
 function turnsOf(costMs: number, greedy: Record<string, number> = {}) {
   const clock = new FakeClock();
   const served: string[] = [];
@@ -35,7 +35,7 @@ describe("turns", () => {
     expect(turns.has("a")).toBe(false);
   });
 
-  test("go round: who needs more waits until all others had theirs", () => {
+  test("go round: one that needs more waits until all others had theirs", () => {
     const { turns, served, clock } = turnsOf(0, { a: 3, b: 2 });
     for (const one of ["a", "b", "c"]) turns.add(one);
     clock.advance(1);
