@@ -298,13 +298,10 @@ export class Audience {
       if (isOver(flowing)) return undefined;
       switch (pumped) {
         case "blocked":
+        case "gone":
           return flowing;
         case "behind":
           this.#behind.add(flowing);
-          return flowing;
-        case "gone":
-          // Its session learns it from the socket, and says `leave`.
-          flowing.isBlocked = true;
           return flowing;
         case "caughtUp":
           if (this.#stream.state.type !== "ended") return flowing;

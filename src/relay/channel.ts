@@ -227,7 +227,7 @@ export class Channel {
       this.#close(end);
       return;
     }
-    this.#stream.state = { type: "held", broadcast, untilMs: this.#parts.clock.nowMs() + forMs, end };
+    this.#stream.hold(broadcast, this.#parts.clock.nowMs() + forMs, end);
     this.#audience.broadcasterGone();
   }
 
@@ -286,7 +286,7 @@ export class Channel {
     const { state } = this.#stream;
     if (state.type === "live") this.#guard(() => state.broadcast.broadcaster.dismissed(error));
     const end: End = { type: "aborted", error };
-    this.#stream.state = { type: "ended", broadcast: undefined, end };
+    this.#stream.end(end);
     this.#fanOut.stop();
     this.#audience.endAll(end);
     this.#release();
@@ -297,7 +297,7 @@ export class Channel {
     const { broadcast } = this.#stream;
     // All of it was meant to be there: the beginning of a fragment, too, that would have been patched.
     if (end.type === "orderly") broadcast?.cutPoints.conclude();
-    this.#stream.state = { type: "ended", broadcast, end };
+    this.#stream.end(end);
     this.#fanOut.stop();
     this.#audience.broadcasterGone();
     if (this.watchers === 0) this.#release();

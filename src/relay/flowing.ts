@@ -193,7 +193,11 @@ export class Flowing implements WatcherState {
   #send(bytes: Uint8Array, from: number, length: number): "blocked" | "gone" | undefined {
     const taken = this.outlet.write(bytes, from, length);
     // A write can end the connection, and with it everything here, before it comes back.
-    if (taken < 0 || this.isOver) return "gone";
+    if (taken < 0 || this.isOver) {
+      // Its session learns it from the socket, and says `leave`.
+      this.isBlocked = true;
+      return "gone";
+    }
     this.sentBytes += taken;
     if (taken === length) return undefined;
     this.isBlocked = true;

@@ -2,7 +2,7 @@
 // This is the one place that holds them. The channel changes them; what places watchers, sends to them, skips and drains
 // them reads them here.
 
-import { type Broadcast, type Broadcaster, leadsNowhere } from "./broadcast.ts";
+import { type Broadcast, type Broadcaster, type End, leadsNowhere } from "./broadcast.ts";
 import type { Budget } from "./budget.ts";
 import type { ChannelState } from "./channelstate.ts";
 import type { CutPoints } from "./cutpoints.ts";
@@ -15,10 +15,14 @@ const bitrateMs = 5000;
 
 export class Stream {
   readonly timeline = new Timeline();
-  state: ChannelState = { type: "awaited" };
+  #state: ChannelState = { type: "awaited" };
   #ring: Ring | undefined;
   /** The newest broadcast, and those before it that watchers are still in. */
   #broadcasts: Broadcast[] = [];
+
+  get state(): ChannelState {
+    return this.#state;
+  }
 
   /** Undefined before the first broadcast, and once all is over. */
   get ring(): Ring | undefined {
@@ -27,12 +31,12 @@ export class Stream {
 
   /** The broadcast that is on or was on last; undefined before the first, and once all is over. */
   get broadcast(): Broadcast | undefined {
-    return this.state.type === "awaited" ? undefined : this.state.broadcast;
+    return this.#state.type === "awaited" ? undefined : this.#state.broadcast;
   }
 
   /** Whether `broadcast` is on. */
   isLive(broadcast: Broadcast): boolean {
-    return this.state.type === "live" && this.state.broadcast === broadcast;
+    return this.#state.type === "live" && this.#state.broadcast === broadcast;
   }
 
   /** Bytes since the channel began. */
@@ -52,11 +56,21 @@ export class Stream {
     const start = this.head;
     const broadcast: Broadcast = { broadcaster, start, cutPoints, watchers: 0 };
     const before = this.broadcast;
-    this.state = { type: "live", broadcast };
+    this.#state = { type: "live", broadcast };
     if (before !== undefined) this.#follow(before, broadcast);
     this.#broadcasts.push(broadcast);
     this.timeline.note(start, nowMs);
     return broadcast;
+  }
+
+  /** The broadcaster of the broadcast that is on is gone, and may come back until `untilMs`. */
+  hold(broadcast: Broadcast, untilMs: number, end: End): void {
+    this.#state = { type: "held", broadcast, untilMs, end };
+  }
+
+  /** The channel is over. What there is of it stays until it is released. */
+  end(end: End): void {
+    this.#state = { type: "ended", broadcast: this.broadcast, end };
   }
 
   #follow(before: Broadcast, next: Broadcast): void {
@@ -101,7 +115,7 @@ export class Stream {
     this.#ring?.release();
     this.#ring = undefined;
     this.#broadcasts = [];
-    if (this.state.type === "ended") this.state = { ...this.state, broadcast: undefined };
+    if (this.#state.type === "ended") this.#state = { ...this.#state, broadcast: undefined };
   }
 
   /** Bits a second that came in, on the average of the last few seconds of the stream; 0 while there are none. */
