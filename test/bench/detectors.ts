@@ -1,4 +1,4 @@
-// How fast each detector is: real media, made with ffmpeg for this run, repeated to 256 MiB or more and fed in
+// How fast each detector is: real media, made with ffmpeg for this run, repeated to 1 GiB or more and fed in
 // pieces of 64 KiB. Prints one line for each stream: MB/s of the thread's own processor time, which other processes do not
 // use up (they do take its caches), and how many join points were found.
 //
@@ -13,7 +13,8 @@ import { Sniffer } from "../../src/media/sniffer.ts";
 import { threadMs } from "../fuzz/clock.ts";
 
 const pieceBytes = 64 * 1024;
-const totalBytes = 256 * 1024 * 1024;
+/** Enough for the compiler to be done with what it compiles. */
+const totalBytes = 1024 * 1024 * 1024;
 
 const picture = ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=8"];
 const sound = ["-f", "lavfi", "-i", "anoisesrc=duration=8:amplitude=0.2:sample_rate=48000"];
