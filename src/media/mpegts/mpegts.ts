@@ -11,7 +11,7 @@
 // Of each packet only the header is touched, of a video PES packet only what precedes the first slice.
 
 import { type Entry, type Mark, type Size } from "../annexb/pictures.ts";
-import { concat, sameBytes } from "../bytes.ts";
+import { concat } from "../bytes.ts";
 import {
   type Container,
   type Detector,
@@ -32,19 +32,11 @@ import {
   payloadStart,
 } from "./packets.ts";
 import { readPes } from "./pes.ts";
-import { type Elementary, packetise, readPat, readPmt, Sections } from "./psi.ts";
+import { Programs } from "./programs.ts";
+import { readPat, Sections } from "./psi.ts";
 
-/** Elementary streams followed at a time; more are passed on unseen. */
-const maxStreams = 64;
-/** Programs whose maps are kept: a whole multiplex has some thirty. */
-const maxPrograms = 64;
 /** Possible cuts passed over, as another stream was inside a PES packet, until one is taken all the same. */
 const maxCutsPassed = 64;
-/** What it costs to take new tables up, in bytes of stream (pace.ts): at all, for each program, for each stream. */
-const tablesCost = 512;
-const programCost = 128;
-const streamCost = 320;
-const maxTablesCost = tablesCost + maxPrograms * programCost + maxStreams * streamCost;
 /** What is done with a PID's packets. */
 const ignored = 0;
 const table = 1;
@@ -71,12 +63,6 @@ function sniff(start: Uint8Array): "yes" | "no" | "more" {
 }
 
 const nothing = new Uint8Array(0);
-interface Program {
-  readonly number: number;
-  readonly pid: number;
-  map: Uint8Array | undefined;
-  streams: readonly Elementary[];
-}
 
 class MpegtsDetector implements Detector, PacketSink {
   readonly info: StreamInfo = { container: "mpegts", mediaType: "video/mp2t", codecs: [], damaged: 0 };
@@ -84,18 +70,13 @@ class MpegtsDetector implements Detector, PacketSink {
   readonly #packets = new PacketReader(this);
 
   readonly #roles = new Uint8Array(8192);
-  readonly #tables = new Map<number, Sections>();
-  #pat: Uint8Array = nothing;
-  #programs: Program[] = [];
+  readonly #programs = new Programs();
   #streams = new Map<number, Stream>();
   /** The streams that joins and units go by: all video, else the first audio, else the first of any kind. */
   #leads: readonly Stream[] = [];
 
   /** PAT and PMTs in packets. */
   #tablePackets: Uint8Array = nothing;
-  /** Whether the tables have changed since they were taken up. */
-  #tablesChanged = false;
-  readonly #tablesPace = new Pace();
   readonly #headerPace = new Pace();
   /** Whether the newest header is just them. */
   #plain = false;
@@ -146,10 +127,10 @@ class MpegtsDetector implements Detector, PacketSink {
     if (payload >= end) return;
     const start = (flags & 0x40) !== 0;
     if (role === table) {
-      this.#tables.get(pid)?.feed(bytes, payload, end, start, bytes[at + 3] & 15);
-      if (this.#tablesChanged) this.#takeUpTables(offset);
+      this.#programs.feed(pid, bytes, payload, end, start, bytes[at + 3] & 15);
+      if (this.#programs.isChanged && this.#programs.takeUp(offset)) this.#rebuild();
     } else {
-      if (this.#tablesChanged && start) this.#takeUpTables(offset);
+      if (this.#programs.isChanged && start && this.#programs.takeUp(offset)) this.#rebuild();
       const stream = this.#streams.get(pid);
       if (stream === undefined) return;
       if (start) this.#pesStart(stream, bytes, at, payload, offset);
@@ -230,46 +211,12 @@ class MpegtsDetector implements Detector, PacketSink {
     this.info.codecs = [...this.#streams.values()].map((stream) => stream.codec);
   }
 
-  #takePat(section: Uint8Array): void {
-    if (sameBytes(section, this.#pat)) return;
-    const announced = readPat(section)?.slice(0, maxPrograms);
-    if (announced === undefined) return;
-    this.#pat = section.slice();
-    const old = this.#programs;
-    this.#programs = announced.map(({ program, pid }) => {
-      const known = old.find((other) => other.number === program && other.pid === pid);
-      return known ?? { number: program, pid, map: undefined, streams: [] };
-    });
-    this.#tablesChanged = true;
-  }
-
-  #takePmt(pid: number, section: Uint8Array): void {
-    const number = section.length < 5 ? -1 : (section[3] << 8) | section[4];
-    const program = this.#programs.find((known) => known.number === number && known.pid === pid);
-    if (program === undefined || (program.map !== undefined && sameBytes(section, program.map))) return;
-    const map = readPmt(section);
-    if (map === undefined) return;
-    program.map = section.slice();
-    program.streams = map.streams.slice(0, maxStreams);
-    this.#tablesChanged = true;
-  }
-
-  /** Takes the tables up that have changed, unless that has been done too often already for so few bytes. */
-  #takeUpTables(offset: number): void {
-    let cost = tablesCost + programCost * this.#programs.length;
-    for (const { streams } of this.#programs) cost += streamCost * streams.length;
-    if (!this.#tablesPace.allows(offset, Math.min(cost, maxTablesCost))) return;
-    this.#tablesChanged = false;
-    this.#rebuild();
-  }
-
   /** After a change of the tables: what is done with each PID's packets, and the new header. */
   #rebuild(): void {
     const oldStreams = this.#streams;
     this.#roles.fill(ignored);
     this.#streams = new Map();
-    const announced = this.#programs.flatMap((program) => program.streams).slice(0, maxStreams);
-    for (const stream of announced) {
+    for (const stream of this.#programs.streams) {
       const old = oldStreams.get(stream.pid);
       const kept =
         old !== undefined && old.kind === stream.kind && (old.codec === stream.codec || old.codec === "mp3");
@@ -279,12 +226,7 @@ class MpegtsDetector implements Detector, PacketSink {
         kept ? old : new Stream(stream, (found, mark, entry) => this.#found(found, mark, entry)),
       );
     }
-    const oldTables = new Map(this.#tables);
-    this.#tables.clear();
-    this.#tables.set(0, oldTables.get(0) ?? new Sections((section) => this.#takePat(section)));
-    for (const { pid } of this.#programs)
-      this.#tables.set(pid, oldTables.get(pid) ?? new Sections((section) => this.#takePmt(pid, section)));
-    for (const pid of this.#tables.keys()) this.#roles[pid] = table;
+    for (const pid of this.#programs.pids) this.#roles[pid] = table;
 
     const streams = [...this.#streams.values()];
     const videos = streams.filter((stream) => stream.kind === "video");
@@ -294,18 +236,9 @@ class MpegtsDetector implements Detector, PacketSink {
     this.#missed = 0;
     this.#cutsPassed = 0;
     this.#listCodecs();
-    if (this.#programs.every((program) => program.map === undefined)) return;
-    const maps = this.#programs.flatMap(({ pid, map }) => (map === undefined ? [] : [{ pid, map }]));
-    const pids = [...new Set(maps.map(({ pid }) => pid))];
-    this.#tablePackets = concat([
-      packetise(0, [this.#pat]),
-      ...pids.map((pid) =>
-        packetise(
-          pid,
-          maps.filter((map) => map.pid === pid).map(({ map }) => map),
-        ),
-      ),
-    ]);
+    const packets = this.#programs.packets();
+    if (packets === undefined) return;
+    this.#tablePackets = packets;
     this.#plainHeader();
   }
 }
