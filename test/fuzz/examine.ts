@@ -17,7 +17,7 @@ export interface Bounds {
   /** Milliseconds for each 512 KiB of a whole stream, and for each piece however small. */
   readonly streamMs: number;
   readonly callMs: number;
-  /** Held beside the backlog, and still held when all is over. Bytes. */
+  /** Held besides the backlog, and still held when all is over. Bytes. */
   readonly heldBytes: number;
   readonly leftBytes: number;
   /** Taken by the process on the way, garbage included. Bytes. */

@@ -11,7 +11,7 @@ export const headBytes = 13;
 /** Of an AVC tag's payload, what comes before the sample (E.4.3.1, E.4.3.2). */
 export const avcHeadBytes = 5;
 /**
- * The time between the pictures of a bridge (avc.ts), which come before the join. In mid-stream they are shown, as
+ * The time between the pictures of a bridge (annexb/avc.ts), which come before the join. In mid-stream they are shown, as
  * repetitions of the last one before the skip; at the start they are not.
  */
 const bridgeStepMs = 100;

@@ -11,7 +11,7 @@ const openSegment = new Uint8Array([0x18, 0x53, 0x80, 0x67, ...unknownSize]);
 const clusterHead = new Uint8Array([0x1f, 0x43, 0xb6, 0x75, ...unknownSize, timestampId, 0x88]);
 
 /**
- * In mid-stream the pictures of a bridge (avc.ts) are shown, as repetitions of the last one before the skip: so far
+ * In mid-stream the pictures of a bridge (annexb/avc.ts) are shown, as repetitions of the last one before the skip: so far
  * apart, and so long before the join, whose own picture others may lead. At the start none is shown.
  */
 const bridgeStepMs = 100;

@@ -8,7 +8,7 @@ import { sampleFragment, sampleFragmentBytes } from "./moofwriter.ts";
 import type { Movie, Track } from "./moov.ts";
 
 /**
- * The time between the pictures of a bridge (avc.ts), which come before the join. In mid-stream they are shown, as
+ * The time between the pictures of a bridge (annexb/avc.ts), which come before the join. In mid-stream they are shown, as
  * repetitions of the last one before the skip; at the start they are not.
  */
 const bridgeStepSeconds = 0.1;

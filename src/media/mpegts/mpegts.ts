@@ -2,7 +2,7 @@
 // packets (2.4.3.6, in pes.ts) as access units.
 //
 //   header  the PAT and all PMTs, put into packets again; for keyframes that lack something also a small PES
-//           packets with it (parameter sets, an end of sequence, a bridge: see nal.ts, `Entry`)
+//           packets with it (parameter sets, an end of sequence, a bridge: see annexb/pictures.ts, `Entry`)
 //   join    the first packet of a video keyframe's PES packet: what the payload says for H.264, HEVC and
 //           MPEG-2, the random access indicator for other codecs; without video, an audio frame
 //   unit    the first packet of any video (without video: audio) PES packet at which no other elementary
