@@ -1,12 +1,12 @@
 // Looks for streams that cost more than they may: see CONTRIBUTING.md, "Hostile streams".
 //
-//   bun test/fuzz/fuzz.ts [--seed N] [--minutes M | --seconds S | --cases N] [--container NAME [--pattern TEXT]] [--slack X] [--keep]
+//   bun test/fuzz/fuzz.ts [--seed N [--from CASE]] [--minutes M | --seconds S | --cases N] [--container NAME [--pattern TEXT]]
+//                         [--only structure|bytes|handshakes] [--slack X] [--keep]
 //
-//                        [--only structure|bytes|handshakes]
-//
-// First streams made by structure (search.ts), then real ones with changed bytes (bytes.ts), then damaged handshakes, half, a
+// First streams made by structure (search.ts), then real ones with changed bytes (bytes.ts), then damaged handshakes: half, a
 // third and a sixth of the time. Prints a line for each finding and one for progress; exits with 0 if there is none, with 1
-// if there are some. With `--keep` each is made smaller and written to test/fixtures/hostile, where a test replays it.
+// if there are some. `--seed 7 --from 19 --cases 1 --only structure` looks at case 19 of seed 7 alone. With `--keep` each
+// finding is made smaller and written to test/fixtures/hostile, where a test replays it.
 
 import { parseArgs } from "node:util";
 import { familyOf } from "./families.ts";
@@ -16,6 +16,7 @@ import { type Options, search, searchBytes } from "./search.ts";
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
     minutes: { type: "string" },
     seconds: { type: "string" },
     cases: { type: "string" },
@@ -35,6 +36,7 @@ const count = (value: string | undefined, otherwise: number): number => {
 const unlimited = values.cases === undefined ? 180 : Number.POSITIVE_INFINITY;
 const options: Options = {
   seed: count(values.seed, 1),
+  from: count(values.from, 0),
   seconds: count(values.seconds, count(values.minutes, unlimited / 60) * 60),
   cases: count(values.cases, Number.POSITIVE_INFINITY),
   container: values.container === undefined ? undefined : familyOf(values.container).name,

@@ -13,6 +13,8 @@ import { shrink } from "./shrink.ts";
 
 export interface Options {
   readonly seed: number;
+  /** The number of the first stream made by structure: a finding says which one shows it. */
+  readonly from?: number;
   readonly seconds: number;
   /** Streams, each of which is given to the code in several ways. */
   readonly cases: number;
@@ -49,9 +51,10 @@ export async function search(options: Options): Promise<Found[]> {
   let streams = 0;
   let bytes = 0;
   for (; streams < options.cases && performance.now() < untilMs; streams++) {
-    const container = names[streams % names.length];
-    const index = Math.floor(streams / names.length);
-    const { name, parts, ways } = draw(container, index, dice(seed * 1_000_003 + streams), options.pattern);
+    const number = (options.from ?? 0) + streams;
+    const container = names[number % names.length];
+    const index = Math.floor(number / names.length);
+    const { name, parts, ways } = draw(container, index, dice(seed * 1_000_003 + number), options.pattern);
     const settled = new Set<string>();
     for (const way of ways) {
       if (performance.now() > untilMs) break;
@@ -70,7 +73,7 @@ export async function search(options: Options): Promise<Found[]> {
         const key = where(finding.kind);
         if (finding.value > 20 * finding.bound) settled.add(level);
         if (found.has(key)) continue;
-        report(`FOUND ${key}: ${finding.text} (case ${streams}, seed ${seed})`);
+        report(`FOUND ${key}: ${finding.text} (case ${number}, seed ${seed})`);
         found.set(key, { name, finding, given });
       }
     }
