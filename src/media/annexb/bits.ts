@@ -33,9 +33,9 @@ export class Bits {
       const taken = Math.min(rest, this.#left);
       this.#left -= taken;
       rest -= taken;
-      value = value * 2 ** taken + ((this.#current >> this.#left) & ((1 << taken) - 1));
+      value = (value << taken) | ((this.#current >> this.#left) & ((1 << taken) - 1));
     }
-    return value;
+    return value >>> 0;
   }
 
   /** Passes over `count` bits. */
@@ -65,7 +65,8 @@ export class Bits {
       }
       if (rest === 0) continue;
       this.#left--;
-      return zeros === 0 ? 0 : 2 ** zeros - 1 + this.u(zeros);
+      if (zeros === 0) return 0;
+      return (zeros < 31 ? 1 << zeros : 2 ** zeros) - 1 + this.u(zeros);
     }
   }
 

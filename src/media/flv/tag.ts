@@ -197,13 +197,13 @@ export function metadataSize(tag: Uint8Array): { width: number; height: number }
   let height = 0;
   while (at + 3 <= tag.length) {
     const nameBytes = view.getUint16(at);
-    const isNamed = nameBytes === "width".length || nameBytes === "height".length;
-    const name = isNamed ? String.fromCharCode(...tag.subarray(at + 2, at + 2 + nameBytes)) : "";
+    const isWidth = isText(tag, at + 2, nameBytes, "width");
+    const isHeight = isText(tag, at + 2, nameBytes, "height");
     at += 2 + nameBytes;
     const type = tag[at++];
     if (type === 0 && at + 8 <= tag.length) {
-      if (name === "width") width = view.getFloat64(at);
-      if (name === "height") height = view.getFloat64(at);
+      if (isWidth) width = view.getFloat64(at);
+      if (isHeight) height = view.getFloat64(at);
       at += 8;
     } else if (type === 1) at += 1;
     else if (type === 2 && at + 2 <= tag.length) at += 2 + view.getUint16(at);
@@ -211,6 +211,13 @@ export function metadataSize(tag: Uint8Array): { width: number; height: number }
     else if (type !== 5 && type !== 6) break;
   }
   return isSize(width) && isSize(height) ? { width, height } : undefined;
+}
+
+/** Whether the `length` bytes at `at` are `text`, of ASCII. */
+function isText(bytes: Uint8Array, at: number, length: number, text: string): boolean {
+  if (length !== text.length) return false;
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 function isSize(pixels: number): boolean {

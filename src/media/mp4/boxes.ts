@@ -13,7 +13,9 @@ export interface Box {
 
 /** A type as a number: "moof" is 0x6d6f6f66. */
 export function fourCc(type: string): number {
-  return [0, 1, 2, 3].reduce((sum, i) => sum * 256 + type.charCodeAt(i), 0);
+  let value = 0;
+  for (let i = 0; i < 4; i++) value = value * 256 + type.charCodeAt(i);
+  return value;
 }
 
 /** A number as a type; what is not printable ASCII becomes "?". */

@@ -13,6 +13,7 @@ import { concat, readNumber } from "../bytes.ts";
 import type { Container, Detector, Sink, StreamInfo } from "../detector.ts";
 import { maxHeaderBytes, noHeader, sniffLimit } from "../detector.ts";
 import { ElementReader, type ElementSink } from "../elementreader.ts";
+import { Pace } from "../pace.ts";
 import { zeros } from "../padding.ts";
 import { fourCc, headOf } from "./boxes.ts";
 import { Fragments } from "./fragments.ts";
@@ -39,6 +40,8 @@ const maxFtypBytes = 4096;
 const maxMoofBytes = 256 * 1024;
 /** Larger boxes are taken for damage: a fragment of many seconds at hundreds of Mbit/s. */
 const maxBoxBytes = 2 ** 31;
+/** What it costs to begin anew, in bytes of stream (pace.ts): its own bytes pay for the rest of a moov. */
+const restartCost = 1024;
 /** A search for the next fragment that goes on for longer makes the stream lost. */
 const maxSearchBytes = 16 * 1024 * 1024;
 
@@ -74,6 +77,7 @@ class Fmp4Detector implements Detector, ElementSink {
   #offset = 0;
   #ftyp: Uint8Array = noHeader.start;
   #movie: Movie | undefined;
+  readonly #pace = new Pace();
   readonly #fragments: Fragments;
 
   constructor(sink: Sink) {
@@ -143,6 +147,7 @@ class Fmp4Detector implements Detector, ElementSink {
         return true;
       case moov:
         if (size + this.#ftyp.length > maxHeaderBytes) this.#giveUp("a moov that is too large");
+        else if (!this.#pace.allows(this.#offset, restartCost)) this.#giveUp("a moov again and again");
         else this.#reader.keep(size);
         return true;
       case moof:
