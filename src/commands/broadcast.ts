@@ -26,6 +26,8 @@ export const broadcast: Command = {
   name: "broadcast",
   summary: "sends stdin to a channel",
   usage: ["ADDRESS broadcast --user NAME [FLAG]..."],
+  notes:
+    "On SIGINT (Ctrl-C) or SIGTERM it reads stdin to its end first, for 2 s at most, and then ends the broadcast in order; a second signal ends it at once.",
   flags: {
     ...argumentFlags("broadcast"),
     "token-from": {
@@ -92,11 +94,10 @@ async function run(invocation: Invocation): Promise<number> {
       if (!broadcaster.connected) return status;
       // What feeds us got the same signal, and may still have a trailer to write.
       setTimeout(() => input.finish(), graceMs);
-      if (meter !== undefined) {
-        setTimeout(() => {
-          if (!input.ended) say("reading the input to its end; Ctrl-C again stops at once");
-        }, trailerMs);
-      }
+      setTimeout(() => {
+        if (!input.ended)
+          say(`reading stdin to its end, for ${graceMs / 1000} s at most; another signal stops at once`);
+      }, trailerMs);
       return await Promise.race([sending, Bun.sleep(2 * graceMs).then(() => status)]);
     });
     return await Promise.race([sending, interrupted, interrupt.second]);

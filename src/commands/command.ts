@@ -49,6 +49,8 @@ export interface Command {
   readonly name: string;
   /** One line for the list of commands: lower case, no full stop. */
   readonly summary: string;
+  /** More of what there is to know than its flags say: whole sentences. */
+  readonly notes?: string;
   /** Each way to call it, without `fstream` in front. */
   readonly usage: readonly string[];
   /** By name without dashes, in the order of the help text. `help` is there without being declared. */

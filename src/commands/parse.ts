@@ -85,7 +85,8 @@ export function helpText(command: Omit<Command, "run">, columns = 80): string {
     const head = `  ${flag.short === undefined ? "    " : `-${flag.short}, `}--${name}${placeholder(flag)}`;
     return `${head}\n${wrapped(flag.help, columns, "          ")}`;
   });
-  return `${names.join("")}\n${wrapped(command.summary, columns, "")}\n${flags.join("")}`;
+  const notes = command.notes === undefined ? "" : `\n${wrapped(command.notes, columns, "")}`;
+  return `${names.join("")}\n${wrapped(command.summary, columns, "")}\n${flags.join("")}${notes}`;
 }
 
 function placeholder(flag: Flag): string {

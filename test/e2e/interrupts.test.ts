@@ -32,12 +32,23 @@ test("on SIGINT a broadcast still reads stdin to its end, ends in order, and exi
     begun.resolve(peer);
     await takeAll(peer);
   });
-  const broadcast = new Run([server.address, "broadcast"], fier);
+  const broadcast = new Run([server.address, "broadcast", "--quiet"], fier);
   await broadcast.send("media ");
   await signalled(broadcast, await begun.promise, "SIGINT");
   await broadcast.send("trailer");
   await broadcast.finish();
   expect(await broadcast.outcome()).toMatchObject({ status: 130, stderr: "" });
+});
+
+test("a broadcast whose stdin goes on after a signal says how long it reads that, and what stops it at once", async () => {
+  await using server = standIn(takeAll);
+  const broadcast = new Run([server.address, "broadcast"], fier);
+  await until("the request is there", () => server.requests.length > 0);
+  broadcast.process.kill("SIGINT");
+  expect(await broadcast.outcome()).toMatchObject({
+    status: 130,
+    stderr: "fstream: reading stdin to its end, for 2 s at most; another signal stops at once\n",
+  });
 });
 
 test.each([
