@@ -11,6 +11,11 @@ export class BroadcastSource {
   readonly #rejoin: Rejoin | undefined;
   readonly #signal: Signal;
   readonly #slice = new TimeSlice();
+  /** Bytes taken so far. */
+  #taken = 0;
+  /** How many those were when the connection was lost; undefined while what is taken is sent. */
+  #lostAt: number | undefined;
+  #dropped = 0;
 
   /** `rejoin` only where a loss is tolerated; `signal` is notified of the input's changes. */
   constructor(input: Input, rejoin: Rejoin | undefined, signal: Signal) {
@@ -28,10 +33,17 @@ export class BroadcastSource {
     return this.#input.failure;
   }
 
+  /** Bytes of the input that were never sent: there was no connection, or no place yet to go on at. */
+  get droppedBytes(): number {
+    return this.#dropped + this.#taken - (this.#lostAt ?? this.#taken);
+  }
+
   /** The next bytes of the input; undefined: none at the moment, or none any more. */
   take(): Uint8Array | undefined {
     const bytes = this.#input.take();
-    if (bytes !== undefined) this.#rejoin?.feed(bytes);
+    if (bytes === undefined) return undefined;
+    this.#taken += bytes.length;
+    this.#rejoin?.feed(bytes);
     return bytes;
   }
 
@@ -47,16 +59,22 @@ export class BroadcastSource {
 
   /** Whether there is anything to send after a loss. */
   hasMore(): boolean {
-    return (this.restart(false) ?? []).length > 0;
+    return (this.#rejoin?.start(false) ?? []).length > 0;
   }
 
   /** What to send first after a loss; undefined if there is no clean place yet and `anywhere` does not settle for less. */
   restart(anywhere: boolean): readonly Uint8Array[] | undefined {
-    return this.#rejoin === undefined ? [] : this.#rejoin.start(anywhere);
+    if (this.#rejoin === undefined) return [];
+    const pieces = this.#rejoin.start(anywhere);
+    if (pieces === undefined || this.#lostAt === undefined) return pieces;
+    this.#dropped += Math.max(0, this.#rejoin.startOffset - this.#lostAt);
+    this.#lostAt = undefined;
+    return pieces;
   }
 
   /** The result of `task`; until it is there the input is read and dropped. */
   async dropWhile<T>(task: Promise<T>): Promise<T> {
+    this.#lostAt ??= this.#taken;
     const state = { done: false };
     const result = task.finally(() => {
       state.done = true;

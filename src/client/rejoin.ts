@@ -22,6 +22,8 @@ export interface Rejoin {
    * `anywhere` settles for the header and the next byte.
    */
   start(anywhere: boolean): readonly Uint8Array[] | undefined;
+  /** Where in the stream that begins, behind its header; 0 before the first `start`. */
+  readonly startOffset: number;
   /** What to send now that `bytes` were fed: those bytes, but see `JoinRejoin`. */
   sendable(bytes: Uint8Array): readonly Uint8Array[];
   /** What is left to send when nothing more will be fed. */
@@ -53,6 +55,7 @@ export class JoinRejoin implements Rejoin {
   #joinHeader: Header = noHeader;
   /** Up to where it was sent since it was rejoined; undefined while it goes out from its first byte. */
   #sentTo: number | undefined;
+  #startOffset = 0;
 
   constructor(detector: (sink: Sink) => Detector = (sink) => new Sniffer(sink)) {
     this.#detector = detector({
@@ -76,12 +79,18 @@ export class JoinRejoin implements Rejoin {
     this.#drop(Math.min(keepFrom, this.#sentTo ?? keepFrom));
   }
 
+  get startOffset(): number {
+    return this.#startOffset;
+  }
+
   start(anywhere: boolean): readonly Uint8Array[] | undefined {
     this.#sentTo = this.#offset;
+    this.#startOffset = this.#offset;
     if (this.#detector.lost) return [];
     if ((this.#window.at(this.#head)?.offset ?? this.#offset) > this.#join) {
       return anywhere ? [this.#header.start] : undefined;
     }
+    this.#startOffset = this.#join;
     this.#sentTo = this.#join === 0 ? undefined : this.#join;
     const pieces = this.#join === 0 ? this.#window.map(({ bytes }) => bytes) : this.#sendTo(this.#patchedTo);
     return [this.#joinHeader.start, ...pieces].filter((piece) => piece.length > 0);
@@ -145,6 +154,7 @@ export class JoinRejoin implements Rejoin {
 export class ChunkRejoin implements Rejoin {
   readonly #chunkBytes: number;
   #offset = 0;
+  #startOffset = 0;
   /** What has come of the chunk that is under way. */
   #last: Uint8Array = new Uint8Array(0);
 
@@ -158,10 +168,18 @@ export class ChunkRejoin implements Rejoin {
     this.#last = bytes.subarray(bytes.length - begun);
   }
 
+  get startOffset(): number {
+    return this.#startOffset;
+  }
+
   start(anywhere: boolean): readonly Uint8Array[] | undefined {
     const begun = this.#offset % this.#chunkBytes;
+    this.#startOffset = this.#offset;
     if (begun === 0) return [];
-    if (begun === this.#last.length) return [this.#last];
+    if (begun === this.#last.length) {
+      this.#startOffset -= begun;
+      return [this.#last];
+    }
     return anywhere ? [] : undefined;
   }
 

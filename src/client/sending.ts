@@ -47,6 +47,8 @@ export interface Delivery {
   readonly sent: number;
   /** Whether the server said that it has them all; one of the original protocol never does. */
   readonly confirmed: boolean;
+  /** Bytes of the input that were sent on no connection, because there was none when they came. */
+  readonly dropped: number;
 }
 
 export class Sending implements Lost {
@@ -107,7 +109,7 @@ export class Sending implements Lost {
     const orderly = !this.#replies.over;
     if (orderly) this.#connection.shutdown();
     await this.#end();
-    return { sent: this.#sent, confirmed: this.#conclude(orderly) };
+    return { sent: this.#sent, confirmed: this.#conclude(orderly), dropped: source.droppedBytes };
   }
 
   /** Returns when the input is over, or when the server has refused, confirmed or closed. */

@@ -81,6 +81,10 @@ async function run(invocation: Invocation): Promise<number> {
   try {
     const sending = broadcaster.run().then((delivery) => {
       meter?.stop();
+      if (delivery.dropped > 0)
+        terminal.say(
+          `warning: ${delivery.dropped} bytes were dropped: they came while there was no connection`,
+        );
       if (interrupt.status !== undefined) return interrupt.status;
       if (input.total === 0) terminal.say("warning: stdin was empty: nothing was broadcast");
       else if (!delivery.confirmed) {

@@ -115,10 +115,13 @@ export function broadcasting(
   return { broadcaster, source, clock, said, run: settled(run), hint };
 }
 
-/** The code that `promise` fails with, or "done". */
+/** The code that `promise` fails with, or "done", with what was dropped. */
 export async function settled(promise: Promise<Delivery>): Promise<string> {
   return await promise.then(
-    ({ confirmed, sent }) => (confirmed ? "done" : `${sent} bytes, unconfirmed`),
+    ({ confirmed, sent, dropped }) => {
+      const lost = dropped > 0 ? `, ${dropped} bytes dropped` : "";
+      return confirmed ? `done${lost}` : `${sent} bytes, unconfirmed${lost}`;
+    },
     (error: unknown) => {
       if (error instanceof FstreamError) return error.code;
       throw error;

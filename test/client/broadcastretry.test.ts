@@ -45,7 +45,7 @@ test("chunks: while disconnected the input is read and dropped, then it goes on 
   while (server.requests.length === 0) await Bun.sleep(1);
   source.give("33");
   source.end();
-  expect(await run).toBe("done");
+  expect(await run).toBe("done, 6 bytes dropped");
   expect(parts).toEqual(["000011", "3333"]);
   expect(said[0]).toContain("reset; trying again");
 });
@@ -144,6 +144,7 @@ test("a stream without a join point goes on anywhere after 15 s", async () => {
   const rejoin: Rejoin = {
     feed: () => undefined,
     start: (anywhere) => (anywhere ? [Buffer.from("<header>")] : undefined),
+    startOffset: "dropped".length,
     sendable: (bytes) => [bytes],
     rest: () => [],
   };
@@ -154,7 +155,7 @@ test("a stream without a join point goes on anywhere after 15 s", async () => {
   clock.advance(15_000);
   source.give("sent");
   source.end();
-  expect(await run).toBe("done");
+  expect(await run).toBe("done, 7 bytes dropped");
   expect(got).toBe("<header>sent");
 });
 

@@ -376,3 +376,19 @@ test("with --retry a broadcast and a watch go on after the server was away", asy
   expect(await broadcast.exit()).toBe(0);
   expect(parts).toEqual(["chunk", "piece"]);
 });
+
+test("with --retry a broadcast says how much it dropped while there was no server", async () => {
+  const before = standIn(() => undefined);
+  before.stop();
+  const broadcast = new Run([before.address, "broadcast", "--retry", "--bufsize=4"], fier);
+  await until("it says so", () => broadcast.stderr.includes("trying again"));
+  // More than a pipe holds: once all is written the greater part has been dropped.
+  await broadcast.send(Buffer.alloc(4 * 1024 * 1024));
+  await using _server = standIn(takeAll, { port: before.port });
+  await broadcast.finish("last");
+  const { status, stderr } = await broadcast.outcome();
+  expect(status).toBe(0);
+  expect(stderr).toMatch(
+    /^fstream: connection refused by .*\nfstream: warning: \d{6,} bytes were dropped: they came while there was no connection\n$/,
+  );
+});
