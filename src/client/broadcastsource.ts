@@ -57,9 +57,9 @@ export class BroadcastSource {
     return this.#rejoin?.rest() ?? [];
   }
 
-  /** Whether there is anything to send after a loss. */
+  /** Whether there is anything to send after a loss: an input that is empty is all there still. */
   hasMore(): boolean {
-    return (this.#rejoin?.start(false) ?? []).length > 0;
+    return this.#taken === 0 || (this.#rejoin?.start(false) ?? []).length > 0;
   }
 
   /** What to send first after a loss; undefined if there is no clean place yet and `anywhere` does not settle for less. */

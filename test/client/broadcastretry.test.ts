@@ -115,6 +115,17 @@ test("an input that ends while the server is away, with something left to send, 
   expect(rest.reduce((sum, ms) => sum + ms)).toBe(10_000);
 });
 
+test("an empty input is a broadcast as well, for which the server is given its time", async () => {
+  const before = standIn(() => undefined);
+  before.stop();
+  const { source, run, clock } = broadcasting(before.address, { retryMs: Number.POSITIVE_INFINITY });
+  source.end();
+  while (clock.slept.length < 3) await Bun.sleep(1);
+  await using server = standIn(takeAll, { port: before.port });
+  expect(await run).toBe("done");
+  expect(server.requests.length).toBe(1);
+});
+
 test("what was kept for the server is sent when it is back, although the input has ended", async () => {
   const before = standIn(() => undefined);
   before.stop();
