@@ -23,14 +23,22 @@ interface Argument {
 }
 
 const table: Readonly<Record<string, Argument>> = {
-  user: { value: "NAME", help: "the user: whose channel it is" },
+  user: {
+    value: "NAME",
+    help: "the user: whose channel it is",
+    read: (value, source) => asRequested(requestKeys.watch.user, value, source),
+  },
   user_password: {
     value: "TEXT",
     help: "the user's password; other processes can see it here: better a file",
     secret: true,
   },
   token: { value: "TEXT", help: "a one-time token, in place of the password" },
-  channel: { value: "NAME", help: "the user's channel (default: default)" },
+  channel: {
+    value: "NAME",
+    help: "the user's channel (default: default)",
+    read: (value, source) => asRequested(requestKeys.watch.channel, value, source),
+  },
   channel_password: { value: "TEXT", help: "the channel's password (default: none)", secret: true },
   start: {
     value: "WHERE",
@@ -122,6 +130,16 @@ function namesOf(verb: Verb): string[] {
   const missing = names.find((name) => !Object.hasOwn(table, name));
   if (missing !== undefined) throw new Error(`the argument ${missing} has no row in the table`);
   return names;
+}
+
+/** `value` as it is, if a server's reading of the request would take it; throws `usage`. */
+function asRequested(key: { read(value: string): string }, value: string, source: string): string {
+  try {
+    return key.read(value);
+  } catch (cause) {
+    if (!(cause instanceof FstreamError)) throw cause;
+    throw new FstreamError("usage", `${source} can't be used: ${cause.message}`, { cause });
+  }
 }
 
 function bad(source: string, right: string, value: string): FstreamError {

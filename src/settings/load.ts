@@ -36,20 +36,26 @@ export interface Examination {
   readonly settings: Settings;
   /** What is wrong, one line each. */
   readonly problems: readonly string[];
+  /** Those of them that are about a flag. */
+  readonly misused: ReadonlySet<string>;
 }
 
-/** The settings; rejects with FstreamError `failed` that names the first thing wrong and counts the others. */
+/**
+ * The settings; rejects with FstreamError `failed`, or `usage` for a flag, that names the first thing wrong and counts the
+ * others.
+ */
 export async function loadSettings(sources: Sources): Promise<Settings> {
-  const { settings, problems } = await examineSettings(sources);
+  const { settings, problems, misused } = await examineSettings(sources);
   const [first, ...others] = problems;
   if (first === undefined) return settings;
   const more = others.length === 0 ? "" : ` (and ${others.length} more; run \`fstream check\`)`;
-  throw new FstreamError("failed", `${first}${more}`);
+  throw new FstreamError(misused.has(first) ? "usage" : "failed", `${first}${more}`);
 }
 
 /** The settings and all that is wrong with them; never rejects for what a person can have done. */
 export async function examineSettings(sources: Sources): Promise<Examination> {
   const problems: string[] = [];
+  const misused = new Set<string>();
   const file = sources.file ?? defaultFile;
   const path = resolve(sources.cwd, file);
   const document = await readDocument(path, file, sources.file !== undefined, problems);
@@ -63,7 +69,9 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
     let reading = row.setting.kind.read(value, context);
     if ("right" in reading) {
       wrong.add(row.setting.name);
-      problems.push(`${where} is ${show(value)}: it should be ${reading.right}`);
+      const problem = `${where} is ${show(value)}: it should be ${reading.right}`;
+      problems.push(problem);
+      if (sources.overrides[row.flag] !== undefined) misused.add(problem);
       reading = row.setting.kind.read(row.setting.default, context);
     }
     if ("right" in reading) throw new Error(`the default of ${row.setting.name} is not ${reading.right}`);
@@ -75,9 +83,12 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
   for (const rule of rules) {
     if (rule.keys.some((key) => wrong.has(key))) continue;
     const message = rule.broken(settings);
-    if (message !== undefined) problems.push(`${culprit(rule.keys, document, sources)}${message}`);
+    if (message === undefined) continue;
+    const { place, isFlag } = culprit(rule.keys, document, sources);
+    problems.push(`${place}${message}`);
+    if (isFlag) misused.add(`${place}${message}`);
   }
-  return { file: document.found ? file : undefined, settings, problems };
+  return { file: document.found ? file : undefined, settings, problems, misused };
 }
 
 /** What is said of a row, by a flag, the file or the default, and where. */
@@ -100,12 +111,17 @@ function given(
 }
 
 /** The place of the first of `keys` that is set, to stand before a message. */
-function culprit(keys: readonly string[], document: Document, { overrides }: Sources): string {
+function culprit(
+  keys: readonly string[],
+  document: Document,
+  { overrides }: Sources,
+): { place: string; isFlag: boolean } {
   for (const key of keys) {
     const row = rows.find(({ setting }) => setting.name === key);
     if (row === undefined) throw new Error(`a rule is about ${key}, which is no setting`);
-    if (overrides[row.flag] !== undefined) return `--${row.flag}: `;
-    if (document.value(row.section, key) !== undefined) return `${document.place(row.section, key)}: `;
+    if (overrides[row.flag] !== undefined) return { place: `--${row.flag}: `, isFlag: true };
+    if (document.value(row.section, key) !== undefined)
+      return { place: `${document.place(row.section, key)}: `, isFlag: false };
   }
-  return "";
+  return { place: "", isFlag: false };
 }

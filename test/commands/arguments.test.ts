@@ -234,3 +234,14 @@ test("the help of each argument names its variable", () => {
     }
   }
 });
+
+test("a name that no server takes is a wrong call", async () => {
+  for (const [flags, message] of [
+    [{ channel: "a\nb" }, "--channel can't be used: channel has a control character in it"],
+    [{ channel: "c".repeat(256) }, "--channel can't be used: channel is too long: at most 255 bytes"],
+    [{ user: "f\tier" }, "--user can't be used: user has a control character in it"],
+  ] as const) {
+    const failure = await read("watch", { fserv_arg_user: "fier" }, flags).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "usage", message });
+  }
+});

@@ -247,6 +247,18 @@ test("loading reports the first of several problems and how to see the others", 
   });
 });
 
+test("a flag that is wrong is a wrong call, a file that is wrong is a failure", async () => {
+  const cwd = await folderWith("[fstream]\n");
+  for (const overrides of [
+    { listen: "127.0.0.1:99999" },
+    { takeover: "maybe" },
+    { listen: "", "https-listen": "" },
+  ])
+    expect(await failure(sources(cwd, { overrides }))).toMatchObject({ code: "usage" });
+  const wrong = await folderWith("[fstream]\nhold = true\n");
+  expect(await failure(sources(wrong))).toMatchObject({ code: "failed" });
+});
+
 test("examining gives defaults in the place of what is wrong", async () => {
   const cwd = await folderWith('[fstream]\nhold = true\nusers_dir = "people"\n');
   const { settings, file } = await examineSettings(sources(cwd));
