@@ -39,6 +39,11 @@ export class FolderAuthenticator implements Authenticator {
     const right =
       compared !== undefined &&
       (await this.#passwords.matches(compared.secret, login.password, networkOf(login.address)));
+    if (right && user?.enabled === false)
+      this.#log.repeated(
+        `user ${login.user}`,
+        `${named(login.user)} can't log in: enabled is false in the user's file`,
+      );
     if (!right || user === undefined || !user.enabled)
       throw new FstreamError("unauthorized", "wrong user or password");
     return { user: user.name, channels: user.channels };

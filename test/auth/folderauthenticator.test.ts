@@ -48,9 +48,12 @@ test("the grant has the channels of the file", async () => {
   expect(await login("fier", "123")).toEqual({ user: "fier", channels: ["cam*"] });
 });
 
-test("a user that is switched off is refused", async () => {
+test("a user that is switched off is refused as a wrong password is, and the log says why", async () => {
   await Bun.write(join(folder, "fier.toml"), 'password = "123"\nenabled = false');
+  expect(await login("fier", "wrong")).toBe("unauthorized");
+  expect(logged).toBe("");
   expect(await login("fier", "123")).toBe("unauthorized");
+  expect(logged).toContain("fier can't log in: enabled is false in the user's file");
 });
 
 test("with two files for one name a login is refused, and the log says why", async () => {
