@@ -53,7 +53,7 @@ const endings: readonly NodeJS.Signals[] = [
   "SIGXFSZ",
 ];
 
-/** Asks on the terminal that stdin is, once for each prompt, without showing what is typed. */
+/** Asks on the terminal that stdin is, once for each prompt, without showing what is typed. Ctrl-C ends the process. */
 export async function askSecrets(prompts: readonly string[]): Promise<string[]> {
   const { stdin, stderr } = process;
   const typed = new TypedLines();
@@ -68,7 +68,13 @@ export async function askSecrets(prompts: readonly string[]): Promise<string[]> 
     const answers: string[] = [];
     for (const prompt of prompts) {
       stderr.write(printable(prompt));
-      answers.push(await typed.line());
+      const answer = await typed.line();
+      if (answer === undefined) {
+        stderr.write("\n");
+        end("SIGINT"); // in raw mode the terminal does not send it
+        throw noPassword(); // it is ignored here
+      }
+      answers.push(answer);
       stderr.write("\n");
     }
     return answers;
@@ -77,6 +83,10 @@ export async function askSecrets(prompts: readonly string[]): Promise<string[]> 
     for (const signal of endings) process.off(signal, end);
     typed.close();
   }
+}
+
+function noPassword(): FstreamError {
+  return new FstreamError("failed", "no password was given");
 }
 
 /** Lines from a terminal in raw mode: what its driver otherwise does to a line is done here. */
@@ -105,7 +115,8 @@ class TypedLines {
     this.#wake?.();
   }
 
-  async line(): Promise<string> {
+  /** The next line; undefined: Ctrl-C. Rejects with `failed` at the end of input. */
+  async line(): Promise<string | undefined> {
     let line: string[] = [];
     for (;;) {
       const key = this.#typed.shift();
@@ -115,9 +126,11 @@ class TypedLines {
         });
       } else if (key === "\r" || key === "\n") {
         return line.join("");
-      } else if (key === "\x03" || key === "\x04") {
+      } else if (key === "\x03") {
+        return undefined;
+      } else if (key === "\x04") {
         process.stderr.write("\n");
-        throw new FstreamError("failed", "no password was given");
+        throw noPassword();
       } else if (key === "\x7f" || key === "\b") {
         line.pop();
       } else if (key === "\x15") {

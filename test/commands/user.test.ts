@@ -168,15 +168,17 @@ posix("on a terminal the password is asked for twice and not shown", async () =>
   expect(await read("users/fier.toml")).toBe('password = "hunter2é"\n');
 });
 
-posix("two passwords that differ, and Ctrl-C, change nothing", async () => {
+posix("two passwords that differ, Ctrl-D and Ctrl-C change nothing", async () => {
   const differ = await onTerminal(["user", "add", "fier"], {
     "Password for fier: ": "a\r",
     "Once more: ": "b\r",
   });
   expect(differ.shown).toContain("the two passwords differ");
+  const ended = await onTerminal(["user", "add", "fier"], { "Password for fier: ": "a\x04" });
+  expect(ended.shown).toContain("no password was given");
   const interrupted = await onTerminal(["user", "add", "fier"], { "Password for fier: ": "a\x03" });
-  expect(interrupted.shown).toContain("no password was given");
-  expect([differ.status, interrupted.status]).toEqual([1, 1]);
+  expect(interrupted.shown).not.toContain("error");
+  expect([differ.status, ended.status, interrupted.status]).toEqual([1, 1, 130]);
   expect(await readdir(join(cwd, "users"))).toEqual([]);
 });
 
