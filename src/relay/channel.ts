@@ -12,20 +12,20 @@ import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
 import { Audience } from "./audience.ts";
 import { type Broadcast, type Broadcaster, type End, slow } from "./broadcast.ts";
-import type { Budget } from "./budget.ts";
 import type { ChannelState } from "./channelstate.ts";
 import { ChunkCutPoints } from "./chunkcutpoints.ts";
 import type { Clock } from "./clock.ts";
+import type { WorkTimes } from "./cputime.ts";
 import type { CutPoints } from "./cutpoints.ts";
 import type { DeadlineOptions } from "./deadlines.ts";
 import { FanOut } from "./fanout.ts";
 import { Footprint } from "./footprint.ts";
 import { Ingest } from "./ingest.ts";
+import type { Budget } from "./memorybudget.ts";
 import type { Receive } from "./ring.ts";
 import { SniffedCutPoints } from "./sniffedcutpoints.ts";
 import { Stream } from "./stream.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
-import type { WorkTimes } from "./worktime.ts";
 
 export interface ChannelOptions extends DeadlineOptions {
   readonly backlogBytes: number;

@@ -3,7 +3,7 @@
 // nothing and have a long header kept for them are ended, and then the stream is followed no longer.
 
 import type { Audience } from "./audience.ts";
-import { type Budget, Share } from "./budget.ts";
+import { type Budget, Share } from "./memorybudget.ts";
 import type { Stream } from "./stream.ts";
 
 export class Footprint {

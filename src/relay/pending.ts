@@ -1,7 +1,7 @@
 // A watcher that waits for a place: the channel is not live, its broadcaster is awaited back, or there is no join point so
 // far. One that has been in the stream knows where it stopped, and goes on from there.
 
-import type { Position } from "./placement.ts";
+import type { Position } from "./joinchoice.ts";
 import type { Prefix } from "./prefix.ts";
 import type { Watcher, WatcherState } from "./watcher.ts";
 

@@ -5,8 +5,8 @@ import { FstreamError } from "../errors.ts";
 import { type End, leadsNowhere } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import type { FlowingStart } from "./flowing.ts";
+import { type BroadcastWindow, firstPlace, latePlace, nextPlace, type Place } from "./joinchoice.ts";
 import type { Pending } from "./pending.ts";
-import { type BroadcastWindow, firstPlace, latePlace, nextPlace, type Place } from "./placement.ts";
 import type { Stream } from "./stream.ts";
 import { transitionPrefix } from "./transition.ts";
 

@@ -3,12 +3,12 @@
 
 import { FstreamError, named } from "../errors.ts";
 import type { Broadcast, Broadcaster, End } from "./broadcast.ts";
-import { Budget } from "./budget.ts";
 import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
 import type { Clock } from "./clock.ts";
+import { WorkTimes } from "./cputime.ts";
+import { Budget } from "./memorybudget.ts";
 import { type Receive, segmentSize } from "./ring.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
-import { WorkTimes } from "./worktime.ts";
 
 export interface RelayOptions extends ChannelOptions {
   /** Bytes that all rings together may hold. */

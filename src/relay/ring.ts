@@ -14,7 +14,7 @@
 // gets the unit's end.
 
 import { FstreamError } from "../errors.ts";
-import type { Budget } from "./budget.ts";
+import type { Budget } from "./memorybudget.ts";
 
 /** Writes at most `length` bytes into `into` from `offset` on; gives how many. */
 export type Receive = (into: Uint8Array, offset: number, length: number) => number;

@@ -5,13 +5,13 @@ import { lengthOf } from "../media/bytes.ts";
 import { type Header, maxPaddingBytes, noHeader, type StreamInfo } from "../media/detector.ts";
 import { Sniffer } from "../media/sniffer.ts";
 import type { Clock } from "./clock.ts";
+import type { WorkTime } from "./cputime.ts";
 import type { CutPlaces, CutPoints } from "./cutpoints.ts";
 import { FixedHeaders } from "./fixedheaders.ts";
 import type { Join } from "./joins.ts";
 import { MarkedCutPoints } from "./markedcutpoints.ts";
 import { OpaqueCutPoints } from "./opaquecutpoints.ts";
 import { Patches } from "./patches.ts";
-import type { WorkTime } from "./worktime.ts";
 
 /** So much is made up for however short a stream was that was cut off, bytes. */
 const freePaddingBytes = 64 * 1024;

@@ -3,10 +3,10 @@
 // them reads them here.
 
 import { type Broadcast, type Broadcaster, type End, leadsNowhere } from "./broadcast.ts";
-import type { Budget } from "./budget.ts";
 import type { ChannelState } from "./channelstate.ts";
 import type { CutPoints } from "./cutpoints.ts";
-import type { BroadcastWindow } from "./placement.ts";
+import type { BroadcastWindow } from "./joinchoice.ts";
+import type { Budget } from "./memorybudget.ts";
 import { Ring, type RingOptions } from "./ring.ts";
 import { Timeline } from "./timeline.ts";
 

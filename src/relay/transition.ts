@@ -3,7 +3,7 @@
 
 import type { Header } from "../media/detector.ts";
 import type { Broadcast } from "./broadcast.ts";
-import type { Position } from "./placement.ts";
+import type { Position } from "./joinchoice.ts";
 
 /**
  * Buffers that all watchers share, in their order; undefined if the watcher's player can't go on in `to` with such a header.

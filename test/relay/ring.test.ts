@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
-import { Budget } from "../../src/relay/budget.ts";
+import { Budget } from "../../src/relay/memorybudget.ts";
 import { Ring, segmentSize } from "../../src/relay/ring.ts";
 import { random } from "../media/recorder.ts";
 import { opaque } from "./streams.ts";

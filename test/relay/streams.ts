@@ -2,8 +2,8 @@
 // small as can be, whose join points lie where the test wants them.
 
 import { concat } from "../../src/media/bytes.ts";
+import { WorkTimes } from "../../src/relay/cputime.ts";
 import { SniffedCutPoints } from "../../src/relay/sniffedcutpoints.ts";
-import { WorkTimes } from "../../src/relay/worktime.ts";
 import { FakeClock } from "./clock.ts";
 
 /** CutPoints of a stream that is what its bytes say, of which nothing is reported. */

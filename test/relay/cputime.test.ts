@@ -1,7 +1,7 @@
 // What streams may cost: honest ones never come near it, a hostile one is given up, and its user's others with it for a while.
 
 import { describe, expect, test } from "bun:test";
-import { type WorkTime, WorkTimes } from "../../src/relay/worktime.ts";
+import { type WorkTime, WorkTimes } from "../../src/relay/cputime.ts";
 import { FakeClock } from "./clock.ts";
 
 const pieceBytes = 32_768;

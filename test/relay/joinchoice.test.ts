@@ -4,15 +4,15 @@ import { describe, expect, test } from "bun:test";
 import type { Header } from "../../src/media/detector.ts";
 import { ChunkCutPoints } from "../../src/relay/chunkcutpoints.ts";
 import type { CutPoints } from "../../src/relay/cutpoints.ts";
-import type { Join } from "../../src/relay/joins.ts";
-import { Patches } from "../../src/relay/patches.ts";
 import {
   type BroadcastWindow,
   firstPlace,
   latePlace,
   nextPlace,
   type Place,
-} from "../../src/relay/placement.ts";
+} from "../../src/relay/joinchoice.ts";
+import type { Join } from "../../src/relay/joins.ts";
+import { Patches } from "../../src/relay/patches.ts";
 
 const header: Header = {
   start: Uint8Array.of(1),
