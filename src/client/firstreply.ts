@@ -10,6 +10,11 @@ import type { Request } from "../protocol/request.ts";
 export const usualPorts =
   "plain fstream is usually on port 61920, fstreams:// on 61922, https:// (for tokens) on 61921";
 
+/** For what is asked at `place` without TLS, and speaks TLS. */
+export function httpsHint(place: string): string {
+  return `if this is the HTTPS port, write https://${place}`;
+}
+
 /** How the others begin: for each byte, what it may be. Record type, version, length of an alert, its level. */
 const beginnings: readonly { readonly name: string; readonly bytes: readonly (readonly number[])[] }[] = [
   { name: "TLS", bytes: [[0x15], [3], [0, 1, 2, 3, 4], [0], [2], [1, 2]] },
@@ -58,10 +63,7 @@ export class FirstReply {
   }
 
   #stranger(name: string): FstreamError {
-    const hint =
-      this.#verb === "token" && name === "TLS"
-        ? `if this is the HTTPS port, write https://${this.#place}`
-        : usualPorts;
+    const hint = this.#verb === "token" && name === "TLS" ? httpsHint(this.#place) : usualPorts;
     return new FstreamError("failed", `what answers at ${this.#place} speaks ${name}, not fstream`, { hint });
   }
 }

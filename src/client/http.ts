@@ -5,6 +5,7 @@
 import { FstreamError } from "../errors.ts";
 import { type Address, formatPlace } from "./address.ts";
 import { dial } from "./dial.ts";
+import { httpsHint } from "./firstreply.ts";
 import type { Trust } from "./trust.ts";
 
 export interface HttpRequest {
@@ -60,7 +61,11 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
     if (response === "no HTTP")
       throw new FstreamError("failed", `what answers at ${place} does not speak HTTP`);
     if (response === "cut short" && connection.ending?.type === "error") throw connection.lost();
-    if (response === "cut short") throw new FstreamError("disconnected", `${place} broke off its answer`);
+    if (response === "cut short") {
+      // What speaks TLS closes on plain HTTP, usually without a word.
+      const options = address.scheme === "http" && size === 0 ? { hint: httpsHint(place) } : {};
+      throw new FstreamError("disconnected", `${place} broke off its answer`, options);
+    }
     return response;
   } finally {
     clearTimeout(timer);

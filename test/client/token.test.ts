@@ -276,3 +276,12 @@ test("every truncation of a response is recognised as one", () => {
     }
   }
 });
+
+test("a server that closes on plain HTTP without a word may speak HTTPS: a hint says so", async () => {
+  await using server = standIn(() => undefined, { tls: certificates.loopback });
+  const { port } = server;
+  const result = await fetchToken(parseAddress(`http://127.0.0.1:${port}`), { type: "system" }, login).catch(
+    (error: unknown) => error,
+  );
+  expect(result).toMatchObject({ hint: `if this is the HTTPS port, write https://127.0.0.1:${port}` });
+});
