@@ -33,7 +33,7 @@ const table: Readonly<Record<string, Argument>> = {
     help: "the user's password; other processes can see it here: better a file",
     secret: true,
   },
-  token: { value: "TEXT", help: "a one-time token, in place of the password" },
+  token: { value: "TEXT", help: "a one-time token: where there is one the password is not sent" },
   channel: {
     value: "NAME",
     help: "the user's channel (default: default)",

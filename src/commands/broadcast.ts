@@ -7,6 +7,7 @@ import { stdinInput } from "../client/input.ts";
 import { graceMs, processInterrupt } from "../client/interrupt.ts";
 import { ChunkRejoin, JoinRejoin } from "../client/rejoin.ts";
 import { fetchToken } from "../client/token.ts";
+import { FstreamError } from "../errors.ts";
 import { encodeRequest } from "../protocol/request.ts";
 import { argumentFlags } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
@@ -57,6 +58,8 @@ async function run(invocation: Invocation): Promise<number> {
     typeof flags["token-from"] === "string"
       ? addressOf("--token-from", flags["token-from"], ["https", "http", "fstreams"])
       : undefined;
+  if (tokenAddress !== undefined && flags.token !== undefined)
+    throw new FstreamError("usage", "--token-from and --token exclude each other");
   const trust = await trustOf(invocation, tokenAddress === undefined ? [address] : [address, tokenAddress]);
   const found = await readArguments("broadcast", invocation);
   if (tokenAddress !== undefined || !found.has("token")) requirePassword("broadcast", found);

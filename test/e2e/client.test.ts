@@ -377,6 +377,14 @@ test("with --retry a broadcast and a watch go on after the server was away", asy
   expect(parts).toEqual(["chunk", "piece"]);
 });
 
+test("a token and a place to fetch one from exclude each other", async () => {
+  const flags = ["--token=abc", "--token-from=https://127.0.0.1:1"];
+  expect(await run(["127.0.0.1:1", "broadcast", ...flags], fier)).toMatchObject({
+    status: 2,
+    stderr: "fstream: error: --token-from and --token exclude each other\n",
+  });
+});
+
 test("with --retry a broadcast says how much it dropped while there was no server", async () => {
   const before = standIn(() => undefined);
   before.stop();
