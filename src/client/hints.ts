@@ -20,7 +20,7 @@ const hints: Partial<Record<Code, Hint>> = {
     verb === "watch"
       ? "a channel's password is given with --channel-password or fserv_arg_channel_password"
       : "another --channel may be allowed",
-  replaced: () => "another broadcast of the same user and channel has taken its place",
+  replaced: () => "a channel has one broadcast at a time: two at once need another --channel for one of them",
   not_live: () => "--wait waits until it is",
   slow: later,
   busy: later,

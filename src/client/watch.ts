@@ -208,7 +208,7 @@ export class WatchClient {
 
   #silent({ place }: ServerConnection, limitMs: number): FstreamError {
     const message = `${place} neither began the stream nor refused it`;
-    // The hint says how long that was, in the duration that was asked for.
+    // How long that was is added to it.
     if (this.#willWait) return new FstreamError("not_live", message);
     return new FstreamError("disconnected", `${message} within ${limitMs / 1000} s`, {
       hint: "--wait waits for longer",
@@ -222,9 +222,8 @@ export class WatchClient {
   /** `trouble` after a wait that was asked for, which needs no hint to wait. */
   #afterWait({ code, message, cause }: FstreamError): FstreamError {
     if (code !== "not_live" || this.#began) return new FstreamError(code, message, { cause });
-    const { channel, waitMs, retryMs } = this.#options;
-    const hint = `${channel} did not begin within ${Math.max(waitMs, retryMs) / 1000} s`;
-    return new FstreamError(code, message, { hint, cause });
+    const { waitMs, retryMs } = this.#options;
+    return new FstreamError(code, `${message} (waited ${Math.max(waitMs, retryMs) / 1000} s)`, { cause });
   }
 }
 

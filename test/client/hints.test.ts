@@ -33,3 +33,9 @@ test("a hint that is there is kept", () => {
   const error = new FstreamError("unauthorized", "no", { hint: "ask me" });
   expect(withHint(error, "broadcast")).toBe(error);
 });
+
+test("what was replaced, and was told so, gets a hint at a channel of its own", () => {
+  expect(withHint(new FstreamError("replaced", "another one began"), "broadcast").hint).toContain(
+    "another --channel",
+  );
+});

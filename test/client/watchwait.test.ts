@@ -61,8 +61,8 @@ test("a wait that is over ends with the last error", async () => {
       const { watcher, seen, clock } = watching(server, { waitMs: 1000 });
       expect(await rejection(watcher.run())).toMatchObject({
         code: "not_live",
-        message: "not live",
-        hint: "fier/default did not begin within 1 s",
+        message: "not live (waited 1 s)",
+        hint: undefined,
       });
       expect(clock.slept).toEqual([100, 200, 400, 300]);
       expect(seen.waits).toEqual([1, 1, 1, 1, 0]);
