@@ -19,13 +19,16 @@ export const settingFlags: Readonly<Record<string, SettingFlag>> = Object.fromEn
     {
       type: "string",
       value: setting.kind.placeholder,
-      help: `${setting.help} (default: ${shownDefault(setting.default)})`,
+      help: withDefault(setting.help, setting.default),
       optionalValue: typeof setting.default === "boolean",
     },
   ]),
 );
 
-function shownDefault(value: string | number | boolean | readonly string[]): string {
+function withDefault(help: string, value: string | number | boolean | readonly string[]): string {
   const text = Array.isArray(value) ? value.join(",") : String(value);
-  return text === "" ? "none" : text;
+  if (text !== "") return `${help} (default: ${text})`;
+  return help.includes("empty: ")
+    ? help.replace("empty: ", "empty (the default): ")
+    : `${help} (default: none)`;
 }

@@ -60,7 +60,10 @@ test("only switches can be given as flags without a value", () => {
     help: expect.stringContaining("(default: 60s)"),
     optionalValue: false,
   });
-  expect(settingFlags["tls-cert"].help).toEndWith("(default: none)");
+  expect(settingFlags["tls-key"].help).toEndWith("(default: none)");
+  expect(settingFlags["tls-cert"].help).toEndWith(
+    "empty (the default): a self-signed pair, made once in state_dir",
+  );
 });
 
 test("the reference in docs/settings.md is what the table says", async () => {
