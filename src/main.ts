@@ -35,25 +35,29 @@ async function main(argv: readonly string[]): Promise<number> {
   if (isCommand(second) && !first.startsWith("-") && first !== "help")
     return await call(second, [first, ...rest]);
 
-  const { helpFor, missingCommand, overview, unknownCommand } = await import("./commands/help.ts");
+  const { earlyFlag, helpFor, missingCommand, overview, unknownCommand } = await import("./commands/help.ts");
   if (first === undefined) {
     say(await overview());
     return meaning("usage").exit;
   }
-  if (first === "--help" || first === "-h" || first === "help") {
+  if (isHelp(first) || first === "help") {
     terminal.print(second === undefined || second === "help" ? await overview() : await helpFor(second));
     return 0;
   }
-  const early = [first, second].find((word) => word?.startsWith("-"));
-  if (early !== undefined) {
-    throw new FstreamError("usage", `there is no command before ${early}`, {
-      hint: "flags come after the command: `fstream --help`",
-    });
+  if (isHelp(second) && !first.startsWith("-")) {
+    terminal.print(await overview());
+    return 0;
   }
+  const early = [first, second].find((word) => word?.startsWith("-"));
+  if (early !== undefined) throw earlyFlag(early);
   const looksLikeAddress = /[.:[\]]/.test(first) || first === "localhost";
   if (!looksLikeAddress) throw unknownCommand(first);
   if (second !== undefined) throw unknownCommand(second);
   throw missingCommand(first);
+}
+
+function isHelp(word: string | undefined): boolean {
+  return word === "--help" || word === "-h";
 }
 
 async function call(name: Parameters<typeof loadCommand>[0], argv: readonly string[]): Promise<number> {

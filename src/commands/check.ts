@@ -10,9 +10,10 @@ import type { Command, Invocation } from "./command.ts";
 export const check: Command = {
   name: "check",
   summary: "validates the settings file and the users folder, and says what is wrong",
-  usage: ["check [--config FILE]"],
+  usage: ["check [--config FILE] [--users-dir DIR]"],
   flags: {
     config: { type: "string", value: "FILE", help: "the settings file (default: ./fstream.toml, if there)" },
+    "users-dir": { type: "string", value: "DIR", help: "the users folder, in place of the settings' one" },
   },
   run,
 };
@@ -20,7 +21,8 @@ export const check: Command = {
 async function run({ flags, operands, environment, cwd, terminal }: Invocation): Promise<number> {
   if (operands.length > 0) throw new FstreamError("usage", `check takes no operand: ${operands[0]}`);
   const file = flags.config === undefined ? undefined : String(flags.config);
-  const { settings, problems } = await examineSettings({ file, cwd, environment, overrides: {} });
+  const overrides = { "users-dir": flags["users-dir"] };
+  const { settings, problems } = await examineSettings({ file, cwd, environment, overrides });
   const errors = [...problems, ...(await fileProblems(settings))].map(
     (problem) => new FstreamError("failed", problem),
   );

@@ -40,6 +40,17 @@ export function missingCommand(address: string): FstreamError {
   });
 }
 
+/** For a flag where a command should be. */
+export function earlyFlag(flag: string): FstreamError {
+  const near = nearest(flag, ["--version", "--help"]);
+  return new FstreamError("usage", `there is no command before ${flag}`, {
+    hint:
+      near === undefined
+        ? "flags come after the command; `fstream --help` lists the commands"
+        : `did you mean ${near}?`,
+  });
+}
+
 export function unknownCommand(word: string): FstreamError {
   const near = nearest(word, commandNames);
   return new FstreamError("usage", `unknown command ${withoutCredentials(word)}`, {

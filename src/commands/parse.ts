@@ -74,7 +74,7 @@ function unknownFlag(command: string, name: string, known: Readonly<Record<strin
   }
   const near = nearest(name.replace(/^-+/, ""), Object.keys(known));
   return new FstreamError("usage", `unknown flag ${name} of ${command}`, {
-    hint: near === undefined ? `\`fstream help ${command}\` lists its flags` : `did you mean --${near}`,
+    hint: near === undefined ? `\`fstream help ${command}\` lists its flags` : `did you mean --${near}?`,
   });
 }
 

@@ -21,7 +21,7 @@ export const serve: Command = {
   },
   run: async ({ flags, operands, environment, cwd }) => {
     if (operands.length > 0) {
-      throw new FstreamError("usage", `serve takes no ${operands[0]}`, {
+      throw new FstreamError("usage", `serve takes no operand: ${operands[0]}`, {
         hint: "--listen HOST:PORT is where it listens",
       });
     }

@@ -10,6 +10,7 @@ import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } fro
 import { FstreamError, systemReason } from "../errors.ts";
 import { printable, printableJson } from "../log.ts";
 import { loadSettings } from "../settings/load.ts";
+import { nearest } from "../settings/nearest.ts";
 import type { Command, Invocation } from "./command.ts";
 import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
 
@@ -60,9 +61,7 @@ async function run(invocation: Invocation): Promise<number> {
     return await list(invocation, await usersFolder(invocation));
   }
   if (action === undefined || !Object.hasOwn(actions, action))
-    throw new FstreamError("usage", "user needs one of add, passwd, remove or list", {
-      hint: "`fstream help user` shows how",
-    });
+    throw noAction(action, [...Object.keys(actions), "list"]);
   if (name === undefined) {
     throw new FstreamError("usage", `user ${action} needs a name`, { hint: `fstream user ${action} NAME` });
   }
@@ -70,6 +69,13 @@ async function run(invocation: Invocation): Promise<number> {
   const problem = userNameProblem(name);
   if (problem !== undefined) throw new FstreamError("usage", `a user's name ${problem}`);
   return await actions[action](await usersFolder(invocation), name);
+}
+
+function noAction(action = "", actions: readonly string[]): FstreamError {
+  const near = nearest(action, actions);
+  return new FstreamError("usage", "user needs one of add, passwd, remove or list", {
+    hint: near === undefined ? "`fstream help user` shows how" : `did you mean ${near}?`,
+  });
 }
 
 async function usersFolder({ flags, cwd, environment }: Invocation): Promise<string> {

@@ -73,7 +73,7 @@ export class Document {
       return `${this.place("", name)}: unknown key ${name} outside of the sections${suggest("", name)}`;
     const near = nearest(name, Object.keys(sections));
     const all = Object.keys(sections).map((section) => `[${section}]`);
-    const right = near === undefined ? `the sections are ${all.join(", ")}` : `did you mean [${near}]`;
+    const right = near === undefined ? `the sections are ${all.join(", ")}` : `did you mean [${near}]?`;
     return `${this.place(name)}: unknown section [${name}]: ${right}`;
   }
 }
@@ -131,7 +131,7 @@ function suggest(section: string, key: string): string {
     );
     const row = known.find((row) => row.setting.name === name);
     if (row !== undefined)
-      return `: did you mean ${row.setting.name}${known === here ? "" : ` in [${row.section}]`}`;
+      return `: did you mean ${row.setting.name}${known === here ? "" : ` in [${row.section}]`}?`;
   }
   return "";
 }

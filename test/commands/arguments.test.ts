@@ -113,8 +113,8 @@ test("what looks like a secret, and is no argument, is sent with no verb, and a 
     for (const name of names) {
       const { found, hints } = await read(verb, { fserv_arg_user: "fier", [`fserv_arg_${name}`]: "hunter2" });
       expect({ verb, name, found }).toEqual({ verb, name, found: [["user", "fier"]] });
-      expect(hints).toEqual([expect.stringContaining(`fserv_arg_${name} is unknown: `)]);
-      expect(hints[0]).toEndWith("it looks like a secret, and is not sent");
+      const hint = `fserv_arg_${name} is unknown, and not sent since it looks like a secret`;
+      expect(hints).toEqual([expect.stringContaining(hint)]);
     }
   }
 });
@@ -202,7 +202,7 @@ test("a value that no server would take is a usage error that names where it cam
 test("a password of neither kind is hinted at", async () => {
   for (const name of ["password", "pasword", "passwd"]) {
     const slip = { fserv_arg_user: "fier", [`fserv_arg_${name}`]: "123" };
-    const hint = `fserv_arg_${name} is unknown: did you mean fserv_arg_user_password (or fserv_arg_channel_password)?; it looks like a secret, and is not sent`;
+    const hint = `fserv_arg_${name} is unknown, and not sent since it looks like a secret: did you mean fserv_arg_user_password (or fserv_arg_channel_password)?`;
     expect(await read("broadcast", slip)).toEqual({ found: [["user", "fier"]], hints: [hint] });
   }
 });
@@ -220,8 +220,8 @@ test("a variable for what is only a flag, or one in upper case, gets a hint at t
     ["retry", "1h"],
   ]);
   expect(hints).toEqual([
-    "fserv_arg_retry is unknown: retry is a flag: --retry",
-    "fserv_arg_user_password_file is unknown: user_password_file is a flag: --user-password-file; it looks like a secret, and is not sent",
+    "fserv_arg_retry is unknown: retry is a flag, --retry",
+    "fserv_arg_user_password_file is unknown, and not sent since it looks like a secret: user_password_file is a flag, --user-password-file",
     "FSERV_ARG_USER is unknown: variables are lower case, fserv_arg_user",
   ]);
 });

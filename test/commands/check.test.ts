@@ -31,7 +31,7 @@ test("all that is wrong is reported at once, one line each", async () => {
   const { status, stdout, stderr } = await run(cwd, ["check", "--config", "relay.toml"]);
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   expect(stderr.trimEnd().split("\n")).toEqual([
-    "fstream: error: relay.toml:3: unknown key hld in [fstream]: did you mean hold",
+    "fstream: error: relay.toml:3: unknown key hld in [fstream]: did you mean hold?",
     expect.stringMatching(
       /^fstream: error: relay\.toml:2: hold in \[fstream\] is "soon": it should be a duration/,
     ),
@@ -47,6 +47,13 @@ test("a users folder that is not there is an error with the next step", async ()
     `fstream: error: the users folder ${join(cwd, "users")} can't be read: there is no such folder\n`,
   );
   expect(stderr).toContain("fstream: hint: `fstream user add NAME` makes it\n");
+});
+
+test("another users folder than the settings' may be examined", async () => {
+  await put("people/fier.ini", "[DEFAULT]\npassword=");
+  const { status, stderr } = await run(cwd, ["check", "--users-dir", "people"]);
+  expect(status).toBe(1);
+  expect(stderr).toBe(`fstream: error: ${join(cwd, "people/fier.ini")}: password should not be empty\n`);
 });
 
 test("where no user can log in there is a hint", async () => {

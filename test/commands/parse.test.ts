@@ -64,7 +64,7 @@ test("an unknown flag is a usage error with the nearest right one", () => {
   expect(failure("--chanel=x")).toEqual({
     code: "usage",
     message: "unknown flag --chanel of watch",
-    hint: "did you mean --channel",
+    hint: "did you mean --channel?",
   });
   for (const flag of ["--frobnicate", "-z", "--__proto__", "--constructor=1"])
     expect(failure(flag)).toMatchObject({ code: "usage", hint: "`fstream help watch` lists its flags" });

@@ -46,7 +46,7 @@ test("the folder is the one of the settings file", async () => {
   await put("conf/relay.toml", "[fstream]\nuser_dir = 1\n");
   const { status, stderr } = await run(cwd, ["user", "list", "--config", "conf/relay.toml"]);
   expect(status).toBe(1);
-  expect(stderr).toContain("did you mean users_dir");
+  expect(stderr).toContain("did you mean users_dir?");
 });
 
 test("a user that is there already, in whichever file, is not added again", async () => {
@@ -133,6 +133,7 @@ test("empty passwords, bad names and wrong calls are refused before anything is 
     expect({ argv, status: outcome.status, stdout: outcome.stdout }).toEqual({ argv, status, stdout: "" });
     expect(outcome.stderr).toStartWith("fstream: error: ");
   }
+  expect((await run(cwd, ["user", "lst"])).stderr).toEndWith("fstream: hint: did you mean list?\n");
   expect(await readdir(join(cwd, "users"))).toEqual([]);
 });
 

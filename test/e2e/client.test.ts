@@ -200,6 +200,8 @@ const usage: [args: string[], says: RegExp][] = [
   [["127.0.0.1:1", "watch", "--user-password", "x"], /--channel-password\?/],
   [["127.0.0.1:1", "broadcast", "x.ts"], /broadcast reads stdin: fstream ADDRESS broadcast < x\.ts/],
   [["--user", "x"], /no command before --user/],
+  [["--verson"], /no command before --verson\n.*did you mean --version\?/],
+  [["serve", "extra"], /serve takes no operand: extra\n.*--listen/],
   [["127.0.0.1:1", "--user", "x", "watch"], /no command before --user\n.*flags come after/],
   [["127.0.0.1:1", "watch"], /watch needs a user\n.*--user NAME.*fserv_arg_user/],
   [["watch", "--user", "x"], /watch needs the server's address/],
@@ -253,6 +255,7 @@ test("help of help is the overview", async () => {
   const overview = await run(["--help"]);
   expect(overview).toMatchObject({ status: 0, stderr: "" });
   expect(await run(["help", "help"])).toEqual(overview);
+  expect(await run(["127.0.0.1:1", "--help"])).toEqual(overview);
 });
 
 /** Runs the program on a terminal. */

@@ -142,12 +142,12 @@ test("an unknown key or section is reported with its line and the name that was 
   ];
   expect(await problemsOf(text.join("\n"))).toEqual([
     "fstream.toml:1: unknown key max_lag outside of the sections: it belongs in [fstream]",
-    "fstream.toml:3: unknown key max_wating in [server]: did you mean max_waiting",
+    "fstream.toml:3: unknown key max_wating in [server]: did you mean max_waiting?",
     "fstream.toml:4: unknown key max_lag in [server]: it belongs in [fstream]",
-    "fstream.toml:5: unknown key listne in [server]: did you mean listen",
+    "fstream.toml:5: unknown key listne in [server]: did you mean listen?",
     "fstream.toml:6: unknown key zzz in [server]",
-    "fstream.toml:7: unknown section [fstrem]: did you mean [fstream]",
-    "fstream.toml:9: unknown key log_levle in [fstream]: did you mean log_level in [server]",
+    "fstream.toml:7: unknown section [fstrem]: did you mean [fstream]?",
+    "fstream.toml:9: unknown key log_levle in [fstream]: did you mean log_level in [server]?",
   ]);
   expect(await problemsOf("[zzz]\n")).toEqual([
     `fstream.toml:1: unknown section [zzz]: the sections are ${Object.keys(sections)
@@ -243,7 +243,7 @@ test("loading reports the first of several problems and how to see the others", 
   expect(error).toMatchObject({
     code: "failed",
     message:
-      "fstream.toml:3: unknown key hld in [fstream]: did you mean hold (and 2 more; run `fstream check`)",
+      "fstream.toml:3: unknown key hld in [fstream]: did you mean hold? (and 2 more; run `fstream check`)",
   });
 });
 
