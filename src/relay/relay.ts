@@ -203,9 +203,12 @@ export class Relay {
     for (const channel of this.#channels.values()) {
       if (channel.user === user && channel.state !== "awaited") broadcasting++;
     }
-    if (broadcasting >= this.#options.maxChannelsPerUser) {
-      throw new FstreamError("limit", `a user may have ${this.#options.maxChannelsPerUser} channels at once`);
-    }
+    const { maxChannelsPerUser: most } = this.#options;
+    if (broadcasting >= most)
+      throw new FstreamError(
+        "limit",
+        `a user may have ${most} ${most === 1 ? "channel" : "channels"} at once`,
+      );
   }
 
   #refuseIfStopped(): void {
