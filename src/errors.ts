@@ -77,6 +77,9 @@ const reasons: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
   ENOSPC: "no space is left there",
   EADDRINUSE: "the address is in use",
+  ECONNRESET: "the other side has reset the connection",
+  EPIPE: "the other side has closed the connection",
+  ETIMEDOUT: "the other side no longer answers",
   EADDRNOTAVAIL: "this machine has no such address",
 };
 

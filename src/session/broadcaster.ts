@@ -4,7 +4,7 @@
 // asked for replies is answered `ok,bytes=N`: acknowledged means orderly, a reset in return that the client was gone.
 
 import type { BroadcastPermit } from "../access/access.ts";
-import { channelLabel, FstreamError } from "../errors.ts";
+import { channelLabel, FstreamError, reasonOf } from "../errors.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest } from "../protocol/request.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
@@ -101,7 +101,7 @@ export class BroadcasterSession implements ConnectionStage, Broadcaster {
     this.#intake.stop();
     this.#acknowledging?.cancel();
     if (this.#broadcast === undefined) return;
-    const reason = error?.message ?? "the connection was reset";
+    const reason = error === undefined ? "the connection was reset" : reasonOf(error);
     this.#end(new FstreamError("disconnected", reason));
   }
 

@@ -180,5 +180,7 @@ function tokenAnswer(request: TokenRequest, issued: { token: string; expiresInSe
 
 /** What was asked for, as the log has it. */
 function titleOf(request: Request): string {
-  return request.intent === "end" ? "end of a stream" : `${request.intent} of ${named(request.user)}`;
+  return request.intent === "end"
+    ? "a watcher's question how its stream ended,"
+    : `${request.intent} of ${named(request.user)}`;
 }

@@ -52,3 +52,25 @@ test("a user that replaces its broadcast in a loop is a few lines a second, and 
   expect(since).toContain("fstream: ann/default: a broadcast from 192.0.2.1 begins\n");
   expect(since).toContain("fstream: ann/default: the broadcast ends after 0 bytes\n");
 });
+
+test.each([
+  ["ECONNRESET", "the other side has reset the connection"],
+  ["EPIPE", "the other side has closed the connection"],
+] as const)("a broadcast that breaks off with %s is logged in words", async (code, words) => {
+  const server = new TestServer();
+  const sender = await server.broadcast({}, opaque(10));
+  sender.die(code);
+  await settled();
+  expect(server.lines).toContain(
+    `fstream: fier/default: the broadcast breaks off after 10 bytes: ${words}\n`,
+  );
+});
+
+test("a question about an end that is not known is logged as what it is", () => {
+  const server = new TestServer();
+  server.connect().request("end", { id: "abc", reply: "1" });
+  expect(linesOf(server)).toEqual([
+    "fstream: warning: a watcher's question how its stream ended, from 192.0.2.1 refused: " +
+      "no stream with this id has ended here lately (not_live)\n",
+  ]);
+});

@@ -113,11 +113,11 @@ export class FakePeer implements Connection {
     this.#tell(() => this.session.ended());
   }
 
-  /** Its kernel resets the connection. */
-  die(): void {
+  /** Its kernel resets the connection, which Bun reports with that code. */
+  die(code: "ECONNRESET" | "EPIPE" = "ECONNRESET"): void {
     this.#tell(() => {
       this.#open = false;
-      this.session.closed(new Error("ECONNRESET"));
+      this.session.closed(Object.assign(new Error(`${code}: its words, read`), { code }));
     });
   }
 
