@@ -61,21 +61,40 @@ export interface Folder {
   readonly users: readonly User[];
   /** One line each, naming the file. */
   readonly problems: readonly string[];
+  /** Files with a plain password that others than owner and group can read. */
+  readonly exposed: readonly string[];
 }
 
 /** Reads the whole users folder; rejects with FstreamError `failed` if it can't be read. */
 export async function readUsers(folder: string): Promise<Folder> {
   const users: User[] = [];
   const problems: string[] = [];
+  const exposed: string[] = [];
   const files = await knownFiles(folder);
   for (const name of new Set([...files].map(nameOf).sort())) {
     const entry = findEntry(folder, files, name);
     if (entry === undefined) throw new Error("a name of the folder that is not in it");
     const file = await readEntry(entry);
-    if ("user" in file) users.push(file.user);
-    else problems.push(`${entry.files.map(({ path }) => path).join(", ")}: ${file.problem}`);
+    if ("user" in file) {
+      users.push(file.user);
+      if (file.user.secret.kind === "plain") exposed.push(...(await readableForOthers(entry)));
+    } else problems.push(`${entry.files.map(({ path }) => path).join(", ")}: ${file.problem}`);
   }
-  return { users, problems };
+  return { users, problems, exposed };
+}
+
+/** Those of its files that are; where there are no modes (Windows), none. */
+async function readableForOthers({ files }: Entry): Promise<readonly string[]> {
+  if (process.platform === "win32") return [];
+  const modes = await Promise.all(
+    files.map(({ path }) =>
+      stat(path).then(
+        ({ mode }) => mode,
+        () => 0, // it has gone since it was read
+      ),
+    ),
+  );
+  return files.flatMap(({ path }, index) => ((modes[index] & 0o004) === 0 ? [] : [path]));
 }
 
 async function knownFiles(folder: string): Promise<ReadonlySet<string>> {

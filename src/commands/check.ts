@@ -29,10 +29,12 @@ async function run({ flags, operands, environment, cwd, terminal }: Invocation):
   const folder = await readUsers(settings.fstream.usersDir).catch((error: unknown): Folder => {
     if (!(error instanceof FstreamError)) throw error;
     errors.push(error);
-    return { users: [], problems: [] };
+    return { users: [], problems: [], exposed: [] };
   });
   errors.push(...folder.problems.map((problem) => new FstreamError("failed", problem)));
   for (const error of errors) terminal.error(error);
+  for (const path of folder.exposed)
+    terminal.say(`warning: ${path}: others on this machine can read its plain password: chmod o= ${path}`);
   if (errors.length > 0) return 1;
 
   const { length } = folder.users;

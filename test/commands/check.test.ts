@@ -1,7 +1,7 @@
 // `fstream check` in a folder: what it says, and its exit status.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { certificates } from "../certificates.ts";
@@ -13,7 +13,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(cwd, { recursive: true }));
 
-const put = (name: string, text: string) => Bun.write(join(cwd, name), text);
+const put = async (name: string, text: string, mode = 0o600) => {
+  await Bun.write(join(cwd, name), text);
+  await chmod(join(cwd, name), mode);
+};
 
 test("settings and users without fault are fine, and nothing is on stdout", async () => {
   await put("users/fier.ini", "[DEFAULT]\npassword=123");
@@ -48,6 +51,24 @@ test("a users folder that is not there is an error with the next step", async ()
   );
   expect(stderr).toContain("fstream: hint: `fstream user add NAME` makes it\n");
 });
+
+test.skipIf(process.platform === "win32")(
+  "a plain password that others can read gets a warning",
+  async () => {
+    const hash = await Bun.password.hash("x", { algorithm: "argon2id", memoryCost: 8, timeCost: 1 });
+    await put("users/ann.toml", `password_hash = "${hash}"`, 0o644);
+    await put("users/fier.toml", 'password = "x"', 0o640);
+    await put("users/zoe.ini", "[DEFAULT]\npassword=x", 0o644);
+    const path = join(cwd, "users/zoe.ini");
+    expect(await run(cwd, ["check"])).toEqual({
+      status: 0,
+      stdout: "",
+      stderr:
+        `fstream: warning: ${path}: others on this machine can read its plain password: chmod o= ${path}\n` +
+        "fstream: settings and 3 users are fine\n",
+    });
+  },
+);
 
 test("another users folder than the settings' may be examined", async () => {
   await put("people/fier.ini", "[DEFAULT]\npassword=");
