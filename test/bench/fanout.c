@@ -78,7 +78,7 @@ static bool pump(struct peer *watcher) {
 
 static void fan_out(void) {
   for (size_t i = watcher_count; i-- > 0;) {
-    // Who is gone is told of by its own event.
+    // A peer that is gone has an event of its own.
     if (!watchers[i]->blocked && !pump(watchers[i])) watchers[i]->blocked = true;
   }
 }
@@ -110,7 +110,7 @@ static void begin_watching(struct peer *peer) {
   peer->cursor = head;
   peer->index = watcher_count;
   watchers[watcher_count++] = peer;
-  // Edge-triggered: it is told of room once, when there is some again.
+  // Edge-triggered: room is reported once, when there is some again.
   struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = peer};
   if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, peer->fd, &event) < 0) die("epoll_ctl");
 }

@@ -7,7 +7,7 @@
 //       byte, measures, waits until everything sent has arrived (or for 2 s), prints one line of JSON, and holds all
 //       connections until its stdin ends. One watcher in `check` has every byte checked. `silent` watchers take nothing;
 //       `joiners` come one after another once the measurement has begun. A bit rate of 0: as fast as it is taken. Of RTMP
-//       somebody else broadcasts the FLV, and what comes is only counted.
+//       another program broadcasts the FLV, and what comes is only counted.
 //   load wait --port N --watchers N
 //       Only the watchers; prints a line when all of them have asked, and holds them.
 //   load source BYTES

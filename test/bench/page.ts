@@ -20,7 +20,7 @@ figures are this machine's.
 
 - \`fstream\` has its default settings, so bytes may wait up to 20 ms (\`max_delay\`) to go out in larger writes.
 - \`C\` is [an epoll fan-out](../test/bench/fanout.c) of the same design, and nothing else: one ring, a cursor for each watcher,
-  sends at once. It is what the kernel allows whoever sends at once.
+  sends at once. It is what the kernel allows a server that sends at once.
 - \`icecast\` is Debian's, with a queue as long as fstream's backlog and without its burst, but where joiners are timed.
 - \`nginx-rtmp\` is Debian's module. It takes and gives RTMP: of the FLV that is the same work, but its watchers' bytes are
   counted, not checked, and nothing is said of its delay.`,

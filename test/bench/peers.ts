@@ -227,7 +227,7 @@ async function answers(url: string): Promise<true | undefined> {
   }
 }
 
-/** Resolves when somebody listens on the port; to connect in order to see it can be to take a place. */
+/** Resolves when a program listens on the port; to connect in order to see it can be to take a place. */
 export async function listens(port: number): Promise<void> {
   await until(`a server to listen on ${port}`, 5000, () =>
     Bun.spawnSync(["ss", "-tlnH", `( sport = :${port} )`]).stdout.length > 0 ? true : undefined,

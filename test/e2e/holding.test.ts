@@ -327,7 +327,7 @@ describe("without a hold", () => {
     expect((await watcher.outcome()).status).toBe(5);
   });
 
-  test("a second broadcast is refused where it may not take over, and disturbs nobody", async () => {
+  test("a second broadcast is refused where it may not take over, and disturbs none", async () => {
     const channel = { fserv_arg_channel: "mine" };
     const watcher = server.watch(channel, "--wait");
     await server.watched("fier/mine", 1);

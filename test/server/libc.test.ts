@@ -9,7 +9,7 @@ import { until } from "../e2e/program.ts";
 const descriptorOf = (socket: Socket) => (socket as unknown as { readonly fd: number }).fd;
 
 describe.skipIf(process.platform !== "linux")("a paused socket", () => {
-  test("tells how much has come, and gives it to whoever reads", async () => {
+  test("tells how much has come, and gives it to its reader", async () => {
     const accepted = Promise.withResolvers<Socket>();
     const listener = Bun.listen({
       hostname: "127.0.0.1",
