@@ -1,5 +1,5 @@
 // The live status line: one line on stderr that is written over twice a second, and wiped before anything else is
-// said. It shows what is known: how long, how fast, how much, and for a watcher what has arrived but is not yet
+// said; the last one, of the whole, stays. It shows what is known: how long, how fast, how much, and for a watcher what has arrived but is not yet
 // taken from stdout.
 
 import { printable } from "../log.ts";
@@ -66,10 +66,13 @@ export class Meter {
       formatBytes(this.#total),
       ...(behind > 0 ? [`${formatBytes(behind)} behind`] : []),
     ];
-    this.#screen.write(
-      `${wipe}${printable(`fstream: ${parts.join("  ")}`).slice(0, this.#screen.columns() - 1)}`,
-    );
+    this.#write(parts);
     this.#shown = true;
+  }
+
+  #write(parts: readonly string[], end = ""): void {
+    const line = printable(`fstream: ${parts.join("  ")}`).slice(0, this.#screen.columns() - 1);
+    this.#screen.write(`${wipe}${line}${end}`);
   }
 
   /** Takes the line off the screen; the next tick brings it back. */
@@ -78,8 +81,18 @@ export class Meter {
     this.#shown = false;
   }
 
+  /** No more is shown: what stays, if bytes went through, is how long, how fast on average, and how much in total. */
   stop(): void {
+    if (this.#timer === undefined) return;
     clearInterval(this.#timer);
-    this.clear();
+    this.#timer = undefined;
+    if (this.#total === 0) {
+      this.clear();
+      return;
+    }
+    this.#shown = false;
+    const ms = this.#screen.nowMs() - this.#startMs;
+    const rate = ms > 0 ? (this.#total * 1000) / ms : 0;
+    this.#write([formatClock(ms), `${formatBytes(rate)}/s`, formatBytes(this.#total)], "\n");
   }
 }

@@ -45,6 +45,26 @@ test("the line tells time, rate, total and what lies unread, each time over the 
   expect(screen.text).toBe("\r\u001b[Kfstream: 0:00:01  5.00 MB/s  5.00 MB  3.00 MB behind");
 });
 
+test("at the end how long, how fast and how much stays on the screen, once", () => {
+  const { screen, meter: line } = meter();
+  line.start();
+  line.state("");
+  line.add(5_000_000);
+  screen.now = 2000;
+  screen.text = "";
+  line.stop();
+  line.stop();
+  expect(screen.text).toBe("\r\u001b[Kfstream: 0:00:02  2.50 MB/s  5.00 MB\n");
+});
+
+test("where nothing came no line stays", () => {
+  const { screen, meter: line } = meter();
+  line.start();
+  screen.text = "";
+  line.stop();
+  expect(screen.text).toBe("\r\u001b[K");
+});
+
 test("the line is never wider than the terminal", () => {
   const { screen, meter: line } = meter(20);
   line.show();
