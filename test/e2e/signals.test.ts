@@ -22,7 +22,7 @@ describe("a signal", () => {
     const bytes = noise(500_000, 51);
     const watcher = server.watch(channel, "--wait");
     await server.watched("fier/first", 1);
-    const broadcaster = server.broadcast(channel);
+    const broadcaster = server.broadcast(channel, "--quiet");
     await broadcaster.send(bytes.subarray(0, 200_000));
     await until("the first bytes come", () => watcher.length === 200_000);
     broadcaster.process.kill("SIGINT");
@@ -38,7 +38,7 @@ describe("a signal", () => {
     const channel = { fserv_arg_channel: "open" };
     const watcher = server.watch(channel, "--wait");
     await server.watched("fier/open", 1);
-    const broadcaster = server.broadcast(channel);
+    const broadcaster = server.broadcast(channel, "--quiet");
     await broadcaster.send("all there is");
     await until("the bytes come", () => watcher.length === 12);
     broadcaster.process.kill("SIGTERM");
