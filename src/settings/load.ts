@@ -34,7 +34,7 @@ export interface Examination {
   readonly file: string | undefined;
   /** With the default in the place of each value that is wrong. */
   readonly settings: Settings;
-  /** What is wrong, one line each. */
+  /** What is wrong, one line each, in the order of the file's lines; then what has none. */
   readonly problems: readonly string[];
   /** Those of them that are about a flag. */
   readonly misused: ReadonlySet<string>;
@@ -88,7 +88,14 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
     problems.push(`${place}${message}`);
     if (isFlag) misused.add(`${place}${message}`);
   }
+  problems.sort((a, b) => lineOf(a, file) - lineOf(b, file));
   return { file: document.found ? file : undefined, settings, problems, misused };
+}
+
+/** The line of `file` that `problem` begins with; one without counts as the last. */
+function lineOf(problem: string, file: string): number {
+  const line = problem.startsWith(`${file}:`) ? Number.parseInt(problem.slice(file.length + 1), 10) : 0;
+  return line > 0 ? line : Number.MAX_SAFE_INTEGER;
 }
 
 /** What is said of a row, by a flag, the file or the default, and where. */

@@ -34,10 +34,10 @@ test("all that is wrong is reported at once, one line each", async () => {
   const { status, stdout, stderr } = await run(cwd, ["check", "--config", "relay.toml"]);
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   expect(stderr.trimEnd().split("\n")).toEqual([
-    "fstream: error: relay.toml:3: unknown key hld in [fstream]: did you mean hold?",
     expect.stringMatching(
       /^fstream: error: relay\.toml:2: hold in \[fstream\] is "soon": it should be a duration/,
     ),
+    "fstream: error: relay.toml:3: unknown key hld in [fstream]: did you mean hold?",
     `fstream: error: ${join(cwd, "people/fier.ini")}: password should not be empty`,
     `fstream: error: ${join(cwd, "people/zoe.toml")}: password should be a text in quotes`,
   ]);

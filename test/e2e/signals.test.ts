@@ -92,7 +92,7 @@ describe("a signal", () => {
         "-c",
         `bash -c '${encoder.replaceAll("'", `'"'"'`)}' | "$@"; exit "\${PIPESTATUS[1]}"`,
         "bash",
-      ].concat(program, [server.address, "broadcast"]),
+      ].concat(program, [server.address, "broadcast", "--quiet"]),
       {
         stdout: "pipe",
         stderr: "pipe",
