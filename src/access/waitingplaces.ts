@@ -1,7 +1,7 @@
-// WaitingPlaces for watchers that wait for a channel to go live, which costs a peer nothing: a number in all, and a share of it for
+// Places for watchers that wait for a channel to go live, which costs a peer nothing: a number in all, and a share of it for
 // each network (of IPv6 for its /64, and a larger one for the /56 and the /48 around it). When all are taken a newcomer
 // gets one of the network that has the most, as long as that keeps no fewer than the newcomer's own then has: a few
-// networks can't keep the others out. WaitingPlaces on offer, whose peers have said that they will send no more, go before: of most
+// networks can't keep the others out. Places on offer, whose peers have said that they will send no more, go before: of most
 // such peers the socket is closed, which the system does not tell from one that only sends no more, and finds out later.
 
 import { networksOf } from "../auth/network.ts";

@@ -195,7 +195,7 @@ export class Audience {
 
   // Placing.
 
-  /** WaitingPlaces a pending watcher if that can be, and sends it what there is. */
+  /** Places a pending watcher if that can be, and sends it what there is. */
   placeAndSend(pending: Pending): void {
     this.#guard(pending.watcher, () => {
       const flowing = this.#place(pending);
@@ -203,7 +203,7 @@ export class Audience {
     });
   }
 
-  /** WaitingPlaces one for which no join point came in time, where that can be. */
+  /** Places one for which no join point came in time, where that can be. */
   placeAnywhere(pending: Pending): void {
     const found = this.#placing.findLate(pending);
     const flowing = found === undefined ? undefined : this.#enter(pending, found);
@@ -216,8 +216,10 @@ export class Audience {
     if (found !== undefined) return this.#enter(pending, found);
     const { state } = this.#stream;
     // Nothing will come any more for one that has no place in what there is.
-    if (state.type === "ended")
+    if (state.type === "ended") {
+      this.#placing.countRest(pending);
       this.end(pending, pending.sentBytes > 0 ? state.end : endedBeforeStart(state.end));
+    }
     return undefined;
   }
 

@@ -141,6 +141,11 @@ export class Channel {
     return this.#stream.joinIntervalMs;
   }
 
+  /** Whether it has memory for its bytes already. */
+  get hasRing(): boolean {
+    return this.#stream.ring !== undefined;
+  }
+
   /** Whether it is over, or was never begun, and no watcher needs it. */
   get idle(): boolean {
     return this.watchers === 0 && (this.state === "awaited" || this.state === "ended");

@@ -16,11 +16,13 @@ export class ChunkCutPoints implements CutPoints {
   readonly unpatchedFrom = Number.POSITIVE_INFINITY;
   readonly heldBytes = 0;
   readonly joinDistance: number;
+  readonly firstJoin: number;
   readonly #start: number;
   readonly #size: number;
 
   /** Chunks of `size` bytes from the offset `start` on. */
   constructor(start: number, size: number) {
+    this.firstJoin = start;
     this.#start = start;
     this.#size = size;
     this.joinDistance = size;

@@ -32,6 +32,8 @@ export interface CutPoints extends CutPlaces {
   /** "sniffing": it is not known yet; then there are neither join points nor unit ends. */
   readonly kind: "sniffing" | "marked" | "chunks" | "opaque";
   readonly info: StreamInfo;
+  /** The first join point that there has been; undefined if there was none yet. */
+  readonly firstJoin: number | undefined;
   /** The header in force now. */
   readonly header: Header;
   /** Whether it was over before it was known what it is. */

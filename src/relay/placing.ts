@@ -2,13 +2,21 @@
 // through the broadcasts in their order, as far as they are still there, from the one that it stopped in.
 
 import { FstreamError } from "../errors.ts";
-import { type End, leadsNowhere } from "./broadcast.ts";
+import { type Broadcast, type End, leadsNowhere } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import type { FlowingStart } from "./flowing.ts";
-import { type BroadcastWindow, firstPlace, latePlace, nextPlace, type Place } from "./joinchoice.ts";
+import {
+  type BroadcastWindow,
+  firstPlace,
+  latePlace,
+  nextPlace,
+  type Place,
+  type Position,
+} from "./joinchoice.ts";
 import type { Pending } from "./pending.ts";
 import type { Stream } from "./stream.ts";
 import { transitionPrefix } from "./transition.ts";
+import type { Watcher } from "./watcher.ts";
 
 export interface PlacingEvents {
   /** A watcher jumped over `bytes` that it was too slow for. */
@@ -85,11 +93,7 @@ export class Placing {
       return { type: "aborted", error: new FstreamError("disconnected", message) };
     }
     const isOther = resumed !== undefined && resumed.broadcast !== broadcast;
-    if (resumed !== undefined) {
-      if (!isOther && offset > resumed.cursor) this.#events.skipped(offset - resumed.cursor);
-      // What another broadcast has before its first join point was never to be its part.
-      watcher.skippedBytes += Math.max(0, (isOther ? broadcast.start : offset) - resumed.cursor);
-    }
+    if (resumed !== undefined) this.#count(watcher, bytesBetween(resumed, broadcast, offset));
     prefix.dropHeader();
     prefix.add(before, isOther);
     if (position !== undefined) position.broadcast.watchers--;
@@ -97,4 +101,31 @@ export class Placing {
     const allowedLagMs = this.#stream.timeline.ageOf(offset);
     return { broadcast, offset, prefix, sentBytes, isBlocked, allowedLagMs };
   }
+
+  /** A watcher in mid-stream has no place any more: counts all that there still was as skipped. */
+  countRest({ resumed, watcher }: Pending): void {
+    if (resumed !== undefined) this.#count(watcher, bytesBetween(resumed, undefined, this.#stream.head));
+  }
+
+  #count(watcher: Watcher, skippedBytes: number): void {
+    if (skippedBytes === 0) return;
+    watcher.skippedBytes += skippedBytes;
+    this.#events.skipped(skippedBytes);
+  }
+}
+
+/**
+ * The bytes that a watcher which stopped at `from` is not sent of its stream if it goes on at `offset` of the broadcast `to`, or
+ * not at all where that is undefined. What a broadcast has before its first join point is no part of its stream.
+ */
+function bytesBetween(from: Position, to: Broadcast | undefined, offset: number): number {
+  let { broadcast, cursor } = from;
+  let bytes = 0;
+  for (; broadcast !== to && broadcast.next !== undefined; broadcast = broadcast.next) {
+    const { next, end = cursor } = broadcast;
+    bytes += end - cursor;
+    const first = next.cutPoints.firstJoin ?? next.end ?? offset;
+    cursor = leadsNowhere(from.broadcast, next) ? (next.end ?? offset) : first;
+  }
+  return bytes + Math.max(0, offset - cursor);
 }

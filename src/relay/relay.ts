@@ -89,7 +89,7 @@ export class Relay {
     const channel = found ?? this.#open(user, name);
     let broadcast: Broadcast;
     try {
-      this.#makeRoom();
+      if (!channel.hasRing) this.#makeRoom();
       broadcast = channel.begin(broadcaster);
     } catch (error) {
       if (channel.idle) this.#channels.delete(keyOf(user, name));

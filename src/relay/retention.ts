@@ -20,7 +20,7 @@ export interface RetentionOwner {
  */
 export function keepSegment(watched: Flowing, segment: number, ring: Ring, owner: RetentionOwner): boolean {
   const end = (segment + 1) * ring.segmentBytes;
-  let flowing = watched.isBlocked ? watched : owner.send(watched);
+  let flowing = sendAll(watched, end, owner);
   if (flowing === undefined || flowing.cursor >= end) return false;
   if (!stopAtUnitEnd(flowing)) {
     owner.end(flowing, tooFarBehind);
@@ -35,6 +35,23 @@ export function keepSegment(watched: Flowing, segment: number, ring: Ring, owner
   }
   (flowing.kept ??= []).push(segment);
   return true;
+}
+
+/** Sends a watcher what its socket takes of what comes before `end`. One that skips is sent no more than its share at a time. */
+function sendAll(watched: Flowing, end: number, owner: RetentionOwner): Flowing | undefined {
+  let flowing: Flowing | undefined = watched;
+  let sentBytes = -1;
+  while (
+    flowing !== undefined &&
+    !flowing.isBlocked &&
+    flowing.cursor < end &&
+    flowing.sentBytes !== sentBytes
+  ) {
+    sentBytes = flowing.sentBytes;
+    flowing = owner.send(flowing);
+    if (watched.watcher.options.slowPolicy === "skip") break;
+  }
+  return flowing;
 }
 
 /** Whether a watcher has yet to be sent bytes of a segment that the tail has passed. */

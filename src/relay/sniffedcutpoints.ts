@@ -31,6 +31,8 @@ export class SniffedCutPoints implements CutPoints {
   #places: CutPlaces;
   #patches = new Patches();
   #header: Header = noHeader;
+  #start: number | undefined;
+  #firstJoin: number | undefined;
   #end = 0;
   #isUnknown = false;
   #isConcluded = false;
@@ -51,6 +53,7 @@ export class SniffedCutPoints implements CutPoints {
         this.#header = header;
       },
       join: (offset, within = false) => {
+        this.#firstJoin ??= offset;
         marks.addJoin(offset, this.#header);
         this.#fixed.note(offset, this.#header.fixed);
         if (!within) marks.addUnit(offset);
@@ -71,6 +74,10 @@ export class SniffedCutPoints implements CutPoints {
 
   get info(): StreamInfo {
     return this.#sniffer.info;
+  }
+
+  get firstJoin(): number | undefined {
+    return this.#firstJoin ?? (this.kind === "marked" ? undefined : this.#start);
   }
 
   get header(): Header {
@@ -122,6 +129,7 @@ export class SniffedCutPoints implements CutPoints {
   }
 
   feed(bytes: Uint8Array, offset: number): void {
+    this.#start ??= offset;
     this.#end = offset + bytes.length;
     this.#fedBytes += bytes.length;
     for (let from = 0; from < bytes.length && this.#sniffer.state !== "opaque"; from += pieceBytes) {

@@ -78,10 +78,11 @@ async function giveToken(request: HttpRequest, services: HttpServices): Promise<
   return Response.json({ token, expires: expiresInSeconds }, { headers: { "Cache-Control": "no-store" } });
 }
 
-/** A password that travels without TLS is given away: only this machine, or a proxy that had it over TLS, may. */
+/** A password that travels without TLS is given away: only this machine may send one, and a proxy that had it over TLS. */
 function refuseInTheClear(request: HttpRequest, services: HttpServices): void {
-  if (request.secure || isLocalRequest(request.peer, request.headers)) return;
-  if (services.trusted(request.peer) && request.headers.get("x-forwarded-proto") === "https") return;
+  if (isLocalRequest(request.peer, request.headers)) return;
+  const isProxied = services.trusted(request.peer);
+  if (isProxied ? request.headers.get("x-forwarded-proto") === "https" : request.secure) return;
   throw new FstreamError("forbidden", "tokens are given over HTTPS only");
 }
 

@@ -31,6 +31,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
   readonly #leave: Leave;
   #permit: WatchPermit | undefined;
   #sinceMs = 0;
+  #peerEnded = false;
   #closed = false;
   /** For asking how the stream ended; undefined for a client that does not ask for replies. */
   readonly #id: string | undefined;
@@ -57,6 +58,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const { watcher, place } = permit.begin(this, this.#greeting, displaced, waitedMs);
     this.#watcher = watcher;
     this.#place = place;
+    if (this.#peerEnded) place?.offer();
     // The first write may have ended the connection.
     if (this.#closed) watcher.leave();
     const { user, channel } = this.#request;
@@ -73,6 +75,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
 
   /** Most that do so have gone: it waits on, as long as no other needs its place. */
   ended(): void {
+    this.#peerEnded = true;
     this.#place?.offer();
   }
 

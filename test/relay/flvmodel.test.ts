@@ -205,9 +205,13 @@ class Player {
     const isOf = (bytes: Uint8Array) => Buffer.compare(bytes.subarray(0, rest.length), rest) === 0;
     const isConfig = rest[tagHeadBytes] === 0x17 && rest[tagHeadBytes + 1] === 0;
     const isSent = past.some(({ source }) => source.items.some(({ bytes }) => isOf(bytes)));
-    const isPadded = this.#cutOffs().some(({ came }) =>
-      isOf(concat([came, new Uint8Array(Math.max(0, rest.length - came.length))])),
-    );
+    const isPadded = this.#cutOffs().some(({ came, length }) => {
+      const zeros = (end: number) => concat([came, new Uint8Array(Math.max(0, end - came.length))]);
+      // The size behind the tag's last byte may have come in part.
+      const size = new Uint8Array(4);
+      new DataView(size.buffer).setUint32(0, length - 4);
+      return isOf(zeros(rest.length)) || isOf(concat([zeros(length - 4).subarray(0, length - 4), size]));
+    });
     if (!isConfig && !isSent && !isPadded) {
       const at = `behind item ${this.#item} of broadcast ${this.#broadcast} of ${past.length}`;
       throw new Error(`${rest.length} bytes ${at} are of no tag: ${rest.subarray(0, 32).toHex()}`);

@@ -27,6 +27,7 @@ function cutPointsOf(kind: CutPoints["kind"], joins: readonly number[] = []): Cu
     kind === "opaque" ? undefined : offset === undefined ? undefined : { offset, header };
   return {
     kind,
+    firstJoin: joins[0],
     header,
     info: { container: "", mediaType: "", codecs: [], damaged: 0 },
     feed: () => {},

@@ -62,6 +62,49 @@ describe("a watcher that stops reading", () => {
     expect(stuck.watcher.skippedBytes).toBeGreaterThan(2 * ringBytes);
   });
 
+  test("is counted what it was skipped over where it was stuck while another broadcast came and went on", () => {
+    const rig = new Rig();
+    const first = rig.broadcast();
+    const stuck = rig.watch({ room: 5000 });
+    pour(rig, first, 0, 7000);
+    const next = rig.broadcast();
+    pour(rig, next, 0, 5 * ringBytes);
+    stuck.give(1e9);
+    next.finish();
+    rig.clock.advance(1000);
+    expect(stuck.receivedBytes + stuck.watcher.skippedBytes).toBe(7000 + 5 * ringBytes);
+    expect(rig.skipped.reduce((sum, bytes) => sum + bytes, 0)).toBe(stuck.watcher.skippedBytes);
+  });
+
+  test("is counted the rest of a stream that ends without a join point ahead of it", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    const stuck = rig.watch({ room: 5000 });
+    const all = [flvHead, flvConfig(0), flvFrame(0, true, 3000)];
+    for (let i = 1; i < 100; i++) all.push(flvFrame(i * 40, false, 2000));
+    sender.send(concat(all.slice(0, 3)));
+    for (const frame of all.slice(3)) sender.send(frame);
+    sender.finish();
+    stuck.give(1e9);
+    rig.clock.advance(1000);
+    expect(stuck.ending).toBe("orderly");
+    expect(stuck.receivedBytes + stuck.watcher.skippedBytes).toBe(concat(all).length);
+    expect(rig.skipped).toEqual([stuck.watcher.skippedBytes]);
+  });
+
+  test("is counted nothing of what a broadcast has before its first join point", () => {
+    const rig = new Rig();
+    const first = rig.broadcast();
+    const watcher = rig.watch();
+    first.send(concat([flvHead, flvConfig(0), flvFrame(0, true, 3000)]));
+    const next = rig.broadcast();
+    next.send(concat([flvHead, flvConfig(0), flvFrame(0, false, 1000), flvFrame(40, true, 3000)]));
+    next.finish();
+    rig.clock.advance(1000);
+    expect(watcher.ending).toBe("orderly");
+    expect([watcher.watcher.skippedBytes, ...rig.skipped]).toEqual([0]);
+  });
+
   test("is closed with slow if it asked for that", () => {
     const rig = new Rig();
     const sender = rig.broadcast();
@@ -93,82 +136,6 @@ describe("a watcher that stops reading", () => {
     watcher.drainForNothing();
     watcher.give(1e9);
     expect(watcher.spans).toEqual([[0, 3000]]);
-  });
-});
-
-describe("max_lag", () => {
-  test("has a watcher skip that is further behind than that, though the backlog still has its bytes", () => {
-    const rig = new Rig({ maxLagMs: 2000 });
-    const sender = rig.broadcast();
-    pour(rig, sender, 0, sniffedBytes);
-    const watcher = rig.watch({ room: 100 });
-    for (let i = 0; i < 30; i++) {
-      sender.send(opaque(100, sniffedBytes + i * 100));
-      rig.clock.advance(100);
-    }
-    watcher.give(1e9);
-    sender.send(opaque(100, sniffedBytes + 3000));
-    const [first, second] = watcher.spans;
-    expect(first).toEqual([sniffedBytes, sniffedBytes + 100]);
-    expect(second[0]).toBeGreaterThan(sniffedBytes + 1900);
-    expect(second[1]).toBe(sniffedBytes + 3100);
-    expect(rig.skipped.length).toBe(1);
-  });
-
-  test("counts from where the watcher started: one that rewinds is not behind", () => {
-    const rig = new Rig({ maxLagMs: 2000 });
-    const sender = rig.broadcast();
-    pour(rig, sender, 0, sniffedBytes);
-    for (let i = 0; i < 300; i++) {
-      sender.send(opaque(100, sniffedBytes + i * 100));
-      rig.clock.advance(100);
-    }
-    // Real time, 20 s behind.
-    const watcher = rig.watch({ start: { type: "back", ms: 20_000 }, room: 0 });
-    for (let i = 300; i < 500; i++) {
-      sender.send(opaque(100, sniffedBytes + i * 100));
-      rig.clock.advance(100);
-      watcher.give(100);
-    }
-    expect(watcher.spans.length).toBe(1);
-    expect(rig.skipped).toEqual([]);
-    rig.clock.advance(100);
-    for (let i = 500; i < 560; i++) {
-      sender.send(opaque(100, sniffedBytes + i * 100));
-      rig.clock.advance(100);
-    }
-    watcher.give(100);
-    expect(rig.skipped.length).toBe(1);
-  });
-
-  test("closes with slow one that asked for that", () => {
-    const rig = new Rig({ maxLagMs: 2000 });
-    const sender = rig.broadcast();
-    pour(rig, sender, 0, sniffedBytes);
-    const watcher = rig.watch({ room: 100, slowPolicy: "close" });
-    for (let i = 0; i < 30; i++) {
-      sender.send(opaque(100, sniffedBytes + i * 100));
-      rig.clock.advance(100);
-    }
-    expect(watcher.ending).toBe("slow");
-  });
-
-  test("does not throw a watcher back, where no join point is ahead of it", () => {
-    const rig = new Rig({ maxLagMs: 2000 });
-    const stream = concat([
-      flvHead,
-      flvConfig(0),
-      ...Array.from({ length: 60 }, (_, i) => flvFrame(i * 40, i === 0, 1000)),
-    ]);
-    const watcher = rig.watch({ room: 5000, waitMs: 1000 });
-    const sender = rig.broadcast();
-    for (let at = 0; at < stream.length; at += 500) {
-      sender.send(stream.subarray(at, at + 500));
-      rig.clock.advance(100);
-    }
-    watcher.give(1e9);
-    expect(watcher.received).toEqual(stream);
-    expect(rig.skipped).toEqual([]);
   });
 });
 

@@ -1,0 +1,30 @@
+// What is answered over HTTP, without a socket.
+
+import { describe, expect, test } from "bun:test";
+import type { Access } from "../../src/access/access.ts";
+import { createLog } from "../../src/log.ts";
+import { answer } from "../../src/server/endpoints.ts";
+
+const access = { token: async () => ({ token: "0123456789", expiresInSeconds: 120 }) } as unknown as Access;
+
+/** The status of a request for a token by a trusted proxy. */
+async function askThroughProxy(secure: boolean, proto?: string): Promise<number> {
+  const headers = new Headers({ Authorization: `Basic ${btoa("fier:123")}`, Host: "relay.example" });
+  headers.set("X-Forwarded-For", "192.0.2.1");
+  if (proto !== undefined) headers.set("X-Forwarded-Proto", proto);
+  const body = new Uint8Array(0);
+  const request = { method: "POST", target: "/token", headers, body, peer: "198.51.100.1", secure };
+  const log = createLog({ level: "error", journal: false, write: () => {}, nowMs: () => 0 });
+  return (await answer(request, { access, log, trusted: (address) => address === "198.51.100.1" })).status;
+}
+
+describe("a trusted proxy", () => {
+  test.each([true, false])(
+    "gets tokens for clients that it has over HTTPS alone, itself over TLS: %p",
+    async (secure) => {
+      expect(await askThroughProxy(secure, "https")).toBe(200);
+      expect(await askThroughProxy(secure, "http")).toBe(403);
+      expect(await askThroughProxy(secure)).toBe(403);
+    },
+  );
+});
