@@ -13,6 +13,22 @@ function pour(rig: Rig, sender: Sender, from: number, to: number): void {
   }
 }
 
+describe("a watcher that closes rather than skip", () => {
+  test("stays while its socket takes all that it is given, however long its header is", () => {
+    const rig = new Rig({ backlogBytes: 65_536, maxBacklogTotalBytes: 1e9 });
+    const sender = rig.broadcast();
+    sender.send(concat([flvHead, flvConfig(0), flvFrame(0, true, 3000)]));
+    sender.send(concat([flvConfig(30, 2, 350_000), flvFrame(40, true, 3000)]));
+    rig.clock.advance(100);
+    for (let i = 2; i < 20; i++) sender.send(flvFrame(i * 40, i % 10 === 0, 3000));
+    const watcher = rig.watch({ slowPolicy: "close" });
+    sender.send(concat(Array.from({ length: 60 }, (_, i) => flvFrame(800 + i * 40, i % 10 === 0, 3000))));
+    rig.clock.advance(1000);
+    expect(watcher.ending).toBe("");
+    expect(watcher.receivedBytes).toBeGreaterThan(350_000 + 60 * 3000);
+  });
+});
+
 describe("max_lag", () => {
   test("has a watcher skip that is further behind than that, though the backlog still has its bytes", () => {
     const rig = new Rig({ maxLagMs: 2000 });

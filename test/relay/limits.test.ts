@@ -31,6 +31,19 @@ describe("limits", () => {
     expect(rig.refusal(() => rig.broadcast({ user: "third", channel: "c" }))).toBeUndefined();
   });
 
+  test("a takeover, which needs no ring of its own, ends no watcher of another user's ended channel", () => {
+    const rig = new Rig({ maxBacklogTotalBytes: 40 * 4096, drainTimeoutMs: 30_000 });
+    rig.broadcast({ user: "a" }).send(opaque(300_000));
+    const ended = rig.broadcast({ user: "b" });
+    const slow = rig.watch({ user: "b", room: 10 });
+    ended.send(opaque(120_000));
+    ended.finish();
+    rig.broadcast({ user: "c" }).send(opaque(200_000));
+    expect(slow.ending).toBe("");
+    rig.broadcast({ user: "a" });
+    expect(slow.ending).toBe("");
+  });
+
   test("max_watchers_per_channel counts those that are there", () => {
     const rig = new Rig({ maxWatchersPerChannel: 2 });
     rig.broadcast();

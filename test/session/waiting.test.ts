@@ -55,6 +55,19 @@ describe("a watcher of a held channel", () => {
     expect(server.waiting.taken).toBe(1);
   });
 
+  test("that has sent its FIN by then makes room for another of its network", async () => {
+    const server = await held({ maxWaiting: 8 });
+    const dead = server.connect(false, "192.0.2.9");
+    dead.request("watch", { user: "fier", wait: "3600" });
+    dead.fin();
+    server.rig.clock.advance(3000);
+    expect(server.waiting.taken).toBe(1);
+    const next = server.connect(false, "192.0.2.9");
+    next.request("watch", { user: "fier", wait: "3600", reply: "1" });
+    expect(next.ends).toEqual([]);
+    expect(server.waiting.taken).toBe(1);
+  });
+
   test("that has gone by then leaves nothing behind", async () => {
     const server = await held();
     server.watch({ wait: "10", reply: "1" }).die();
