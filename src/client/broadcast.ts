@@ -29,6 +29,8 @@ export interface BroadcastOptions {
   readonly retryMs: number;
   /** How long the server may take to confirm the end, milliseconds. */
   readonly confirmMs?: number;
+  /** How long it may take after that to close, milliseconds. */
+  readonly closeMs?: number;
   readonly rejoin: Rejoin;
   readonly input: Input;
   readonly clock: ClientClock;

@@ -34,6 +34,11 @@ export class Replies {
     return this.#bytes;
   }
 
+  /** Whether nothing more will come. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Whether nothing is worth sending any more: the server refused, confirmed the end, or has hung up. */
   get over(): boolean {
     return this.#ended || this.#error !== undefined || this.#bytes !== undefined;

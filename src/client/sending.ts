@@ -23,6 +23,8 @@ const silentMs = 500;
 const confirmMs = 60_000;
 /** The same where no more attempts are made for long. */
 const lastConfirmMs = 10_000;
+/** A server closes once the confirmation was acknowledged, and ends the broadcast then. Milliseconds. */
+const closeMs = 500;
 /** How long to wait for a join point before the stream goes on anywhere, milliseconds. */
 const joinTimeoutMs = 15_000;
 /** What a server has not accepted yet is kept, to be sent again with another token, up to so many bytes. */
@@ -39,6 +41,8 @@ export interface SendingOptions {
   readonly isLast: boolean;
   /** How long the server may take to confirm the end, milliseconds. */
   readonly confirmMs?: number;
+  /** How long it may take after that to close, milliseconds. */
+  readonly closeMs?: number;
 }
 
 /** How a broadcast ended that did. */
@@ -109,7 +113,9 @@ export class Sending implements Lost {
     const orderly = !this.#replies.over;
     if (orderly) this.#connection.shutdown();
     await this.#end();
-    return { sent: this.#sent, confirmed: this.#conclude(orderly), dropped: source.droppedBytes };
+    const confirmed = this.#conclude(orderly);
+    if (confirmed) await this.#closed();
+    return { sent: this.#sent, confirmed, dropped: source.droppedBytes };
   }
 
   /** Returns when the input is over, or when the server has refused, confirmed or closed. */
@@ -189,6 +195,18 @@ export class Sending implements Lost {
       this.#connection.close(`the server did not confirm the end within ${limitMs / 1000} s`);
     }, limitMs);
     while (!this.#replies.over) await signal.next();
+    clearTimeout(timer);
+  }
+
+  /** Returns when the server has closed, or had the time for it: what comes to the channel next finds the broadcast over. */
+  async #closed(): Promise<void> {
+    const { signal } = this.#options;
+    const state = { due: false };
+    const timer = setTimeout(() => {
+      state.due = true;
+      signal.notify();
+    }, this.#options.closeMs ?? closeMs);
+    while (!state.due && !this.#replies.ended) await signal.next();
     clearTimeout(timer);
   }
 

@@ -219,3 +219,36 @@ test("a large input arrives whole at a server that reads slowly", async () => {
   expect(await run).toBe("done");
   expect(same).toBe(true);
 });
+
+test("a confirmed broadcast is over once its server has closed: a watcher that comes next finds no channel that is live", async () => {
+  const confirmed = Promise.withResolvers<Peer>();
+  await using server = standIn(async (peer) => {
+    await peer.frame("ok");
+    const bytes = await peer.finished;
+    await peer.frame(`ok,bytes=${bytes.length}`);
+    await peer.delivered();
+    confirmed.resolve(peer);
+  });
+  const { source, run } = broadcasting(server.address, { closeMs: 60_000 });
+  source.give("media");
+  source.end();
+  const events: string[] = [];
+  const over = run.then((result) => events.push(result));
+  const peer = await confirmed.promise;
+  for (let turns = 0; turns < 20; turns++) await Bun.sleep(1);
+  events.push("closed");
+  peer.fin();
+  await over;
+  expect(events).toEqual(["closed", "done"]);
+});
+
+test("a server that has confirmed a broadcast and does not close is not waited for long", async () => {
+  await using server = standIn(async (peer) => {
+    await peer.frame("ok");
+    const bytes = await peer.finished;
+    await peer.frame(`ok,bytes=${bytes.length}`);
+  });
+  const { source, run } = broadcasting(server.address, { closeMs: 1 });
+  source.end();
+  expect(await run).toBe("done");
+});

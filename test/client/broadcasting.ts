@@ -75,6 +75,7 @@ interface Options {
   fetchToken?: () => Promise<string>;
   clock?: TestClock;
   confirmMs?: number;
+  closeMs?: number;
 }
 
 export function broadcasting(
@@ -86,6 +87,7 @@ export function broadcasting(
     fetchToken,
     clock = testClock(),
     confirmMs,
+    closeMs,
   }: Options = {},
 ) {
   const source = feed();
@@ -101,6 +103,7 @@ export function broadcasting(
     fetchToken,
     retryMs,
     ...(confirmMs === undefined ? {} : { confirmMs }),
+    ...(closeMs === undefined ? {} : { closeMs }),
     rejoin,
     input: source.input,
     clock,
