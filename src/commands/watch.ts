@@ -32,7 +32,7 @@ export const watch: Command = {
       type: "string",
       optionalValue: true,
       value: "DURATION",
-      help: "whenever the stream ends, for whatever reason, come back for more, until the duration has passed without success",
+      help: "whenever the stream ends, for whatever reason, come back for more, until the duration has passed without success; the exit status is then the last attempt's",
     },
     ...trustFlags,
     quiet: quietFlag,
