@@ -17,7 +17,7 @@ import { zeros } from "../padding.ts";
 const headerBytes = 32;
 const frameHeaderBytes = 12;
 /** What it costs to read another file's header, in bytes of stream (pace.ts). */
-const headerCost = 512;
+const headerCost = 2048;
 /** Bytes of a frame that are looked at; AV1's OBUs before the first frame header are a few dozen. */
 const peekBytes = 256;
 /** A larger frame is taken as damage. */
