@@ -28,10 +28,10 @@ const nothing = new Uint8Array(0);
 /** Enough of a slice for its header up to the marking of references, with weights for many of them. */
 const sliceBytes = 128;
 /** What it costs to see what a recovery point needs, in bytes of stream (pace.ts). */
-const recoveryCost = 192;
+const recoveryCost = 512;
 /** The same for a slice to be read, and for a place to start at. */
-const sliceCost = 24;
-const entryCost = 48;
+const sliceCost = 32;
+const entryCost = 96;
 
 /** The pictures of an H.264 stream. A decoder can start at an IDR, or at a recovery point (D.1.8). */
 export class H264Pictures extends CodedPictures {

@@ -13,7 +13,7 @@
 
 import { lengthOf, readNumber } from "../bytes.ts";
 import type { Container, Detector, Sink, StreamInfo } from "../detector.ts";
-import { maxHeaderBytes, noHeader } from "../detector.ts";
+import { noHeader } from "../detector.ts";
 import { ElementReader, type ElementSink } from "../elementreader.ts";
 import { Pace } from "../pace.ts";
 import { zeros } from "../padding.ts";
@@ -43,6 +43,8 @@ const maxSkippedBytes = 1024 * 1024 * 1024;
 const maxSearchBytes = 8 * 1024 * 1024;
 /** What it costs to read a part of the header, in bytes of stream (pace.ts): its own bytes pay for the rest. */
 const headerCost = 256;
+/** EBML head, Info and Tracks together: many times what real files have, as all of it is read at once. */
+const maxTracksBytes = 1024 * 1024;
 /** Id and size (12 bytes at most); of a block also track number, timestamp and flags. */
 const headBytes = 24;
 /** How much of a block, and of a timestamp, is read. */
@@ -170,8 +172,8 @@ class MatroskaDetector implements Detector, ElementSink {
     if (!topIds.has(id) || !(this.#left <= maxSkippedBytes)) return this.#damage();
     if (id === ebmlId || id === infoId || id === tracksId) {
       const size = this.#reader.gather.length + this.#left;
-      if (size + this.#header.bytesBeside(id) + 64 > maxHeaderBytes)
-        return this.#giveUp(`headers of more than ${maxHeaderBytes} bytes`);
+      if (size + this.#header.bytesBeside(id) + 64 > maxTracksBytes)
+        return this.#giveUp(`headers of more than ${maxTracksBytes} bytes`);
       // Where headers come so often that there is no reading them all, none can be joined behind.
       if (this.#keepPace.allows(offset, headerCost)) this.#reader.keep(size);
       else this.#blocks.setBase(noHeader, this.#header.timestampScale);

@@ -11,7 +11,7 @@
 
 import { concat, readNumber } from "../bytes.ts";
 import type { Container, Detector, Sink, StreamInfo } from "../detector.ts";
-import { maxHeaderBytes, noHeader, sniffLimit } from "../detector.ts";
+import { noHeader, sniffLimit } from "../detector.ts";
 import { ElementReader, type ElementSink } from "../elementreader.ts";
 import { Pace } from "../pace.ts";
 import { zeros } from "../padding.ts";
@@ -36,6 +36,8 @@ const skipped = new Set(["free", "skip", "wide", "uuid", "mfra", "pdin", "meta",
 const minFtypBytes = 16;
 const minMoofBytes = 32;
 const maxFtypBytes = 4096;
+/** Many times what a fragmented stream has; all of it is read at once. */
+const maxMoovBytes = 1024 * 1024;
 /** Of ten seconds of many tracks; all of it is read at once. */
 const maxMoofBytes = 256 * 1024;
 /** Larger boxes are taken for damage: a fragment of many seconds at hundreds of Mbit/s. */
@@ -146,7 +148,7 @@ class Fmp4Detector implements Detector, ElementSink {
         this.#reader.keep(size);
         return true;
       case moov:
-        if (size + this.#ftyp.length > maxHeaderBytes) this.#giveUp("a moov that is too large");
+        if (size > maxMoovBytes) this.#giveUp("a moov that is too large");
         else if (!this.#pace.allows(this.#offset, restartCost)) this.#giveUp("a moov again and again");
         else this.#reader.keep(size);
         return true;

@@ -17,7 +17,7 @@ import { zeros } from "../padding.ts";
 const headerBytes = 32;
 const frameHeaderBytes = 12;
 /** What it costs to read another file's header, in bytes of stream (pace.ts). */
-const headerCost = 2048;
+const headerCost = 512;
 /** Bytes of a frame that are looked at; AV1's OBUs before the first frame header are a few dozen. */
 const peekBytes = 256;
 /** A larger frame is taken as damage. */
@@ -157,7 +157,10 @@ class IvfDetector implements Detector, ElementSink {
 
   /** Another file follows; the gathered bytes are the beginning of its header. */
   #another(end: number): void {
-    if (!this.#pace.allows(end, headerCost)) return this.#search();
+    if (!this.#pace.allows(end, headerCost)) {
+      this.info.problem = "streams that begin anew all the time";
+      return this.#lose();
+    }
     this.#sink.unit(end - frameHeaderBytes);
     this.#part = "header";
     this.#reader.want(headerBytes);

@@ -56,8 +56,8 @@ function joinsOf(before: Uint8Array, ...clusters: Uint8Array[]) {
 }
 
 describe("Matroska", () => {
-  test("is joined however long its header is, within four megabytes", () => {
-    for (const setup of [20_000, 300_000, 4_000_000]) {
+  test("is joined however long its header is, within a megabyte", () => {
+    for (const setup of [20_000, 300_000, 1_000_000]) {
       const long = track(1, 1, "V_VP9", element("63a2", new Uint8Array(setup)));
       const before = header(long);
       const { at, joins } = joinsOf(before, cluster(0, simple(1, 0, key)), cluster(9, simple(1, 0, key)));
