@@ -30,7 +30,7 @@ const sliceBytes = 128;
 /** What it costs to see what a recovery point needs, in bytes of stream (pace.ts). */
 const recoveryCost = 512;
 /** The same for a slice to be read, and for a place to start at. */
-const sliceCost = 32;
+const sliceCost = 24;
 const entryCost = 96;
 
 /** The pictures of an H.264 stream. A decoder can start at an IDR, or at a recovery point (D.1.8). */
