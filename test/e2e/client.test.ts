@@ -345,61 +345,10 @@ test("a reader of stdout that goes away ends a watch quietly", async () => {
   expect([out.split(/\s+/).filter(Boolean), err]).toEqual([["1000", "0"], ""]);
 });
 
-test("with --retry a broadcast and a watch go on after the server was away", async () => {
-  const parts: string[] = [];
-  await using server = standIn(async (peer) => {
-    if (peer.text.startsWith("watch")) {
-      await peer.frame("ok");
-      await peer.send(`part ${peer.number};`);
-      await peer.delivered();
-      if (peer.number === 1) return peer.reset();
-      await peer.gone;
-      return;
-    }
-    await peer.frame("ok");
-    await peer.until(5);
-    parts.push(peer.received().toString());
-    if (parts.length === 1) return peer.reset();
-    await peer.finished;
-    await peer.frame(`ok,bytes=${peer.receivedBytes()}`);
-    peer.fin();
-  });
-  const watch = new Run([server.address, "watch", "--retry"], fier);
-  await until("the watcher is back", () => watch.length >= 14);
-  expect(Buffer.from(watch.bytes).toString()).toBe("part 1;part 2;");
-  watch.process.kill("SIGTERM");
-  expect(await watch.exit()).toBe(143);
-
-  const broadcast = new Run([server.address, "broadcast", "--retry", "--bufsize=5"], fier);
-  await broadcast.send("chunk");
-  await until("it says so", () => broadcast.stderr.includes("trying again"));
-  while (server.requests.length < 4) await Bun.sleep(1);
-  await broadcast.send("piece");
-  await broadcast.finish();
-  expect(await broadcast.exit()).toBe(0);
-  expect(parts).toEqual(["chunk", "piece"]);
-});
-
 test("a token and a place to fetch one from exclude each other", async () => {
   const flags = ["--token=abc", "--token-from=https://127.0.0.1:1"];
   expect(await run(["127.0.0.1:1", "broadcast", ...flags], fier)).toMatchObject({
     status: 2,
     stderr: "fstream: error: --token-from and --token exclude each other\n",
   });
-});
-
-test("with --retry a broadcast says how much it dropped while there was no server", async () => {
-  const before = standIn(() => undefined);
-  before.stop();
-  const broadcast = new Run([before.address, "broadcast", "--retry", "--bufsize=4"], fier);
-  await until("it says so", () => broadcast.stderr.includes("trying again"));
-  // More than a pipe holds: once all is written the greater part has been dropped.
-  await broadcast.send(Buffer.alloc(4 * 1024 * 1024));
-  await using _server = standIn(takeAll, { port: before.port });
-  await broadcast.finish("last");
-  const { status, stderr } = await broadcast.outcome();
-  expect(status).toBe(0);
-  expect(stderr).toMatch(
-    /^fstream: connection refused by .*\nfstream: warning: \d{6,} bytes were dropped: they came while there was no connection\n$/,
-  );
 });
