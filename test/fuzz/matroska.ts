@@ -130,14 +130,14 @@ export const matroska: Family = {
       tracks({
         is: "track",
         codec: pick(roll, ["V_VP9", "V_MPEG4/ISO/AVC", "V_MPEGH/ISO/HEVC"]),
-        setup: pick(roll, [4_000_000, 1_000_000, size(roll, 4_000_000)]),
+        setup: pick(roll, [1_000_000, 300_000, size(roll, 1_000_000)]),
       }),
       clusters(roll),
     ],
     "keyframes in the middle": (roll) => [
       head,
       segment,
-      tracks({ is: "track", codec: pick(roll, ["V_VP9", "V_MPEG4/ISO/AVC"]), setup: size(roll, 4_000_000) }),
+      tracks({ is: "track", codec: pick(roll, ["V_VP9", "V_MPEG4/ISO/AVC"]), setup: size(roll, 1_000_000) }),
       {
         is: "group",
         times: size(roll, 1000),
@@ -233,7 +233,7 @@ export const matroska: Family = {
     "sound alone": (roll) => [
       head,
       segment,
-      tracks({ is: "track", video: 0, setup: size(roll, 4_000_000) }),
+      tracks({ is: "track", video: 0, setup: size(roll, 1_000_000) }),
       { is: "el", id: ids.cluster, claimed: -1 },
       { is: "time" },
       { ...key, size: roll(3), times: 100_000 },
@@ -256,8 +256,8 @@ export const matroska: Family = {
     "information without end": (roll) => [
       head,
       segment,
-      { ...filler(ids.info, size(roll, 2_000_000)), times: 1 + roll(40) },
-      tracks({ is: "track" }, filler("536e", size(roll, 2_000_000))),
+      { ...filler(ids.info, size(roll, 500_000)), times: 1 + roll(40) },
+      tracks({ is: "track" }, filler("536e", size(roll, 500_000))),
       {
         is: "group",
         times: size(roll, 3000),

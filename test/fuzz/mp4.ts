@@ -171,7 +171,7 @@ export const mp4: Family = {
         is: "track",
         video: 0,
         codec: "mp4a",
-        of: [{ is: "esds", size: size(roll, 4_000_000) }],
+        of: [{ is: "esds", size: size(roll, 1_000_000) }],
       };
       return roll(2) === 0
         ? [ftyp, moov(track), fragments(roll, 10)]
@@ -181,8 +181,8 @@ export const mp4: Family = {
       const nested: Part = {
         is: "nest",
         type: pick(roll, ["trak", "mdia", "minf", "stbl", "moov"]),
-        depth: size(roll, 500_000),
-        of: [{ is: "box", type: "udta", of: [{ is: "fill", size: size(roll, 3_900_000), byte: 1 }] }],
+        depth: size(roll, 120_000),
+        of: [{ is: "box", type: "udta", of: [{ is: "fill", size: size(roll, 900_000), byte: 1 }] }],
       };
       return later(moov({ is: "track", samples: 1 }, nested), fragments(roll, 10));
     },
@@ -193,7 +193,7 @@ export const mp4: Family = {
           {
             is: "box",
             type: "udta",
-            of: [{ is: "fill", size: pick(roll, [4_100_000, 1_000_000, size(roll, 4_000_000)]) }],
+            of: [{ is: "fill", size: pick(roll, [1_100_000, 300_000, size(roll, 1_000_000)]) }],
           },
         ),
         fragments(roll),
