@@ -11,7 +11,7 @@ const moov = (...of: Part[]): Part => ({
   type: "moov",
   of: [...of, { is: "box", type: "mvex", of: [{ is: "trex", id: 1 }] }],
 });
-const filler: Part = { is: "fill", size: 3_900_000, byte: 1 };
+const filler: Part = { is: "fill", size: 900_000, byte: 1 };
 /** A stream that is known as MP4 by a small moov, and then begins anew with this one. */
 const again = (second: Part, ...rest: Part[]): Part[] => [
   ftyp,
@@ -55,12 +55,12 @@ export const attacks: Record<string, { container: string; parts: Part[] }> = {
       fragments(10),
     ),
   },
-  "a moov of 4 MB, and tiny fragments": {
+  "a moov of 1 MB, and tiny fragments": {
     container: "fmp4",
     parts: again(
       moov(
         { is: "track", codec: "vp09" },
-        { is: "box", type: "udta", of: [{ is: "fill", size: 4_000_000 }] },
+        { is: "box", type: "udta", of: [{ is: "fill", size: 1_000_000 }] },
       ),
       fragments(4000),
     ),
@@ -133,7 +133,7 @@ export const attacks: Record<string, { container: string; parts: Part[] }> = {
   },
   "large Tracks, and tiny clusters": {
     container: "matroska",
-    parts: matroska(4_000_000, {
+    parts: matroska(1_000_000, {
       is: "group",
       times: 3000,
       of: [{ is: "el", id: "1f43b675", of: [{ is: "time" }, { is: "block", size: 3 }] }],
@@ -141,7 +141,7 @@ export const attacks: Record<string, { container: string; parts: Part[] }> = {
   },
   "information that comes again and again, after large Tracks": {
     container: "matroska",
-    parts: matroska(4_000_000, {
+    parts: matroska(1_000_000, {
       is: "group",
       times: 3000,
       of: [

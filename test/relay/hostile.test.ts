@@ -67,7 +67,7 @@ describe.each(Object.keys(attacks))("%s", (name) => {
 
 describe("what is kept of a stream beside its ring", () => {
   test("is counted with the backlogs of all channels, and a stream for which there is no room is followed no longer", () => {
-    const stream = streamOf("a moov of 4 MB, and tiny fragments");
+    const stream = streamOf("a configuration of 1.5 MB, and thousands of keyframes");
     const rig = new Rig({ backlogBytes: options.backlogBytes, maxBacklogTotalBytes: 3 * mebibyte });
     const watcher = rig.watch({ waitMs: 1000 });
     const sender = rig.broadcast();
