@@ -1,4 +1,4 @@
-// A refusal in the log, in the same form for every way in.
+// A refusal in the log, in the same form over TCP and HTTP.
 
 import { networkOf } from "../auth/network.ts";
 import { type FstreamError, systemReason } from "../errors.ts";

@@ -108,7 +108,7 @@ function userOf(name: string, fields: Readonly<Record<string, unknown>>): UserFi
   const isList = Array.isArray(channels) && channels.every((one) => typeof one === "string" && one !== "");
   if (!isList || channels.length === 0)
     return {
-      problem: 'channels should be a list of names such as ["default", "cam*"], or left out for every one',
+      problem: 'channels should be a list of names such as ["default", "cam*"], or left out for all channels',
     };
   return { user: { name, secret, channels: channels as string[], enabled } };
 }

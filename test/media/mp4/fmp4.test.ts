@@ -374,16 +374,4 @@ describe("fragmented MP4", () => {
     expect(fmp4.sniff(Uint8Array.from([0, 0, 0, 28, 0x66, 0x74]))).toBe("more");
     expect(fmp4.sniff(Uint8Array.from([0, 0, 0, 28, 0x66, 0x75]))).toBe("no");
   });
-
-  test("gives a decoder a bridge to a keyframe that is no IDR, at the start and in mid-stream", async () => {
-    const { joins } = capture(fmp4, await fixture("fmp4-h264-open.mp4"));
-    expect(joins.length).toBe(6);
-    // the first is an IDR
-    const [idr, ...others] = joins.map(({ header }) => [header.start.length, header.resume.length]);
-    for (const [start, resume] of others) {
-      expect(start - idr[0]).toBeGreaterThan(40);
-      expect(start - idr[0]).toBeLessThan(2000);
-      expect(resume - idr[1]).toBe(start - idr[0]);
-    }
-  });
 });
