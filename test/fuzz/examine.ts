@@ -235,8 +235,8 @@ function sample(values: readonly number[]): number[] {
   return [values.reduce((most, value) => Math.max(most, value), 0)];
 }
 
-/** Runs of a case that is found too slow, the first included. */
-const maxRuns = 6;
+/** Runs of a case that is found too slow, the first included: by then its code is compiled. */
+const maxRuns = 20;
 /** What is so many times too much is no chance. */
 const doubtless = 20;
 /** All runs together take no longer, about. Milliseconds. */

@@ -138,7 +138,7 @@ function readOrderCycle(bits: Bits): boolean {
   bits.se();
   const cycle = bits.ue();
   // num_ref_frames_in_pic_order_cnt_cycle is at most 255 (7.4.2.1.1).
-  if (cycle > 255) bits.over = true;
+  if (cycle > 255) bits.fail();
   for (let index = 0; index < cycle && !bits.over; index++) bits.se();
   return deltas;
 }
@@ -214,7 +214,7 @@ function skipReferences(bits: Bits, type: number, pps: Pps, sps: Sps): boolean {
   if (sps.chroma !== 0) bits.ue();
   const references = lists === 2 ? first + second : first;
   if (references > 64) return false;
-  for (let index = 0; index < references; index++) {
+  for (let index = 0; index < references && !bits.over; index++) {
     if (bits.bit() === 1) skipNumbers(bits, 2);
     if (sps.chroma !== 0 && bits.bit() === 1) skipNumbers(bits, 4);
   }
@@ -235,7 +235,7 @@ function readMarking(bits: Bits): Marking[] | undefined {
   for (;;) {
     const operation = bits.ue();
     if (operation === 0 || operation > 6 || bits.over) return marking;
-    if (marking.length === maxMarkings) bits.over = true;
+    if (marking.length === maxMarkings) bits.fail();
     const pictures = operation === 1 || operation === 3 ? bits.ue() + 1 : 0;
     if (operation === 2 || operation === 3 || operation === 4 || operation === 6) bits.ue();
     marking.push({ operation, pictures });

@@ -24,6 +24,19 @@ function scanned(bytes: Uint8Array, wanted: number, size: () => number): string[
   return found;
 }
 
+/** `payload` as it stands in a NAL unit: with emulation prevention bytes (7.4.1). */
+function escaped(payload: ArrayLike<number>): Uint8Array {
+  const bytes: number[] = [];
+  for (const byte of Array.from(payload)) {
+    if (byte <= 3 && bytes.at(-1) === 0 && bytes.at(-2) === 0) bytes.push(3);
+    bytes.push(byte);
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** The bytes of a text of zeros and ones. */
+const ofBits = (text: string) => (text.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2));
+
 const whole = () => Number.POSITIVE_INFINITY;
 
 describe("the scanner", () => {
@@ -117,6 +130,37 @@ describe("bits", () => {
     expect([0, 1, 2, 3, 4].map(() => unsigned.ue())).toEqual([0, 1, 2, 3, 4]);
     const signed = new Bits(hex("a6 42 80"), 0, 3);
     expect([0, 1, 2, 3, 4].map(() => signed.se())).toEqual([0, 1, -1, 2, -2]);
+  });
+
+  test("are the same, in whatever portions they are read", () => {
+    const roll = random(7);
+    for (let round = 1; round <= 200; round++) {
+      // many zeros, and so many emulation prevention bytes
+      const payload = noise(30, round).map((byte) => (byte < 120 ? 0 : byte < 140 ? 3 : byte));
+      const text = [...payload].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+      const bytes = escaped(payload);
+      const bits = new Bits(bytes, 0, bytes.length);
+      for (let at = 0; at < text.length; ) {
+        const count = roll(33);
+        const wanted = text.slice(at, at + count).padEnd(count, "0");
+        expect(bits.u(count)).toBe(count === 0 ? 0 : Number.parseInt(wanted, 2));
+        at += count;
+        expect(bits.over).toBe(at > text.length);
+      }
+    }
+  });
+
+  test("are Exp-Golomb numbers with up to 32 zeros", () => {
+    for (let zeros = 0; zeros <= 32; zeros++) {
+      const bytes = escaped(ofBits(`${"0".repeat(zeros)}1${"1".repeat(zeros)}`.padEnd(80, "1")));
+      const bits = new Bits(bytes, 0, bytes.length);
+      expect(bits.ue()).toBe(2 ** (zeros + 1) - 2);
+      expect(bits.u(3)).toBe(7);
+      expect(bits.over).toBe(false);
+    }
+    const tooLong = new Bits(escaped([0, 0, 0, 0, 0x40, 0xff]), 0, 6);
+    expect(tooLong.ue()).toBe(0);
+    expect(tooLong.over).toBe(true);
   });
 
   test("end with zeros, and never without an end", () => {
