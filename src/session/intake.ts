@@ -9,6 +9,9 @@ import type { Clock, Timer } from "../relay/clock.ts";
 import type { Receive } from "../relay/ring.ts";
 import type { Connection } from "./connection.ts";
 
+/** What is read of a connection; of one whose bytes are not all of the stream, as many as are. */
+export type Source = Pick<Connection, "available" | "receive" | "pause" | "resume" | "reset">;
+
 /** So many bytes ready to be read are a flood. */
 export const floodBytes = 128 * 1024;
 /** A turn is at most so many reads, each of which ends with a segment of the ring at the latest. */
@@ -20,7 +23,7 @@ const mostReadBytes = 1024 * 1024;
 const leastReadBytes = 16 * 1024;
 
 export class Intake {
-  readonly #connection: Connection;
+  readonly #source: Source;
   readonly #clock: Clock;
   readonly #fill: (receive: Receive) => number;
   readonly #receive: Receive;
@@ -28,28 +31,37 @@ export class Intake {
   #readBytes = mostReadBytes;
 
   /** `fill` has `receive` write where the bytes are to be; gives how many they were, 0 if none are wanted. */
-  constructor(connection: Connection, clock: Clock, fill: (receive: Receive) => number) {
-    this.#connection = connection;
+  constructor(source: Source, clock: Clock, fill: (receive: Receive) => number) {
+    this.#source = source;
     this.#clock = clock;
     this.#fill = fill;
-    this.#receive = (into, offset, length) =>
-      connection.receive(into, offset, Math.min(length, this.#readBytes));
+    this.#receive = (into, offset, length) => source.receive(into, offset, Math.min(length, this.#readBytes));
   }
 
-  /** Much has come by an event: looks whether there is a flood behind it. */
+  /**
+   * An event brought `bytes` bytes, which `take` takes; false: no more are wanted. Where much has come there may be a flood
+   * behind it; if it took long, others have their turns before the next event.
+   */
+  event(bytes: number, take: () => boolean): void {
+    const startMs = this.#clock.nowMs();
+    if (!take()) return;
+    if (bytes >= floodBytes) this.look();
+    this.#rest(this.#clock.nowMs() - startMs);
+  }
+
+  /** Looks whether there is a flood. */
   look(): void {
-    if (this.#next !== undefined || this.#connection.available() < floodBytes) return;
-    this.#connection.pause();
+    if (this.#next !== undefined || this.#source.available() < floodBytes) return;
+    this.#source.pause();
     this.#soon();
   }
 
-  /** What came by an event took so long: if that was long, others have their turns before the next. */
-  rest(tookMs: number): void {
+  #rest(tookMs: number): void {
     if (this.#next !== undefined || tookMs < turnMs) return;
-    this.#connection.pause();
+    this.#source.pause();
     this.#next = this.#clock.after(0, () => {
       this.#next = undefined;
-      this.#connection.resume();
+      this.#source.resume();
     });
   }
 
@@ -58,7 +70,7 @@ export class Intake {
     if (this.#next === undefined) return;
     this.#next.cancel();
     this.#next = undefined;
-    this.#connection.resume();
+    this.#source.resume();
   }
 
   #soon(): void {
@@ -71,7 +83,7 @@ export class Intake {
     } catch (error) {
       // A bug costs the one connection, here as where events tell of its bytes.
       this.#next = undefined;
-      this.#connection.reset();
+      this.#source.reset();
       throw error;
     }
   }
@@ -80,7 +92,7 @@ export class Intake {
     const startMs = this.#clock.nowMs();
     let beforeMs = startMs;
     for (let reads = 0; reads < readsATurn && beforeMs - startMs < turnMs; reads++) {
-      if (this.#connection.available() < floodBytes || this.#fill(this.#receive) === 0) return this.stop();
+      if (this.#source.available() < floodBytes || this.#fill(this.#receive) === 0) return this.stop();
       // To fill can also be the end of it all.
       if (this.#next === undefined) return;
       const nowMs = this.#clock.nowMs();

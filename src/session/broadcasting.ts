@@ -1,0 +1,105 @@
+// A broadcast, as what feeds it sees it: a connection of the protocol, an HTTP request, or several of those one after the
+// other. It counts the bytes, keeps the log, and ends once; what comes after that is dropped. How its end is answered is up to its owner.
+
+import type { BroadcastPermit } from "../access/access.ts";
+import { channelLabel, FstreamError, reasonOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Broadcaster } from "../relay/broadcast.ts";
+import type { BroadcastHandle } from "../relay/relay.ts";
+import type { Receive } from "../relay/ring.ts";
+
+/** What a broadcaster asked for, as far as it matters once it has a permit. */
+export interface BroadcastingRequest {
+  readonly user: string;
+  readonly channel: string;
+  readonly channelPassword: string;
+  readonly bufsize: number;
+}
+
+export class Broadcasting implements Broadcaster {
+  readonly channelPassword: string;
+  readonly bufsize: number;
+  readonly #address: string;
+  readonly #log: Log;
+  readonly #user: string;
+  readonly #label: string;
+  #handle: BroadcastHandle | undefined;
+  #bytes = 0;
+  /** Called once if the relay ends it: `replaced`, `shutting_down`, silent too long, above its bit rate. */
+  whenDismissed: (error: FstreamError) => void;
+
+  /** `address`: the broadcaster's, for the log. */
+  constructor(
+    address: string,
+    log: Log,
+    request: BroadcastingRequest,
+    whenDismissed: (error: FstreamError) => void,
+  ) {
+    this.channelPassword = request.channelPassword;
+    this.bufsize = request.bufsize;
+    this.#address = address;
+    this.#log = log;
+    this.#user = request.user;
+    this.#label = channelLabel(request.user, request.channel);
+    this.whenDismissed = whenDismissed;
+  }
+
+  /** To be called once. Throws FstreamError if the channel can't be had. */
+  begin(permit: BroadcastPermit): void {
+    this.#handle = permit.begin(this);
+    this.#log.event(`begin ${this.#user}`, `${this.#label}: a broadcast from ${this.#address} begins`);
+  }
+
+  /** Whether it has begun and not ended. */
+  get isOn(): boolean {
+    return this.#handle !== undefined;
+  }
+
+  /** Bytes that were taken. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  append(bytes: Uint8Array): void {
+    if (bytes.length === 0 || this.#handle === undefined) return;
+    this.#bytes += bytes.length;
+    this.#handle.append(bytes);
+  }
+
+  /** Has `receive` write the next bytes to where they are to be; gives how many, 0 if it is over. */
+  fill(receive: Receive): number {
+    const bytes = this.#handle?.fill(receive) ?? 0;
+    this.#bytes += bytes;
+    return bytes;
+  }
+
+  /** All of it has come. */
+  end(): void {
+    const handle = this.#over(`the broadcast ends after ${this.#bytes} bytes`);
+    handle?.end({ type: "orderly" });
+  }
+
+  /** It broke off: its watchers are held for its return. */
+  abort(error: FstreamError): void {
+    const handle = this.#over(`the broadcast breaks off after ${this.#bytes} bytes: ${error.message}`);
+    handle?.end({ type: "aborted", error });
+  }
+
+  /** Its connection is gone; `error`: with a reset or a timeout. */
+  disconnected(error: Error | undefined): void {
+    const reason = error === undefined ? "the connection was reset" : reasonOf(error);
+    this.abort(new FstreamError("disconnected", reason));
+  }
+
+  dismissed(error: FstreamError): void {
+    this.#over(`the broadcast from ${this.#address} ends: ${error.message}`);
+    this.whenDismissed(error);
+  }
+
+  #over(how: string): BroadcastHandle | undefined {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    if (handle !== undefined) this.#log.event(`end ${this.#user}`, `${this.#label}: ${how}`);
+    return handle;
+  }
+}
