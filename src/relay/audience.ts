@@ -9,6 +9,7 @@
 import { FstreamError } from "../errors.ts";
 import { type Broadcast, type End, endedBeforeStart, isFarBehind, slow } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
+import { type Counters, type EndReason, reasonOfEnd } from "./counters.ts";
 import { type DeadlineOptions, Deadlines } from "./deadlines.ts";
 import { Flowing } from "./flowing.ts";
 import { tooFarBehind } from "./lag.ts";
@@ -39,6 +40,7 @@ export class Audience {
   readonly #events: AudienceEvents;
   readonly #placing: Placing;
   readonly #deadlines: Deadlines;
+  readonly #counters: Counters;
   readonly #watchers = new WatcherList();
   /** What watchers have yet to be sent that is not in the ring. */
   readonly buffers = new SharedBuffers();
@@ -50,13 +52,21 @@ export class Audience {
   skips = 0;
   bytesOut = 0;
 
-  constructor(options: DeadlineOptions, clock: Clock, stream: Stream, events: AudienceEvents) {
+  constructor(
+    options: DeadlineOptions,
+    clock: Clock,
+    stream: Stream,
+    counters: Counters,
+    events: AudienceEvents,
+  ) {
     this.#clock = clock;
+    this.#counters = counters;
     this.#stream = stream;
     this.#events = events;
     this.#placing = new Placing(stream, clock, {
       skipped: (bytes) => {
         this.skips++;
+        counters.skipped(bytes);
         events.skipped(bytes);
       },
       backlogShort: (neededBytes) => events.backlogShort(neededBytes),
@@ -79,14 +89,20 @@ export class Audience {
     return watcher;
   }
 
+  /** A watcher goes by itself. */
   leave(of: Pending | Flowing): void {
-    const { watcher } = of;
-    if (watcher.isGone) return;
-    watcher.retire();
+    if (!of.watcher.isGone) this.#remove(of, "left");
+  }
+
+  #remove(of: Pending | Flowing, reason: EndReason): void {
+    of.watcher.retire();
     const { position, prefix } = of instanceof Flowing ? this.#stop(of) : of;
     if (of instanceof Pending) this.#watchers.remove(of);
     prefix.release();
-    if (position !== undefined) position.broadcast.watchers--;
+    if (position !== undefined) {
+      position.broadcast.watchers--;
+      this.#counters.watcherEnds.add(reason);
+    }
     if (this.size === 0) this.#events.empty();
   }
 
@@ -108,7 +124,7 @@ export class Audience {
   end(of: Pending | Flowing, end: End): void {
     const { watcher, sentBytes } = of;
     if (watcher.isGone) return;
-    this.leave(of);
+    this.#remove(of, reasonOfEnd(end));
     try {
       watcher.outlet.finish(end, sentBytes > 0);
     } catch (error) {
@@ -229,6 +245,7 @@ export class Audience {
       this.end(pending, start);
       return undefined;
     }
+    if (pending.position === undefined) this.#counters.joins++;
     const flowing = new Flowing(this, pending.watcher, start);
     this.#watchers.remove(pending);
     this.#watchers.add(flowing);
@@ -244,6 +261,12 @@ export class Audience {
       const flowing = list[i];
       if (flowing !== undefined && !flowing.isBlocked && !this.#behind.has(flowing)) this.send(flowing);
     }
+  }
+
+  /** Reports for each watcher that flows how far it is behind, in the stream's time. Milliseconds. */
+  observeLags(observe: (ms: number) => void): void {
+    const { timeline, head } = this.#stream;
+    for (const { cursor } of this.#watchers.flowing) observe(cursor >= head ? 0 : timeline.lagAt(cursor));
   }
 
   /** A segment is about to leave the ring. Gives how many watchers need it to be kept. */

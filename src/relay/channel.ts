@@ -15,6 +15,7 @@ import { type Broadcast, type Broadcaster, type End, slow } from "./broadcast.ts
 import type { ChannelState } from "./channelstate.ts";
 import { ChunkCutPoints } from "./chunkcutpoints.ts";
 import type { Clock } from "./clock.ts";
+import { type Beginning, type Counters, reasonOfEnd } from "./counters.ts";
 import type { WorkTimes } from "./cputime.ts";
 import type { CutPoints } from "./cutpoints.ts";
 import type { DeadlineOptions } from "./deadlines.ts";
@@ -60,11 +61,20 @@ export interface ChannelParts {
   readonly clock: Clock;
   readonly budget: Budget;
   readonly events: ChannelEvents;
+  readonly counters: Counters;
   /** What each user's streams have cost. */
   readonly workTimes: WorkTimes;
   /** Compares channel passwords, in constant time. */
   readonly samePassword: (a: string, b: string) => boolean;
 }
+
+/** What a broadcast is, by the state in which it finds its channel. */
+const beginnings: Readonly<Record<ChannelState["type"], Beginning>> = {
+  awaited: "new",
+  ended: "new",
+  held: "return",
+  live: "takeover",
+};
 
 export class Channel {
   readonly user: string;
@@ -76,13 +86,14 @@ export class Channel {
   readonly #ingest: Ingest;
   readonly #footprint: Footprint;
   #reportedShort = false;
+  #sinceMs = 0;
 
   constructor(user: string, name: string, parts: ChannelParts) {
     this.user = user;
     this.name = name;
     this.#parts = parts;
-    const { options, clock, events } = parts;
-    this.#audience = new Audience(options, clock, this.#stream, {
+    const { options, clock, events, counters } = parts;
+    this.#audience = new Audience(options, clock, this.#stream, counters, {
       skipped: (bytes) => events.skipped(this, bytes),
       backlogShort: (neededBytes) => this.#backlogShort(neededBytes),
       empty: () => this.#emptied(),
@@ -124,6 +135,16 @@ export class Channel {
 
   get bytesOut(): number {
     return this.#audience.bytesOut;
+  }
+
+  /** When the broadcast that is on, or was on last, began: milliseconds since 1970-01-01 UTC; 0 before the first. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  /** Reports for each watcher that is sent something how far it is behind, in the stream's time. Milliseconds. */
+  observeLags(observe: (ms: number) => void): void {
+    this.#audience.observeLags(observe);
   }
 
   /** What is known of the stream; undefined before the first broadcast. */
@@ -174,17 +195,20 @@ export class Channel {
    * broadcast's. Throws FstreamError `limit` if there is no memory for the channel.
    */
   begin(broadcaster: Broadcaster): Broadcast {
-    const { clock, budget, options } = this.#parts;
+    const { clock, budget, options, counters } = this.#parts;
     const evicting = (segment: number) => this.#audience.evicting(segment);
     const ring = this.#stream.open({ backlogBytes: options.backlogBytes, budget, evicting });
     const before = this.#stream.state;
     if (before.type === "live") this.#finishDetection(before.broadcast);
     this.#reportedShort = false;
+    this.#sinceMs = clock.wallMs();
     this.#ingest.begin();
+    counters.broadcasts.add(beginnings[before.type]);
     const cutPoints = this.#cutPoints(broadcaster, ring.head);
     const broadcast = this.#stream.begin(broadcaster, cutPoints, clock.nowMs());
     if (before.type === "live") {
       const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
+      this.#over({ type: "aborted", error });
       this.#guard(() => before.broadcast.broadcaster.dismissed(error));
     }
     this.#audience.begin(broadcast, (watcher) => this.#admits(broadcaster, watcher.options.password));
@@ -225,6 +249,7 @@ export class Channel {
    */
   end(broadcast: Broadcast, end: End): void {
     if (!this.#stream.isLive(broadcast)) return;
+    this.#over(end);
     this.#finishDetection(broadcast);
     const { holdMs, holdEndedMs } = this.#parts.options;
     const forMs = end.type === "orderly" ? holdEndedMs : holdMs;
@@ -234,6 +259,22 @@ export class Channel {
     }
     this.#stream.hold(broadcast, this.#parts.clock.nowMs() + forMs, end);
     this.#audience.broadcasterGone();
+  }
+
+  /** Ends the broadcast that is on or held, for all and at once. A broadcaster is dismissed with `error`; watchers end in order. */
+  finish(error: FstreamError): void {
+    const { state } = this.#stream;
+    if (state.type === "held") this.#close(state.end);
+    if (state.type !== "live") return;
+    this.#over({ type: "aborted", error });
+    this.#finishDetection(state.broadcast);
+    this.#guard(() => state.broadcast.broadcaster.dismissed(error));
+    this.#close({ type: "orderly" });
+  }
+
+  /** Counts the broadcast that is on as over. */
+  #over(end: End): void {
+    this.#parts.counters.broadcastEnds.add(reasonOfEnd(end));
   }
 
   /** `broadcast` is over, and so is what was unclear about it: pending watchers may have a place. */
@@ -280,6 +321,7 @@ export class Channel {
     const { state } = this.#stream;
     if (state.type === "ended") return;
     if (state.type === "live") {
+      this.#over({ type: "aborted", error });
       this.#finishDetection(state.broadcast);
       this.#guard(() => state.broadcast.broadcaster.dismissed(error));
     }
@@ -289,8 +331,11 @@ export class Channel {
   /** After a bug in the channel itself: ends it for all, without another step that may fail. */
   abort(error: FstreamError): void {
     const { state } = this.#stream;
-    if (state.type === "live") this.#guard(() => state.broadcast.broadcaster.dismissed(error));
     const end: End = { type: "aborted", error };
+    if (state.type === "live") {
+      this.#over(end);
+      this.#guard(() => state.broadcast.broadcaster.dismissed(error));
+    }
     this.#stream.end(end);
     this.#fanOut.stop();
     this.#audience.endAll(end);

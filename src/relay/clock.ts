@@ -5,6 +5,8 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds of processor time that this thread has had, with fractions; time as it passes where that is not known. */
   workMs(): number;
+  /** Milliseconds since 1970-01-01 UTC, for people to read: this time may be set back. */
+  wallMs(): number;
   /** Calls `call` once, after at least `ms` milliseconds; with 0 as soon as what waits on sockets had its turn. */
   after(ms: number, call: () => void): Timer;
 }

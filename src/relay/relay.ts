@@ -5,6 +5,7 @@ import { FstreamError, named } from "../errors.ts";
 import type { Broadcast, Broadcaster, End } from "./broadcast.ts";
 import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
 import type { Clock } from "./clock.ts";
+import { Counters } from "./counters.ts";
 import { WorkTimes } from "./cputime.ts";
 import { Budget } from "./memorybudget.ts";
 import { type Receive, segmentSize } from "./ring.ts";
@@ -34,6 +35,7 @@ export interface BroadcastHandle {
 const sweepMs = 250;
 
 export class Relay {
+  readonly counters = new Counters();
   readonly #options: RelayOptions;
   readonly #clock: Clock;
   readonly #parts;
@@ -54,15 +56,35 @@ export class Relay {
     this.#options = options;
     this.#clock = clock;
     const budget = new Budget(options.maxBacklogTotalBytes);
-    this.#events = events;
+    const { counters } = this;
+    this.#events = {
+      ...events,
+      closed: (channel) => {
+        counters.gone(channel);
+        events.closed(channel);
+      },
+    };
     const closed = (channel: Channel) => this.#closed(channel);
     const workTimes = new WorkTimes(clock);
-    this.#parts = { options, clock, budget, samePassword, workTimes, events: { ...events, closed } };
+    this.#parts = {
+      options,
+      clock,
+      budget,
+      samePassword,
+      workTimes,
+      counters,
+      events: { ...events, closed },
+    };
   }
 
   /** Every channel that is live, held or awaited. */
   get channels(): Iterable<Channel> {
     return this.#channels.values();
+  }
+
+  /** Channels that are over, and still have watchers that are owed bytes. */
+  get draining(): Iterable<Channel> {
+    return this.#draining;
   }
 
   /** A channel that is live, held or awaited. */
@@ -117,13 +139,20 @@ export class Relay {
     const found = this.find(user, name);
     const live = found !== undefined && found.state !== "awaited";
     if (!live && options.waitMs === 0) {
-      throw new FstreamError("not_live", `${named(user)} is not broadcasting on channel ${named(name)}`);
+      throw notLive(user, name);
     }
     const { maxWatchersPerChannel } = this.#options;
     if (maxWatchersPerChannel > 0 && (found?.watchers ?? 0) >= maxWatchersPerChannel) {
       throw new FstreamError("limit", "this channel has as many watchers as it may have");
     }
     return (found ?? this.#open(user, name)).watch(outlet, options);
+  }
+
+  /** Ends the broadcast of a channel that is live or held: see `Channel.finish`. Throws `not_live` for any other. */
+  finish(user: string, name: string, error: FstreamError): void {
+    const channel = this.find(user, name);
+    if (channel === undefined || channel.state === "awaited") throw notLive(user, name);
+    this.#for(channel, () => channel.finish(error));
   }
 
   /** Ends everything: broadcasters are dismissed, watchers get what they are owed. */
@@ -214,6 +243,10 @@ export class Relay {
   #refuseIfStopped(): void {
     if (this.#stopped) throw new FstreamError("shutting_down", "the server is shutting down");
   }
+}
+
+function notLive(user: string, name: string): FstreamError {
+  return new FstreamError("not_live", `${named(user)} is not broadcasting on channel ${named(name)}`);
 }
 
 /** Names have no control characters in them. */

@@ -36,6 +36,15 @@ export class Timeline {
     return this.#marks.lastWhere((mark) => mark.ms <= ms)?.offset ?? 0;
   }
 
+  /**
+   * How far one that has got all bytes before `offset`, and no more, is behind the newest byte: the time between the byte at
+   * `offset` and that one. Milliseconds; up to `stepMs` too few.
+   */
+  lagAt(offset: number): number {
+    const mark = this.#marks.atOrAfter(offset + 1);
+    return mark === undefined ? 0 : this.#newestMs - mark.ms;
+  }
+
   /** How long before the newest byte the byte at `offset` came, milliseconds. */
   ageOf(offset: number): number {
     const mark = this.#marks.atOrBefore(offset) ?? this.#marks.oldest;

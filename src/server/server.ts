@@ -52,6 +52,7 @@ function systemClock(log: Log): Clock {
   return {
     nowMs: () => performance.now(),
     workMs: () => threadMs() ?? performance.now(),
+    wallMs: () => Date.now(),
     after: (ms, call) => {
       if (ms === 0) {
         const soon = setImmediate(guarded(call));

@@ -20,6 +20,11 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
+  /** On the first of January 2026, as many milliseconds as `nowMs` after midnight. */
+  wallMs(): number {
+    return Date.UTC(2026, 0, 1) + this.#nowMs;
+  }
+
   after(ms: number, call: () => void): Timer {
     const entry = { atMs: this.#nowMs + ms, call };
     this.#timers.push(entry);

@@ -36,6 +36,20 @@ describe("a timeline", () => {
     expect(timeline.ageOf(1000)).toBe(4000);
   });
 
+  test("knows how far behind one is that has got so many bytes, also where bytes come rarely", () => {
+    const timeline = steady();
+    expect(timeline.lagAt(5000)).toBe(0);
+    expect(timeline.lagAt(4999)).toBe(0);
+    expect(timeline.lagAt(4900)).toBe(0);
+    expect(timeline.lagAt(4899)).toBe(100);
+    expect(timeline.lagAt(1000)).toBe(3900);
+    timeline.note(5100, 66_000);
+    expect(timeline.lagAt(5000)).toBe(0);
+    expect(timeline.lagAt(4999)).toBe(60_000);
+    timeline.forget(2500);
+    expect(timeline.lagAt(0)).toBe(66_000 - 3500);
+  });
+
   test("remembers a byte each moment to some 50 ms", () => {
     const timeline = new Timeline();
     for (let ms = 0; ms <= 10_000; ms++) timeline.note(ms * 10, ms);
