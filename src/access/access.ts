@@ -4,10 +4,12 @@
 //   token:      room -> login ------------------------------------> token
 //   broadcast:  room -> login, or token -> channel -> permit -----> relay
 //   watch:      room -> channel password -> permit -> place ------> relay
+//   admin:      admin token
 //
 // A token that was presented is used up, whatever becomes of the request: it may have been seen on its way. Whatever is
 // refused is an FstreamError; the relay has limits of its own (channels, watchers, memory), and refuses in the same way.
 
+import type { AdminToken } from "../auth/admintoken.ts";
 import { type Authenticator, type Grant, mayBroadcast } from "../auth/authenticator.ts";
 import { userNameProblem } from "../auth/name.ts";
 import type { Throttle } from "../auth/throttle.ts";
@@ -16,6 +18,7 @@ import { FstreamError, named } from "../errors.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
 import type { BroadcastHandle, Relay } from "../relay/relay.ts";
 import type { SlowPolicy } from "../relay/watcher.ts";
+import { AccessCounters, counted } from "./counters.ts";
 import type { ConnectionLimits, Purpose } from "./limits.ts";
 import type { WaitingPlaces } from "./waitingplaces.ts";
 import { type WatchAsked, WatchPermit } from "./watchpermit.ts";
@@ -67,9 +70,12 @@ export interface AccessServices {
   readonly guesses: Throttle;
   /** For watchers that wait for a channel. */
   readonly places: WaitingPlaces;
+  /** Undefined: there is none. */
+  readonly adminToken?: Pick<AdminToken, "matches"> | undefined;
 }
 
 export class Access {
+  readonly counters = new AccessCounters();
   readonly #services: AccessServices;
   readonly #options: AccessOptions;
   #stopping = false;
@@ -113,10 +119,20 @@ export class Access {
     });
   }
 
+  /** Whether `token` is the operator's: resolves, or rejects with FstreamError. It is for TLS alone. */
+  async admin(peer: Peer, token: string): Promise<void> {
+    const { adminToken, guesses } = this.#services;
+    if (adminToken === undefined) throw new FstreamError("unauthorized", "no admin token is set here");
+    if (!peer.secure) throw new FstreamError("forbidden", "the admin token is taken over HTTPS only");
+    await guesses.run(peer.address, "the admin token", async () => {
+      if (!(await adminToken.matches(token))) throw new FstreamError("unauthorized", "wrong admin token");
+    });
+  }
+
   /** Uses up a token that was presented with a request which is refused anyway. */
   async spend(user: string, token: string): Promise<void> {
     try {
-      await this.#services.tokens.redeem(user, token);
+      await this.#redeem(user, token);
     } catch (error) {
       // It was none: the refusal that is on its way says enough.
       if (!(error instanceof FstreamError)) throw error;
@@ -125,7 +141,13 @@ export class Access {
 
   async #issue(peer: Peer, user: string, password: string): ReturnType<Tokens["issue"]> {
     this.#refuseIfFull("token", peer);
-    return this.#services.tokens.issue(await this.#logIn(peer, user, password));
+    const token = await this.#services.tokens.issue(await this.#logIn(peer, user, password));
+    this.counters.tokensIssued++;
+    return token;
+  }
+
+  #redeem(user: string, token: string): Promise<Grant> {
+    return counted(this.counters.tokenUses, () => this.#services.tokens.redeem(user, token));
   }
 
   async #permitBroadcast(peer: Peer, asked: BroadcastAsked): Promise<BroadcastPermit> {
@@ -137,7 +159,7 @@ export class Access {
   }
 
   async #grantOf(peer: Peer, { user, token, userPassword, bufsize }: BroadcastAsked): Promise<Grant> {
-    const spent = token === undefined ? undefined : await this.#services.tokens.redeem(user, token);
+    const spent = token === undefined ? undefined : await this.#redeem(user, token);
     this.#refuseIfFull("broadcast", peer);
     this.#refuseLargeChunks(bufsize);
     return spent ?? this.#logIn(peer, user, userPassword);
@@ -148,7 +170,8 @@ export class Access {
       throw new FstreamError("unauthorized", "this server takes no passwords on a plain connection");
     }
     if (password === "") throw new FstreamError("unauthorized", "neither user_password nor token was given");
-    return this.#services.authenticator.authenticate({ user, password, address: peer.address });
+    const login = { user, password, address: peer.address };
+    return counted(this.counters.logins, () => this.#services.authenticator.authenticate(login));
   }
 
   #refuseIfFull(purpose: Purpose, { address, proxy }: Peer): void {

@@ -26,6 +26,9 @@ export class ConnectionLimits {
   readonly #options: ConnectionLimitsOptions;
   readonly #byNetwork = new Map<string, number>();
   #count = 0;
+  /** Connections that there was room for since the server began, and those that there was none for. */
+  entered = 0;
+  dropped = 0;
 
   constructor(options: ConnectionLimitsOptions) {
     this.#options = options;
@@ -35,8 +38,20 @@ export class ConnectionLimits {
     return this.#count;
   }
 
+  /** How many there may be. */
+  get most(): number {
+    return this.#options.maxConnections;
+  }
+
   /** A connection comes. False: there is not even room to refuse it; it does not count then. */
   enter(address: string): boolean {
+    const entered = this.#enter(address);
+    if (entered) this.entered++;
+    else this.dropped++;
+    return entered;
+  }
+
+  #enter(address: string): boolean {
     if (this.#count >= this.#options.maxConnections + refusalPlaces) return false;
     const networks = networksOf(address);
     if (this.#exceeds(networks, address, refusalPlaces - 1)) return false;

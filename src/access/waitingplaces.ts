@@ -46,6 +46,11 @@ export class WaitingPlaces {
     return this.#taken;
   }
 
+  /** How many there are. */
+  get most(): number {
+    return this.#options.maxWaiting;
+  }
+
   /** Takes a place. Throws FstreamError `limit` if there is none; calls `dropped` if it is given to another later. */
   take(address: string, dropped: (error: FstreamError) => void): Place {
     const { maxWaiting, exempt } = this.#options;

@@ -1,6 +1,7 @@
 // `fstream check`: reads everything that the server reads when it starts, and reports all that is wrong with it
 // at once, where the server would stop at the first.
 
+import { AdminToken } from "../auth/admintoken.ts";
 import { type Folder, readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import { readKeyPair } from "../keypair.ts";
@@ -32,9 +33,15 @@ async function run({ flags, operands, environment, cwd, terminal }: Invocation):
     return { users: [], problems: [], exposed: [] };
   });
   errors.push(...folder.problems.map((problem) => new FstreamError("failed", problem)));
+  const adminToken = await examineAdminToken(settings);
+  if (adminToken.error !== undefined) errors.push(adminToken.error);
   for (const error of errors) terminal.error(error);
   for (const path of folder.exposed)
     terminal.say(`warning: ${path}: others on this machine can read its plain password: chmod o= ${path}`);
+  if (adminToken.isExposed)
+    terminal.say(
+      `warning: others on this machine can read the admin token: chmod o= ${settings.server.adminTokenFile}`,
+    );
   if (errors.length > 0) return 1;
 
   const { length } = folder.users;
@@ -42,6 +49,23 @@ async function run({ flags, operands, environment, cwd, terminal }: Invocation):
   if (!folder.users.some((user) => user.enabled))
     terminal.hint("there is no user to broadcast yet: `fstream user add NAME`");
   return 0;
+}
+
+/** What is wrong with the admin token's file, and whether others can read it. */
+async function examineAdminToken({ server: { adminTokenFile } }: Settings): Promise<{
+  readonly error?: FstreamError;
+  readonly isExposed: boolean;
+}> {
+  if (adminTokenFile === undefined) return { isExposed: false };
+  const token = new AdminToken(adminTokenFile);
+  const isExposed = await token.isExposed();
+  try {
+    await token.read();
+    return { isExposed };
+  } catch (error) {
+    if (!(error instanceof FstreamError)) throw error;
+    return { error, isExposed };
+  }
 }
 
 /** What is wrong with the files that the settings name. */

@@ -97,6 +97,11 @@ export class Relay {
     return this.#parts.budget.usedBytes;
   }
 
+  /** The most that they may be. */
+  get maxBacklogBytes(): number {
+    return this.#options.maxBacklogTotalBytes;
+  }
+
   /**
    * Begins a broadcast. Throws `limit` for a channel too many or no memory, `busy` if the channel is taken and
    * may not be taken over, `shutting_down`.

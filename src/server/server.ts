@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { Access } from "../access/access.ts";
 import { ConnectionLimits, refusalPlaces } from "../access/limits.ts";
 import { WaitingPlaces } from "../access/waitingplaces.ts";
+import { AdminToken } from "../auth/admintoken.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { networkOf } from "../auth/network.ts";
 import { constantTimeEquals } from "../auth/password.ts";
@@ -118,6 +119,9 @@ export async function startServer(
     },
     clock,
   );
+  const adminToken = server.adminTokenFile === undefined ? undefined : new AdminToken(server.adminTokenFile);
+  // One that can't be used is found when the server starts, not when it is needed.
+  await adminToken?.read();
   const access = new Access(
     {
       relay,
@@ -126,6 +130,7 @@ export async function startServer(
       limits,
       guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
       places: new WaitingPlaces({ ...server, exempt }),
+      adminToken,
     },
     fstream,
   );

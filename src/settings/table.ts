@@ -123,6 +123,13 @@ export const table = {
       "bytes of a request's text",
       "memory that a peer can take before anything is known of it",
     ),
+    adminTokenFile: setting(
+      "admin_token_file",
+      optionalPath(),
+      "",
+      "file with a token that opens /metrics, and all of /api, to others than this machine; empty: to none",
+      "they show what is not public, and end broadcasts",
+    ),
     logLevel: setting(
       "log_level",
       oneOf(["debug", "info", "warn", "error"]),

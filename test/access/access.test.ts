@@ -1,9 +1,13 @@
 // What a peer may do is decided in one place, whichever way it comes in.
 
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Access, type AccessOptions, type Peer } from "../../src/access/access.ts";
 import { ConnectionLimits, type Purpose } from "../../src/access/limits.ts";
 import { WaitingPlaces } from "../../src/access/waitingplaces.ts";
+import { AdminToken } from "../../src/auth/admintoken.ts";
 import type { Login } from "../../src/auth/authenticator.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
 import { Tokens } from "../../src/auth/tokens.ts";
@@ -12,11 +16,12 @@ import { Rig } from "../relay/rig.ts";
 
 const far: Peer = { address: "192.0.2.1", secure: true };
 
-function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]) {
+function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[], adminTokenFile?: string) {
   const rig = new Rig();
   const limits = new ConnectionLimits({ maxConnections: 100, maxConnectionsPerIp: 2, exempt: () => false });
   const admitted: string[] = [];
   const logins: Login[] = [];
+  const slept: number[] = [];
   const nowMs = () => rig.clock.nowMs();
   const access = new Access(
     {
@@ -35,12 +40,13 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
           limits.admit(purpose, address);
         },
       },
-      guesses: new Throttle({ nowMs, sleep: () => Promise.resolve() }),
+      guesses: new Throttle({ nowMs, sleep: (ms) => Promise.resolve(void slept.push(ms)) }),
       places: new WaitingPlaces({ maxWaiting: 10, exempt: () => false }),
+      adminToken: adminTokenFile === undefined ? undefined : new AdminToken(adminTokenFile),
     },
     { plainPasswords: true, backlogBytes: 1000, slowWatcher: "skip", maxWaitMs: 1000, ...changes },
   );
-  return { access, rig, limits, admitted, logins };
+  return { access, rig, limits, admitted, logins, slept };
 }
 
 const broadcast = { user: "fier", channel: "default", bufsize: 0, token: undefined, userPassword: "123" };
@@ -124,5 +130,71 @@ describe("a peer", () => {
     expect(await refusal(() => access.token(far, "fier", "123"))).toBe("shutting_down");
     expect(await refusal(() => access.broadcast(far, broadcast))).toBe("shutting_down");
     expect(await refusal(() => access.watch(far, watch))).toBe("shutting_down");
+  });
+});
+
+describe("the operator", () => {
+  const token = "0123456789abcdef";
+  let folder: string;
+  let file: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "fstream-admin-"));
+    file = join(folder, "token");
+    await Bun.write(file, `${token}\n`);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test("is known by the admin token, and by no other", async () => {
+    const { access } = gate({}, undefined, file);
+    expect(await refusal(() => access.admin(far, token))).toBe("");
+    for (const wrong of ["", `${token}\n`, token.slice(1), token.toUpperCase()])
+      expect({ wrong, code: await refusal(() => access.admin(far, wrong)) }).toEqual({
+        wrong,
+        code: "unauthorized",
+      });
+  });
+
+  test("is nobody where there is no admin token", async () => {
+    const { access } = gate();
+    expect(await refusal(() => access.admin(far, ""))).toBe("unauthorized");
+  });
+
+  test("does not send the token over a plain connection", async () => {
+    const { access } = gate({}, undefined, file);
+    expect(await refusal(() => access.admin({ ...far, secure: false }, token))).toBe("forbidden");
+  });
+
+  test("is guessed at only as fast as passwords are, from one address", async () => {
+    const { access, slept } = gate({}, undefined, file);
+    for (let i = 0; i < 11; i++) await refusal(() => access.admin(far, "wrong"));
+    expect(slept).toEqual([]);
+    await refusal(() => access.admin(far, token));
+    expect(slept).toEqual([250]);
+    await refusal(() => access.admin({ ...far, address: "192.0.2.99" }, token));
+    expect(slept).toEqual([250]);
+  });
+});
+
+describe("what came of it", () => {
+  test("is counted for logins and tokens", async () => {
+    const { access } = gate();
+    await refusal(() => access.token(far, "fier", "wrong"));
+    await refusal(() => access.token(far, "fier", "")); // no login: there is nothing to look at
+    const { token } = await access.token(far, "fier", "123");
+    await access.broadcast(far, { ...broadcast, token });
+    await refusal(() => access.broadcast(far, { ...broadcast, token }));
+    await access.spend("fier", "another");
+    const { logins, tokenUses, tokensIssued } = access.counters;
+    expect(logins.entries).toEqual([
+      ["accepted", 1],
+      ["unauthorized", 1],
+      ["busy", 0],
+      ["limit", 0],
+    ]);
+    expect(tokenUses.entries).toEqual([
+      ["accepted", 1],
+      ["unauthorized", 2],
+    ]);
+    expect(tokensIssued).toBe(1);
   });
 });

@@ -1,7 +1,7 @@
 // Room for connections: places for broadcasters and tokens are kept, an address has its share, and few more are let in to be refused.
 
 import { describe, expect, test } from "bun:test";
-import { ConnectionLimits } from "../../src/access/limits.ts";
+import { ConnectionLimits, refusalPlaces } from "../../src/access/limits.ts";
 import { FstreamError } from "../../src/errors.ts";
 
 /** Lets `count` connections in from an address, and says whether all of them got in. */
@@ -132,4 +132,17 @@ describe("the limit for each address", () => {
     enter(limits, "127.0.0.1", 101);
     expect(refusal(limits, "broadcast", "127.0.0.1")).toBe(full);
   });
+});
+
+test("connections are counted, those that there is no room for too", () => {
+  const limits = new ConnectionLimits({ maxConnections: 1, maxConnectionsPerIp: 1, exempt: () => true });
+  expect(enter(limits, "192.0.2.1", 1 + refusalPlaces)).toBe(true);
+  expect(enter(limits, "192.0.2.1", 2)).toBe(false);
+  limits.leave("192.0.2.1");
+  expect([limits.most, limits.connections, limits.entered, limits.dropped]).toEqual([
+    1,
+    refusalPlaces,
+    1 + refusalPlaces,
+    2,
+  ]);
 });

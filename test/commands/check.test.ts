@@ -118,3 +118,24 @@ test("a certificate that has expired is reported", async () => {
 test("an operand is a usage error", async () => {
   expect((await run(cwd, ["check", "fstream.toml"])).status).toBe(2);
 });
+
+test("an admin token that can't be used is an error, and one that others can read a warning", async () => {
+  await put("users/fier.toml", 'password = "x"');
+  await put("fstream.toml", '[server]\nadmin_token_file = "token"\n');
+  const missing = await run(cwd, ["check"]);
+  expect(missing.status).toBe(1);
+  expect(missing.stderr).toContain(
+    `admin_token_file: ${join(cwd, "token")} can't be read: there is no such file`,
+  );
+  await put("token", "short");
+  expect((await run(cwd, ["check"])).stderr).toContain("at least 16 visible ASCII characters");
+  await put("token", "0123456789abcdef\n");
+  expect((await run(cwd, ["check"])).stderr).toBe("fstream: settings and 1 user are fine\n");
+  if (process.platform === "win32") return;
+  await put("token", "0123456789abcdef\n", 0o644);
+  const { status, stderr } = await run(cwd, ["check"]);
+  expect(status).toBe(0);
+  expect(stderr).toContain(
+    `others on this machine can read the admin token: chmod o= ${join(cwd, "token")}\n`,
+  );
+});

@@ -1,0 +1,25 @@
+// What has been asked for and what came of it, since the server began, for whoever watches over it.
+
+import { asFstreamError, type Code } from "../errors.ts";
+import { Tally } from "../relay/tally.ts";
+
+export type Outcome = "accepted" | Code;
+
+export class AccessCounters {
+  /** By what came of them. A login is a password that was looked at, or waited in vain to be. */
+  readonly logins = new Tally<Outcome>(["accepted", "unauthorized", "busy", "limit"]);
+  readonly tokenUses = new Tally<Outcome>(["accepted", "unauthorized"]);
+  tokensIssued = 0;
+}
+
+/** What `work` gives; how it ends is counted. */
+export async function counted<T>(tally: Tally<Outcome>, work: () => Promise<T>): Promise<T> {
+  try {
+    const value = await work();
+    tally.add("accepted");
+    return value;
+  } catch (error) {
+    tally.add(asFstreamError(error).code);
+    throw error;
+  }
+}
