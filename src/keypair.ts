@@ -1,6 +1,7 @@
 // A certificate with its key, as two PEM files: what the TLS listeners show, and what `fstream check` looks at.
 
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import { FstreamError } from "./errors.ts";
 import { readRegularFile } from "./file.ts";
 
@@ -14,8 +15,8 @@ export interface KeyPair {
   readonly key: string;
   /** SHA-256 of the leaf certificate's DER, hex with colons. */
   readonly fingerprint: string;
-  /** When the leaf certificate ends, as it says itself, and in milliseconds since 1970. */
-  readonly validTo: string;
+  /** From when and until when the leaf certificate is valid, milliseconds since 1970. */
+  readonly validFromMs: number;
   readonly validToMs: number;
 }
 
@@ -40,13 +41,32 @@ export async function readKeyPair(certFile: string, keyFile: string): Promise<Ke
   const key = await take(keyFile, "tls_key", "key", (pem) => createPrivateKey(pem));
   if (cert === undefined || key === undefined) return { problems };
   if (!cert.parsed.checkPrivateKey(key.parsed)) return { problems: ["tls_key is not the key of tls_cert"] };
-  return { pair: keyPairOf(cert.pem, key.pem) };
+  try {
+    return { pair: keyPairOf(cert.pem, key.pem) };
+  } catch (error) {
+    // The chain behind the certificate, most likely: one that is cut off, or was edited.
+    return { problems: [`tls_cert: ${certFile} can't be used for TLS: ${(error as Error).message}`] };
+  }
 }
 
-/** The pair of a certificate and the key that belongs to it, both PEM. Throws what node:crypto throws. */
+/** The pair of a certificate and its key, both PEM, that TLS can use. Throws what node:crypto and node:tls throw if it can't. */
 export function keyPairOf(cert: string, key: string): KeyPair {
   const leaf = new X509Certificate(cert);
+  createSecureContext({ cert, key });
   const digest = createHash("sha256").update(leaf.raw).digest("hex").toUpperCase();
   const fingerprint = (digest.match(/../g) ?? []).join(":");
-  return { cert, key, fingerprint, validTo: leaf.validTo, validToMs: Date.parse(leaf.validTo) };
+  const validFromMs = Date.parse(leaf.validFrom);
+  return { cert, key, fingerprint, validFromMs, validToMs: Date.parse(leaf.validTo) };
+}
+
+/** Why clients will not accept the pair at `nowMs` (since 1970); undefined if they may. */
+export function validityProblem({ validFromMs, validToMs }: KeyPair, nowMs: number): string | undefined {
+  if (nowMs > validToMs) return `it has expired: it was valid until ${dateOf(validToMs)}`;
+  if (nowMs < validFromMs) return `it is not valid yet: it will be from ${dateOf(validFromMs)} on`;
+  return undefined;
+}
+
+/** A time as messages have it: to the second, in UTC. */
+export function dateOf(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }

@@ -1,5 +1,5 @@
 // Certificates for tests, made anew for each run: self-signed for loopback and for another name, one that has
-// expired, and one issued by an unknown authority.
+// expired, one that will be valid in a day, and one issued by an unknown authority.
 
 import { X509Certificate } from "node:crypto";
 import { generate } from "selfsigned";
@@ -33,6 +33,10 @@ const expired = await make({
   notAfterDate: new Date(Date.now() - day),
   extensions: names({ type: 2, value: "localhost" }),
 });
+const future = await make({
+  notBeforeDate: new Date(Date.now() + day),
+  extensions: names({ type: 2, value: "localhost" }),
+});
 const authority = await make({}, "authority");
 const issued = await make(
   {
@@ -42,4 +46,4 @@ const issued = await make(
   "issued",
 );
 
-export const certificates = { loopback, elsewhere, expired, issued };
+export const certificates = { loopback, elsewhere, expired, future, issued };

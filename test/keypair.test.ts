@@ -5,8 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readKeyPair } from "../src/keypair.ts";
-import { namedCertificate } from "../src/server/certificate.ts";
+import { keyPairOf, readKeyPair, validityProblem } from "../src/keypair.ts";
 import { certificates } from "./certificates.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "fstream-keypair-"));
@@ -28,8 +27,8 @@ test("a pair is read with its fingerprint, in the form that clients take", async
       cert: loopback.cert,
       key: loopback.key,
       fingerprint: new X509Certificate(loopback.cert).fingerprint256,
-      validTo: expect.stringMatching(/GMT$/),
-      validToMs: expect.any(Number),
+      validFromMs: Date.parse(new X509Certificate(loopback.cert).validFrom),
+      validToMs: Date.parse(new X509Certificate(loopback.cert).validTo),
     },
   });
 });
@@ -44,10 +43,28 @@ test("all that is wrong with the files is reported, by the settings' names", asy
   });
 });
 
-test("a server does not start with a key that is not the certificate's", async () => {
-  const paths = await files(loopback.cert, elsewhere.key);
-  expect(await namedCertificate(...paths).catch((error: unknown) => error)).toMatchObject({
-    code: "failed",
-    message: "tls_key is not the key of tls_cert",
+test("a key that is not the certificate's is reported", async () => {
+  expect(await readKeyPair(...(await files(loopback.cert, elsewhere.key)))).toEqual({
+    problems: ["tls_key is not the key of tls_cert"],
   });
+});
+
+test.each([
+  ["a certificate", loopback.cert.slice(0, loopback.cert.length / 2), "holds no PEM certificate"],
+  ["a chain", `${loopback.cert}\n${elsewhere.cert.slice(0, 300)}`, "can't be used for TLS"],
+])("%s that is cut off is reported", async (_, cert, reason) => {
+  const paths = await files(cert, loopback.key);
+  expect(await readKeyPair(...paths)).toEqual({
+    problems: [expect.stringContaining(`tls_cert: ${paths[0]} ${reason}: `)],
+  });
+});
+
+test("a pair is valid from its first second to its last", () => {
+  const pair = keyPairOf(loopback.cert, loopback.key);
+  const { validFromMs, validToMs } = pair;
+  for (const nowMs of [validFromMs, validToMs]) expect(validityProblem(pair, nowMs)).toBeUndefined();
+  expect(validityProblem(pair, validFromMs - 1)).toMatch(
+    /^it is not valid yet: it will be from 20\S+ \S+ UTC on$/,
+  );
+  expect(validityProblem(pair, validToMs + 1)).toMatch(/^it has expired: it was valid until 20\S+ \S+ UTC$/);
 });

@@ -4,7 +4,7 @@
 import { AdminToken } from "../auth/admintoken.ts";
 import { type Folder, readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
-import { readKeyPair } from "../keypair.ts";
+import { readKeyPair, validityProblem } from "../keypair.ts";
 import { examineSettings, type Settings } from "../settings/load.ts";
 import type { Command, Invocation } from "./command.ts";
 
@@ -73,6 +73,6 @@ async function fileProblems({ server: { tlsCert, tlsKey } }: Settings): Promise<
   if (tlsCert === undefined || tlsKey === undefined) return [];
   const reading = await readKeyPair(tlsCert, tlsKey);
   if ("problems" in reading) return reading.problems;
-  const { validTo, validToMs } = reading.pair;
-  return validToMs < Date.now() ? [`tls_cert: ${tlsCert} has expired: it was valid to ${validTo}`] : [];
+  const problem = validityProblem(reading.pair, Date.now());
+  return problem === undefined ? [] : [`tls_cert: ${tlsCert}: ${problem}`];
 }
