@@ -1,5 +1,5 @@
-// The certificate that the TLS listeners show: the files that the settings name, or a self-signed pair that is made once
-// in the state folder and pinned by its fingerprint.
+// Where the certificate of the TLS listeners comes from: the files that the settings name, or a self-signed pair that is made
+// once in the state folder and pinned by its fingerprint. When it is read again is renewal.ts's to say.
 
 import { randomBytes } from "node:crypto";
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
@@ -15,34 +15,58 @@ const years = 10;
 /** Far more than both PEM blocks of a self-signed pair. Bytes. */
 const maxFileBytes = 64 * 1024;
 
-/** The pair in the two files. Throws FstreamError `failed` naming what is wrong. */
-export async function namedCertificate(certFile: string, keyFile: string): Promise<KeyPair> {
-  const reading = await readKeyPair(certFile, keyFile);
-  if ("pair" in reading) return reading.pair;
-  throw new FstreamError("failed", reading.problems.join("; "));
+/** Files that hold a pair. */
+export interface CertificateSource {
+  readonly files: readonly string[];
+  /** Reads them. Rejects with FstreamError `failed` that says what is wrong. */
+  read(): Promise<KeyPair>;
 }
 
-/** The self-signed pair of a state folder, made if it is not there. Throws FstreamError `failed`. */
-export async function ownCertificate(stateDir: string): Promise<KeyPair> {
+/** The two files that `tls_cert` and `tls_key` name. */
+export function namedCertificate(certFile: string, keyFile: string): CertificateSource {
+  return {
+    files: [certFile, keyFile],
+    read: async () => {
+      const reading = await readKeyPair(certFile, keyFile);
+      if ("pair" in reading) return reading.pair;
+      throw new FstreamError("failed", reading.problems.join("; "));
+    },
+  };
+}
+
+/** The self-signed pair of a state folder, made if it is not there. Rejects with FstreamError `failed`. */
+export async function ownCertificate(stateDir: string): Promise<CertificateSource> {
   const file = join(stateDir, "self-signed.pem");
-  const read = async () => (await readRegularFile(file, maxFileBytes)).toString("utf8");
+  const source = { files: [file], read: () => readOwn(file) };
   try {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    const pem = await read().catch(async (error: unknown) => {
+    await readRegularFile(file, maxFileBytes).catch(async (error: unknown) => {
       if (!isMissing(error)) throw error;
       await makePair(file);
-      return await read();
     });
+  } catch (cause) {
+    throw unusable(file, cause);
+  }
+  return source;
+}
+
+async function readOwn(file: string): Promise<KeyPair> {
+  try {
+    const pem = (await readRegularFile(file, maxFileBytes)).toString("utf8");
     const cert = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0] ?? "";
     const key =
       /-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+-----END [A-Z ]*PRIVATE KEY-----/.exec(pem)?.[0] ?? "";
     return keyPairOf(cert, key);
   } catch (cause) {
-    throw new FstreamError("failed", `can't keep a certificate in ${file}: ${(cause as Error).message}`, {
-      hint: "set state_dir to a folder that this user can write, or tls_cert and tls_key",
-      cause,
-    });
+    throw unusable(file, cause);
   }
+}
+
+function unusable(file: string, cause: unknown): FstreamError {
+  return new FstreamError("failed", `can't keep a certificate in ${file}: ${(cause as Error).message}`, {
+    hint: "set state_dir to a folder that this user can write, or tls_cert and tls_key",
+    cause,
+  });
 }
 
 /** One file for both, put in place whole: two servers that start at once end up with the same pair. */

@@ -21,11 +21,12 @@ import { EndRecords } from "../session/endrecords.ts";
 import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
 import type { Settings } from "../settings/load.ts";
-import { namedCertificate, ownCertificate } from "./certificate.ts";
+import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
 import { addressMatcher, isLoopback } from "./clientaddress.ts";
 import { describe } from "./description.ts";
 import { Exchange, type ExchangeServices } from "./http.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
+import { Renewal } from "./renewal.ts";
 import { Sockets } from "./sockets.ts";
 
 /** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */
@@ -34,6 +35,8 @@ const reservedFiles = 128;
 const leastFiles = 256;
 
 export interface Server {
+  /** Reads anew what can change while it runs: the certificate. Says in the log what came of it; never rejects for that. */
+  reload(): Promise<void>;
   /**
    * Stops in order: nothing new begins, every peer still gets what is due to it, within shutdown_grace. Until then, and for a moment more,
    * watchers whose stream is over can ask how it ended.
@@ -158,7 +161,11 @@ export async function startServer(
   const exchanges = new Sockets((connection) => new Exchange(connection, http), limits, http.log);
 
   const { listen, tlsListen, httpsListen, httpListen } = server;
-  const tls = tlsListen !== undefined || httpsListen !== undefined ? await certificateOf(server) : undefined;
+  const renewal =
+    tlsListen === undefined && httpsListen === undefined
+      ? undefined
+      : await Renewal.begin(await certificateOf(server), clock, log.scope("tls"));
+  const tls = renewal && (() => renewal.pair);
   const plans = [
     { name: "tcp", setting: "listen", at: listen, tls: undefined, on: sockets },
     { name: "tls", setting: "tls_listen", at: tlsListen, tls, on: sockets },
@@ -172,16 +179,19 @@ export async function startServer(
       log.info(`listening on ${name} ${bound}`);
     }
   } catch (error) {
+    renewal?.stop();
     sockets.stopListening();
     exchanges.stopListening();
     throw error;
   }
-  if (tls !== undefined && server.tlsCert === undefined)
-    log.info(`the certificate is self-signed; clients can pin it: --fingerprint ${tls.fingerprint}`);
+  if (renewal !== undefined && server.tlsCert === undefined)
+    log.info(`the certificate is self-signed; clients can pin it: --fingerprint ${renewal.pair.fingerprint}`);
 
   return {
+    reload: async () => renewal?.read(),
     stop: async () => {
       const graceMs = server.shutdownGraceMs;
+      renewal?.stop();
       access.stop();
       exchanges.stopListening();
       exchanges.stop();
@@ -198,7 +208,7 @@ interface At {
   readonly setting: string;
   readonly host: string;
   readonly port: number;
-  readonly tls: KeyPair | undefined;
+  readonly tls: (() => KeyPair) | undefined;
 }
 
 /** Binds to the address, or to all of them: those of both families where the machine has IPv6, else IPv4's. */
@@ -223,11 +233,11 @@ function bind(at: At, sockets: Sockets): string {
   });
 }
 
-function certificateOf(server: Settings["server"]): Promise<KeyPair> {
+async function certificateOf(server: Settings["server"]): Promise<CertificateSource> {
   const { tlsCert, tlsKey, stateDir } = server;
   return tlsCert !== undefined && tlsKey !== undefined
     ? namedCertificate(tlsCert, tlsKey)
-    : ownCertificate(stateDir);
+    : await ownCertificate(stateDir);
 }
 
 /** No more connections than files that can be open: at that limit a process only spins. */

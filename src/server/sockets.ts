@@ -108,7 +108,8 @@ export interface ListenOptions {
   /** Empty: every address of both families. */
   readonly host: string;
   readonly port: number;
-  readonly tls: KeyPair | undefined;
+  /** Gives the pair for each connection that comes; undefined: plain TCP. */
+  readonly tls: (() => KeyPair) | undefined;
 }
 
 /** The open sockets of listeners that have the same kind of handler. */
@@ -184,7 +185,7 @@ export class Sockets {
    * Accepts as for plain TCP and then begins TLS, since a listener of Bun's with `tls` reports no peer before the
    * handshake is done: a silent one would be counted nowhere and could stay indefinitely.
    */
-  #secure(tls: KeyPair): SocketHandler<Peer | undefined> {
+  #secure(tls: () => KeyPair): SocketHandler<Peer | undefined> {
     // Without a handler for it, Bun takes a client that shows no certificate for one that is refused.
     const socket: SocketHandler<Peer | undefined> = { ...this.#events(), handshake: () => {} };
     return {
@@ -193,9 +194,15 @@ export class Sockets {
         const address = this.#enter(raw);
         if (address === undefined) return;
         // The context of a pair is made once: Bun finds it again by the PEM's content.
-        const options = { isServer: true, data: undefined, tls: { cert: tls.cert, key: tls.key }, socket };
-        const [, secure] = raw.upgradeTLS<Peer | undefined>(options);
-        raw.data = this.#begin(secure, address, true);
+        const { cert, key } = tls();
+        const options = { isServer: true, data: undefined, tls: { cert, key }, socket };
+        try {
+          const [, secure] = raw.upgradeTLS<Peer | undefined>(options);
+          raw.data = this.#begin(secure, address, true);
+        } catch (error) {
+          this.#limits.leave(address);
+          throw error;
+        }
       },
       // What is encrypted comes here too.
       data: (_raw, bytes) => giveBack(bytes),
