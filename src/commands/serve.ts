@@ -1,15 +1,20 @@
-// `fstream serve`: the server, until SIGTERM, SIGINT or SIGHUP (a terminal that closes).
+// `fstream serve`: the server, until SIGTERM or SIGINT. SIGHUP has it read anew what can change while it runs; where standard
+// input is a terminal, which has then been closed, it ends the server as well.
 
+import { isatty } from "node:tty";
 import { FolderAuthenticator } from "../auth/folderauthenticator.ts";
 import { Throttle, throttled } from "../auth/throttle.ts";
 import { readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import { type Log, stderrLog } from "../log.ts";
 import { startServer } from "../server/server.ts";
+import { settingsDifference } from "../settings/difference.ts";
 import { settingFlags } from "../settings/flags.ts";
-import { loadSettings } from "../settings/load.ts";
+import { loadSettings, type Settings, type Sources } from "../settings/load.ts";
 import type { Command } from "./command.ts";
 import { say } from "./stderr.ts";
+
+const stopSignals = ["SIGTERM", "SIGINT"] as const;
 
 export const serve: Command = {
   name: "serve",
@@ -27,7 +32,12 @@ export const serve: Command = {
     }
     const { config, ...overrides } = flags;
     const file = typeof config === "string" ? config : undefined;
-    const settings = await loadSettings({ file, cwd, environment, overrides });
+    // While the server stops, too: the default action would end it at once. What comes before it runs needs no answer.
+    let reload: (() => Promise<void>) | undefined;
+    const isOnTerminal = isatty(0);
+    if (!isOnTerminal) process.on("SIGHUP", () => void reload?.());
+    const sources = { file, cwd, environment, overrides };
+    const settings = await loadSettings(sources);
     const log = stderrLog(settings.server.logLevel, say);
     const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
     const users = new FolderAuthenticator({
@@ -36,15 +46,33 @@ export const serve: Command = {
       pressureOf: (address) => throttle.pressureOf(address),
     });
     const authenticator = throttled(users, throttle);
-    const stopped = signalled();
+    const stopped = signalled(isOnTerminal ? [...stopSignals, "SIGHUP"] : stopSignals);
     const server = await startServer(settings, authenticator, log);
     await reportUsers(settings.fstream.usersDir, log);
+    reload = async () => {
+      log.info("SIGHUP: reloading");
+      try {
+        await Promise.all([server.reload(), reportSettings(settings, sources, log)]);
+      } catch (error) {
+        log.error(`a bug in fstream: ${(error as Error).stack ?? String(error)}`);
+      }
+    };
     log.info("ready");
     log.info(`${await stopped}: stopping`);
     await server.stop();
     return 0;
   },
 };
+
+/** Settings are taken up when the server starts: what would be different then. */
+async function reportSettings(settings: Settings, sources: Sources, log: Log): Promise<void> {
+  const { changed, problems } = await settingsDifference(settings, sources);
+  if (changed.length > 0) log.warn(`settings that have changed need a restart: ${changed.join(", ")}`);
+  if (problems.length > 0)
+    log.warn(
+      `the settings are wrong by now, and the server would not start again (\`fstream check\`): ${problems[0]}`,
+    );
+}
 
 /** A server that is started for the first time has no users yet: a warning before the first broadcast fails. */
 async function reportUsers(folder: string, log: Log): Promise<void> {
@@ -59,10 +87,9 @@ async function reportUsers(folder: string, log: Log): Promise<void> {
   }
 }
 
-/** Resolves with the first signal that asks to stop; a second one ends the process by its default action. */
-function signalled(): Promise<NodeJS.Signals> {
+/** Resolves with the first of the signals; a second one ends the process by its default action. */
+function signalled(signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
   const stop = (signal: NodeJS.Signals) => {
     for (const each of signals) process.off(each, stop);
     resolve(signal);

@@ -122,6 +122,8 @@ export interface ServerOptions {
   readonly fstream?: string;
   /** Files of its users folder. */
   readonly users?: Readonly<Record<string, string>>;
+  /** Other files of its folder. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const defaultUsers = { "fier.ini": "[DEFAULT]\npassword=123\n", "ann.toml": 'password = "abc"\n' };
@@ -143,6 +145,7 @@ export class TestServer {
     for (const [name, text] of Object.entries(options.users ?? defaultUsers)) {
       writeFileSync(join(folder, "users", name), text);
     }
+    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), text);
     const listeners = Object.entries(options.listeners ?? defaultListeners)
       .map(([key, address]) => `${key} = "${address}"`)
       .join("\n");
