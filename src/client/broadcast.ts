@@ -36,6 +36,8 @@ export interface BroadcastOptions {
   readonly clock: ClientClock;
   readonly meter: Meter | undefined;
   readonly say: (text: string) => void;
+  /** Gets the address of the channel's page, as often as the server says it. */
+  readonly page?: (url: string) => void;
 }
 
 export class BroadcastClient {

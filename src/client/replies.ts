@@ -3,6 +3,7 @@
 // has no more to say, and however much that is, yields to everything else.
 
 import { FstreamError } from "../errors.ts";
+import { shownUrl } from "../protocol/pageurl.ts";
 import type { ServerConnection } from "./connection.ts";
 import { FirstReply } from "./firstreply.ts";
 import { TimeSlice } from "./timeslice.ts";
@@ -10,6 +11,7 @@ import { TimeSlice } from "./timeslice.ts";
 export class Replies {
   readonly #change: () => void;
   #accepted = false;
+  #url: string | undefined;
   #error: FstreamError | undefined;
   #bytes: number | undefined;
   #ended = false;
@@ -23,6 +25,11 @@ export class Replies {
   /** Whether the server has said that the stream begins. */
   get accepted(): boolean {
     return this.#accepted;
+  }
+
+  /** Where people can watch, if the server has said so: safe to be shown. */
+  get url(): string | undefined {
+    return this.#url;
   }
 
   get error(): FstreamError | undefined {
@@ -74,6 +81,7 @@ export class Replies {
 
   #heard(fields: ReadonlyMap<string, string>, { finished, place }: ServerConnection): void {
     this.#accepted = true;
+    this.#url ??= shownUrl(fields.get("url") ?? "");
     const bytes = fields.get("bytes");
     if (bytes === undefined || !/^\d{1,16}$/.test(bytes)) return;
     // It can't know yet what the whole is: to believe it would be to leave the rest unread.

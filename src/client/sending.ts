@@ -39,6 +39,8 @@ export interface SendingOptions {
   readonly usesFetchedToken: boolean;
   /** Whether the input is over already. */
   readonly isLast: boolean;
+  /** Gets the address of the channel's page, with each reply after the server has said it. */
+  readonly page?: (url: string) => void;
   /** How long the server may take to confirm the end, milliseconds. */
   readonly confirmMs?: number;
   /** How long it may take after that to close, milliseconds. */
@@ -71,7 +73,11 @@ export class Sending implements Lost {
     this.#connection = connection;
     this.#request = request;
     this.#options = options;
-    this.#replies = new Replies(connection, () => options.signal.notify());
+    this.#replies = new Replies(connection, () => {
+      const { url } = this.#replies;
+      if (url !== undefined) options.page?.(url);
+      options.signal.notify();
+    });
     this.#sinceMs = options.clock.nowMs();
     this.#unaccepted = options.usesFetchedToken ? [] : undefined;
   }

@@ -67,6 +67,7 @@ async function run(invocation: Invocation): Promise<number> {
   const chunkBytes = Number(found.get("bufsize") ?? 0);
   const meter = meterFor(invocation);
   const say = sayer(terminal, meter, flags.quiet === true);
+  let page = "";
   const input = stdinInput();
   const interrupt = processInterrupt();
   const broadcaster = new BroadcastClient({
@@ -79,6 +80,10 @@ async function run(invocation: Invocation): Promise<number> {
     clock: systemClock,
     meter,
     say,
+    page: (url) => {
+      if (meter !== undefined && url !== page) say(`watch at ${url}`);
+      page = url;
+    },
   });
   meter?.start();
   try {

@@ -5,6 +5,7 @@
 
 import type { BroadcastPermit } from "../access/access.ts";
 import { FstreamError } from "../errors.ts";
+import { pageUrl } from "../protocol/pageurl.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest } from "../protocol/request.ts";
 import type { Timer } from "../relay/clock.ts";
@@ -47,8 +48,14 @@ export class BroadcasterSession implements ConnectionStage {
   /** `early`: what came of the stream before. Throws FstreamError if the channel can't be had. */
   begin(permit: BroadcastPermit, early: readonly Uint8Array[]): void {
     this.#broadcasting.begin(permit);
-    if (this.#request.reply) this.#say(encodeOk());
+    if (this.#request.reply) this.#say(this.#ok());
     for (const bytes of early) this.#broadcasting.append(bytes);
+  }
+
+  #ok(): Uint8Array {
+    const { publicUrl } = this.#services.options;
+    const { user, channel } = this.#request;
+    return encodeOk(publicUrl === undefined ? [] : [["url", pageUrl(publicUrl, user, channel)]]);
   }
 
   data(bytes: Uint8Array): void {

@@ -11,6 +11,8 @@ export interface SessionOptions extends HandshakeLimits {
   readonly handshakeTimeoutMs: number;
   /** How long an ended stream waits for a watcher that takes nothing, milliseconds. */
   readonly drainTimeoutMs: number;
+  /** Where people reach the pages, without a slash at its end; undefined: that is not known. */
+  readonly publicUrl: string | undefined;
 }
 
 export interface Services {

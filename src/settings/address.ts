@@ -1,5 +1,5 @@
-// Addresses in settings: where to listen ("host:port", ":port", "[v6]:port") and which proxies to trust (an IP address
-// or a block of them, RFC 4632 and RFC 4291 section 2.3). Only their text is looked at: names are not
+// Addresses in settings: where to listen ("host:port", ":port", "[v6]:port"), which proxies to trust (an IP address
+// or a block of them, RFC 4632 and RFC 4291 section 2.3), and where the server's pages are (a URL). Only their text is looked at: names are not
 // resolved, and whether an address belongs to a block is the server's to find out.
 
 import { isIP } from "node:net";
@@ -34,4 +34,17 @@ export function isAddressBlock(text: string): boolean {
   if (found === null) return false;
   const family = isIP(found[1]);
   return family !== 0 && (found[2] === undefined || Number(found[2]) <= (family === 4 ? 32 : 128));
+}
+
+/** Longer is no site's address. Characters. */
+const maxSiteLength = 1024;
+
+/**
+ * The site that `text`, an http or https URL without a login, a query or a fragment, is the address of: normalised, without a slash at
+ * its end. Undefined if it is none.
+ */
+export function parseSite(text: string): string | undefined {
+  const url = /^https?:\/\/[^\s?#@]+$/i.test(text) ? URL.parse(text) : null;
+  if (url === null || url.href.length > maxSiteLength) return undefined;
+  return url.href.replace(/\/+$/, "");
 }

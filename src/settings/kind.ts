@@ -3,7 +3,7 @@
 // wrong with a settings file is reported at once.
 
 import { resolve } from "node:path";
-import { isAddressBlock, type ListenAddress, parseListenAddress } from "./address.ts";
+import { isAddressBlock, type ListenAddress, parseListenAddress, parseSite } from "./address.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatSize, parseSize } from "./size.ts";
 
@@ -120,6 +120,21 @@ export function listenAddress(): Kind<ListenAddress | undefined> {
       if (value === "") return { value: undefined };
       const address = typeof value === "string" ? parseListenAddress(value) : undefined;
       return address === undefined ? { right: range } : { value: address };
+    },
+  };
+}
+
+/** The address of a web site, without a slash at its end; undefined for the empty text: none. */
+export function optionalSite(): Kind<string | undefined> {
+  const range = 'an http or https URL without a query, such as "https://relay.example", or empty';
+  return {
+    placeholder: "URL",
+    range,
+    fromText: (text) => text,
+    read: (value) => {
+      if (value === "") return { value: undefined };
+      const site = typeof value === "string" ? parseSite(value) : undefined;
+      return site === undefined ? { right: range } : { value: site };
     },
   };
 }

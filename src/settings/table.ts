@@ -12,6 +12,7 @@ import {
   listenAddress,
   oneOf,
   optionalPath,
+  optionalSite,
   path,
   size,
   stateFolder,
@@ -72,6 +73,12 @@ export const table = {
       stateFolder(),
       "",
       "folder for what the server keeps; empty: $STATE_DIRECTORY, else ./state",
+    ),
+    publicUrl: setting(
+      "public_url",
+      optionalSite(),
+      "",
+      "where people reach the pages, such as https://relay.example; broadcasters get it; empty: that is not known",
     ),
     trustedProxies: setting(
       "trusted_proxies",

@@ -52,6 +52,23 @@ test("over TLS, which no original server speaks, what is not confirmed was not t
   expect(await run).toBe("disconnected");
 });
 
+test("the page that a server says the channel has is passed on, if it is a web address", async () => {
+  const pages = [];
+  for (const url of ["https://relay.example/play/fier/default", "javascript:alert(1)"]) {
+    await using server = standIn(async (peer) => {
+      await peer.frame(`ok,url=${url}`);
+      const bytes = await peer.finished;
+      await peer.frame(`ok,bytes=${bytes.length}`);
+      peer.fin();
+    });
+    const broadcast = broadcasting(server.address);
+    broadcast.source.end();
+    expect(await broadcast.run).toBe("done");
+    pages.push(...new Set(broadcast.pages));
+  }
+  expect(pages).toEqual(["https://relay.example/play/fier/default"]);
+});
+
 test("a confirmation of fewer bytes is a broken connection", async () => {
   await using server = standIn(async (peer) => {
     await peer.frame("ok");

@@ -92,6 +92,7 @@ export function broadcasting(
 ) {
   const source = feed();
   const said: string[] = [];
+  const pages: string[] = [];
   const broadcaster = new BroadcastClient({
     dial: () => dial(parseAddress(address), trust),
     request: (token) =>
@@ -109,13 +110,14 @@ export function broadcasting(
     clock,
     meter: undefined,
     say: (text) => said.push(text),
+    page: (url) => pages.push(url),
   });
   const run = broadcaster.run();
   const hint = run.then(
     () => "",
     (error: unknown) => (error instanceof FstreamError ? error.hint : undefined) ?? "",
   );
-  return { broadcaster, source, clock, said, run: settled(run), hint };
+  return { broadcaster, source, clock, said, pages, run: settled(run), hint };
 }
 
 /** The code that `promise` fails with, or "done", with what was dropped. */

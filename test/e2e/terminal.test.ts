@@ -98,6 +98,27 @@ linux("a stream goes on beside a status line", async () => {
   terminal.close();
 });
 
+linux("a broadcast shows where people can watch, once, and as nothing but an address", async () => {
+  await using server = standIn(async (peer) => {
+    await peer.frame("ok,url*=https://relay.example/play/fier/%1B%5B2J%0Afstream: error%2C");
+    const bytes = await peer.finished;
+    await peer.frame(`ok,bytes=${bytes.length}`);
+    peer.fin();
+  });
+  const words = program.map((word) => `'${word}'`).join(" ");
+  const broadcast = `${words} ${server.address} broadcast --user fier --user-password 123`;
+  const { child, terminal, shown } = onTerminal(["bash", "-c", `echo media | ${broadcast}; echo over`]);
+  await until("it is over", () => shown.text.includes("over\r\n"));
+  expect(shown.text.match(/watch at .*/g)).toEqual([
+    "watch at https://relay.example/play/fier/%1B[2Jfstream:%20error,",
+  ]);
+  await child.exited;
+  terminal.close();
+  const quiet = Bun.spawn(["bash", "-c", `echo media | ${broadcast}`], { stderr: "pipe" });
+  expect(await new Response(quiet.stderr).text()).toBe("");
+  expect(await quiet.exited).toBe(0);
+});
+
 linux.each([
   "SIGHUP",
   "SIGQUIT",

@@ -387,3 +387,13 @@ describe("a token", () => {
     expect(second.words()).toStartWith("|error,code=unauthorized");
   });
 });
+
+test("a broadcaster that asked for replies gets the address of its channel's page, where that is known", async () => {
+  const server = new TestServer({ publicUrl: "https://relay.example/live" });
+  const asking = await server.broadcast({ reply: "1", channel: "left, right" });
+  expect(asking.words()).toBe("|ok,url=https://relay.example/live/play/fier/left%2C%20right");
+  const silent = await server.broadcast({ channel: "other" });
+  expect(silent.words()).toBe("");
+  const unknown = await new TestServer().broadcast({ reply: "1" });
+  expect(unknown.words()).toBe("|ok");
+});

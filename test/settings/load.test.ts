@@ -189,6 +189,10 @@ test("a bad value is reported with its line, itself, and what would be right", a
       problems: [expect.stringMatching(new RegExp(`^fstream\\.toml:4: ${RegExp.escape(message)}`))],
     });
   }
+  expect(await problemsOf('[server]\npublic_url = "relay.example"\n')).toEqual([
+    'fstream.toml:2: public_url in [server] is "relay.example": it should be an http or https URL without a query, such as ' +
+      '"https://relay.example", or empty',
+  ]);
   expect(await problemsOf('[server]\ntrusted_proxies = ["proxy.example"]\n')).toEqual([
     expect.stringMatching(
       /^fstream\.toml:2: trusted_proxies in \[server\] is \["proxy.example"\]: it should be a list/,

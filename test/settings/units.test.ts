@@ -1,7 +1,7 @@
 // Sizes, durations and addresses: what is read, what is refused, and that what is shown reads back the same.
 
 import { expect, test } from "bun:test";
-import { isAddressBlock, parseListenAddress } from "../../src/settings/address.ts";
+import { isAddressBlock, parseListenAddress, parseSite } from "../../src/settings/address.ts";
 import { formatDuration, parseDuration } from "../../src/settings/duration.ts";
 import { formatSize, parseSize } from "../../src/settings/size.ts";
 
@@ -125,4 +125,35 @@ test("trusted addresses are IP addresses or blocks of them, and never names", ()
     "a/8",
   ])
     expect({ text, fits: isAddressBlock(text) }).toEqual({ text, fits: false });
+});
+
+test("a site is the address of its root, without a slash at the end", () => {
+  const sites: Record<string, string> = {
+    "https://relay.example": "https://relay.example",
+    "HTTPS://Relay.Example:443/": "https://relay.example",
+    "http://localhost:8080//": "http://localhost:8080",
+    "https://relay.example/live/": "https://relay.example/live",
+    "https://[2001:db8::1]:8443/a,b": "https://[2001:db8::1]:8443/a,b",
+  };
+  for (const [text, site] of Object.entries(sites))
+    expect({ text, site: parseSite(text) }).toEqual({ text, site });
+});
+
+test("what has no http, or more than a path, is no site", () => {
+  for (const text of [
+    "",
+    "relay.example",
+    "//relay.example",
+    "https:relay.example",
+    "ftp://relay.example",
+    "https://relay.example/?a=b",
+    "https://relay.example/?",
+    "https://relay.example/#top",
+    "https://fier:123@relay.example",
+    "https://",
+    "https://relay.example:99999",
+    "https://relay example",
+    `https://relay.example/${"x".repeat(1024)}`,
+  ])
+    expect({ text, site: parseSite(text) }).toEqual({ text, site: undefined });
 });
