@@ -4,7 +4,7 @@
 import type { Throttle } from "../auth/throttle.ts";
 import type { FstreamError } from "../errors.ts";
 import type { Relay } from "../relay/relay.ts";
-import type { Outlet, SlowPolicy, StartPoint, Watcher } from "../relay/watcher.ts";
+import type { Outlet, SlowPolicy, StartPoint, Watcher, WatcherOptions } from "../relay/watcher.ts";
 import type { Place, WaitingPlaces } from "./waitingplaces.ts";
 
 /** What a watcher asks for. */
@@ -61,12 +61,12 @@ export class WatchPermit {
   }
 
   /**
-   * Begins. Throws FstreamError if there is nothing to watch, or no place to wait. `greeting` is written before the stream;
-   * `displaced` is called if its place is given to another while it waits; `waitedMs` it has waited before.
+   * Begins. Throws FstreamError if there is nothing to watch, or no place to wait. `displaced` is called if its place is given
+   * to another while it waits; `waitedMs` it has waited before.
    */
   begin(
     outlet: Outlet,
-    greeting: Uint8Array,
+    { greeting, awaitsDetection }: Pick<WatcherOptions, "greeting" | "awaitsDetection">,
     displaced: (error: FstreamError) => void,
     waitedMs = 0,
   ): Watching {
@@ -83,12 +83,19 @@ export class WatchPermit {
         slowPolicy: slowPolicy ?? this.#options.slowWatcher,
         waitMs,
         greeting,
+        awaitsDetection,
       });
       return { watcher, place };
     } catch (error) {
       place?.leave();
       throw error;
     }
+  }
+
+  /** What its stream is, without watching it; undefined before the first broadcast. Throws FstreamError `not_live`. */
+  info(): ReturnType<Relay["live"]>["info"] {
+    const { user, channel } = this.#asked;
+    return this.#services.relay.live(user, channel).info;
   }
 
   /** It was refused after its wait: if for its password, it has guessed at that. */

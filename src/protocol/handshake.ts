@@ -1,8 +1,10 @@
 // The server's side of a handshake: preamble, length, null byte, text (README.md, "Handshake"), taken in
 // pieces of any size. All state is in fields, so the result does not depend on where the pieces end, and
-// at most `maxRequestBytes` bytes are kept. What follows the text belongs to the stream and is handed back.
+// at most `maxRequestBytes` bytes are kept. What follows the text belongs to the stream and is handed back. A preamble that
+// begins as a request for `/watch/` does is an HTTP request (README.md, "Watching over HTTP").
 
 import { FstreamError } from "../errors.ts";
+import { HeadReader, type HttpHead, type Unreadable } from "./httphead.ts";
 import { type PresentedToken, parseRequest, presentedToken, type Request, wantsReply } from "./request.ts";
 
 export interface HandshakeLimits {
@@ -17,6 +19,8 @@ export type HandshakeResult =
   | { readonly type: "more" }
   /** The handshake is done; `rest` are the bytes of the stream that came with it. */
   | { readonly type: "request"; readonly request: Request; readonly rest: Uint8Array }
+  /** It is an HTTP request for `/watch/...`, or one that breaks HTTP's rules. */
+  | { readonly type: "http"; readonly request: HttpHead | Unreadable }
   /** It broke the rules. `reply` tells whether the client asked for an answer in words, as far as was seen. */
   | {
       readonly type: "refused";
@@ -28,11 +32,16 @@ export type HandshakeResult =
 
 const LF = 0x0a;
 const CR = 0x0d;
-const more: HandshakeResult = { type: "more" };
+const more = { type: "more" } as const;
+/** How a preamble begins that is an HTTP request. */
+const httpStarts = ["GET /watch/", "HEAD /watch/"].map((text) => new TextEncoder().encode(text));
 
 export class HandshakeDecoder {
   readonly #limits: HandshakeLimits;
-  #phase: "preamble" | "length" | "null" | "text" | "done" = "preamble";
+  #phase: "start" | "preamble" | "http" | "length" | "null" | "text" | "done" = "start";
+  /** The beginning of an HTTP request that it may be, and the reader of the rest. */
+  #httpStart: Uint8Array | undefined;
+  #http: HeadReader | undefined;
   /** How much of the preamble's end was seen: nothing, a LF, or a LF and a CR. */
   #ending: "" | "LF" | "LF CR" = "";
   #preambleBytes = 0;
@@ -50,6 +59,16 @@ export class HandshakeDecoder {
     let at = 0;
     while (at < bytes.length) {
       switch (this.#phase) {
+        case "start":
+          if (this.#isHttpStart(bytes[at])) at++;
+          else this.#phase = "preamble";
+          break;
+        case "http": {
+          const reading = this.#http?.feed(bytes.subarray(at)) ?? more;
+          if (reading.type === "more") return more;
+          this.#phase = "done";
+          return { type: "http", request: reading.type === "head" ? reading.head : reading };
+        }
         case "preamble":
           this.#preamble(bytes[at++]);
           this.#preambleBytes++;
@@ -88,6 +107,18 @@ export class HandshakeDecoder {
       }
     }
     return more;
+  }
+
+  /** Whether with `byte` the preamble still begins as an HTTP request does. */
+  #isHttpStart(byte: number): boolean {
+    const start = this.#httpStart ?? httpStarts.find(([first]) => first === byte);
+    if (start === undefined || start[this.#preambleBytes] !== byte) return false;
+    this.#httpStart = start;
+    if (++this.#preambleBytes < start.length) return true;
+    this.#phase = "http";
+    this.#http = new HeadReader(this.#limits.maxPreambleBytes);
+    this.#http.feed(start);
+    return true;
   }
 
   #preamble(byte: number): void {

@@ -84,7 +84,6 @@ export class Audience {
   add(outlet: Outlet, options: WatcherOptions): Watcher {
     const watcher = new Watcher(outlet, options, this.#stream.head);
     const prefix = new Prefix(this.buffers);
-    prefix.add([options.greeting], true);
     this.placeAndSend(this.#wait(watcher, { prefix, sentBytes: 0, position: undefined, isBlocked: false }));
     return watcher;
   }
@@ -187,6 +186,13 @@ export class Audience {
     const join = state.broadcast.cutPoints.newestJoin(head)?.offset ?? -1;
     if (join !== this.#seenJoin) for (const pending of this.#watchers.pending) this.placeAndSend(pending);
     this.#seenJoin = join;
+  }
+
+  /** It is known what the stream is: some wait for that. */
+  detected(): void {
+    this.#seenJoin = -1;
+    for (const pending of this.#watchers.pending)
+      if (pending.watcher.detecting !== undefined) this.placeAndSend(pending);
   }
 
   /** Ends the watchers that take nothing and have a long header or a patch kept for them. */

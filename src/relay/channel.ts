@@ -108,7 +108,10 @@ export class Channel {
         this.#audience.placePending();
       },
       wake: () => this.#fanOut.wake(),
-      recognised: () => events.recognised(this),
+      recognised: () => {
+        events.recognised(this);
+        this.#audience.detected();
+      },
       exceeded: (broadcast, error) => this.#dismiss(broadcast, error),
     });
     this.#fanOut = new FanOut(clock, options.maxDelayMs, () => this.#audience.pass());
@@ -281,6 +284,7 @@ export class Channel {
   #finishDetection(broadcast: Broadcast): void {
     broadcast.cutPoints.finishDetection();
     this.#audience.placePending();
+    this.#audience.detected();
   }
 
   // Watchers.

@@ -2,6 +2,7 @@
 // through the broadcasts in their order, as far as they are still there, from the one that it stopped in.
 
 import { FstreamError } from "../errors.ts";
+import { noHeader } from "../media/detector.ts";
 import { type Broadcast, type End, leadsNowhere } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import type { FlowingStart } from "./flowing.ts";
@@ -71,7 +72,16 @@ export class Placing {
 
   #placeIn(window: BroadcastWindow, { resumed, watcher }: Pending): Place {
     if (resumed !== undefined) return nextPlace(window, resumed);
-    return firstPlace(watcher.options.start, window, watcher.arrivedAt, (ms) =>
+    const { start, awaitsDetection } = watcher.options;
+    const { broadcast } = window;
+    if (awaitsDetection && broadcast.cutPoints.kind === "sniffing") {
+      watcher.detecting = broadcast;
+      return { type: "wait" };
+    }
+    // One that was there before it was known what the stream is gets it as it came.
+    if (watcher.detecting === broadcast && start.type !== "live" && window.tail <= broadcast.start)
+      return { type: "at", offset: broadcast.start, header: noHeader };
+    return firstPlace(start, window, watcher.arrivedAt, (ms) =>
       this.#stream.timeline.offsetAt(this.#clock.nowMs() - ms),
     );
   }
@@ -95,6 +105,8 @@ export class Placing {
     const isOther = resumed !== undefined && resumed.broadcast !== broadcast;
     if (resumed !== undefined) this.#count(watcher, bytesBetween(resumed, broadcast, offset));
     prefix.dropHeader();
+    const greeting = watcher.greeting(broadcast.cutPoints.info);
+    if (greeting !== undefined) prefix.add([greeting], true);
     prefix.add(before, isOther);
     if (position !== undefined) position.broadcast.watchers--;
     broadcast.watchers++;

@@ -92,6 +92,13 @@ export class Relay {
     return this.#channels.get(keyOf(user, name));
   }
 
+  /** A channel that is live or held. Throws FstreamError `not_live`. */
+  live(user: string, name: string): Channel {
+    const found = this.find(user, name);
+    if (found !== undefined && found.state !== "awaited") return found;
+    throw new FstreamError("not_live", `${named(user)} is not broadcasting on channel ${named(name)}`);
+  }
+
   /** Bytes that all rings hold, and all else that is kept of streams. */
   get backlogBytes(): number {
     return this.#parts.budget.usedBytes;
@@ -141,11 +148,7 @@ export class Relay {
    */
   watch(user: string, name: string, outlet: Outlet, options: WatcherOptions): Watcher {
     this.#refuseIfStopped();
-    const found = this.find(user, name);
-    const live = found !== undefined && found.state !== "awaited";
-    if (!live && options.waitMs === 0) {
-      throw notLive(user, name);
-    }
+    const found = options.waitMs === 0 ? this.live(user, name) : this.find(user, name);
     const { maxWatchersPerChannel } = this.#options;
     if (maxWatchersPerChannel > 0 && (found?.watchers ?? 0) >= maxWatchersPerChannel) {
       throw new FstreamError("limit", "this channel has as many watchers as it may have");
@@ -155,8 +158,7 @@ export class Relay {
 
   /** Ends the broadcast of a channel that is live or held: see `Channel.finish`. Throws `not_live` for any other. */
   finish(user: string, name: string, error: FstreamError): void {
-    const channel = this.find(user, name);
-    if (channel === undefined || channel.state === "awaited") throw notLive(user, name);
+    const channel = this.live(user, name);
     this.#for(channel, () => channel.finish(error));
   }
 
@@ -248,10 +250,6 @@ export class Relay {
   #refuseIfStopped(): void {
     if (this.#stopped) throw new FstreamError("shutting_down", "the server is shutting down");
   }
-}
-
-function notLive(user: string, name: string): FstreamError {
-  return new FstreamError("not_live", `${named(user)} is not broadcasting on channel ${named(name)}`);
 }
 
 /** Names have no control characters in them. */

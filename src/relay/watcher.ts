@@ -5,7 +5,8 @@
 //
 // Its audience moves it from one to the next; the session that owns the socket reports `drained`, and its end.
 
-import type { End } from "./broadcast.ts";
+import type { StreamInfo } from "../media/detector.ts";
+import type { Broadcast, End } from "./broadcast.ts";
 
 /** Where a watcher's first byte is to be: see protocol/README.md, "start". */
 export type StartPoint =
@@ -34,8 +35,10 @@ export interface WatcherOptions {
   readonly slowPolicy: SlowPolicy;
   /** How long it waits for a channel that is not live, milliseconds. */
   readonly waitMs: number;
-  /** Written before its first byte of the stream. */
-  readonly greeting: Uint8Array;
+  /** Makes what is written before its first byte of the stream, once there is one. `info`: of its broadcast. */
+  readonly greeting: (info: StreamInfo) => Uint8Array;
+  /** Whether its first byte has to wait until it is known what the stream is. */
+  readonly awaitsDetection: boolean;
 }
 
 /** What a watcher does at a time. */
@@ -55,8 +58,12 @@ export class Watcher {
   readonly arrivedAt: number;
   /** Bytes of its stream that it was skipped over. */
   skippedBytes = 0;
+  /** A broadcast of which it is not known yet what it is, and which it gets from its first byte once it is. */
+  detecting: Broadcast | undefined;
   #state: WatcherState | undefined;
   #isGone = false;
+  /** Undefined before the greeting is made. */
+  #greetingBytes: number | undefined;
 
   constructor(outlet: Outlet, options: WatcherOptions, arrivedAt: number) {
     this.outlet = outlet;
@@ -79,7 +86,15 @@ export class Watcher {
 
   /** Whether it has got anything of the stream, a header included: then it is in mid-stream. */
   isStarted(sentBytes: number): boolean {
-    return sentBytes > this.options.greeting.length;
+    return sentBytes > (this.#greetingBytes ?? 0);
+  }
+
+  /** The greeting, which is made once; undefined if it is made already. */
+  greeting(info: StreamInfo): Uint8Array | undefined {
+    if (this.#greetingBytes !== undefined) return undefined;
+    const greeting = this.options.greeting(info);
+    this.#greetingBytes = greeting.length;
+    return greeting;
   }
 
   /** It does something else from now on. */

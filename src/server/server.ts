@@ -11,6 +11,8 @@ import { constantTimeEquals } from "../auth/password.ts";
 import { Throttle } from "../auth/throttle.ts";
 import { Tokens } from "../auth/tokens.ts";
 import { channelLabel, FstreamError, systemReason } from "../errors.ts";
+import { addressMatcher, isLoopback } from "../http/clientaddress.ts";
+import { Exchange } from "../http/exchange.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
 import type { Channel } from "../relay/channel.ts";
@@ -22,9 +24,7 @@ import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
 import type { Settings } from "../settings/load.ts";
 import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
-import { addressMatcher, isLoopback } from "./clientaddress.ts";
 import { describe } from "./description.ts";
-import { Exchange, type ExchangeServices } from "./http.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
 import { Renewal } from "./renewal.ts";
 import { Sockets } from "./sockets.ts";
@@ -145,14 +145,7 @@ export async function startServer(
     log,
     options: { ...fstream, ...server },
   };
-  const http: ExchangeServices = {
-    access,
-    log: log.scope("http"),
-    trusted,
-    clock,
-    acknowledgements: services.acknowledgements,
-    timeoutMs: server.handshakeTimeoutMs,
-  };
+  const http = { ...services, log: log.scope("http"), trusted };
   const sockets = new Sockets(
     (connection) => new Session(connection, services),
     limits,

@@ -2,6 +2,7 @@
 
 import { FstreamError } from "../errors.ts";
 import { HandshakeDecoder } from "../protocol/handshake.ts";
+import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import type { PresentedToken, Request } from "../protocol/request.ts";
 import type { Clock, Timer } from "../relay/clock.ts";
 import type { ConnectionStage } from "./connection.ts";
@@ -13,6 +14,8 @@ const requestGraceMs = 1000;
 export interface HandshakeOutcome {
   /** The request, and the bytes of the stream that came with it. */
   request(request: Request, rest: Uint8Array): void;
+  /** It is an HTTP request for `/watch/...`, or one that breaks HTTP's rules. */
+  http(request: HttpHead | Unreadable): void;
   /** It broke the rules; `reply`: it asked for answers in words; `token`: it presented one. */
   refused(error: FstreamError, reply: boolean, token?: PresentedToken): void;
 }
@@ -41,6 +44,10 @@ export class HandshakeStage implements ConnectionStage {
       case "request":
         this.#deadline.cancel();
         this.#outcome.request(result.request, result.rest);
+        return;
+      case "http":
+        this.#deadline.cancel();
+        this.#outcome.http(result.request);
         return;
       case "refused":
         this.#deadline.cancel();

@@ -5,15 +5,31 @@ import { logRefusal } from "../access/refusal.ts";
 import type { Place } from "../access/waitingplaces.ts";
 import type { WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, channelLabel, type FstreamError, named } from "../errors.ts";
-import { encodeError, encodeOk } from "../protocol/reply.ts";
-import type { WatchRequest } from "../protocol/request.ts";
 import type { End } from "../relay/broadcast.ts";
-import type { Outlet, Watcher } from "../relay/watcher.ts";
+import type { Outlet, Watcher, WatcherOptions } from "../relay/watcher.ts";
 import type { CloseMode } from "./closing.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
 import type { Services } from "./services.ts";
 
 const nothing = new Uint8Array(0);
+
+/** What a watcher watches, and where it is. */
+export interface Watched {
+  readonly user: string;
+  readonly channel: string;
+  /** Its IP address, as access has it. */
+  readonly address: string;
+}
+
+/** How a watcher is answered in the protocol that it speaks. */
+export interface WatchAnswers extends Pick<WatcherOptions, "greeting" | "awaitsDetection"> {
+  /** The answer to one that gets nothing of a stream. */
+  refusal(error: FstreamError): Uint8Array;
+  /** Whether a stream that was cut short ends with a reset. */
+  readonly showsCuts: boolean;
+  /** For asking how the stream ended; undefined where that can't be asked. */
+  readonly id: string | undefined;
+}
 
 /** Ends a stage: the final bytes are written, and the connection is closed in that mode, within that time. */
 export type Leave = (finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number) => void;
@@ -27,23 +43,27 @@ export class WatcherSession implements ConnectionStage, Outlet {
   #written = 0;
   #watcher: Watcher | undefined;
   readonly #services: Services;
-  readonly #request: WatchRequest;
+  readonly #watched: Watched;
+  readonly #answers: WatchAnswers;
   readonly #leave: Leave;
   #permit: WatchPermit | undefined;
   #sinceMs = 0;
   #peerEnded = false;
   #closed = false;
-  /** For asking how the stream ended; undefined for a client that does not ask for replies. */
-  readonly #id: string | undefined;
-  readonly #greeting: Uint8Array;
+  #greetingBytes = 0;
 
-  constructor(connection: Connection, services: Services, request: WatchRequest, leave: Leave) {
+  constructor(
+    connection: Connection,
+    services: Services,
+    watched: Watched,
+    answers: WatchAnswers,
+    leave: Leave,
+  ) {
     this.#connection = connection;
     this.#services = services;
-    this.#request = request;
+    this.#watched = watched;
+    this.#answers = answers;
     this.#leave = leave;
-    this.#id = request.reply ? services.ends.newId() : undefined;
-    this.#greeting = this.#id === undefined ? nothing : encodeOk([["id", this.#id]]);
   }
 
   /** Throws FstreamError if there is nothing to watch, or no place to wait. */
@@ -55,14 +75,20 @@ export class WatcherSession implements ConnectionStage, Outlet {
 
   #begin(permit: WatchPermit, waitedMs: number): void {
     const displaced = (error: FstreamError) => this.#refuse(error);
-    const { watcher, place } = permit.begin(this, this.#greeting, displaced, waitedMs);
+    const { awaitsDetection } = this.#answers;
+    const greeting: WatcherOptions["greeting"] = (info) => {
+      const bytes = this.#answers.greeting(info);
+      this.#greetingBytes = bytes.length;
+      return bytes;
+    };
+    const { watcher, place } = permit.begin(this, { greeting, awaitsDetection }, displaced, waitedMs);
     this.#watcher = watcher;
     this.#place = place;
     if (this.#peerEnded) place?.offer();
     // The first write may have ended the connection.
     if (this.#closed) watcher.leave();
-    const { user, channel } = this.#request;
-    this.#services.log.debug(`${this.#connection.address} watches ${channelLabel(user, channel)}`);
+    const { user, channel, address } = this.#watched;
+    this.#services.log.debug(`${address} watches ${channelLabel(user, channel)}`);
   }
 
   // The socket's side.
@@ -101,7 +127,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
 
   finish(end: End, begun: boolean): void {
     if (!begun && this.#waitsOn(end)) return;
-    const { user, channel, reply } = this.#request;
+    const { user, channel, address } = this.#watched;
     const { options, log } = this.#services;
     this.#keepEnd(end);
     if (end.type === "orderly") {
@@ -110,15 +136,12 @@ export class WatcherSession implements ConnectionStage, Outlet {
     }
     const { error } = end;
     if (error.code === "slow") {
-      log.repeated(
-        `slow ${user}`,
-        `watcher ${this.#connection.address} of ${channelLabel(user, channel)}: ${error.message}`,
-      );
+      log.repeated(`slow ${user}`, `watcher ${address} of ${channelLabel(user, channel)}: ${error.message}`);
     }
     // One that watched already has guessed at nothing: the broadcaster has changed the password.
     if (!begun && error.code === "forbidden") this.#refuse(error);
-    else if (!begun && reply) this.#leave(encodeError(error), "fin", options.drainTimeoutMs);
-    else if (!reply) this.#leave(nothing, "fin", options.drainTimeoutMs);
+    else if (!begun) this.#leave(this.#answers.refusal(error), "fin", options.drainTimeoutMs);
+    else if (!this.#answers.showsCuts) this.#leave(nothing, "fin", options.drainTimeoutMs);
     // A watcher that is too slow is owed nothing more.
     else this.#leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
   }
@@ -144,17 +167,18 @@ export class WatcherSession implements ConnectionStage, Outlet {
 
   /** It waited for the channel, and may do so no longer. */
   #refuse(error: FstreamError): void {
-    const { user, reply } = this.#request;
+    const { user, address } = this.#watched;
     const { log, options } = this.#services;
     this.#permit?.refused(error);
-    logRefusal(log, `watch of ${named(user)}`, this.#connection.address, error);
-    this.#leave(reply ? encodeError(error) : nothing, "fin", options.drainTimeoutMs);
+    logRefusal(log, `watch of ${named(user)}`, address, error);
+    this.#leave(this.#answers.refusal(error), "fin", options.drainTimeoutMs);
   }
 
   #keepEnd(end: End): void {
-    const bytes = this.#written - this.#greeting.length;
-    if (this.#id === undefined || bytes < 0 || this.#written === 0) return;
+    const bytes = this.#written - this.#greetingBytes;
+    const { id } = this.#answers;
+    if (id === undefined || bytes < 0 || this.#written === 0) return;
     const skipped = this.#watcher?.skippedBytes ?? 0;
-    this.#services.ends.keep(this.#id, this.#connection.address, { bytes, skipped, end });
+    this.#services.ends.keep(id, this.#watched.address, { bytes, skipped, end });
   }
 }

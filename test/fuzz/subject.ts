@@ -308,7 +308,8 @@ export class RelaySubject implements Subject {
         password: "",
         slowPolicy: planned.slowPolicy,
         waitMs: 60_000,
-        greeting: new Uint8Array(0),
+        greeting: () => new Uint8Array(0),
+        awaitsDetection: false,
       });
     }
   }

@@ -149,7 +149,7 @@ function joined(bytes: Uint8Array, parts: readonly Uint8Array[]): unknown {
     if (result.type === "request") {
       return plain({ ...result, rest: Buffer.concat([result.rest, bytes.subarray(fed)]) });
     }
-    if (result.type === "refused") return plain(result);
+    if (result.type === "refused" || result.type === "http") return plain(result);
   }
   return { type: "more" };
 }
@@ -157,6 +157,7 @@ function joined(bytes: Uint8Array, parts: readonly Uint8Array[]): unknown {
 /** A result as something to compare: bytes as hex, errors by code. */
 function plain(result: HandshakeResult): unknown {
   if (result.type === "more") return { type: "more" };
+  if (result.type === "http") return { type: "http", request: result.request };
   if (result.type === "refused") return { type: "refused", code: result.error.code, answered: result.reply };
   return { type: "request", request: result.request, rest: Buffer.from(result.rest).toString("hex") };
 }

@@ -41,6 +41,7 @@ function requestLines(bytes: Uint8Array): string[] {
     const result = decoder.feed(Uint8Array.of(byte));
     if (result.type === "request") return ["expect: request", ...requestFields(result.request)];
     if (result.type === "more") continue;
+    if (result.type === "http") return ["expect: http"];
     const answered = result.reply ? ["answered: true"] : [];
     return ["expect: refused", `code: ${json(result.error.code)}`, ...answered, `refused_at: ${at + 1}`];
   }

@@ -111,7 +111,8 @@ export class Rig {
       password: what.password ?? "",
       slowPolicy: what.slowPolicy ?? "skip",
       waitMs: what.waitMs ?? 0,
-      greeting: new TextEncoder().encode(what.greeting ?? ""),
+      greeting: () => new TextEncoder().encode(what.greeting ?? ""),
+      awaitsDetection: what.awaitsDetection ?? false,
     });
     return outlet;
   }

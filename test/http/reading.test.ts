@@ -1,20 +1,54 @@
 // A request is read the same however it is cut into pieces, within bounds, and what is none is refused as soon as that is seen.
 
 import { describe, expect, test } from "bun:test";
-import { maxBodyBytes, maxHeadBytes, maxHeaderFields, RequestReader } from "../../src/server/httprequest.ts";
+import { BodyStage, HeadStage, maxBodyBytes, maxHeadBytes } from "../../src/http/reading.ts";
+import { maxHeaderFields } from "../../src/protocol/httphead.ts";
+import type { Connection } from "../../src/session/connection.ts";
 
-/** What comes of `text` given in pieces of so many bytes: a request as text, a status, or "more". */
-function read(text: string, pieceBytes = text.length): string {
-  const reader = new RequestReader();
-  const bytes = Buffer.from(text, "latin1");
-  for (let at = 0; at < bytes.length; at += pieceBytes) {
-    const result = reader.feed(bytes.subarray(at, at + pieceBytes));
-    if (result.type === "refused") return String(result.status);
-    if (result.type === "more") continue;
-    const headers = [...result.headers].map(([name, value]) => `${name}=${value}`).join("&");
-    return `${result.method} ${result.target} ${headers} ${Buffer.from(result.body).toString("latin1")}`;
+const services = { clock: { after: () => ({ cancel: () => {} }) }, options: { handshakeTimeoutMs: 1 } };
+
+/** Reads a request from pieces, as its connection does. */
+class Reading {
+  /** A request as text, a status, or "more". */
+  result = "more";
+  /** What was written to the peer. */
+  written = "";
+  #stage: HeadStage | BodyStage;
+
+  constructor() {
+    const write = (bytes: Uint8Array) => {
+      this.written += Buffer.from(bytes).toString("latin1");
+    };
+    const connection = { write } as unknown as Connection;
+    const unreadable = ({ status }: { status: number }) => {
+      this.result = String(status);
+    };
+    this.#stage = new HeadStage(connection, services, {
+      unreadable,
+      head: (head, rest) => {
+        const headers = [...head.headers].map(([name, value]) => `${name}=${value}`).join("&");
+        const whole = (body: Uint8Array) => {
+          this.result = `${head.method} ${head.target} ${headers} ${Buffer.from(body).toString("latin1")}`;
+        };
+        const stage = new BodyStage(connection, services, { unreadable, whole });
+        this.#stage = stage;
+        stage.begin(head, rest);
+      },
+    });
   }
-  return "more";
+
+  feed(bytes: Uint8Array): void {
+    this.#stage.data(bytes);
+  }
+}
+
+/** What comes of `text` given in pieces of so many bytes. */
+function read(text: string, pieceBytes = text.length): string {
+  const reading = new Reading();
+  const bytes = Buffer.from(text, "latin1");
+  for (let at = 0; at < bytes.length && reading.result === "more"; at += pieceBytes)
+    reading.feed(bytes.subarray(at, at + pieceBytes));
+  return reading.result;
 }
 
 const host = "Host: a\r\n";
@@ -79,12 +113,15 @@ describe("a request", () => {
 
   test("asks once for its body, if nothing of that has come yet", () => {
     const head = Buffer.from(`${post}Expect: 100-Continue\r\nContent-Length: 2\r\n\r\n`);
-    const waiting = new RequestReader();
-    expect(waiting.feed(head)).toEqual({ type: "more", proceed: true });
-    expect(waiting.feed(Buffer.from("a"))).toEqual({ type: "more", proceed: false });
-    expect(waiting.feed(Buffer.from("b"))).toMatchObject({ type: "request" });
-    const hasty = new RequestReader();
-    expect(hasty.feed(Buffer.concat([head, Buffer.from("a")]))).toEqual({ type: "more", proceed: false });
+    const waiting = new Reading();
+    waiting.feed(head);
+    waiting.feed(Buffer.from("a"));
+    expect(waiting.written).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+    waiting.feed(Buffer.from("b"));
+    expect(waiting.result).toEndWith(" ab");
+    const hasty = new Reading();
+    hasty.feed(Buffer.concat([head, Buffer.from("a")]));
+    expect(hasty.written).toBe("");
   });
 
   test("is read in time that grows with its length alone, whatever is in it", () => {

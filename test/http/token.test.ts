@@ -2,20 +2,24 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Access } from "../../src/access/access.ts";
+import { requestOf } from "../../src/http/request.ts";
+import { answer } from "../../src/http/routes.ts";
+import type { HttpServices } from "../../src/http/services.ts";
 import { createLog } from "../../src/log.ts";
-import { answer } from "../../src/server/endpoints.ts";
 
 const access = { token: async () => ({ token: "0123456789", expiresInSeconds: 120 }) } as unknown as Access;
+
+const trusted = (address: string) => address === "198.51.100.1";
 
 /** The status of a request for a token by a trusted proxy. */
 async function askThroughProxy(secure: boolean, proto?: string): Promise<number> {
   const headers = new Headers({ Authorization: `Basic ${btoa("fier:123")}`, Host: "relay.example" });
   headers.set("X-Forwarded-For", "192.0.2.1");
   if (proto !== undefined) headers.set("X-Forwarded-Proto", proto);
-  const body = new Uint8Array(0);
-  const request = { method: "POST", target: "/token", headers, body, peer: "198.51.100.1", secure };
+  const head = { method: "POST", target: "/token", minorVersion: 1, headers };
+  const request = requestOf(head, { address: "198.51.100.1", secure }, trusted);
   const log = createLog({ level: "error", journal: false, write: () => {}, nowMs: () => 0 });
-  return (await answer(request, { access, log, trusted: (address) => address === "198.51.100.1" })).status;
+  return (await answer(request, { access, log } as unknown as HttpServices)).status;
 }
 
 describe("a trusted proxy", () => {

@@ -1,7 +1,7 @@
 // A client's address, behind a proxy too: it decides about tokens without TLS and about limits.
 
 import { describe, expect, test } from "bun:test";
-import { addressMatcher, clientAddress, isLocalRequest, isLoopback } from "../../src/server/clientaddress.ts";
+import { addressMatcher, clientAddress, isLocalRequest, isLoopback } from "../../src/http/clientaddress.ts";
 
 describe("an address", () => {
   test("is loopback in all of 127.0.0.0/8, as ::1, and mapped", () => {

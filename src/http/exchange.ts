@@ -1,0 +1,80 @@
+// HTTP on a connection: one request is read, answered, and that is all, whatever else the peer sends. So a connection costs the
+// work of one request, and lasts no longer than its time for the request, the answer, and the closing; or as long as the
+// stream that it watches or broadcasts.
+//
+//   head --> body --> answer --> closing     (what routes.ts has)
+//        |-> watcher ----------> closing     (GET /watch/...)
+//        '-> closed (no whole request in time, or the server stops)
+
+import { asFstreamError, type FstreamError, named } from "../errors.ts";
+import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
+import { parseHttpWatch, watchPath } from "../protocol/httpwatch.ts";
+import type { Connection } from "../session/connection.ts";
+import { httpRefusal, unreadable } from "../session/httpwatch.ts";
+import { type Asked, Stages } from "../session/stages.ts";
+import { BodyStage, HeadStage } from "./reading.ts";
+import { type HttpRequest, requestOf } from "./request.ts";
+import { encode, refusal } from "./response.ts";
+import { answer } from "./routes.ts";
+import type { HttpServices } from "./services.ts";
+
+export class Exchange extends Stages {
+  readonly #http: HttpServices;
+
+  constructor(connection: Connection, services: HttpServices) {
+    super(connection, services);
+    this.#http = services;
+    const head = new HeadStage(connection, services, {
+      head: (head, rest) => this.#begin(head, rest),
+      unreadable: (reason) => this.#refuseUnreadable(reason),
+    });
+    this.enter(head, () => {});
+  }
+
+  #begin(head: HttpHead, rest: Uint8Array): void {
+    const request = requestOf(head, this.connection, this.#http.trusted);
+    const { method, path, client } = request;
+    const asked: Asked = {
+      title: "request",
+      address: client.address,
+      refusal: (error) => httpRefusal(request, error),
+    };
+    this.guard(asked, () => {
+      const isRead = method === "GET" || method === "HEAD";
+      if (path.startsWith(watchPath) && isRead) this.#watch(request, asked);
+      else this.#respond(request, rest);
+    });
+  }
+
+  #watch(request: HttpRequest, asked: Asked): void {
+    const wanted = parseHttpWatch(request);
+    const titled = { ...asked, title: `watch of ${named(wanted.user)}` };
+    this.guard(titled, () => this.watchHttp(request.client, request, wanted, titled));
+  }
+
+  /** Answers a request with all of its body. */
+  #respond(request: HttpRequest, rest: Uint8Array): void {
+    const body = new BodyStage(this.connection, this.#http, {
+      whole: (bytes) => this.#answer({ ...request, body: bytes }),
+      unreadable: (reason) => this.#refuseUnreadable(reason),
+    });
+    this.enter(body, () => body.begin(request, rest));
+  }
+
+  #answer(request: HttpRequest): void {
+    const headOnly = request.method === "HEAD";
+    const asked: Asked = {
+      title: "request",
+      address: request.client.address,
+      refusal: (error: FstreamError) => httpRefusal(request, error),
+    };
+    const bytes = answer(request, this.#http)
+      .catch((error: unknown) => refusal(request, asFstreamError(error)))
+      .then((response) => encode(response, headOnly));
+    this.login(asked, bytes, (whole) => this.close(whole, this.services.options.handshakeTimeoutMs));
+  }
+
+  #refuseUnreadable(reason: Unreadable): void {
+    this.close(unreadable(reason));
+  }
+}

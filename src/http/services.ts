@@ -1,0 +1,8 @@
+// What all HTTP connections of a server share.
+
+import type { Services } from "../session/services.ts";
+
+export interface HttpServices extends Services {
+  /** Whether an address is a trusted proxy's: what it says of a request's client is believed. */
+  readonly trusted: (address: string) => boolean;
+}

@@ -1,0 +1,119 @@
+// The head of an HTTP/1 request (RFC 9112, sections 2 to 5): the request line and the header fields, from bytes in pieces of any
+// size. Bounded, each byte is looked at once, and what comes behind the head is handed back. Stricter than it would have to
+// be: lines end with CR LF, and no line is continued on the next. Pure.
+
+/** Browsers send about twenty. */
+export const maxHeaderFields = 100;
+
+/** A request without its body. */
+export interface HttpHead {
+  readonly method: string;
+  /** As in the request line. */
+  readonly target: string;
+  /** Of HTTP/1: 0 or 1, or what a later one has. */
+  readonly minorVersion: number;
+  readonly headers: Headers;
+}
+
+export interface Unreadable {
+  readonly type: "refused";
+  /** HTTP status (RFC 9110, section 15). */
+  readonly status: number;
+  readonly message: string;
+}
+
+export type HeadReading =
+  | { readonly type: "more" }
+  /** `rest`: what came behind it, a view of the bytes that were fed. */
+  | { readonly type: "head"; readonly head: HttpHead; readonly rest: Uint8Array }
+  | Unreadable;
+
+const tab = 9;
+const lineFeed = 10;
+const carriageReturn = 13;
+const space = 32;
+const deletion = 127;
+
+/** RFC 9110, section 5.6.2: a token. */
+const requestLine = /^([!#$%&'*+.^_`|~\w-]+) ([!-~\x80-\xff]+) HTTP\/(\d)\.(\d)$/;
+/** What is around a value is left out by `Headers`. */
+const headerField = /^([!#$%&'*+.^_`|~\w-]+):(.*)$/;
+
+/** Reads one head; to be fed until there is another answer than "more". */
+export class HeadReader {
+  readonly #maxBytes: number;
+  #kept = new Uint8Array(0);
+  #size = 0;
+  /** Bytes of the line that is under way, without its end. */
+  #lineBytes = 0;
+
+  /** A head has at most `maxBytes` bytes, the empty line behind it included. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  feed(bytes: Uint8Array): HeadReading {
+    const end = this.#end(bytes);
+    if (typeof end === "object") return end;
+    if (this.#size + (end ?? bytes.length) > this.#maxBytes)
+      return refused(431, `the request's head is larger than ${this.#maxBytes} bytes`);
+    this.#keep(bytes.subarray(0, end));
+    if (end === undefined) return { type: "more" };
+    const head = parseHead(new TextDecoder("latin1").decode(this.#kept.subarray(0, this.#size)));
+    return "type" in head ? head : { type: "head", head, rest: bytes.subarray(end) };
+  }
+
+  /** Where the head ends in `bytes`, which follow those that are kept; undefined if not in them. */
+  #end(bytes: Uint8Array): number | undefined | Unreadable {
+    const end = Math.min(bytes.length, this.#maxBytes);
+    for (let i = 0; i < end; i++) {
+      const byte = bytes[i];
+      if (byte === lineFeed) {
+        if (this.#lineBytes === 0) return i + 1;
+        this.#lineBytes = 0;
+      } else if (byte !== carriageReturn) {
+        // At the first byte of what is another protocol's, not when the time is over.
+        if ((byte < space && byte !== tab) || byte === deletion) return refused(400, "this is no HTTP");
+        this.#lineBytes++;
+      }
+    }
+    return undefined;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const size = this.#size + bytes.length;
+    if (size > this.#kept.length) {
+      const larger = new Uint8Array(Math.min(this.#maxBytes, Math.max(size, 2 * this.#kept.length)));
+      larger.set(this.#kept.subarray(0, this.#size));
+      this.#kept = larger;
+    }
+    this.#kept.set(bytes, this.#size);
+    this.#size = size;
+  }
+}
+
+function parseHead(text: string): HttpHead | Unreadable {
+  const [first, ...fields] = text.split("\r\n").slice(0, -2);
+  // The last two are empty, as the head ends with an empty line; any other line end is no end.
+  if (!text.endsWith("\r\n\r\n") || /[\r\n]/.test(first + fields.join("")))
+    return refused(400, "lines of a request end with CR LF");
+  const [line, method, target, major, minor] = requestLine.exec(first) ?? [];
+  if (line === undefined) return refused(400, "the request line makes no sense");
+  if (major !== "1") return refused(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+  if (fields.length > maxHeaderFields)
+    return refused(431, `the request has more than ${maxHeaderFields} header fields`);
+  const headers = new Headers();
+  for (const field of fields) {
+    const [whole, name, value] = headerField.exec(field) ?? [];
+    if (whole === undefined) return refused(400, "a header field makes no sense");
+    headers.append(name, value);
+  }
+  // Several of a name are joined by commas, which no host has in it (RFC 9112, section 3.2).
+  if (minor !== "0" && /^$|,/.test(headers.get("host") ?? ""))
+    return refused(400, "the request needs one Host header field");
+  return { method, target, minorVersion: Number(minor), headers };
+}
+
+export function refused(status: number, message: string): Unreadable {
+  return { type: "refused", status, message };
+}

@@ -1,0 +1,76 @@
+// A watcher's request as HTTP has it (README.md, "Watching over HTTP"): `/watch/USER/CHANNEL?KEY=VALUE&...`, with the keys of
+// `watch` and their rules (keys.ts). The channel's password may also be the password of Basic authentication (RFC 7617), whose
+// user counts for nothing.
+
+import { FstreamError } from "../errors.ts";
+import type { HttpHead } from "./httphead.ts";
+import { requestKeys } from "./keys.ts";
+import type { WatchRequest } from "./request.ts";
+
+/** Where a target's channel stands behind. */
+export const watchPath = "/watch/";
+
+/** What a request over HTTP asks to watch. */
+export type HttpWatch = Omit<WatchRequest, "intent" | "reply">;
+
+/** The user and the channel in a target's path, behind `prefix`. Throws FstreamError `bad_request`. */
+export function channelOf(path: string, prefix: string): { readonly user: string; readonly channel: string } {
+  const names = path.slice(prefix.length).split("/").map(decoded);
+  if (names.length > 2 || names[0] === "")
+    throw bad(`the path is ${prefix}USER/CHANNEL; a slash in a channel's name is written as %2F`);
+  const [user, channel] = names;
+  return {
+    user: requestKeys.watch.user.read(user),
+    channel: requestKeys.watch.channel.read(channel || undefined),
+  };
+}
+
+/** The path of a target and its parameters. */
+export function parseTarget(target: string): { readonly path: string; readonly query: URLSearchParams } {
+  const from = target.indexOf("?");
+  const query = new URLSearchParams(from < 0 ? "" : target.slice(from + 1));
+  // In absolute form (RFC 9112, section 3.2.2), as proxies have it, without the scheme and the host.
+  const path = (from < 0 ? target : target.slice(0, from)).replace(/^https?:\/\/[^/]*/i, "");
+  return { path: path === "" ? "/" : path, query };
+}
+
+/** What a request for `/watch/...` asks for. Throws FstreamError `bad_request`. */
+export function parseHttpWatch({ target, headers }: Pick<HttpHead, "target" | "headers">): HttpWatch {
+  const { path, query } = parseTarget(target);
+  const keys = requestKeys.watch;
+  const value = (key: string) => query.getAll(key).at(-1) || undefined;
+  return {
+    ...channelOf(path, watchPath),
+    channelPassword: keys.channelPassword.read(value("channel_password") ?? basicOf(headers)?.password),
+    start: keys.start.read(value("start")),
+    waitSeconds: keys.waitSeconds.read(value("wait")),
+    slowPolicy: keys.slowPolicy.read(value("lag")),
+  };
+}
+
+/** The user and the password of Basic authentication; undefined where there is none. Throws FstreamError `bad_request`. */
+export function basicOf(headers: Headers): { readonly user: string; readonly password: string } | undefined {
+  const [, scheme, value = ""] =
+    /^([!#$%&'*+.^_`|~\w-]+)(?: +(.*))?$/.exec(headers.get("authorization") ?? "") ?? [];
+  if (scheme?.toLowerCase() !== "basic") return undefined;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(value.trim()));
+    const colon = text.indexOf(":");
+    if (colon >= 0) return { user: text.slice(0, colon), password: text.slice(colon + 1) };
+  } catch {
+    // Neither base64 nor UTF-8.
+  }
+  throw bad("the Authorization header is not Basic user:password");
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    throw bad("a name in the path is not valid percent-encoded UTF-8");
+  }
+}
+
+function bad(message: string): FstreamError {
+  return new FstreamError("bad_request", message);
+}

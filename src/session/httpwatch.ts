@@ -1,0 +1,73 @@
+// A watcher that asked in HTTP/1 (protocol/README.md, "Watching over HTTP"): a response head, then the raw stream until the
+// connection closes (RFC 9112, section 6.3): an orderly end is a FIN, a stream that was cut short ends with a reset.
+
+import { type FstreamError, meaning } from "../errors.ts";
+import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
+import type { HttpWatch } from "../protocol/httpwatch.ts";
+import { encodeHead, encodeText } from "./httpresponse.ts";
+import type { WatchAnswers } from "./watcher.ts";
+
+/** When to try again what is refused for now (RFC 9110, section 10.2.3), seconds. */
+const retrySeconds = 5;
+
+export class HttpWatchAnswers implements WatchAnswers {
+  // The Content-Type has to be known.
+  readonly awaitsDetection = true;
+  readonly showsCuts = true;
+  readonly id = undefined;
+  readonly #head: HttpHead;
+  readonly #isPublic: boolean;
+
+  constructor(head: HttpHead, { channelPassword }: HttpWatch) {
+    this.#head = head;
+    this.#isPublic = channelPassword === "";
+  }
+
+  greeting(info: { readonly mediaType: string } | undefined): Uint8Array {
+    return encodeHead(200, {
+      "Content-Type": info?.mediaType ?? "application/octet-stream",
+      "Cache-Control": "no-store",
+      "X-Content-Type-Options": "nosniff",
+      // nginx would gather it otherwise
+      "X-Accel-Buffering": "no",
+      // what has a password is for the pages of this server alone
+      ...(this.#isPublic ? { "Access-Control-Allow-Origin": "*" } : {}),
+    });
+  }
+
+  refusal(error: FstreamError): Uint8Array {
+    return httpRefusal(this.#head, error);
+  }
+}
+
+/** The answer to a request that is refused: why, in words, and the code in `X-Fstream-Code`. */
+export function httpRefusal({ method }: Pick<HttpHead, "method">, error: FstreamError): Uint8Array {
+  const { status, message, fields } = refusalOf(error);
+  return encodeText(status, message, fields, method === "HEAD");
+}
+
+export interface HttpRefusal {
+  readonly status: number;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** How an error is answered over HTTP. */
+export function refusalOf(error: FstreamError): HttpRefusal {
+  const { http: status } = meaning(error.code);
+  const fields: Record<string, string> = {
+    "Cache-Control": "no-store",
+    "X-Fstream-Code": error.code,
+    // so that a page elsewhere can say why
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "X-Fstream-Code, Retry-After",
+  };
+  if (status === 401) fields["WWW-Authenticate"] = 'Basic realm="fstream", charset="UTF-8"';
+  if (status === 429 || status === 503) fields["Retry-After"] = String(retrySeconds);
+  return { status, message: error.code === "internal" ? "the server failed" : error.message, fields };
+}
+
+/** The answer to what is no request. */
+export function unreadable({ status, message }: Unreadable): Uint8Array {
+  return encodeText(status, message, { "Cache-Control": "no-store" }, false);
+}

@@ -1,0 +1,149 @@
+// A connection that is one stage after the other: this hands the socket's events to the one that is on, and takes what several
+// kinds of connections have in common: waiting for a login, watching, closing.
+
+import type { Peer } from "../access/access.ts";
+import { logRefusal } from "../access/refusal.ts";
+import type { WatchAsked, WatchPermit } from "../access/watchpermit.ts";
+import { asFstreamError, type FstreamError } from "../errors.ts";
+import type { HttpHead } from "../protocol/httphead.ts";
+import type { HttpWatch } from "../protocol/httpwatch.ts";
+import { type CloseMode, ClosingStage } from "./closing.ts";
+import type { Connection, ConnectionStage } from "./connection.ts";
+import { HttpWatchAnswers } from "./httpwatch.ts";
+import { LoginStage } from "./login.ts";
+import type { Services } from "./services.ts";
+import { type WatchAnswers, WatcherSession } from "./watcher.ts";
+
+/** How long a peer that is refused, or whose request is answered, may take to accept the answer, milliseconds. */
+const answerTimeoutMs = 2000;
+
+/** What is asked for, and how a refusal of it is answered. */
+export interface Asked {
+  /** As the log has it. */
+  readonly title: string;
+  /** Its client, as access has it. */
+  readonly address: string;
+  readonly refusal: (error: FstreamError) => Uint8Array;
+}
+
+export abstract class Stages implements ConnectionStage {
+  protected readonly connection: Connection;
+  protected readonly services: Services;
+  #stage: ConnectionStage | undefined;
+  #peerEnded = false;
+  #closed = false;
+
+  constructor(connection: Connection, services: Services) {
+    this.connection = connection;
+    this.services = services;
+  }
+
+  data(bytes: Uint8Array): void {
+    this.#stage?.data(bytes);
+  }
+
+  drained(): void {
+    this.#stage?.drained();
+  }
+
+  ended(): void {
+    this.#peerEnded = true;
+    this.#stage?.ended();
+  }
+
+  closed(error: Error | undefined): void {
+    this.#closed = true;
+    this.#stage?.closed(error);
+  }
+
+  stop(): void {
+    this.#stage?.stop();
+  }
+
+  /** The stage that is on. */
+  protected get stage(): ConnectionStage | undefined {
+    return this.#stage;
+  }
+
+  /** Steps to the next stage, which `begin` begins. */
+  protected enter(stage: ConnectionStage, begin: () => void): void {
+    this.#stage = stage;
+    begin();
+    if (this.#peerEnded && this.#stage === stage) stage.ended();
+  }
+
+  /** Ends the connection, if `from` is still its stage: with the final bytes, in that mode. */
+  protected leave(
+    from: ConnectionStage | undefined,
+    finalBytes: Uint8Array,
+    mode: CloseMode,
+    timeoutMs: number,
+  ): void {
+    if (this.#closed || this.#stage !== from) return;
+    from?.closed(undefined);
+    const closing = new ClosingStage(this.connection, this.services, finalBytes, mode, timeoutMs);
+    this.enter(closing, () => closing.begin());
+  }
+
+  /** Answers, and closes. The peer may take so long to accept the answer. */
+  protected close(finalBytes: Uint8Array, timeoutMs = answerTimeoutMs): void {
+    this.leave(this.#stage, finalBytes, "fin", timeoutMs);
+  }
+
+  protected refuse(error: FstreamError, { title, address, refusal }: Asked): void {
+    logRefusal(this.services.log, title, address, error);
+    this.close(refusal(error));
+  }
+
+  /** Waits for what the login gives, and goes on with it. `early`: what came meanwhile. */
+  protected login<T>(
+    asked: Asked,
+    pending: Promise<T>,
+    granted: (result: T, early: readonly Uint8Array[]) => void,
+  ): void {
+    const login = new LoginStage<T>(this.connection, {
+      granted,
+      refused: (error) => this.refuse(error, asked),
+      over: () => {
+        if (!this.#closed) this.connection.resume();
+      },
+    });
+    this.enter(login, () => login.begin(pending));
+  }
+
+  /** Watches, after a login where the channel has a password. Throws FstreamError. */
+  protected watch(peer: Peer, wanted: WatchAsked, answers: WatchAnswers, asked: Asked): void {
+    const begin = (permit: WatchPermit) => {
+      const watcher = new WatcherSession(
+        this.connection,
+        this.services,
+        { ...wanted, address: peer.address },
+        answers,
+        (finalBytes, mode, timeoutMs) => this.leave(watcher, finalBytes, mode, timeoutMs),
+      );
+      this.enter(watcher, () => watcher.begin(permit));
+    };
+    const permit = this.services.access.watch(peer, wanted);
+    if (permit instanceof Promise) this.login(asked, permit, begin);
+    else begin(permit);
+  }
+
+  /** The same for a request in HTTP. */
+  protected watchHttp(peer: Peer, head: HttpHead, wanted: HttpWatch, asked: Asked): void {
+    const answers = new HttpWatchAnswers(head, wanted);
+    if (head.method !== "HEAD") return this.watch(peer, wanted, answers, asked);
+    const answer = (permit: WatchPermit) => this.close(answers.greeting(permit.info()));
+    const permit = this.services.access.watch(peer, wanted);
+    if (permit instanceof Promise) this.login(asked, permit, answer);
+    else answer(permit);
+  }
+
+  /** Does what may be refused at once. */
+  protected guard(asked: Asked, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.refuse(asFstreamError(error), asked);
+    }
+  }
+}
