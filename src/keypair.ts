@@ -1,12 +1,18 @@
 // A certificate with its key, as two PEM files: what the TLS listeners show, and what `fstream check` looks at.
 
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { FstreamError } from "./errors.ts";
 import { readRegularFile } from "./file.ts";
 
 /** What is larger than this is neither a certificate with its chain nor a key. Bytes. */
-const maxFileBytes = 1024 * 1024;
+export const maxPemBytes = 1024 * 1024;
+
+/** The file of the pair that a server makes for itself. */
+export function selfSignedFile(stateDir: string): string {
+  return join(stateDir, "self-signed.pem");
+}
 
 export interface KeyPair {
   /** PEM: the certificate, and its chain. */
@@ -28,7 +34,7 @@ export async function readKeyPair(certFile: string, keyFile: string): Promise<Ke
   const problems: string[] = [];
   const take = async <T>(file: string, setting: string, what: string, parse: (pem: string) => T) => {
     try {
-      const pem = (await readRegularFile(file, maxFileBytes)).toString("utf8");
+      const pem = (await readRegularFile(file, maxPemBytes)).toString("utf8");
       return { pem, parsed: parse(pem) };
     } catch (error) {
       const message = (error as Error).message;

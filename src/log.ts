@@ -225,9 +225,12 @@ export function printable(text: string): string {
   });
 }
 
-/** `value` as indented JSON, safe for a terminal: the same characters as escapes of JSON's, so that it means the same. */
-export function printableJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(unprintable, (character) =>
+/**
+ * `value` as JSON, safe for a terminal: the same characters as escapes of JSON's, so that it means the same. Lines are indented by so
+ * many spaces; 0: it is one line.
+ */
+export function printableJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(unprintable, (character) =>
     character === "\n" ? character : character.split("").map(escapedUnit).join(""),
   );
 }

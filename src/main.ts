@@ -20,6 +20,9 @@ const terminal: Terminal = {
   get columns() {
     return process.stdout.isTTY ? process.stdout.columns : undefined;
   },
+  get rows() {
+    return process.stdout.isTTY ? process.stdout.rows : undefined;
+  },
 };
 
 /** How long the end of the process waits for a reader of stderr, milliseconds. */

@@ -39,8 +39,8 @@ async function reading(read: () => Promise<Buffer>): Promise<Buffer> {
   }
 }
 
-/** Writes all of `text` to stdout, waiting for its reader; throws FstreamError `failed` if it can't be written. */
-export function writeStdout(text: string): void {
+/** Writes all of `text` to stdout, waiting for its reader; false if that has gone. Throws FstreamError `failed` if it can't be written. */
+export function writeStdout(text: string): boolean {
   if (isClosed(1)) throw new FstreamError("failed", "can't write to stdout: it is closed");
   let rest: Uint8Array = new TextEncoder().encode(text);
   while (rest.length > 0) {
@@ -48,7 +48,7 @@ export function writeStdout(text: string): void {
       rest = rest.subarray(writeSync(1, rest));
     } catch (cause) {
       const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-      if (code === "EPIPE") return;
+      if (code === "EPIPE") return false;
       if (code !== "EAGAIN")
         throw new FstreamError("failed", `can't write to stdout: ${reasonOf(cause)}`, {
           cause,
@@ -56,6 +56,7 @@ export function writeStdout(text: string): void {
       Bun.sleepSync(1);
     }
   }
+  return true;
 }
 
 /**

@@ -12,6 +12,8 @@ export interface HttpRequest {
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** A larger answer is refused; left out: `usualResponseBytes`. */
+  readonly maxResponseBytes?: number;
 }
 
 export interface HttpResponse {
@@ -24,13 +26,14 @@ export interface HttpResponse {
 }
 
 /** Larger answers are not believed: a token and a reason are short, and so is a proxy's page about its trouble. Bytes. */
-const maxResponseBytes = 64 * 1024;
+const usualResponseBytes = 64 * 1024;
 /** Time for the whole exchange, milliseconds. */
 const exchangeMs = 30_000;
 
 /** The answer to one request; rejects with `disconnected`, or `failed` where what answers is no HTTP. */
 export async function exchange(address: Address, trust: Trust, request: HttpRequest): Promise<HttpResponse> {
   const place = formatPlace(address);
+  const { maxResponseBytes = usualResponseBytes } = request;
   const connection = await dial(address, trust);
   const timer = setTimeout(() => connection.close(`no answer for ${exchangeMs / 1000} s`), exchangeMs);
   try {

@@ -27,10 +27,15 @@ export interface Terminal {
   error(error: FstreamError): void;
   /** `fstream: hint: ...` on stderr. */
   hint(text: string): void;
-  /** A result that was asked for, on stdout, as it is: the caller ends its lines. Throws `failed` if it can't be written. */
-  print(text: string): void;
+  /**
+   * A result that was asked for, on stdout, as it is: the caller ends its lines. False if its reader has gone; throws `failed` if it
+   * can't be written.
+   */
+  print(text: string): boolean;
   /** How wide stdout is if it is a terminal; undefined: a file or a pipe, where scripts read. */
   readonly columns: number | undefined;
+  /** How many lines it shows, in the same way. */
+  readonly rows: number | undefined;
 }
 
 /** A command as it was called. */

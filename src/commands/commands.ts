@@ -7,6 +7,7 @@ const loaders = {
   watch: async () => (await import("./watch.ts")).watch,
   broadcast: async () => (await import("./broadcast.ts")).broadcast,
   token: async () => (await import("./token.ts")).token,
+  status: async () => (await import("./status.ts")).status,
   serve: async () => (await import("./serve.ts")).serve,
   user: async () => (await import("./user.ts")).user,
   check: async () => (await import("./check.ts")).check,

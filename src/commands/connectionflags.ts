@@ -33,7 +33,7 @@ export const quietFlag: Flag = {
 
 /** The one operand of `verb`, as an address of one of `schemes`. Throws `usage`. */
 export function addressOperand(
-  verb: "watch" | "broadcast" | "token",
+  verb: "watch" | "broadcast" | "token" | "status",
   invocation: Pick<Invocation, "operands" | "flags">,
   schemes: readonly Address["scheme"][],
 ): Address {
@@ -57,7 +57,7 @@ const redirections = { watch: ["writes to stdout", ">"], broadcast: ["reads stdi
 
 /** What an operand besides the address is likely to be: a flag's value, a file, or the user. */
 function surplusHint(
-  verb: "watch" | "broadcast" | "token",
+  verb: "watch" | "broadcast" | "token" | "status",
   { operands, flags }: Pick<Invocation, "operands" | "flags">,
 ): string | undefined {
   const waiting = (["wait", "retry"] as const).find((name) => flags[name] === true);
@@ -65,6 +65,7 @@ function surplusHint(
   if (waiting !== undefined && duration !== undefined) {
     return `--${waiting}=${duration}, with an equals sign`;
   }
+  if (verb === "status") return undefined;
   const more = withoutCredentials(operands[1]);
   if (verb !== "token" && (/[./\\]/.test(more) || flags.user !== undefined)) {
     const [does, sign] = redirections[verb];

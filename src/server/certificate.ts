@@ -4,11 +4,10 @@
 import { randomBytes } from "node:crypto";
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { generate } from "selfsigned";
 import { FstreamError } from "../errors.ts";
 import { isMissing, readRegularFile } from "../file.ts";
-import { type KeyPair, keyPairOf, readKeyPair } from "../keypair.ts";
+import { type KeyPair, keyPairOf, readKeyPair, selfSignedFile } from "../keypair.ts";
 
 /** How long a self-signed pair lasts, years: clients pin it, and it is not renewed. */
 const years = 10;
@@ -36,7 +35,7 @@ export function namedCertificate(certFile: string, keyFile: string): Certificate
 
 /** The self-signed pair of a state folder, made if it is not there. Rejects with FstreamError `failed`. */
 export async function ownCertificate(stateDir: string): Promise<CertificateSource> {
-  const file = join(stateDir, "self-signed.pem");
+  const file = selfSignedFile(stateDir);
   const source = { files: [file], read: () => readOwn(file) };
   try {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });

@@ -18,8 +18,9 @@ async function read(verb: Verb, environment: Record<string, string>, flags: Invo
     say: nothing,
     error: nothing,
     hint: (text: string) => hints.push(text),
-    print: nothing,
+    print: () => true,
     columns: 80,
+    rows: undefined,
   };
   const found = await readArguments(verb, { flags, operands: [], environment, cwd: folder, terminal });
   return { found: [...found], hints };

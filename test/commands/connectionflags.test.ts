@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function nothing(): void {}
 
 function trust(flags: Invocation["flags"], ...addresses: string[]) {
-  const terminal = { say: nothing, error: nothing, hint: nothing, print: nothing, columns: 80 };
+  const terminal = { say: nothing, error: nothing, hint: nothing, print: () => true, columns: 80, rows: 25 };
   return trustOf(
     { flags, operands: [], environment: {}, cwd: folder, terminal },
     addresses.map(parseAddress),

@@ -24,8 +24,12 @@ try {
       say: (line) => void process.stderr.write(`fstream: ${line}\n`),
       error: tell,
       hint,
-      print: (text) => void process.stdout.write(text),
+      print: (text) => {
+        process.stdout.write(text);
+        return true;
+      },
       columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+      rows: undefined,
     },
   });
 } catch (error) {

@@ -1,0 +1,56 @@
+// The server on this machine, as its settings describe it: where it takes HTTP, and the certificate that it shows there, which
+// is trusted as it is: who can read the server's own files needs no other proof.
+
+import { X509Certificate } from "node:crypto";
+import type { Address } from "../client/address.ts";
+import type { Trust } from "../client/trust.ts";
+import { FstreamError } from "../errors.ts";
+import { readRegularFile } from "../file.ts";
+import { maxPemBytes, selfSignedFile } from "../keypair.ts";
+import type { ListenAddress } from "../settings/address.ts";
+import { defaultFile, examineSettings, type Settings } from "../settings/load.ts";
+import type { Invocation } from "./command.ts";
+
+export interface LocalServer {
+  readonly address: Address;
+  /** Undefined where its certificate can't be read. */
+  readonly trust: Trust | undefined;
+}
+
+/** Its `https_listen`, else its `http_listen`. Rejects with FstreamError `usage` if it has neither. */
+export async function localServer({ flags, environment, cwd }: Invocation): Promise<LocalServer> {
+  const file = flags.config === undefined ? undefined : String(flags.config);
+  // What is wrong with them is for `fstream check` to say; only a file that was named has to be there.
+  const {
+    settings,
+    file: found,
+    problems,
+  } = await examineSettings({ file, cwd, environment, overrides: {} });
+  if (file !== undefined && found === undefined) throw new FstreamError("failed", problems[0]);
+  const { httpsListen, httpListen } = settings.server;
+  const name = found ?? defaultFile;
+  if (httpsListen !== undefined)
+    return { address: addressOf("https", httpsListen, name), trust: await pinned(settings) };
+  if (httpListen !== undefined) return { address: addressOf("http", httpListen, name), trust: undefined };
+  throw new FstreamError("usage", `the server of ${name} has neither https_listen nor http_listen`);
+}
+
+function addressOf(scheme: "https" | "http", { host, port }: ListenAddress, file: string): Address {
+  if (port === 0) {
+    throw new FstreamError("usage", `${file} leaves the port of ${scheme}_listen to the system`, {
+      hint: `give the address: fstream ${scheme}://localhost:PORT status`,
+    });
+  }
+  const isAny = host === "" || host === "0.0.0.0" || host === "::";
+  return { scheme, host: isAny ? "localhost" : host, port };
+}
+
+async function pinned({ server }: Settings): Promise<Trust | undefined> {
+  try {
+    const pem = await readRegularFile(server.tlsCert ?? selfSignedFile(server.stateDir), maxPemBytes);
+    const sha256 = new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase();
+    return { type: "fingerprint", sha256 };
+  } catch {
+    return undefined; // it may be for the server's user alone; the system's authorities may do
+  }
+}

@@ -1,0 +1,175 @@
+// `fstream [ADDRESS] status`: what is live there, as a table, or as the server's own JSON.
+
+import { type Address, formatPlace } from "../client/address.ts";
+import { fetchStatus, type Status } from "../client/status.ts";
+import { cut, statusTable } from "../client/statustable.ts";
+import type { Trust } from "../client/trust.ts";
+import { FstreamError } from "../errors.ts";
+import { printable, printableJson } from "../log.ts";
+import { parseDuration } from "../settings/duration.ts";
+import type { Command, Invocation } from "./command.ts";
+import { addressOperand, trustFlags, trustOf } from "./connectionflags.ts";
+import { localServer } from "./localserver.ts";
+import { readSecretFile } from "./secret.ts";
+
+/** How often `--watch` asks, if it does not say. Milliseconds. */
+const usualIntervalMs = 2000;
+const longestIntervalMs = 86_400_000;
+/** To the first line; and from there what was on the screen is taken away, line by line and then all that is below. */
+const home = "\u001b[H";
+const wipeLine = "\u001b[K";
+const wipeBelow = "\u001b[J";
+
+export const status: Command = {
+  name: "status",
+  summary: "what is live there, as a table",
+  usage: ["[https://HOST:PORT] status [FLAG]..."],
+  flags: {
+    json: {
+      type: "boolean",
+      help: "the server's answer as it is, for scripts; with --watch one line each time",
+    },
+    watch: {
+      type: "string",
+      value: "SECONDS",
+      help: "again and again, each 2 seconds if it does not say; on a terminal in place",
+      optionalValue: true,
+    },
+    "admin-token-file": {
+      type: "string",
+      value: "FILE",
+      help: "the server's admin token: shows what is not public, too (this machine sees it anyway)",
+    },
+    config: {
+      type: "string",
+      value: "FILE",
+      help: "without an address: the settings of the server on this machine (default: ./fstream.toml)",
+    },
+    ...trustFlags,
+  },
+  notes:
+    "Without an address it asks the server on this machine, and trusts the certificate in that server's files, if they can be read.",
+  run,
+};
+
+async function run(invocation: Invocation): Promise<number> {
+  const { flags } = invocation;
+  const intervalMs = intervalOf(flags.watch);
+  const { address, trust } = await placeOf(invocation);
+  const tokenFile = flags["admin-token-file"];
+  const token = typeof tokenFile === "string" ? await readSecretFile(tokenFile, invocation.cwd) : undefined;
+  if (token !== undefined && !/^[!-~]+$/.test(token))
+    throw new FstreamError("usage", "what --admin-token-file holds is no admin token");
+  const fetch = () => fetchStatus(address, trust, token);
+  if (intervalMs === undefined) show(await fetch(), invocation);
+  else await watch(fetch, address, intervalMs, invocation);
+  return 0;
+}
+
+async function placeOf(invocation: Invocation): Promise<{ address: Address; trust: Trust }> {
+  if (invocation.operands.length === 0) {
+    const { address, trust } = await localServer(invocation);
+    const given = await trustOf(invocation, [address]);
+    return { address, trust: given.type === "system" ? (trust ?? given) : given };
+  }
+  const { flags, operands } = invocation;
+  const interval = operands.find((word) => /^\d+[a-z]*$/.test(word));
+  if (flags.watch === true && interval !== undefined)
+    throw new FstreamError("usage", `${interval} is no address`, {
+      hint: `--watch=${interval}, with an equals sign`,
+    });
+  if (flags.config !== undefined)
+    throw new FstreamError("usage", "--config is for the server on this machine, and an address was given");
+  const address = addressOperand("status", invocation, ["https", "http"]);
+  return { address, trust: await trustOf(invocation, [address]) };
+}
+
+/** Milliseconds; undefined: once. */
+function intervalOf(given: string | boolean | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  if (given === true) return usualIntervalMs;
+  const text = String(given);
+  const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : parseDuration(text);
+  if (ms !== undefined && ms >= 100 && ms <= longestIntervalMs) return ms;
+  throw new FstreamError("usage", `--watch takes seconds from 0.1 to 86400, not "${text}"`);
+}
+
+function show(found: Status, { flags, terminal }: Invocation): void {
+  if (flags.json === true) terminal.print(`${printableJson(found.answer)}\n`);
+  else if (found.channels.length === 0) terminal.say("nothing is live there, or nothing that is public");
+  else terminal.print(`${table(found, terminal.columns).join("\n")}\n`);
+}
+
+function table({ channels, nowMs }: Status, width: number | undefined): readonly string[] {
+  return statusTable(channels, nowMs ?? Date.now(), width);
+}
+
+/** Until a signal ends it, or stdout's reader leaves. Rejects if it fails at first, or for something that will not pass. */
+async function watch(
+  fetch: () => Promise<Status>,
+  address: Address,
+  intervalMs: number,
+  { flags, terminal }: Invocation,
+): Promise<void> {
+  let last: Status | undefined;
+  for (;;) {
+    const found = await fetch().catch((error: unknown) => {
+      if (last !== undefined && error instanceof FstreamError && willPass(error)) return error;
+      throw error;
+    });
+    if (!(found instanceof FstreamError)) last = found;
+    const { columns, rows } = terminal;
+    let text: string;
+    if (flags.json === true)
+      text = found instanceof FstreamError ? "" : `${printableJson(found.answer, 0)}\n`;
+    else if (columns === undefined) text = `${contents(found, columns).join("\n")}\n\n`;
+    else
+      text = screen(
+        `${formatPlace(address)}  ${clock()}  ${titleOf(found)}`,
+        contents(found, columns),
+        columns,
+        rows,
+      );
+    if (text !== "" && !terminal.print(text)) return;
+    await Bun.sleep(intervalMs);
+  }
+}
+
+/** What fills a terminal, in place of what it showed before. */
+function screen(title: string, lines: readonly string[], columns: number, rows = 25): string {
+  const shown = fitting([cut(printable(title), columns), "", ...lines], rows);
+  return `${home}${shown.map((line) => `${line}${wipeLine}\n`).join("")}${wipeBelow}`;
+}
+
+function contents(found: Status | FstreamError, columns: number | undefined): readonly string[] {
+  if (found instanceof FstreamError) return columns === undefined ? [printable(found.message)] : [];
+  return table(found, columns);
+}
+
+function titleOf(found: Status | FstreamError): string {
+  return found instanceof FstreamError ? found.message : summary(found);
+}
+
+/** The lines that a screen of so many shows, with a last one for the cursor. */
+function fitting(lines: readonly string[], rows: number): readonly string[] {
+  const most = Math.max(3, rows - 1);
+  if (lines.length <= most) return lines;
+  return [...lines.slice(0, most - 1), `... and ${lines.length - most + 1} more`];
+}
+
+function summary({ channels }: Status): string {
+  const watchers = channels.reduce((sum, each) => sum + each.watchers, 0);
+  return `${counted(channels.length, "channel")}, ${counted(watchers, "watcher")}`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function clock(): string {
+  return new Date().toTimeString().slice(0, 8);
+}
+
+function willPass({ code }: FstreamError): boolean {
+  return ["disconnected", "busy", "limit", "shutting_down"].includes(code);
+}
