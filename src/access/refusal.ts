@@ -1,14 +1,34 @@
-// A refusal in the log, in the same form over TCP and HTTP.
+// A refusal, logged and counted in the same form over TCP and HTTP.
 
 import { networkOf } from "../auth/network.ts";
-import { type FstreamError, systemReason } from "../errors.ts";
+import { type FstreamError, named, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { AccessCounters, Intent } from "./counters.ts";
 
-/** Logs that a peer did not get what it asked for; repeated ones of a network are counted. */
-export function logRefusal(log: Log, what: string, address: string, error: FstreamError): void {
+/** What a peer has asked for. */
+export interface Subject {
+  readonly intent: Intent;
+  /** Whose, where that is known. */
+  readonly user?: string;
+}
+
+/** Logs and counts that a peer did not get what it asked for; repeated ones of a network are summed up in the log. */
+export function reportRefusal(
+  { log, access }: { readonly log: Log; readonly access: { readonly counters: AccessCounters } },
+  subject: Subject,
+  address: string,
+  error: FstreamError,
+): void {
+  access.counters.refusals.add(`${subject.intent} ${error.code}`);
   const key = `${error.code} ${networkOf(address)}`;
+  const what = titleOf(subject);
   if (error.code === "internal") log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error");
   else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
+}
+
+function titleOf({ intent, user }: Subject): string {
+  if (intent === "end") return "a watcher's question how its stream ended,";
+  return user === undefined ? intent : `${intent} of ${named(user)}`;
 }
 
 /** What failed and why, or where a bug is. */

@@ -6,7 +6,7 @@
 //        |-> watcher ----------> closing     (GET /watch/...)
 //        '-> closed (no whole request in time, or the server stops)
 
-import { asFstreamError, type FstreamError, named } from "../errors.ts";
+import { asFstreamError, type FstreamError } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import { parseHttpWatch, watchPath } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
@@ -35,7 +35,7 @@ export class Exchange extends Stages {
     const request = requestOf(head, this.connection, this.#http.trusted);
     const { method, path, client } = request;
     const asked: Asked = {
-      title: "request",
+      subject: { intent: "request" },
       address: client.address,
       refusal: (error) => httpRefusal(request, error),
     };
@@ -48,8 +48,8 @@ export class Exchange extends Stages {
 
   #watch(request: HttpRequest, asked: Asked): void {
     const wanted = parseHttpWatch(request);
-    const titled = { ...asked, title: `watch of ${named(wanted.user)}` };
-    this.guard(titled, () => this.watchHttp(request.client, request, wanted, titled));
+    const known: Asked = { ...asked, subject: { intent: "watch", user: wanted.user } };
+    this.guard(known, () => this.watchHttp(request.client, request, wanted, known));
   }
 
   /** Answers a request with all of its body. */
@@ -64,7 +64,7 @@ export class Exchange extends Stages {
   #answer(request: HttpRequest): void {
     const headOnly = request.method === "HEAD";
     const asked: Asked = {
-      title: "request",
+      subject: { intent: "request" },
       address: request.client.address,
       refusal: (error: FstreamError) => httpRefusal(request, error),
     };

@@ -1,6 +1,7 @@
 // A request as handlers have it: its head, its target taken apart, and the client that it comes from.
 
 import type { Peer } from "../access/access.ts";
+import type { Subject } from "../access/refusal.ts";
 import type { HttpHead } from "../protocol/httphead.ts";
 import { parseTarget } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
@@ -18,8 +19,8 @@ export interface HttpRequest extends HttpHead {
   readonly isLocal: boolean;
   /** Whether it came through a trusted proxy. */
   readonly isProxied: boolean;
-  /** What it asks for, as the log has it, once that is known. */
-  title: string;
+  /** What it asks for, once that is known. */
+  subject: Subject;
 }
 
 export function requestOf(
@@ -35,7 +36,7 @@ export function requestOf(
     body: new Uint8Array(0),
     isLocal: isLocalRequest(address, headers),
     isProxied,
-    title: "request",
+    subject: { intent: "request" },
     client: {
       address: clientAddress(address, headers, trusted),
       proxy: address,

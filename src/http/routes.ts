@@ -1,6 +1,6 @@
 // What is answered at once, with all of the request's body there: by path. Streams are exchange.ts's.
 
-import { logRefusal } from "../access/refusal.ts";
+import { reportRefusal } from "../access/refusal.ts";
 import { asFstreamError } from "../errors.ts";
 import type { HttpRequest } from "./request.ts";
 import { refusal, text } from "./response.ts";
@@ -26,7 +26,7 @@ export async function answer(request: HttpRequest, services: HttpServices): Prom
     return await respond(request, services);
   } catch (thrown) {
     const error = asFstreamError(thrown);
-    logRefusal(services.log, request.title, request.client.address, error);
+    reportRefusal(services, request.subject, request.client.address, error);
     return refusal(request, error);
   }
 }

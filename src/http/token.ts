@@ -2,7 +2,7 @@
 // JSON with its lifetime where JSON is accepted.
 
 import { userNameProblem } from "../auth/name.ts";
-import { FstreamError, named } from "../errors.ts";
+import { FstreamError } from "../errors.ts";
 import { basicOf } from "../protocol/httpwatch.ts";
 import type { HttpRequest } from "./request.ts";
 import { acceptsJson, text } from "./response.ts";
@@ -15,7 +15,7 @@ export async function giveToken(
 ): Promise<Response> {
   refuseInTheClear(request);
   const { user, password } = await credentialsOf(request);
-  request.title = `token of ${named(user)}`;
+  request.subject = { intent: "token", user };
   // In the words of a wrong login, which a browser asks for again. Before any work is done for it.
   if (userNameProblem(user) !== undefined) throw new FstreamError("unauthorized", "wrong user or password");
   // How it came is checked: no other rule on plain connections applies.

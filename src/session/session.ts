@@ -10,8 +10,8 @@
 // how it is answered.
 
 import type { BroadcastPermit } from "../access/access.ts";
-import { logRefusal } from "../access/refusal.ts";
-import { asFstreamError, type FstreamError, named } from "../errors.ts";
+import { reportRefusal, type Subject } from "../access/refusal.ts";
+import { asFstreamError, type FstreamError } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import { parseHttpWatch } from "../protocol/httpwatch.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
@@ -37,10 +37,14 @@ export class Session extends Stages {
       refused: (error, reply, token) => {
         if (token !== undefined) {
           services.access.spend(token.user, token.token).catch((failure: unknown) => {
-            logRefusal(services.log, "token", connection.address, asFstreamError(failure));
+            reportRefusal(services, { intent: "token" }, connection.address, asFstreamError(failure));
           });
         }
-        this.refuse(error, { title: "request", address: connection.address, refusal: refusalIn(reply) });
+        this.refuse(error, {
+          subject: { intent: "request" },
+          address: connection.address,
+          refusal: refusalIn(reply),
+        });
       },
     });
     this.enter(handshake, () => {});
@@ -49,7 +53,7 @@ export class Session extends Stages {
   #begin(request: Request, rest: Uint8Array): void {
     const { access, ends } = this.services;
     const { address } = this.connection;
-    const asked: Asked = { title: titleOf(request), address, refusal: refusalIn(request.reply) };
+    const asked: Asked = { subject: subjectOf(request), address, refusal: refusalIn(request.reply) };
     this.guard(asked, () => {
       switch (request.intent) {
         case "watch":
@@ -79,11 +83,15 @@ export class Session extends Stages {
   #beginHttp(head: HttpHead | Unreadable): void {
     if ("type" in head) return this.close(unreadable(head));
     const { address } = this.connection;
-    const asked = { title: "request", address, refusal: (error: FstreamError) => httpRefusal(head, error) };
+    const asked: Asked = {
+      subject: { intent: "request" },
+      address,
+      refusal: (error) => httpRefusal(head, error),
+    };
     this.guard(asked, () => {
       const wanted = parseHttpWatch(head);
-      const titled = { ...asked, title: `watch of ${named(wanted.user)}` };
-      this.guard(titled, () => this.watchHttp(this.connection, head, wanted, titled));
+      const known: Asked = { ...asked, subject: { intent: "watch", user: wanted.user } };
+      this.guard(known, () => this.watchHttp(this.connection, head, wanted, known));
     });
   }
 
@@ -130,9 +138,8 @@ function tokenAnswer(request: TokenRequest, issued: { token: string; expiresInSe
   ]);
 }
 
-/** What was asked for, as the log has it. */
-function titleOf(request: Request): string {
+function subjectOf(request: Request): Subject {
   return request.intent === "end"
-    ? "a watcher's question how its stream ended,"
-    : `${request.intent} of ${named(request.user)}`;
+    ? { intent: request.intent }
+    : { intent: request.intent, user: request.user };
 }

@@ -2,7 +2,7 @@
 // kinds of connections have in common: waiting for a login, watching, closing.
 
 import type { Peer } from "../access/access.ts";
-import { logRefusal } from "../access/refusal.ts";
+import { reportRefusal, type Subject } from "../access/refusal.ts";
 import type { WatchAsked, WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, type FstreamError } from "../errors.ts";
 import type { HttpHead } from "../protocol/httphead.ts";
@@ -19,8 +19,7 @@ const answerTimeoutMs = 2000;
 
 /** What is asked for, and how a refusal of it is answered. */
 export interface Asked {
-  /** As the log has it. */
-  readonly title: string;
+  readonly subject: Subject;
   /** Its client, as access has it. */
   readonly address: string;
   readonly refusal: (error: FstreamError) => Uint8Array;
@@ -90,8 +89,8 @@ export abstract class Stages implements ConnectionStage {
     this.leave(this.#stage, finalBytes, "fin", timeoutMs);
   }
 
-  protected refuse(error: FstreamError, { title, address, refusal }: Asked): void {
-    logRefusal(this.services.log, title, address, error);
+  protected refuse(error: FstreamError, { subject, address, refusal }: Asked): void {
+    reportRefusal(this.services, subject, address, error);
     this.close(refusal(error));
   }
 

@@ -1,10 +1,10 @@
 // A connection that watches: the relay writes to it. What it sends is dropped, and its FIN means only that it
 // has no more to say. How its stream ended is kept before the connection shows that it has: see endrecords.ts.
 
-import { logRefusal } from "../access/refusal.ts";
+import { reportRefusal } from "../access/refusal.ts";
 import type { Place } from "../access/waitingplaces.ts";
 import type { WatchPermit } from "../access/watchpermit.ts";
-import { asFstreamError, channelLabel, type FstreamError, named } from "../errors.ts";
+import { asFstreamError, channelLabel, type FstreamError } from "../errors.ts";
 import type { End } from "../relay/broadcast.ts";
 import type { Outlet, Watcher, WatcherOptions } from "../relay/watcher.ts";
 import type { CloseMode } from "./closing.ts";
@@ -168,9 +168,9 @@ export class WatcherSession implements ConnectionStage, Outlet {
   /** It waited for the channel, and may do so no longer. */
   #refuse(error: FstreamError): void {
     const { user, address } = this.#watched;
-    const { log, options } = this.#services;
+    const { options } = this.#services;
     this.#permit?.refused(error);
-    logRefusal(log, `watch of ${named(user)}`, address, error);
+    reportRefusal(this.#services, { intent: "watch", user }, address, error);
     this.#leave(this.#answers.refusal(error), "fin", options.drainTimeoutMs);
   }
 

@@ -2,12 +2,16 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Access } from "../../src/access/access.ts";
+import { AccessCounters } from "../../src/access/counters.ts";
 import { requestOf } from "../../src/http/request.ts";
 import { answer } from "../../src/http/routes.ts";
 import type { HttpServices } from "../../src/http/services.ts";
 import { createLog } from "../../src/log.ts";
 
-const access = { token: async () => ({ token: "0123456789", expiresInSeconds: 120 }) } as unknown as Access;
+const access = {
+  counters: new AccessCounters(),
+  token: async () => ({ token: "0123456789", expiresInSeconds: 120 }),
+} as unknown as Access;
 
 const trusted = (address: string) => address === "198.51.100.1";
 
