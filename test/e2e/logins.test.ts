@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { deadlineMs, Peer, Run, TestServer, until } from "./program.ts";
+import { deadlineMs, freePort, Peer, Run, TestServer, until } from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -82,10 +82,4 @@ test("a log at error says nothing of refusals, and keeps nothing of them", async
 
 function addressOf(number: number): string {
   return `10.${(number >> 16) & 255}.${(number >> 8) & 255}.${number & 255}`;
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
 }

@@ -44,6 +44,13 @@ export function sha256(bytes: Uint8Array): string {
   return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 }
 
+/** A port of this machine that nothing listens on, as far as can be known. */
+export function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  listener.stop(true);
+  return listener.port;
+}
+
 /** A running client, or server. */
 export class Run {
   readonly process: Bun.Subprocess<"pipe", "pipe", "pipe">;
