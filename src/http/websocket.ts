@@ -1,0 +1,70 @@
+// The opening handshake of WebSockets, the server's side (RFC 6455, section 4.2): whether a request asks for one, what is wrong
+// with it if so, and the head that answers it. No extension and no subprotocol is agreed to. Pure.
+
+import { createHash } from "node:crypto";
+
+/** RFC 6455, section 1.3. */
+const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/** 16 bytes in base64 (section 4.2.1). */
+const keyShape = /^[A-Za-z\d+/]{22}==$/;
+/** The only version there is (section 4.1). */
+const version = "13";
+
+/** The answer to a request that does not make sense (RFC 9110, section 15). */
+export interface UpgradeProblem {
+  readonly status: 400 | 426;
+  readonly message: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Whether a request asks for a WebSocket, rightly or not. */
+export function wantsWebSocket(headers: Headers): boolean {
+  return hasToken(headers, "upgrade", "websocket");
+}
+
+/** What is wrong with a request that asks for a WebSocket; undefined if nothing is. */
+export function upgradeProblem(method: string, headers: Headers): UpgradeProblem | undefined {
+  if (method !== "GET") return bad("a WebSocket is asked for with GET");
+  if (!hasToken(headers, "connection", "upgrade")) return bad("the header Connection does not say Upgrade");
+  if (headers.get("sec-websocket-version") !== version) {
+    const message = `only version ${version} of WebSocket is spoken here`;
+    return { status: 426, message, headers: { "Sec-WebSocket-Version": version, Upgrade: "websocket" } };
+  }
+  if (!keyShape.test(headers.get("sec-websocket-key") ?? ""))
+    return bad("Sec-WebSocket-Key is not 16 bytes in base64");
+  return undefined;
+}
+
+/** The head that answers a request without a problem: frames follow it. */
+export function upgradeHead(headers: Headers): Uint8Array {
+  const key = headers.get("sec-websocket-key") ?? "";
+  const accept = createHash("sha1")
+    .update(key + guid)
+    .digest("base64");
+  return new TextEncoder().encode(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  );
+}
+
+/**
+ * Whether a request comes from a page of one of `hosts`, each as in a Host header field, or from no page at all: only browsers
+ * send an Origin, and they always do (section 10.2).
+ */
+export function isFromPageOf(hosts: readonly string[], headers: Headers): boolean {
+  const origin = headers.get("origin");
+  if (origin === null) return true;
+  const page = URL.parse(origin);
+  if (page === null || (page.protocol !== "https:" && page.protocol !== "http:")) return false;
+  // Read as the page's own, so that the scheme's default port is none in both.
+  return hosts.some((host) => URL.parse(`${page.protocol}//${host}`)?.host === page.host);
+}
+
+/** Whether a list of tokens, in whatever case, has this one (RFC 9110, section 5.6.1). */
+function hasToken(headers: Headers, name: string, token: string): boolean {
+  const tokens = (headers.get(name) ?? "").split(",");
+  return tokens.some((each) => each.trim().toLowerCase() === token);
+}
+
+function bad(message: string): UpgradeProblem {
+  return { status: 400, message, headers: {} };
+}

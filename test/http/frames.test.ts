@@ -1,0 +1,424 @@
+// The frames of WebSockets: what a client sends is decoded the same however it is cut, what breaks the rules ends with the right
+// code, and what the server sends is understood by another implementation.
+
+import { describe, expect, test } from "bun:test";
+import {
+  closeCodes,
+  encodeClose,
+  encodeFrame,
+  encodeMessage,
+  FrameDecoder,
+  maxHeaderBytes,
+  opcodes,
+  writeHeader,
+} from "../../src/http/frames.ts";
+import { upgradeHead } from "../../src/http/websocket.ts";
+import { dice, pieces, singly } from "../protocol/dice.ts";
+import { type ClientFrame, clientFrame, closePayload, joined, serverFrames } from "./clientframes.ts";
+
+const { continuation, text, binary, close, ping, pong } = opcodes;
+const maxTextBytes = 4096;
+
+/** What a decoder reports, with the pieces of binary messages joined. */
+interface Heard {
+  stream: Uint8Array;
+  events: string[];
+}
+
+function decode(parts: readonly Uint8Array[]): Heard {
+  const stream: Uint8Array[] = [];
+  const events: string[] = [];
+  const decoder = new FrameDecoder(maxTextBytes, {
+    binary: (bytes) => stream.push(bytes.slice()),
+    text: (message) => events.push(`text ${message}`),
+    ping: (payload) => events.push(`ping ${Buffer.from(payload).toString("hex")}`),
+    close: (code) => events.push(`close ${code}`),
+    broken: (code, reason) => events.push(`broken ${code} ${reason}`),
+  });
+  for (const part of parts) decoder.feed(part.slice());
+  return { stream: joined(...stream), events };
+}
+
+const ignored = () => {};
+
+/** Decodes frames whole, byte by byte and at random splits, which has to give the same. */
+function decoded(...frames: readonly (ClientFrame | Uint8Array)[]): Heard {
+  const bytes = joined(...frames.map((frame) => (frame instanceof Uint8Array ? frame : clientFrame(frame))));
+  const whole = decode([bytes]);
+  const roll = dice(bytes.length);
+  const splits = Array.from({ length: 5 }, () => pieces(bytes, roll));
+  // Of many bytes that would say no more.
+  if (bytes.length < 20_000) splits.push(singly(bytes));
+  for (const parts of splits) expect(decode(parts)).toEqual(whole);
+  return whole;
+}
+
+const events = (...frames: readonly (ClientFrame | Uint8Array)[]) => decoded(...frames).events;
+const random = (length: number, seed = length): Uint8Array<ArrayBuffer> => {
+  const roll = dice(seed);
+  return Uint8Array.from({ length }, () => roll(256));
+};
+
+describe("a client's frames", () => {
+  test("are those of the examples in RFC 6455, section 5.7", () => {
+    const hello = Uint8Array.of(0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58);
+    expect(events(hello)).toEqual(["text Hello"]);
+    const answered = Uint8Array.of(0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58);
+    expect(events(answered)).toEqual([]);
+  });
+
+  test("of binary messages are one stream, whatever their lengths and fragments", () => {
+    for (const length of [0, 1, 63, 64, 65, 125, 126, 127, 1000, 65535, 65536, 70_001]) {
+      const payload = random(length);
+      const half = length >> 1;
+      const { stream, events } = decoded(
+        { opcode: binary, payload },
+        { opcode: binary, payload: payload.subarray(0, half), fin: false },
+        { opcode: continuation, fin: false },
+        { opcode: continuation, payload: payload.subarray(half) },
+      );
+      expect(events).toEqual([]);
+      expect(stream).toEqual(joined(payload, payload));
+    }
+  });
+
+  test("are unmasked at every alignment, with every turn of the key", () => {
+    const payload = random(200);
+    for (let offset = 0; offset < 8; offset++) {
+      for (let first = 0; first < 5; first++) {
+        const frame = clientFrame({ opcode: binary, payload });
+        const shifted = new Uint8Array(offset + frame.length).subarray(offset);
+        shifted.set(frame);
+        const stream: Uint8Array[] = [];
+        const decoder = new FrameDecoder(maxTextBytes, {
+          binary: (bytes) => stream.push(bytes.slice()),
+          text: ignored,
+          ping: ignored,
+          close: ignored,
+          broken: ignored,
+        });
+        decoder.feed(shifted.subarray(0, 8 + first));
+        decoder.feed(shifted.subarray(8 + first));
+        expect(joined(...stream)).toEqual(payload);
+      }
+    }
+  });
+
+  test("of control may come between the fragments of a message", () => {
+    const { stream, events } = decoded(
+      { opcode: text, payload: "gr", fin: false },
+      { opcode: ping, payload: "a" },
+      // In the middle of a character.
+      { opcode: continuation, payload: Uint8Array.of(0xc3), fin: false },
+      { opcode: pong, payload: "unasked" },
+      { opcode: continuation, payload: Uint8Array.of(0xbc) },
+      { opcode: binary, payload: "123", fin: false },
+      { opcode: ping },
+      { opcode: continuation, payload: "456" },
+      { opcode: close, payload: closePayload(1000, "done") },
+    );
+    expect(events).toEqual(["ping 61", "text grü", "ping ", "close 1000"]);
+    expect(Buffer.from(stream).toString()).toBe("123456");
+  });
+
+  test("end with the client's Close, with its code or without one; what follows is not looked at", () => {
+    expect(events({ opcode: close }, { opcode: text, payload: "more" })).toEqual(["close 1005"]);
+    for (const code of [1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 4999])
+      expect(events({ opcode: close, payload: closePayload(code) }, Uint8Array.of(0xff))).toEqual([
+        `close ${code}`,
+      ]);
+  });
+
+  test("of text are taken up to the limit, in however many fragments", () => {
+    const most = "x".repeat(maxTextBytes);
+    expect(events({ opcode: text, payload: most })).toEqual([`text ${most}`]);
+    const fragments = Array.from({ length: maxTextBytes / 2 }, (_, i) => {
+      return { opcode: i === 0 ? text : continuation, payload: "yz", fin: i === maxTextBytes / 2 - 1 };
+    });
+    expect(events(...fragments, { opcode: text })).toEqual([
+      `text ${"yz".repeat(maxTextBytes / 2)}`,
+      "text ",
+    ]);
+  });
+});
+
+describe("a client is closed", () => {
+  const { protocolError, invalidPayload, tooBig } = closeCodes;
+  const cases: readonly (readonly [string, number, ...(ClientFrame | Uint8Array)[]])[] = [
+    ["without a mask", protocolError, { opcode: binary, payload: "abc", key: undefined }],
+    ["with a reserved bit", protocolError, { opcode: binary, payload: "abc", reserved: 4 }],
+    ["with an opcode that there is not", protocolError, { opcode: 3, payload: "abc" }],
+    ["with another one", protocolError, { opcode: 11 }],
+    ["continuing nothing", protocolError, { opcode: continuation, payload: "abc" }],
+    ["continuing a message that is whole", protocolError, { opcode: text }, { opcode: continuation }],
+    ["beginning a message within another", protocolError, { opcode: text, fin: false }, { opcode: binary }],
+    ["fragmenting a control frame", protocolError, { opcode: ping, fin: false }],
+    ["with a long control frame", protocolError, { opcode: ping, payload: "x".repeat(126) }],
+    ["with half a close code", protocolError, { opcode: close, payload: "x" }],
+    ...[0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535].map((code) => {
+      return [
+        `with close code ${code}`,
+        protocolError,
+        { opcode: close, payload: closePayload(code) },
+      ] as const;
+    }),
+    [
+      "with a reason that is not UTF-8",
+      invalidPayload,
+      { opcode: close, payload: closePayload(1000, Uint8Array.of(0xff)) },
+    ],
+    [
+      "with a text that is not UTF-8",
+      invalidPayload,
+      { opcode: text, payload: Uint8Array.of(0x61, 0xed, 0xa0, 0x80) },
+    ],
+    ["with a text that ends in a character", invalidPayload, { opcode: text, payload: Uint8Array.of(0xc3) }],
+    ["with a text that is too long", tooBig, { opcode: text, payload: "x".repeat(maxTextBytes + 1) }],
+    [
+      "with fragments of a text that is too long",
+      tooBig,
+      { opcode: text, payload: "x".repeat(maxTextBytes), fin: false },
+      { opcode: continuation, payload: "x" },
+    ],
+    [
+      "with a length in more bits than it needs",
+      protocolError,
+      { opcode: binary, payload: "abc", lengthBits: 16 },
+    ],
+    ["with a length in many more", protocolError, { opcode: binary, payload: "abc", lengthBits: 64 }],
+    ["with a length of 2^53", tooBig, { opcode: binary, length: 2 ** 53 }],
+    ["with a length whose first bit is set", protocolError, { opcode: binary, length: 2 ** 63 }],
+  ];
+  test.each(cases)("%s", (_what, code, ...frames) => {
+    const heard = events(...frames, { opcode: ping });
+    const last = heard.at(-1) ?? "";
+    expect([last.slice(0, 11), heard.some((event) => event.startsWith("ping"))]).toEqual([
+      `broken ${code}`,
+      false,
+    ]);
+  });
+
+  test("for a text that will be too long, as soon as its length is there", () => {
+    expect(events({ opcode: text, length: 1e9 })).toEqual([expect.stringContaining("broken 1009")]);
+  });
+
+  test("and a binary message of 2^53 - 1 bytes is one that goes on and on", () => {
+    const { stream, events } = decoded({ opcode: binary, payload: "abc", length: 2 ** 53 - 1 });
+    expect([stream.length, events]).toEqual([3, []]);
+  });
+});
+
+test("a decoder that is stopped within its own report reports no more", () => {
+  const heard: string[] = [];
+  const report = (what: string) => () => {
+    heard.push(what);
+    decoder.stop();
+  };
+  const decoder: FrameDecoder = new FrameDecoder(maxTextBytes, {
+    binary: report("binary"),
+    text: report("text"),
+    ping: report("ping"),
+    close: report("close"),
+    broken: report("broken"),
+  });
+  const frame = clientFrame({ opcode: binary, payload: "abc" });
+  decoder.feed(joined(frame, frame, clientFrame({ opcode: 3 })));
+  decoder.feed(frame);
+  expect(heard).toEqual(["binary"]);
+});
+
+/** What frames mean, read from whole bytes in the plainest way: undefined where they break a rule. */
+function model(bytes: Uint8Array): Heard | undefined {
+  const stream: number[] = [];
+  const events: string[] = [];
+  let message = 0;
+  let kept: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const opcode = bytes[at] & 15;
+    const isControl = opcode > 7;
+    if ((bytes[at] & 0x70) !== 0 || ![0, 1, 2, 8, 9, 10].includes(opcode)) return undefined;
+    if (isControl ? bytes[at] < 0x80 : (opcode === 0) !== (message !== 0)) return undefined;
+    if (at + 1 === bytes.length) break;
+    const short = bytes[at + 1] & 127;
+    if (bytes[at + 1] < 128 || (isControl && short > 125)) return undefined;
+    const extra = short < 126 ? 0 : short === 126 ? 2 : 8;
+    const payloadAt = at + 6 + extra;
+    if (payloadAt > bytes.length) break;
+    let length = 0n;
+    for (let i = 0; i < extra; i++) length = length * 256n + BigInt(bytes[at + 2 + i]);
+    if (extra === 0) length = BigInt(short);
+    if ((extra === 2 && length < 126n) || (extra === 8 && (length < 65536n || length >= 2n ** 53n)))
+      return undefined;
+    const last = BigInt(payloadAt) + length;
+    const mask = (_: number, i: number) => bytes[payloadAt + i] ^ bytes[payloadAt - 4 + (i % 4)];
+    const payload = [...bytes.subarray(payloadAt, Number(last))].map(mask);
+    const isWhole = last <= BigInt(bytes.length);
+    if (!isControl && opcode !== 0) message = opcode;
+    if (message === 1 && !isControl) {
+      if (BigInt(kept.length) + length > BigInt(maxTextBytes)) return undefined;
+      kept.push(...payload);
+    } else if (!isControl) stream.push(...payload);
+    if (!isWhole) break;
+    const body = Buffer.from(isControl ? payload : kept);
+    if (opcode === 9) events.push(`ping ${body.toString("hex")}`);
+    if (opcode === 8) {
+      const code = body.length === 0 ? 1005 : body.readUInt16BE(body.length === 1 ? body.length : 0);
+      const isKnown = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014].includes(code);
+      if (body.length > 0 && !isKnown && (code < 3000 || code > 4999)) return undefined;
+      if (!isUtf8(body.subarray(2))) return undefined;
+      events.push(`close ${code}`);
+      break;
+    }
+    if (!isControl && bytes[at] >= 0x80) {
+      if (message === 1) {
+        if (!isUtf8(body)) return undefined;
+        events.push(`text ${body.toString()}`);
+        kept = [];
+      }
+      message = 0;
+    }
+    at = Number(last);
+  }
+  return { stream: Uint8Array.from(stream), events };
+}
+
+const isUtf8 = (bytes: Buffer) => Buffer.from(bytes.toString("utf8")).equals(bytes);
+
+test("frames that are damaged at random are decoded as a model does it, however they are cut", () => {
+  const roll = dice(Number(process.env["FSTREAM_FUZZ_SEED"] ?? 0));
+  const met = { whole: 0, broken: 0 };
+  for (let round = 0; round < 600; round++) {
+    const frames = Array.from({ length: 1 + roll(6) }, () => {
+      const opcode = [0, 1, 2, 1, 2, 8, 9, 10, 2, roll(16)][roll(10)];
+      const most = opcode > 7 ? 20 : 100;
+      const payload =
+        opcode === 8 && roll(3) > 0 ? closePayload(1000 + roll(20), "é") : "aé".repeat(roll(most));
+      return clientFrame({ opcode, payload, fin: roll(4) > 0 });
+    });
+    let bytes = joined(...frames);
+    for (let damage = roll(3); damage > 0 && bytes.length > 0; damage--)
+      bytes[roll(bytes.length)] = roll(256);
+    if (roll(3) === 0) bytes = bytes.slice(0, roll(bytes.length + 1));
+    const expected = modelled(bytes);
+    for (const parts of [[bytes], singly(bytes), pieces(bytes, roll)]) {
+      const found = decode(parts);
+      const broken = found.events.at(-1)?.startsWith("broken") === true;
+      const result = broken ? { broken } : found;
+      if (!Bun.deepEquals(result, expected))
+        expect({ hex: bytes.toHex(), ...result }).toEqual({ hex: bytes.toHex(), ...expected });
+    }
+    met["broken" in expected ? "broken" : "whole"]++;
+  }
+  expect(Math.min(met.whole, met.broken)).toBeGreaterThan(60);
+});
+
+function modelled(bytes: Uint8Array): Heard | { broken: true } {
+  try {
+    return model(bytes) ?? { broken: true };
+  } catch (error) {
+    if (error instanceof RangeError) return { broken: true };
+    throw error;
+  }
+}
+
+describe("a server's frames", () => {
+  test("have the shortest header for their length", () => {
+    const into = new Uint8Array(maxHeaderBytes);
+    const header = (length: number) => into.subarray(0, writeHeader(into, binary, length)).toHex();
+    expect([0, 125, 126, 65535, 65536, 2 ** 40 + 5].map(header)).toEqual([
+      "8200",
+      "827d",
+      "827e007e",
+      "827effff",
+      "827f0000000000010000",
+      "827f0000010000000005",
+    ]);
+  });
+
+  test("are read back as they were made", () => {
+    for (const length of [0, 1, 125, 126, 65535, 65536]) {
+      const payload = random(length);
+      const { frames, rest } = serverFrames(encodeFrame(binary, payload));
+      expect([frames.length, rest.length]).toEqual([1, 0]);
+      expect(frames[0]).toEqual({ opcode: binary, payload });
+    }
+    const [{ opcode, payload }] = serverFrames(encodeMessage({ type: "ok", width: 640 })).frames;
+    expect([opcode, Buffer.from(payload).toString()]).toEqual([text, '{"type":"ok","width":640}']);
+  });
+
+  test("that close have a code and as much of the reason as a control frame takes, never half a character", () => {
+    expect(encodeClose(closeCodes.none).toHex()).toBe("8800");
+    expect(encodeClose(1000).toHex()).toBe("880203e8");
+    const [{ payload }] = serverFrames(encodeClose(1008, "ü".repeat(100))).frames;
+    expect([payload.length, Buffer.from(payload.subarray(2)).toString()]).toEqual([124, "ü".repeat(61)]);
+  });
+});
+
+/** A server made of this codec, which says back what it gets: text as text, binary pieces as binary messages. */
+function echoServer() {
+  const heads = new WeakMap<object, string>();
+  const decoders = new WeakMap<object, FrameDecoder>();
+  return Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket, bytes) {
+        const say = (frame: Uint8Array) => expect(socket.write(frame)).toBe(frame.length);
+        const decoder = decoders.get(socket);
+        if (decoder !== undefined) return decoder.feed(new Uint8Array(bytes));
+        const head = (heads.get(socket) ?? "") + bytes.toString("latin1");
+        heads.set(socket, head);
+        if (!head.endsWith("\r\n\r\n")) return undefined;
+        const headers = new Headers();
+        for (const line of head.split("\r\n").slice(1, -2)) {
+          const colon = line.indexOf(":");
+          headers.append(line.slice(0, colon), line.slice(colon + 1));
+        }
+        say(upgradeHead(headers));
+        const made = new FrameDecoder(maxTextBytes, {
+          binary: (piece) => say(encodeFrame(binary, piece)),
+          text: (message) => say(encodeFrame(text, new TextEncoder().encode(message))),
+          ping: (payload) => say(encodeFrame(pong, payload)),
+          close: (code) => say(encodeClose(code, "as you like")),
+          broken: (code, reason) => say(encodeClose(code, reason)),
+        });
+        decoders.set(socket, made);
+        return undefined;
+      },
+    },
+  });
+}
+
+test("another implementation understands them, and is understood", async () => {
+  const server = echoServer();
+  try {
+    const client = new WebSocket(`ws://127.0.0.1:${server.port}/`);
+    client.binaryType = "arraybuffer";
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+    const { promise: closed, resolve: close } = Promise.withResolvers<CloseEvent>();
+    const { promise: all, resolve: complete } = Promise.withResolvers<void>();
+    const texts: unknown[] = [];
+    const received: Uint8Array[] = [];
+    const sizes = [1, 125, 126, 65535, 65536, 300_000];
+    const sent = joined(...sizes.map((size) => random(size)));
+    client.addEventListener("open", () => open());
+    client.addEventListener("close", close);
+    client.addEventListener("message", ({ data }) => {
+      if (typeof data === "string") texts.push(data);
+      else received.push(new Uint8Array(data as ArrayBuffer));
+      if (joined(...received).length === sent.length && texts.length === 2) complete();
+    });
+    await opened;
+    client.send("grüße 🎥");
+    for (const size of sizes) client.send(random(size));
+    client.send("");
+    await all;
+    expect(texts).toEqual(["grüße 🎥", ""]);
+    expect(joined(...received)).toEqual(sent);
+    client.close(4321, "enough");
+    const { code, reason, wasClean } = await closed;
+    expect({ code, reason, wasClean }).toEqual({ code: 4321, reason: "as you like", wasClean: true });
+  } finally {
+    server.stop(true);
+  }
+});
