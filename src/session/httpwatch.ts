@@ -5,7 +5,7 @@ import { type FstreamError, meaning } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import type { HttpWatch } from "../protocol/httpwatch.ts";
 import { encodeHead, encodeText } from "./httpresponse.ts";
-import type { WatchAnswers } from "./watcher.ts";
+import { shownByClose, type WatchAnswers } from "./watcher.ts";
 
 /** When to try again what is refused for now (RFC 9110, section 10.2.3), seconds. */
 const retrySeconds = 5;
@@ -13,7 +13,7 @@ const retrySeconds = 5;
 export class HttpWatchAnswers implements WatchAnswers {
   // The Content-Type has to be known.
   readonly awaitsDetection = true;
-  readonly showsCuts = true;
+  readonly ending = shownByClose;
   readonly id = undefined;
   readonly #head: HttpHead;
   readonly #isPublic: boolean;

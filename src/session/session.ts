@@ -16,13 +16,14 @@ import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import { parseHttpWatch } from "../protocol/httpwatch.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest, Request, TokenRequest, WatchRequest } from "../protocol/request.ts";
+import type { End } from "../relay/broadcast.ts";
 import { BroadcasterSession } from "./broadcaster.ts";
 import type { Connection } from "./connection.ts";
 import { HandshakeStage } from "./handshake.ts";
 import { httpRefusal, unreadable } from "./httpwatch.ts";
 import type { Services } from "./services.ts";
 import { type Asked, Stages } from "./stages.ts";
-import type { WatchAnswers } from "./watcher.ts";
+import { type Ending, shownByClose, type WatchAnswers } from "./watcher.ts";
 
 /** How long a broadcaster that is dismissed may take to accept why, milliseconds. */
 const dismissalTimeoutMs = 2000;
@@ -108,12 +109,12 @@ export class Session extends Stages {
 class ReplyAnswers implements WatchAnswers {
   readonly awaitsDetection = false;
   readonly id: string | undefined;
-  readonly showsCuts: boolean;
+  readonly ending: (end: End) => Ending;
   readonly refusal: (error: FstreamError) => Uint8Array;
   readonly #greeting: Uint8Array;
 
   constructor({ reply }: WatchRequest, { ends }: Services) {
-    this.showsCuts = reply;
+    this.ending = reply ? shownByClose : () => ({ finalBytes: nothing, mode: "fin" });
     this.refusal = refusalIn(reply);
     this.id = reply ? ends.newId() : undefined;
     this.#greeting = this.id === undefined ? nothing : encodeOk([["id", this.id]]);

@@ -21,12 +21,23 @@ export interface Watched {
   readonly address: string;
 }
 
+/** The last bytes to a peer, and how its connection closes behind them. */
+export interface Ending {
+  readonly finalBytes: Uint8Array;
+  readonly mode: CloseMode;
+}
+
+/** The end for a peer that tells a FIN from a reset: an orderly one is a FIN. */
+export function shownByClose({ type }: End): Ending {
+  return { finalBytes: nothing, mode: type === "orderly" ? "fin" : "reset" };
+}
+
 /** How a watcher is answered in the protocol that it speaks. */
 export interface WatchAnswers extends Pick<WatcherOptions, "greeting" | "awaitsDetection"> {
   /** The answer to one that gets nothing of a stream. */
   refusal(error: FstreamError): Uint8Array;
-  /** Whether a stream that was cut short ends with a reset. */
-  readonly showsCuts: boolean;
+  /** How one that has got something of its stream is shown that it is over. */
+  ending(end: End): Ending;
   /** For asking how the stream ended; undefined where that can't be asked. */
   readonly id: string | undefined;
 }
@@ -130,20 +141,18 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const { user, channel, address } = this.#watched;
     const { options, log } = this.#services;
     this.#keepEnd(end);
-    if (end.type === "orderly") {
-      this.#leave(nothing, "fin", options.drainTimeoutMs);
-      return;
-    }
-    const { error } = end;
-    if (error.code === "slow") {
+    const error = end.type === "aborted" ? end.error : undefined;
+    const isSlow = error?.code === "slow";
+    if (isSlow) {
       log.repeated(`slow ${user}`, `watcher ${address} of ${channelLabel(user, channel)}: ${error.message}`);
     }
     // One that watched already has guessed at nothing: the broadcaster has changed the password.
-    if (!begun && error.code === "forbidden") this.#refuse(error);
-    else if (!begun) this.#leave(this.#answers.refusal(error), "fin", options.drainTimeoutMs);
-    else if (!this.#answers.showsCuts) this.#leave(nothing, "fin", options.drainTimeoutMs);
+    if (!begun && error?.code === "forbidden") return this.#refuse(error);
+    if (!begun && error !== undefined)
+      return this.#leave(this.#answers.refusal(error), "fin", options.drainTimeoutMs);
+    const { finalBytes, mode } = this.#answers.ending(end);
     // A watcher that is too slow is owed nothing more.
-    else this.#leave(nothing, "reset", error.code === "slow" ? 0 : options.drainTimeoutMs);
+    this.#leave(finalBytes, mode, isSlow && mode === "reset" ? 0 : options.drainTimeoutMs);
   }
 
   /** Whether there was nothing for it yet, as after a hold in vain, and it asked to wait for longer: it then does. */
