@@ -4,6 +4,7 @@
 //
 //   head --> body --> answer --> closing     (what routes.ts has)
 //        |-> watcher ----------> closing     (GET /watch/...)
+//        |-> WebSocket --------> closing     (upgrade.ts)
 //        '-> closed (no whole request in time, or the server stops)
 
 import { asFstreamError, type FstreamError } from "../errors.ts";
@@ -17,6 +18,7 @@ import { type HttpRequest, requestOf } from "./request.ts";
 import { encode, refusal } from "./response.ts";
 import { answer } from "./routes.ts";
 import type { HttpServices } from "./services.ts";
+import { isUpgrade, upgrade } from "./upgrade.ts";
 
 export class Exchange extends Stages {
   readonly #http: HttpServices;
@@ -41,9 +43,17 @@ export class Exchange extends Stages {
     };
     this.guard(asked, () => {
       const isRead = method === "GET" || method === "HEAD";
-      if (path.startsWith(watchPath) && isRead) this.#watch(request, asked);
+      if (isUpgrade(request)) this.#upgrade(request, rest);
+      else if (path.startsWith(watchPath) && isRead) this.#watch(request, asked);
       else this.#respond(request, rest);
     });
+  }
+
+  /** Becomes a WebSocket. `rest`: frames that came with the request. */
+  #upgrade(request: HttpRequest, rest: Uint8Array): void {
+    const upgraded = upgrade(request, this.connection, this.#http);
+    if (upgraded instanceof Uint8Array) return this.close(upgraded);
+    this.enter(upgraded, () => upgraded.data(rest));
   }
 
   #watch(request: HttpRequest, asked: Asked): void {

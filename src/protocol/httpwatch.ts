@@ -9,6 +9,7 @@ import type { WatchRequest } from "./request.ts";
 
 /** Where a target's channel stands behind. */
 export const watchPath = "/watch/";
+export const broadcastPath = "/broadcast/";
 
 /** What a request over HTTP asks to watch. */
 export type HttpWatch = Omit<WatchRequest, "intent" | "reply">;

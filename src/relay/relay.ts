@@ -26,6 +26,8 @@ export type RelayEvents = ChannelEvents;
 
 /** A broadcast that is on: what its session holds of it. */
 export interface BroadcastHandle {
+  /** Of its channel, those that wait for something to be sent included. */
+  readonly watchers: number;
   append(bytes: Uint8Array): void;
   /** Adds what `receive` writes, without a copy in between; gives how many bytes. `receive` is not called if the broadcast is over. */
   fill(receive: Receive): number;
@@ -130,6 +132,9 @@ export class Relay {
       throw error;
     }
     return {
+      get watchers() {
+        return channel.watchers;
+      },
       append: (bytes) => this.#for(channel, () => channel.append(broadcast, bytes)),
       fill: (receive) => {
         let count = 0;

@@ -60,6 +60,11 @@ export class Broadcasting implements Broadcaster {
     return this.#bytes;
   }
 
+  /** Watchers of its channel; 0 if it is over. */
+  get watchers(): number {
+    return this.#handle?.watchers ?? 0;
+  }
+
   append(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.#handle === undefined) return;
     this.#bytes += bytes.length;

@@ -203,7 +203,7 @@ export class TestServer {
     return new Run([this.address, verb, ...flags], environment);
   }
 
-  dial(listener: "tcp" | "tls" = "tcp"): Promise<Peer> {
+  dial(listener: "tcp" | "tls" | "http" = "tcp"): Promise<Peer> {
     return Peer.dial(this.port(listener), listener === "tls");
   }
 

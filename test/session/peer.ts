@@ -10,7 +10,7 @@ import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { encodeRequest, type Request } from "../../src/protocol/request.ts";
 import { Acknowledgements } from "../../src/session/acknowledgements.ts";
-import type { Connection } from "../../src/session/connection.ts";
+import type { Connection, ConnectionStage } from "../../src/session/connection.ts";
 import { EndRecords } from "../../src/session/endrecords.ts";
 import type { Services, SessionOptions } from "../../src/session/services.ts";
 import { Session } from "../../src/session/session.ts";
@@ -34,12 +34,12 @@ export class FakePeer implements Connection {
   #received: Uint8Array[] = [];
   /** What came while it was paused. */
   #waiting: (() => void)[] = [];
-  readonly session: Session;
+  readonly session: ConnectionStage;
 
-  constructor(services: Services, secure: boolean, address: string) {
+  constructor(secure: boolean, address: string, handle: (connection: Connection) => ConnectionStage) {
     this.secure = secure;
     this.address = address;
-    this.session = new Session(this, services);
+    this.session = handle(this);
   }
 
   // The server's side.
@@ -244,7 +244,7 @@ export class TestServer {
   }
 
   connect(secure = false, address = "192.0.2.1"): FakePeer {
-    return new FakePeer(this.services, secure, address);
+    return new FakePeer(secure, address, (connection) => new Session(connection, this.services));
   }
 
   /** A broadcaster whose login is done. */

@@ -1,0 +1,171 @@
+// A connection that has become a WebSocket (RFC 6455), from its first message to its end; what it is for is its heir's:
+//
+//   first message --> login --> watcher | broadcaster --> closing
+//
+// The first message says what is asked for, and has to be there within `handshake_timeout`. A ping is answered, one for as many
+// as a read brings; a client that breaks the rules is closed with the code for it. What a client sends is looked at for a
+// limited time before others have their turns. Each end is said in a text and in a Close frame, but where a frame is half sent
+// (framedconnection.ts): then it is a reset.
+
+import { reportRefusal, type Subject } from "../access/refusal.ts";
+import { FstreamError } from "../errors.ts";
+import type { Timer } from "../relay/clock.ts";
+import { type CloseMode, ClosingStage } from "../session/closing.ts";
+import type { Connection, ConnectionStage } from "../session/connection.ts";
+import { Intake } from "../session/intake.ts";
+import { LoginStage } from "../session/login.ts";
+import { type Asked, Stages } from "../session/stages.ts";
+import { FramedConnection } from "./framedconnection.ts";
+import { encodeClose, FrameDecoder } from "./frames.ts";
+import type { HttpServices } from "./services.ts";
+import { encodeRefusal } from "./socketreplies.ts";
+
+/** A text message of a client has at most so many bytes. */
+export const maxMessageBytes = 4096;
+/** How long a peer may take to accept what is said at the end, milliseconds. */
+export const closingTimeoutMs = 2000;
+/** After so long without a word something is said, as proxies close what is silent for a minute. Milliseconds. */
+const keepaliveMs = 30_000;
+const nothing = new Uint8Array(0);
+
+/** Whose channel a WebSocket is about. */
+export interface SocketChannel {
+  readonly user: string;
+  readonly channel: string;
+}
+
+export abstract class WebSocketStages extends Stages {
+  protected readonly framed: FramedConnection;
+  protected readonly asked: Asked;
+  readonly #decoder: FrameDecoder;
+  readonly #intake: Intake;
+  /** Of those that a read brought, the last. */
+  #ping: Uint8Array | undefined;
+  /** For the first message. */
+  readonly #deadline: Timer;
+  #hasBegun = false;
+  #keepalive: Timer | undefined;
+
+  constructor(connection: Connection, services: HttpServices, subject: Subject, address: string) {
+    const framed = new FramedConnection(connection);
+    super(framed, services);
+    this.framed = framed;
+    this.asked = { subject, address, refusal: encodeRefusal };
+    this.#decoder = new FrameDecoder(maxMessageBytes, {
+      text: (message) => this.#message(message),
+      binary: (bytes) => this.#binary(bytes),
+      ping: (payload) => {
+        this.#ping = payload.slice();
+      },
+      close: (code) => this.leave(this.stage, encodeClose(code), "fin", closingTimeoutMs),
+      broken: (code, reason) => {
+        reportRefusal(services, subject, address, new FstreamError("bad_request", reason));
+        this.leave(this.stage, encodeClose(code, reason), "fin", closingTimeoutMs);
+      },
+    });
+    this.#intake = new Intake(framed, services.clock, () => 0);
+    this.#deadline = services.clock.after(services.options.handshakeTimeoutMs, () => {
+      this.refuse(new FstreamError("bad_request", "no first message came in time"), this.asked);
+    });
+    this.enter(new FirstMessageStage((error) => this.refuse(error, this.asked)), () => {});
+    this.#keepAlive();
+  }
+
+  /** The first message, which says what is asked for. What it throws is a refusal. */
+  protected abstract begin(message: string): void;
+
+  /** Another text message. */
+  protected abstract message(text: string): void;
+
+  /** Bytes of binary messages, which are used for others afterwards. */
+  protected abstract binary(bytes: Uint8Array): void;
+
+  override data(bytes: Uint8Array): void {
+    this.#intake.event(bytes.length, () => {
+      this.#decoder.feed(bytes);
+      if (this.#ping !== undefined) this.framed.pong(this.#ping);
+      this.#ping = undefined;
+      // A login has paused the connection itself.
+      return !(this.stage instanceof LoginStage);
+    });
+  }
+
+  override drained(): void {
+    this.framed.drained();
+    super.drained();
+  }
+
+  /** A client that means to end sends a Close first; one that does not has gone. */
+  override ended(): void {
+    super.ended();
+    if (!(this.stage instanceof ClosingStage)) this.leave(this.stage, nothing, "fin", closingTimeoutMs);
+  }
+
+  override closed(error: Error | undefined): void {
+    this.#stop();
+    super.closed(error);
+  }
+
+  protected override leave(
+    from: ConnectionStage | undefined,
+    finalBytes: Uint8Array,
+    mode: CloseMode,
+    timeoutMs: number,
+  ): void {
+    if (this.stage !== from) return;
+    this.#stop();
+    const { isBetweenFrames } = this.framed;
+    this.framed.passOn(Number.POSITIVE_INFINITY);
+    if (isBetweenFrames) super.leave(from, finalBytes, mode, timeoutMs);
+    else super.leave(from, nothing, "reset", timeoutMs);
+  }
+
+  #keepAlive(): void {
+    this.#keepalive = this.services.clock.after(keepaliveMs, () => {
+      this.framed.keepAlive();
+      this.#keepAlive();
+    });
+  }
+
+  /** What the client sends does not matter any more. */
+  #stop(): void {
+    this.#decoder.stop();
+    this.#intake.stop();
+    this.#deadline.cancel();
+    this.#keepalive?.cancel();
+    this.#ping = undefined;
+  }
+
+  #message(text: string): void {
+    if (this.#hasBegun) return this.message(text);
+    this.#hasBegun = true;
+    this.#deadline.cancel();
+    this.guard(this.asked, () => this.begin(text));
+  }
+
+  #binary(bytes: Uint8Array): void {
+    if (this.#hasBegun) return this.binary(bytes);
+    this.refuse(new FstreamError("bad_request", "the first message is no text"), this.asked);
+  }
+}
+
+/** Waits for the first message, which goes past it. */
+class FirstMessageStage implements ConnectionStage {
+  readonly #refuse: (error: FstreamError) => void;
+
+  constructor(refuse: (error: FstreamError) => void) {
+    this.#refuse = refuse;
+  }
+
+  data(): void {}
+
+  drained(): void {}
+
+  ended(): void {}
+
+  closed(): void {}
+
+  stop(): void {
+    this.#refuse(new FstreamError("shutting_down", "the server is shutting down"));
+  }
+}

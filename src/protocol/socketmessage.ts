@@ -1,0 +1,77 @@
+// The first message of a client on a WebSocket (README.md, "WebSocket"): a JSON object, with the keys that a request has and
+// their rules (keys.ts). Whose channel it is stands in the path.
+
+import { FstreamError } from "../errors.ts";
+import { requestKeys } from "./keys.ts";
+import type { BroadcastRequest, WatchRequest } from "./request.ts";
+
+export type WatchMessage = Omit<WatchRequest, "intent" | "user" | "channel" | "reply">;
+export type BroadcastMessage = Omit<BroadcastRequest, "intent" | "user" | "channel" | "reply">;
+
+/** What a watcher asks for. Throws FstreamError `bad_request`, naming the key that is wrong and what would be right. */
+export function parseWatchMessage(message: string): WatchMessage {
+  const { channelPassword, start, waitSeconds, slowPolicy } = requestKeys.watch;
+  const fields = fieldsOf(message);
+  return {
+    channelPassword: channelPassword.read(valueOf(fields, channelPassword.key)),
+    start: start.read(valueOf(fields, start.key)),
+    waitSeconds: waitSeconds.read(valueOf(fields, waitSeconds.key)),
+    slowPolicy: slowPolicy.read(valueOf(fields, slowPolicy.key)),
+  };
+}
+
+/** What a broadcaster asks for, and who it is. Throws as that. */
+export function parseBroadcastMessage(message: string): BroadcastMessage {
+  const { userPassword, token, channelPassword, bufsize } = requestKeys.broadcast;
+  const fields = fieldsOf(message);
+  return {
+    userPassword: userPassword.read(valueOf(fields, userPassword.key)),
+    token: token.read(valueOf(fields, token.key)),
+    channelPassword: channelPassword.read(valueOf(fields, channelPassword.key)),
+    bufsize: bufsize.read(valueOf(fields, bufsize.key)),
+  };
+}
+
+/** The token that a broadcaster's message presents, if it does, whatever else is wrong with it. */
+export function tokenOf(message: string): string | undefined {
+  try {
+    return valueOf(fieldsOf(message), requestKeys.broadcast.token.key);
+  } catch {
+    // No object, or no text: then there is no token either.
+    return undefined;
+  }
+}
+
+/** The `type` of a message; undefined if it has none, or is no object. */
+export function messageType(message: string): string | undefined {
+  try {
+    return valueOf(fieldsOf(message), "type");
+  } catch {
+    return undefined;
+  }
+}
+
+function fieldsOf(message: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(message);
+  } catch {
+    throw bad("the message is not JSON");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw bad("the message is no JSON object");
+  return value;
+}
+
+/** A value as requests have it: text, or a number in its place. Empty or null, it is as if left out. */
+function valueOf(fields: object, key: string): string | undefined {
+  const value: unknown = Object.hasOwn(fields, key) ? Reflect.get(fields, key) : undefined;
+  if (value === undefined || value === null || value === "") return undefined;
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return String(value);
+  throw bad(`${key} is neither text nor a number`);
+}
+
+function bad(message: string): FstreamError {
+  return new FstreamError("bad_request", message);
+}
