@@ -22,7 +22,8 @@ const allowed: Record<string, readonly string[]> = {
   auth: ["file", "errors", "log"],
   access: ["relay", "auth", "errors", "log"],
   session: ["protocol", "access", "relay", "errors", "log"],
-  http: ["session", "access", "protocol", "relay", "auth", "errors", "log"],
+  web: [],
+  http: ["session", "access", "protocol", "relay", "auth", "web", "errors", "log"],
   server: ["http", "session", "access", "relay", "auth", "settings", "keypair", "file", "errors", "log"],
   client: ["protocol", "media", "stdio", "file", "errors", "log"],
   commands: [

@@ -1,0 +1,163 @@
+// What a player says when it does not play: in which situation it is, what will happen, and what can be done. For the eyes it
+// covers the picture, and a screen reader reads it out.
+
+import { type ChannelName, pathOf, titleOf } from "./channel.ts";
+import { element } from "./element.ts";
+import type { State } from "./playback.ts";
+import { browserName, codecName, containerName, quoted } from "./words.ts";
+
+export interface NoticeActions {
+  readonly password: (password: string) => void;
+  readonly again: () => void;
+}
+
+/** The contents of the notice for a state; undefined: nothing is to be said. */
+export function noticeOf(state: State, name: ChannelName, actions: NoticeActions): HTMLElement | undefined {
+  const title = titleOf(name);
+  switch (state.type) {
+    case "playing":
+      return undefined;
+    case "connecting":
+      return said("Connecting …", undefined, spinner());
+    case "interrupted":
+      return said("The broadcast is interrupted", "It goes on here by itself if it returns.", spinner());
+    case "ended":
+      return said("The broadcast has ended", "If it returns, it starts here by itself.", spinner());
+    case "not_live":
+      return said(`${title} is not live yet`, "It starts here by itself.", spinner());
+    case "unreachable":
+      return said("The server can’t be reached", "This page keeps trying.", spinner());
+    case "refused":
+      return said("Not at the moment", `${sentence(state.message)} This page keeps trying.`, spinner());
+    case "asleep":
+      return said("Paused", undefined, button("Go on", actions.again));
+    case "password":
+      return passwordForm(title, state.isWrong, actions);
+    case "unplayable":
+      return unplayable(state, name, actions);
+    default:
+      return state satisfies never;
+  }
+}
+
+/** The same as a line of text, for a screen reader. */
+export function spokenOf(state: State, name: ChannelName): string {
+  if (state.type === "playing") return `${titleOf(name)} is playing`;
+  if (state.type === "password") return state.isWrong ? "Wrong password" : "This channel needs a password";
+  const notice = noticeOf(state, name, { password: () => {}, again: () => {} });
+  return [...(notice?.querySelectorAll("p") ?? [])].map(({ textContent }) => textContent).join(" ");
+}
+
+function said(title: string, more: string | undefined, ...rest: readonly (Node | undefined)[]): HTMLElement {
+  return element(
+    "div",
+    { class: "said" },
+    ...rest.slice(0, 1).filter((node) => node?.nodeName === "SPAN"),
+    element("p", { class: "said-title" }, title),
+    more === undefined ? undefined : element("p", {}, more),
+    ...rest.filter((node) => node?.nodeName !== "SPAN"),
+  );
+}
+
+function spinner(): HTMLElement {
+  return element("span", { class: "spinner", "aria-hidden": true });
+}
+
+function button(text: string, onclick: () => void): HTMLButtonElement {
+  return element("button", { type: "button", class: "button", onclick }, text);
+}
+
+function passwordForm(title: string, isWrong: boolean, actions: NoticeActions): HTMLElement {
+  const input = element("input", {
+    type: "password",
+    name: "channel_password",
+    autocomplete: "current-password",
+    required: true,
+    "aria-label": `Password of ${title}`,
+    "aria-invalid": isWrong ? "true" : undefined,
+    placeholder: "Password",
+  });
+  const form = element(
+    "form",
+    {
+      class: "password-form",
+      onsubmit: (event: SubmitEvent) => {
+        event.preventDefault();
+        actions.password(input.value);
+      },
+    },
+    input,
+    element("button", { type: "submit", class: "button primary" }, "Watch"),
+  );
+  const question = isWrong ? "That is not the password" : "This channel needs a password";
+  return said(
+    question,
+    isWrong ? `Try again: ${title} takes another one.` : `Whoever broadcasts ${title} has it.`,
+    form,
+  );
+}
+
+function unplayable(
+  { codec, container }: Extract<State, { type: "unplayable" }>,
+  name: ChannelName,
+  actions: NoticeActions,
+): HTMLElement {
+  const what =
+    codec === undefined
+      ? `This ${containerName(container)} stream`
+      : `${codecName(codec)} in ${containerName(container)}`;
+  return element(
+    "div",
+    { class: "said unplayable" },
+    element("p", { class: "said-title" }, `${what} can’t be played in ${browserName(navigator.userAgent)}`),
+    element(
+      "p",
+      {},
+      codec?.includes(".") ? `Its codec is ${codec}. Other players take it:` : "Other players take it:",
+    ),
+    otherWays(name),
+    button("Try again", actions.again),
+  );
+}
+
+/** How to watch without this page: a table of command lines, each with a button that copies it. */
+export function otherWays({ user, channel }: ChannelName): HTMLElement {
+  const url = location.origin + pathOf("watch", { user, channel });
+  const named = `--user ${quoted(user)}${channel === "default" ? "" : ` --channel ${quoted(channel)}`}`;
+  const lines = [
+    ["VLC, mpv, ffplay: open", url],
+    ["fstream", `fstream ${location.hostname} watch ${named} | ffplay -i -`],
+  ] as const;
+  return element(
+    "dl",
+    { class: "ways" },
+    ...lines.map(([label, line]) =>
+      element("div", {}, element("dt", {}, label), element("dd", {}, copyable(line))),
+    ),
+  );
+}
+
+/** A line of code with a button to copy it. */
+export function copyable(line: string): HTMLElement {
+  const copy = element(
+    "button",
+    {
+      type: "button",
+      class: "copy",
+      "aria-label": `Copy: ${line}`,
+      onclick: () => {
+        void navigator.clipboard?.writeText(line).then(() => {
+          copy.textContent = "Copied";
+          setTimeout(() => copy.replaceChildren("Copy"), 1500);
+        });
+      },
+    },
+    "Copy",
+  );
+  return element("span", { class: "copyable" }, element("code", { tabindex: 0 }, line), copy);
+}
+
+/** As a sentence: a capital, a full stop. */
+function sentence(text: string): string {
+  return text === "" ? "" : `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+}
