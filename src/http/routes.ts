@@ -2,6 +2,7 @@
 
 import { reportRefusal } from "../access/refusal.ts";
 import { asFstreamError } from "../errors.ts";
+import { giveAsset, pageOf } from "./pages.ts";
 import type { HttpRequest } from "./request.ts";
 import { refusal, text } from "./response.ts";
 import type { HttpServices } from "./services.ts";
@@ -16,6 +17,11 @@ interface Route {
 }
 
 const routes: readonly Route[] = [
+  { path: "/", methods: ["GET", "HEAD"], answer: pageOf("list") },
+  { path: "/play", methods: ["GET", "HEAD"], answer: pageOf("play") },
+  { path: "/play/*", methods: ["GET", "HEAD"], answer: pageOf("play") },
+  { path: "/broadcast/*", methods: ["GET", "HEAD"], answer: pageOf("broadcast") },
+  { path: "/assets/*", methods: ["GET", "HEAD"], answer: giveAsset },
   { path: "/healthz", methods: ["GET", "HEAD"], answer: () => text("ok\n") },
   { path: "/token", methods: ["POST"], answer: giveToken },
 ];

@@ -5,4 +5,6 @@ import type { Services } from "../session/services.ts";
 export interface HttpServices extends Services {
   /** Whether an address is a trusted proxy's: what it says of a request's client is believed. */
   readonly trusted: (address: string) => boolean;
+  /** Who may have a page in a frame, as a source list of a Content-Security-Policy. */
+  readonly frameAncestors: string;
 }

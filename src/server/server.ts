@@ -145,7 +145,7 @@ export async function startServer(
     log,
     options: { ...fstream, ...server },
   };
-  const http = { ...services, log: log.scope("http"), trusted };
+  const http = { ...services, log: log.scope("http"), trusted, frameAncestors: server.frameAncestors };
   const sockets = new Sockets(
     (connection) => new Session(connection, services),
     limits,

@@ -57,7 +57,9 @@ export function encodeResponse(
   body: Uint8Array,
   headOnly: boolean,
 ): Uint8Array {
-  const head = encodeHead(status, { ...fields, "Content-Length": String(body.length) });
+  // These have no body, and are not told by a length of 0 (RFC 9110, section 8.6).
+  const hasBody = status !== 204 && status !== 304;
+  const head = encodeHead(status, hasBody ? { ...fields, "Content-Length": String(body.length) } : fields);
   if (headOnly) return head;
   const bytes = new Uint8Array(head.length + body.length);
   bytes.set(head);

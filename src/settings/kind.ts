@@ -139,6 +139,22 @@ export function optionalSite(): Kind<string | undefined> {
   };
 }
 
+/** Who may have a page in a frame: a source list of a Content-Security-Policy (W3C CSP 3, frame-ancestors). */
+export function frameAncestors(): Kind<string> {
+  const range = `sources of a Content-Security-Policy, such as "'self' https://example.org", "*" or "'none'"`;
+  const source = /^('self'|\*|https?:|https?:\/\/[\w.*:[\]-]+)$/;
+  return {
+    placeholder: "SOURCES",
+    range,
+    fromText: (text) => text,
+    read: (value) => {
+      const sources = typeof value === "string" ? value.split(" ").filter((each) => each !== "") : [];
+      const fits = sources.length > 0 && sources.every((each) => source.test(each));
+      return fits || value === "'none'" ? { value: sources.join(" ") } : { right: range };
+    },
+  };
+}
+
 /** IP addresses and blocks of them, as texts. */
 export function addressBlocks(): Kind<readonly string[]> {
   const range = 'a list of IP addresses or blocks, such as ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]';

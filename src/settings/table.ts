@@ -7,6 +7,7 @@ import {
   addressBlocks,
   boolean,
   duration,
+  frameAncestors,
   integer,
   type Kind,
   listenAddress,
@@ -79,6 +80,13 @@ export const table = {
       optionalSite(),
       "",
       "where people reach the pages, such as https://relay.example; broadcasters get it; empty: that is not known",
+    ),
+    frameAncestors: setting(
+      "frame_ancestors",
+      frameAncestors(),
+      "'self'",
+      'which sites may show the pages in a frame, such as "\'self\' https://example.org"; "*": all',
+      "a page in another's frame can be made to look like a part of it",
     ),
     trustedProxies: setting(
       "trusted_proxies",

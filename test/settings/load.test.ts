@@ -193,6 +193,14 @@ test("a bad value is reported with its line, itself, and what would be right", a
     'fstream.toml:2: public_url in [server] is "relay.example": it should be an http or https URL without a query, such as ' +
       '"https://relay.example", or empty',
   ]);
+  for (const sources of ["", "example.org", "'self'; script-src *", "'self', x", "'none' https://a"])
+    expect(await problemsOf(`[server]\nframe_ancestors = "${sources}"\n`)).toEqual([
+      expect.stringMatching(
+        /^fstream\.toml:2: frame_ancestors .*: it should be sources of a Content-Security-Policy/,
+      ),
+    ]);
+  for (const sources of ["'none'", "*", "'self' https://example.org https://*.example.org:8443"])
+    expect(await problemsOf(`[server]\nframe_ancestors = "${sources}"\n`)).toEqual([]);
   expect(await problemsOf('[server]\ntrusted_proxies = ["proxy.example"]\n')).toEqual([
     expect.stringMatching(
       /^fstream\.toml:2: trusted_proxies in \[server\] is \["proxy.example"\]: it should be a list/,
