@@ -9,7 +9,7 @@ import { type ClientFrame, clientFrame, joined, serverFrames } from "./clientfra
 const trusted = (address: string) => address === "198.51.100.7";
 
 export function connectHttp(server: TestServer, secure = false, address = "192.0.2.1"): FakePeer {
-  const services = { ...server.services, trusted };
+  const services = { ...server.services, trusted, frameAncestors: "'self'" };
   return new FakePeer(secure, address, (connection) => new Exchange(connection, services));
 }
 
