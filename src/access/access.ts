@@ -46,6 +46,8 @@ export interface BroadcastAsked {
 
 /** A right to broadcast that has been checked. */
 export interface BroadcastPermit {
+  /** Throws FstreamError if the channel can't be had as things are: for one who will begin later. */
+  check(): void;
   /** Throws FstreamError if the channel can't be had. */
   begin(broadcaster: Broadcaster): BroadcastHandle;
 }
@@ -155,7 +157,11 @@ export class Access {
     if (!mayBroadcast(await this.#grantOf(peer, asked), channel)) {
       throw new FstreamError("forbidden", `${named(user)} may not broadcast on channel ${named(channel)}`);
     }
-    return { begin: (broadcaster) => this.#services.relay.broadcast(user, channel, broadcaster) };
+    const { relay } = this.#services;
+    return {
+      check: () => relay.refuseBroadcast(user, channel),
+      begin: (broadcaster) => relay.broadcast(user, channel, broadcaster),
+    };
   }
 
   async #grantOf(peer: Peer, { user, token, userPassword, bufsize }: BroadcastAsked): Promise<Grant> {

@@ -5,8 +5,7 @@
 //   credentials --> login --> tab --> closing
 
 import type { BroadcastPermit, Peer } from "../access/access.ts";
-import { reportRefusal } from "../access/refusal.ts";
-import { asFstreamError, FstreamError, reasonOf } from "../errors.ts";
+import { FstreamError, reasonOf } from "../errors.ts";
 import { pageUrl } from "../protocol/pageurl.ts";
 import { messageType, parseBroadcastMessage, tokenOf } from "../protocol/socketmessage.ts";
 import type { Timer } from "../relay/clock.ts";
@@ -47,13 +46,9 @@ export class BroadcastSocket extends WebSocketStages {
     try {
       return parseBroadcastMessage(message);
     } catch (error) {
-      const { access } = this.services;
       const token = tokenOf(message);
-      if (token !== undefined) {
-        access.spend(this.#channel.user, token).catch((failure: unknown) => {
-          reportRefusal(this.services, { intent: "token" }, this.#client.address, asFstreamError(failure));
-        });
-      }
+      const { user } = this.#channel;
+      if (token !== undefined) this.spend({ user, token }, this.#client.address);
       throw error;
     }
   }

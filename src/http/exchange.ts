@@ -5,20 +5,32 @@
 //   head --> body --> answer --> closing     (what routes.ts has)
 //        |-> watcher ----------> closing     (GET /watch/...)
 //        |-> WebSocket --------> closing     (upgrade.ts)
+//        |-> login --> upload -> closing     (PUT, POST, SOURCE /broadcast/...)
 //        '-> closed (no whole request in time, or the server stops)
 
-import { asFstreamError, type FstreamError } from "../errors.ts";
+import type { BroadcastPermit } from "../access/access.ts";
+import { asFstreamError, FstreamError } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
-import { parseHttpWatch, watchPath } from "../protocol/httpwatch.ts";
+import { broadcastPath, channelOf, parseHttpWatch, watchPath } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
+import { encodeText } from "../session/httpresponse.ts";
 import { httpRefusal, unreadable } from "../session/httpwatch.ts";
-import { type Asked, Stages } from "../session/stages.ts";
+import { type Asked, answerTimeoutMs, Stages } from "../session/stages.ts";
+import { isUpload, parseUpload, type UploadRequest } from "./broadcast.ts";
+import { type Credentials, credentialsOf } from "./credentials.ts";
 import { BodyStage, HeadStage } from "./reading.ts";
 import { type HttpRequest, requestOf } from "./request.ts";
 import { encode, refusal } from "./response.ts";
 import { answer } from "./routes.ts";
 import type { HttpServices } from "./services.ts";
 import { isUpgrade, upgrade } from "./upgrade.ts";
+import { type Upload, UploadStage } from "./upload.ts";
+
+const nothing = new Uint8Array(0);
+const anonymous = new FstreamError(
+  "unauthorized",
+  "give the user and the password (Basic), or a token of the user's (Bearer)",
+);
 
 export class Exchange extends Stages {
   readonly #http: HttpServices;
@@ -45,6 +57,7 @@ export class Exchange extends Stages {
       const isRead = method === "GET" || method === "HEAD";
       if (isUpgrade(request)) this.#upgrade(request, rest);
       else if (path.startsWith(watchPath) && isRead) this.#watch(request, asked);
+      else if (isUpload(request)) this.#broadcast(request, rest, asked);
       else this.#respond(request, rest);
     });
   }
@@ -60,6 +73,46 @@ export class Exchange extends Stages {
     const wanted = parseHttpWatch(request);
     const known: Asked = { ...asked, subject: { intent: "watch", user: wanted.user } };
     this.guard(known, () => this.watchHttp(request.client, request, wanted, known));
+  }
+
+  /** `rest`: what came of the body with the head. */
+  #broadcast(request: HttpRequest, rest: Uint8Array, asked: Asked): void {
+    const { user } = channelOf(request.path, broadcastPath);
+    const known: Asked = { ...asked, subject: { intent: "broadcast", user } };
+    this.guard(known, () => {
+      const credentials = credentialsOf(request.headers);
+      // Many a client gives them only once it is asked for them: no refusal for the log.
+      if (credentials === undefined) return this.close(asked.refusal(anonymous));
+      const parsed = this.#parseUpload(request, user, credentials);
+      if (parsed.type === "refused") return this.close(unreadable(parsed));
+      const permit = this.#http.access.broadcast(request.client, parsed.asked);
+      const first = rest.slice();
+      this.login(known, permit, (granted, early) =>
+        this.#upload(parsed.upload, granted, [first, ...early], known),
+      );
+    });
+  }
+
+  /** A token that is presented is used up, by a request that is refused as well. */
+  #parseUpload(request: HttpRequest, user: string, credentials: Credentials): UploadRequest | Unreadable {
+    let parsed: UploadRequest | Unreadable | undefined;
+    try {
+      parsed = parseUpload(request, credentials, this.services.options.publicUrl);
+      return parsed;
+    } finally {
+      if (parsed?.type !== "upload" && credentials.type === "token")
+        this.spend({ user, token: credentials.token }, request.client.address);
+    }
+  }
+
+  /** `early`: what has come of the body. */
+  #upload(upload: Upload, permit: BroadcastPermit, early: readonly Uint8Array[], asked: Asked): void {
+    const stage = new UploadStage(this.connection, this.#http, upload, permit, {
+      done: (bytes) => this.close(encodeText(200, `${bytes} bytes`, { "Cache-Control": "no-store" }, false)),
+      refused: (error) => this.refuse(error, asked),
+      leave: (mode) => this.leave(stage, nothing, mode, answerTimeoutMs),
+    });
+    this.enter(stage, () => stage.begin(early));
   }
 
   /** Answers a request with all of its body. */

@@ -26,6 +26,9 @@ const routes: readonly Route[] = [
   { path: "/token", methods: ["POST"], answer: giveToken },
 ];
 
+/** All methods that are served somewhere (RFC 9110, section 9.3.7): Icecast's clients ask for them, and choose PUT. */
+const allMethods = "GET, HEAD, PUT, POST, SOURCE, DELETE, OPTIONS";
+
 /** The answer to a request, whatever becomes of it. */
 export async function answer(request: HttpRequest, services: HttpServices): Promise<Response> {
   try {
@@ -39,6 +42,7 @@ export async function answer(request: HttpRequest, services: HttpServices): Prom
 
 function respond(request: HttpRequest, services: HttpServices): Response | Promise<Response> {
   const { method, path } = request;
+  if (method === "OPTIONS" && path === "*") return text("", 200, { Allow: allMethods });
   const found = routes.filter((route) => matches(route.path, path));
   if (found.length === 0) return text("nothing here\n", 404);
   const route = found.find(({ methods }) => methods.includes(method));

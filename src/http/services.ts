@@ -2,9 +2,13 @@
 
 import type { Services } from "../session/services.ts";
 
+import type { Parts } from "./parts.ts";
+
 export interface HttpServices extends Services {
   /** Whether an address is a trusted proxy's: what it says of a request's client is believed. */
   readonly trusted: (address: string) => boolean;
   /** Who may have a page in a frame, as a source list of a Content-Security-Policy. */
   readonly frameAncestors: string;
+  /** Broadcasts that wait for their next part. */
+  readonly parts: Parts;
 }

@@ -2,15 +2,15 @@
 // broadcast is decided after the first message; before it only what costs nothing, and whether a page that would broadcast is one
 // of this server's own: another's could have its visitors try passwords here.
 
-import { FstreamError } from "../errors.ts";
 import { broadcastPath, channelOf, watchPath } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
 import { encodeText } from "../session/httpresponse.ts";
 import { BroadcastSocket } from "./broadcastsocket.ts";
+import { refuseOtherPages } from "./origin.ts";
 import type { HttpRequest } from "./request.ts";
 import type { HttpServices } from "./services.ts";
 import { WatchSocket } from "./watchsocket.ts";
-import { isFromPageOf, upgradeHead, upgradeProblem, wantsWebSocket } from "./websocket.ts";
+import { upgradeHead, upgradeProblem, wantsWebSocket } from "./websocket.ts";
 import type { WebSocketStages } from "./websocketstages.ts";
 
 /** Whether a request asks for a WebSocket where there are some. */
@@ -42,13 +42,4 @@ export function upgrade(
   return isWatch
     ? new WatchSocket(connection, services, client, channel)
     : new BroadcastSocket(connection, services, client, channel);
-}
-
-/** A proxy may ask in its own name: then the name that its client asked for is told by itself, or by `public_url`. */
-function refuseOtherPages({ headers, isProxied }: HttpRequest, publicUrl: string | undefined): void {
-  const forwarded = isProxied ? (headers.get("x-forwarded-host") ?? "").split(",") : [];
-  const hosts = [headers.get("host") ?? "", ...forwarded.map((host) => host.trim())];
-  if (publicUrl !== undefined) hosts.push(new URL(publicUrl).host);
-  if (isFromPageOf(hosts, headers)) return;
-  throw new FstreamError("forbidden", `only a page of this server (${hosts[0]}) may broadcast here`);
 }

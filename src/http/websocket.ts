@@ -46,19 +46,6 @@ export function upgradeHead(headers: Headers): Uint8Array {
   );
 }
 
-/**
- * Whether a request comes from a page of one of `hosts`, each as in a Host header field, or from no page at all: only browsers
- * send an Origin, and they always do (section 10.2).
- */
-export function isFromPageOf(hosts: readonly string[], headers: Headers): boolean {
-  const origin = headers.get("origin");
-  if (origin === null) return true;
-  const page = URL.parse(origin);
-  if (page === null || (page.protocol !== "https:" && page.protocol !== "http:")) return false;
-  // Read as the page's own, so that the scheme's default port is none in both.
-  return hosts.some((host) => URL.parse(`${page.protocol}//${host}`)?.host === page.host);
-}
-
 /** Whether a list of tokens, in whatever case, has this one (RFC 9110, section 5.6.1). */
 function hasToken(headers: Headers, name: string, token: string): boolean {
   const tokens = (headers.get(name) ?? "").split(",");

@@ -112,16 +112,22 @@ export class Relay {
   }
 
   /**
-   * Begins a broadcast. Throws `limit` for a channel too many or no memory, `busy` if the channel is taken and
-   * may not be taken over, `shutting_down`.
+   * Whether a broadcast could begin as things are, but for memory. Throws `limit` for a channel too many, `busy` if the channel is
+   * taken and may not be taken over, `shutting_down`.
    */
-  broadcast(user: string, name: string, broadcaster: Broadcaster): BroadcastHandle {
+  refuseBroadcast(user: string, name: string): void {
     this.#refuseIfStopped();
-    const found = this.find(user, name);
-    if (found?.state === "live" && !this.#options.takeover) {
+    const state = this.find(user, name)?.state ?? "awaited";
+    if (state === "live" && !this.#options.takeover) {
       throw new FstreamError("busy", "this channel has a broadcaster already");
     }
-    if (found === undefined || found.state === "awaited") this.#refuseOneTooMany(user);
+    if (state === "awaited") this.#refuseOneTooMany(user);
+  }
+
+  /** Begins a broadcast. Throws what `refuseBroadcast` does, and `limit` if there is no memory for it. */
+  broadcast(user: string, name: string, broadcaster: Broadcaster): BroadcastHandle {
+    this.refuseBroadcast(user, name);
+    const found = this.find(user, name);
     const channel = found ?? this.#open(user, name);
     let broadcast: Broadcast;
     try {

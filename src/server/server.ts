@@ -13,6 +13,7 @@ import { Tokens } from "../auth/tokens.ts";
 import { channelLabel, FstreamError, systemReason } from "../errors.ts";
 import { addressMatcher, isLoopback } from "../http/clientaddress.ts";
 import { Exchange } from "../http/exchange.ts";
+import { Parts } from "../http/parts.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
 import type { Channel } from "../relay/channel.ts";
@@ -145,7 +146,13 @@ export async function startServer(
     log,
     options: { ...fstream, ...server },
   };
-  const http = { ...services, log: log.scope("http"), trusted, frameAncestors: server.frameAncestors };
+  const http = {
+    ...services,
+    log: log.scope("http"),
+    trusted,
+    frameAncestors: server.frameAncestors,
+    parts: new Parts(clock),
+  };
   const sockets = new Sockets(
     (connection) => new Session(connection, services),
     limits,

@@ -10,8 +10,8 @@
 // how it is answered.
 
 import type { BroadcastPermit } from "../access/access.ts";
-import { reportRefusal, type Subject } from "../access/refusal.ts";
-import { asFstreamError, type FstreamError } from "../errors.ts";
+import { type Subject } from "../access/refusal.ts";
+import { type FstreamError } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import { parseHttpWatch } from "../protocol/httpwatch.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
@@ -36,11 +36,7 @@ export class Session extends Stages {
       request: (request, rest) => this.#begin(request, rest),
       http: (request) => this.#beginHttp(request),
       refused: (error, reply, token) => {
-        if (token !== undefined) {
-          services.access.spend(token.user, token.token).catch((failure: unknown) => {
-            reportRefusal(services, { intent: "token" }, connection.address, asFstreamError(failure));
-          });
-        }
+        if (token !== undefined) this.spend(token, connection.address);
         this.refuse(error, {
           subject: { intent: "request" },
           address: connection.address,

@@ -7,6 +7,7 @@ import type { WatchAsked, WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, type FstreamError } from "../errors.ts";
 import type { HttpHead } from "../protocol/httphead.ts";
 import type { HttpWatch } from "../protocol/httpwatch.ts";
+import type { PresentedToken } from "../protocol/request.ts";
 import { type CloseMode, ClosingStage } from "./closing.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
 import { HttpWatchAnswers } from "./httpwatch.ts";
@@ -15,7 +16,7 @@ import type { Services } from "./services.ts";
 import { type WatchAnswers, WatcherSession } from "./watcher.ts";
 
 /** How long a peer that is refused, or whose request is answered, may take to accept the answer, milliseconds. */
-const answerTimeoutMs = 2000;
+export const answerTimeoutMs = 2000;
 
 /** What is asked for, and how a refusal of it is answered. */
 export interface Asked {
@@ -92,6 +93,13 @@ export abstract class Stages implements ConnectionStage {
   protected refuse(error: FstreamError, { subject, address, refusal }: Asked): void {
     reportRefusal(this.services, subject, address, error);
     this.close(refusal(error));
+  }
+
+  /** Uses up a token that the client at `address` presented with a request which is refused anyway. */
+  protected spend({ user, token }: PresentedToken, address: string): void {
+    this.services.access.spend(user, token).catch((failure: unknown) => {
+      reportRefusal(this.services, { intent: "token" }, address, asFstreamError(failure));
+    });
   }
 
   /** Waits for what the login gives, and goes on with it. `early`: what came meanwhile. */

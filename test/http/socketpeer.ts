@@ -2,6 +2,7 @@
 
 import { Exchange } from "../../src/http/exchange.ts";
 import { opcodes } from "../../src/http/frames.ts";
+import { Parts } from "../../src/http/parts.ts";
 import { FakePeer, type TestServer } from "../session/peer.ts";
 import { type ClientFrame, clientFrame, joined, serverFrames } from "./clientframes.ts";
 
@@ -9,7 +10,12 @@ import { type ClientFrame, clientFrame, joined, serverFrames } from "./clientfra
 const trusted = (address: string) => address === "198.51.100.7";
 
 export function connectHttp(server: TestServer, secure = false, address = "192.0.2.1"): FakePeer {
-  const services = { ...server.services, trusted, frameAncestors: "'self'" };
+  const services = {
+    ...server.services,
+    trusted,
+    frameAncestors: "'self'",
+    parts: new Parts(server.services.clock),
+  };
   return new FakePeer(secure, address, (connection) => new Exchange(connection, services));
 }
 

@@ -1,0 +1,30 @@
+// Which page makes a request, where a browser says so (RFC 6454). A page of another server could have its visitors try passwords
+// here, and a browser adds to its requests those that it knows.
+
+import { FstreamError } from "../errors.ts";
+import type { HttpRequest } from "./request.ts";
+
+/**
+ * Refuses a request to broadcast that a page of another server makes. A proxy may ask in its own name: then the name that its
+ * client asked for is told by itself, or by `public_url`. Throws FstreamError `forbidden`.
+ */
+export function refuseOtherPages({ headers, isProxied }: HttpRequest, publicUrl: string | undefined): void {
+  const forwarded = isProxied ? (headers.get("x-forwarded-host") ?? "").split(",") : [];
+  const hosts = [headers.get("host") ?? "", ...forwarded.map((host) => host.trim())];
+  if (publicUrl !== undefined) hosts.push(new URL(publicUrl).host);
+  if (isFromPageOf(hosts, headers)) return;
+  throw new FstreamError("forbidden", `only a page of this server (${hosts[0]}) may broadcast here`);
+}
+
+/**
+ * Whether a request comes from a page of one of `hosts`, each as in a Host header field, or from no page at all: only browsers
+ * send an Origin, and they always do (RFC 6455, section 10.2; the Fetch standard).
+ */
+export function isFromPageOf(hosts: readonly string[], headers: Headers): boolean {
+  const origin = headers.get("origin");
+  if (origin === null) return true;
+  const page = URL.parse(origin);
+  if (page === null || (page.protocol !== "https:" && page.protocol !== "http:")) return false;
+  // Read as the page's own, so that the scheme's default port is none in both.
+  return hosts.some((host) => URL.parse(`${page.protocol}//${host}`)?.host === page.host);
+}
