@@ -28,6 +28,9 @@ const hints: Partial<Record<Code, Hint>> = {
   shutting_down: later,
 };
 
+/** Where there is no next step, whatever the code. */
+const final = /operator has ended the broadcast/;
+
 /** What exactly was `unauthorized` only our server's message tells; for others' there is the code's hint. */
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
@@ -49,7 +52,7 @@ const fetchedToken: Hint = () =>
 export function withHint(error: FstreamError, verb: Verb, usesFetchedToken = false): FstreamError {
   const specific = error.code === "unauthorized" ? unauthorizedHint(error, usesFetchedToken) : undefined;
   const hint = (specific ?? hints[error.code])?.(verb);
-  if (hint === undefined || error.hint !== undefined) return error;
+  if (hint === undefined || error.hint !== undefined || final.test(error.message)) return error;
   return new FstreamError(error.code, error.message, { hint, cause: error.cause });
 }
 

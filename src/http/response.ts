@@ -1,15 +1,34 @@
 // Responses of handlers, and their bytes.
 
-import { type FstreamError } from "../errors.ts";
+import type { Code, FstreamError } from "../errors.ts";
 import { encodeResponse } from "../session/httpresponse.ts";
 import { refusalOf } from "../session/httpwatch.ts";
 import type { HttpRequest } from "./request.ts";
 
-/** The refusal of a request: why, in words or as JSON where that is accepted, and the code in `X-Fstream-Code`. */
-export function refusal(request: Pick<HttpRequest, "headers">, error: FstreamError): Response {
+/** The refusal of a request, with the code in `X-Fstream-Code`. */
+export function refusal(request: Pick<HttpRequest, "headers" | "path">, error: FstreamError): Response {
   const { status, message, fields } = refusalOf(error);
-  if (!acceptsJson(request)) return text(`${message}\n`, status, fields);
-  return Response.json({ error: { code: error.code, message } }, { status, headers: fields });
+  const isForOperator = isApi(request) || request.path === "/metrics";
+  const asksToken: Record<string, string> =
+    status === 401 && isForOperator ? { "WWW-Authenticate": 'Bearer realm="fstream"' } : {};
+  return problem(request, status, error.code, message, { ...fields, ...asksToken });
+}
+
+/** Why a request has no answer: in words, or as JSON where that is accepted, and in the API. */
+export function problem(
+  request: Pick<HttpRequest, "headers" | "path">,
+  status: number,
+  code: Code,
+  message: string,
+  fields: Readonly<Record<string, string>> = {},
+): Response {
+  if (!isApi(request) && !acceptsJson(request)) return text(`${message}\n`, status, fields);
+  const headers = { "Cache-Control": "no-store", ...fields };
+  return Response.json({ error: { code, message } }, { status, headers });
+}
+
+function isApi({ path }: Pick<HttpRequest, "path">): boolean {
+  return path.startsWith("/api/");
 }
 
 export function acceptsJson({ headers }: Pick<HttpRequest, "headers">): boolean {

@@ -2,9 +2,10 @@
 
 import { reportRefusal } from "../access/refusal.ts";
 import { asFstreamError } from "../errors.ts";
+import { allowPages, describeApi } from "./api.ts";
 import { giveAsset, pageOf } from "./pages.ts";
 import type { HttpRequest } from "./request.ts";
-import { refusal, text } from "./response.ts";
+import { problem, refusal, text } from "./response.ts";
 import type { HttpServices } from "./services.ts";
 import { giveToken } from "./token.ts";
 
@@ -12,18 +13,29 @@ interface Route {
   /** A path, or with a `*` at its end all that begin so. */
   readonly path: string;
   readonly methods: readonly string[];
+  /** Others of that path, which exchange.ts serves. */
+  readonly streams?: readonly string[];
   /** What it throws is a refusal. */
   readonly answer: (request: HttpRequest, services: HttpServices) => Response | Promise<Response>;
 }
 
+const read = ["GET", "HEAD"];
+
 const routes: readonly Route[] = [
-  { path: "/", methods: ["GET", "HEAD"], answer: pageOf("list") },
-  { path: "/play", methods: ["GET", "HEAD"], answer: pageOf("play") },
-  { path: "/play/*", methods: ["GET", "HEAD"], answer: pageOf("play") },
-  { path: "/broadcast/*", methods: ["GET", "HEAD"], answer: pageOf("broadcast") },
-  { path: "/assets/*", methods: ["GET", "HEAD"], answer: giveAsset },
-  { path: "/healthz", methods: ["GET", "HEAD"], answer: () => text("ok\n") },
+  { path: "/", methods: read, answer: pageOf("list") },
+  { path: "/play", methods: read, answer: pageOf("play") },
+  { path: "/play/*", methods: read, answer: pageOf("play") },
+  { path: "/broadcast/*", methods: read, answer: pageOf("broadcast") },
+  { path: "/assets/*", methods: read, answer: giveAsset },
+  { path: "/healthz", methods: read, answer: () => text("ok\n") },
   { path: "/token", methods: ["POST"], answer: giveToken },
+  { path: "/api/channels", methods: read, answer: (request, { api }) => api.channels(request) },
+  { path: "/api/channels/*", methods: read, answer: (request, { api }) => api.channel(request) },
+  { path: "/api/channels/*", methods: ["DELETE"], answer: (request, { api }) => api.end(request) },
+  { path: "/api/openapi.json", methods: read, answer: describeApi },
+  { path: "/api/channels*", methods: ["OPTIONS"], answer: () => allowPages("GET, HEAD, DELETE") },
+  { path: "/watch/*", methods: ["OPTIONS"], streams: read, answer: () => allowPages("GET, HEAD") },
+  { path: "/metrics", methods: read, answer: (request, { api }) => api.metrics(request) },
 ];
 
 /** All methods that are served somewhere (RFC 9110, section 9.3.7): Icecast's clients ask for them, and choose PUT. */
@@ -44,11 +56,12 @@ function respond(request: HttpRequest, services: HttpServices): Response | Promi
   const { method, path } = request;
   if (method === "OPTIONS" && path === "*") return text("", 200, { Allow: allMethods });
   const found = routes.filter((route) => matches(route.path, path));
-  if (found.length === 0) return text("nothing here\n", 404);
+  if (found.length === 0) return problem(request, 404, "bad_request", "nothing here");
   const route = found.find(({ methods }) => methods.includes(method));
   if (route !== undefined) return route.answer(request, services);
-  const methods = found.flatMap((each) => each.methods);
-  return text(`${method} is not served here: use ${methods[0]}\n`, 405, { Allow: methods.join(", ") });
+  const methods = found.flatMap((each) => [...(each.streams ?? []), ...each.methods]);
+  const message = `${method} is not served here: use ${methods[0]}`;
+  return problem(request, 405, "bad_request", message, { Allow: methods.join(", ") });
 }
 
 function matches(pattern: string, path: string): boolean {

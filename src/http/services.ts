@@ -1,7 +1,7 @@
 // What all HTTP connections of a server share.
 
 import type { Services } from "../session/services.ts";
-
+import type { Api } from "./api.ts";
 import type { Parts } from "./parts.ts";
 
 export interface HttpServices extends Services {
@@ -11,4 +11,5 @@ export interface HttpServices extends Services {
   readonly frameAncestors: string;
   /** Broadcasts that wait for their next part. */
   readonly parts: Parts;
+  readonly api: Api;
 }

@@ -1,6 +1,7 @@
 // The server put together: settings in, listeners out. What it is made of knows nothing of it.
 
 import { randomBytes } from "node:crypto";
+import { version } from "../../package.json";
 import { Access } from "../access/access.ts";
 import { ConnectionLimits, refusalPlaces } from "../access/limits.ts";
 import { WaitingPlaces } from "../access/waitingplaces.ts";
@@ -11,8 +12,10 @@ import { constantTimeEquals } from "../auth/password.ts";
 import { Throttle } from "../auth/throttle.ts";
 import { Tokens } from "../auth/tokens.ts";
 import { channelLabel, FstreamError, systemReason } from "../errors.ts";
+import { Api } from "../http/api.ts";
 import { addressMatcher, isLoopback } from "../http/clientaddress.ts";
 import { Exchange } from "../http/exchange.ts";
+import { Metrics } from "../http/metrics.ts";
 import { Parts } from "../http/parts.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
@@ -27,6 +30,7 @@ import type { Settings } from "../settings/load.ts";
 import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
 import { describe } from "./description.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
+import { processFigures } from "./processfigures.ts";
 import { Renewal } from "./renewal.ts";
 import { Sockets } from "./sockets.ts";
 
@@ -126,6 +130,7 @@ export async function startServer(
   const adminToken = server.adminTokenFile === undefined ? undefined : new AdminToken(server.adminTokenFile);
   // One that can't be used is found when the server starts, not when it is needed.
   await adminToken?.read();
+  const places = new WaitingPlaces({ ...server, exempt });
   const access = new Access(
     {
       relay,
@@ -133,7 +138,7 @@ export async function startServer(
       tokens,
       limits,
       guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
-      places: new WaitingPlaces({ ...server, exempt }),
+      places,
       adminToken,
     },
     fstream,
@@ -146,11 +151,22 @@ export async function startServer(
     log,
     options: { ...fstream, ...server },
   };
+  const metrics = new Metrics({ relay, access, limits, places, version });
+  const httpLog = log.scope("http");
+  const api = new Api({
+    relay,
+    access,
+    clock,
+    log: httpLog,
+    metrics: async () => metrics.families(await processFigures()),
+    options: { ...fstream, ...server },
+  });
   const http = {
     ...services,
-    log: log.scope("http"),
+    log: httpLog,
     trusted,
     frameAncestors: server.frameAncestors,
+    api,
     parts: new Parts(clock),
   };
   const sockets = new Sockets(

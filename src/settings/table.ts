@@ -262,6 +262,12 @@ export const table = {
       "bits a second that one broadcaster may send; 0: no limit",
       "every watcher multiplies what a broadcaster sends",
     ),
+    listChannels: setting(
+      "list_channels",
+      boolean(),
+      true,
+      "whether channels without a password are everybody's to see: on the page, and in /api",
+    ),
     maxWaitMs: setting(
       "max_wait",
       duration({ min: 0, max: day }),

@@ -1,5 +1,6 @@
 // Both ends of an HTTP connection, without a socket between them.
 
+import type { Api } from "../../src/http/api.ts";
 import { Exchange } from "../../src/http/exchange.ts";
 import { Parts } from "../../src/http/parts.ts";
 import type { HttpServices } from "../../src/http/services.ts";
@@ -21,6 +22,7 @@ export class HttpTestServer extends TestServer {
     ...this.services,
     trusted: (address) => address === proxy,
     frameAncestors: "'self'",
+    api: {} as Api, // api.test.ts has one
     parts: new Parts(this.rig.clock),
   };
 

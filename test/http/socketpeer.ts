@@ -1,5 +1,6 @@
 // The client's end of a WebSocket, without a socket: what a test says on it, and what the server answers.
 
+import type { Api } from "../../src/http/api.ts";
 import { Exchange } from "../../src/http/exchange.ts";
 import { opcodes } from "../../src/http/frames.ts";
 import { Parts } from "../../src/http/parts.ts";
@@ -14,6 +15,7 @@ export function connectHttp(server: TestServer, secure = false, address = "192.0
     ...server.services,
     trusted,
     frameAncestors: "'self'",
+    api: {} as Api, // no test asks for it on a WebSocket
     parts: new Parts(server.services.clock),
   };
   return new FakePeer(secure, address, (connection) => new Exchange(connection, services));
