@@ -1,11 +1,13 @@
 // A server behind proxies, as docs/proxies.md says: nginx and Caddy for HTTP, nginx, socat and netcat for the protocol.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { certificates } from "../certificates.ts";
 import { deadlineMs, freePort, noise, Peer, Run, sha256, TestServer, until } from "./program.ts";
 import { block, hasCaddy, hasNginx, hasNginxStream, type Proxy, startCaddy, startNginx } from "./proxy.ts";
+import { SocketClient } from "./socketclient.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -23,18 +25,19 @@ function startServer(): Promise<TestServer> {
 }
 
 /** curl to a path behind the proxy, from another address of this machine than the proxy's own. */
-async function curl(server: TestServer, port: number, path: string, ...flags: string[]) {
+function curlCommand(server: TestServer, port: number, path: string, ...flags: string[]): string[] {
   const ca = join(server.folder, "ca.pem");
-  await Bun.write(ca, certificates.loopback.cert);
-  const url = `https://localhost:${port}${path}`;
-  const run = Bun.spawn(
-    ["curl", "-sS", "--ipv4", "--interface", "127.0.0.7", "--cacert", ca, ...flags, url],
-    {
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    },
-  );
+  writeFileSync(ca, certificates.loopback.cert);
+  const from = ["--ipv4", "--interface", "127.0.0.7", "--cacert", ca];
+  return ["curl", "-sSN", ...from, ...flags, `https://localhost:${port}${path}`];
+}
+
+async function curl(server: TestServer, port: number, path: string, ...flags: string[]) {
+  const run = Bun.spawn(curlCommand(server, port, path, ...flags), {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [stdout, stderr] = await Promise.all([
     new Response(run.stdout).text(),
     new Response(run.stderr).text(),
@@ -108,6 +111,57 @@ describe.each([
     expect(refused).toEqual({ status: 0, stdout: "wrong user or password\n401", stderr: "" });
     await server.says(/token of fier from 127\.0\.0\.7 refused/);
     expect(server.run.stderr).not.toContain("192.0.2.1");
+  });
+
+  behind("a stream is watched as it comes, to its end", async () => {
+    const channel = { fserv_arg_channel: "a/b" };
+    const whole = noise(3_000_000, 74);
+    const player = Bun.spawn(curlCommand(server, port, "/watch/fier/a%2Fb?wait=60"), { stdout: "pipe" });
+    const state = { bytes: Buffer.alloc(0) };
+    const read = (async () => {
+      for await (const bytes of player.stdout) state.bytes = Buffer.concat([state.bytes, bytes]);
+    })();
+    await server.watched("fier/a/b", 1);
+    const broadcaster = server.broadcast(channel);
+    for (const end of [100_000, 100_005, 102_000, 1_000_000, whole.length]) {
+      await broadcaster.send(whole.subarray(state.bytes.length, end));
+      await until(`${end} bytes come`, () => state.bytes.length === end);
+    }
+    await broadcaster.finish();
+    await read;
+    expect(await player.exited).toBe(0);
+    expect(sha256(state.bytes)).toBe(sha256(whole));
+    const head = await curl(server, port, "/watch/fier/nothing", "-I", "-w", "%{http_code}");
+    expect(head.stdout).toMatch(/x-fstream-code: not_live[^]*404$/i);
+  });
+
+  behind("pages and their WebSockets work: a tab broadcasts, another plays it", async () => {
+    const site = `localhost:${port}`;
+    expect((await curl(server, port, "/")).stdout).toStartWith("<!doctype html>");
+    const open = (path: string, first: object) =>
+      new SocketClient(`wss://${site}${path}`, { Origin: `https://${site}` }).begin(first);
+    const tab = await open("/broadcast/fier/tab", { user_password: "123" });
+    expect(await tab.answer()).toEqual({ type: "ok", url: "https://relay.example/play/fier/tab" });
+    const player = await open("/watch/fier/tab", {});
+    await server.watched("fier/tab", 1);
+    const whole = noise(400_000, 75);
+    for (let at = 0; at < whole.length; at += 50_000) tab.socket.send(whole.slice(at, at + 50_000));
+    await until("all of it comes", () => player.length === whole.length);
+    expect(sha256(player.bytes)).toBe(sha256(whole));
+    tab.socket.send('{"type":"end"}');
+    expect([await tab.end(), await player.end()]).toEqual([
+      [1000, true],
+      [1000, true],
+    ]);
+    expect(tab.texts.at(-1)).toEqual({ type: "end", bytes: whole.length });
+    expect(player.texts.at(-1)).toEqual({ type: "end", reason: "ended" });
+    const elsewhere = new SocketClient(`wss://${site}/broadcast/fier/tab`, {
+      Origin: "https://elsewhere.example",
+    });
+    await until(
+      "a page of another site is refused",
+      () => elsewhere.closed !== undefined && !elsewhere.isOpen,
+    );
   });
 });
 

@@ -5,6 +5,7 @@ import { clientFrame, serverFrames } from "../http/clientframes.ts";
 import { upgradeRequest } from "../http/socketpeer.ts";
 import { feed, skip } from "./paced.ts";
 import { deadlineMs, noise, sha256, TestServer, until } from "./program.ts";
+import { SocketClient } from "./socketclient.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -14,68 +15,6 @@ const listeners = {
   https_listen: "127.0.0.1:0",
   http_listen: "127.0.0.1:0",
 };
-
-/** A client, and what came to it. */
-class SocketClient {
-  readonly socket: WebSocket;
-  readonly texts: Record<string, unknown>[] = [];
-  readonly #chunks: Uint8Array[] = [];
-  length = 0;
-  closed: CloseEvent | undefined;
-  isOpen = false;
-
-  constructor(
-    server: TestServer,
-    listener: "http" | "https",
-    path: string,
-    headers: Record<string, string> = {},
-  ) {
-    const scheme = listener === "http" ? "ws" : "wss";
-    const options = { headers, tls: { rejectUnauthorized: false } };
-    this.socket = new WebSocket(
-      `${scheme}://127.0.0.1:${server.port(listener)}${path}`,
-      options as unknown as string,
-    );
-    this.socket.binaryType = "arraybuffer";
-    this.socket.addEventListener("open", () => {
-      this.isOpen = true;
-    });
-    this.socket.addEventListener("close", (event) => {
-      this.closed = event;
-    });
-    this.socket.addEventListener("message", ({ data }) => {
-      if (typeof data === "string") {
-        this.texts.push(JSON.parse(data) as Record<string, unknown>);
-        return;
-      }
-      const bytes = new Uint8Array(data as ArrayBuffer);
-      this.#chunks.push(bytes);
-      this.length += bytes.length;
-    });
-  }
-
-  get bytes(): Uint8Array {
-    return Buffer.concat(this.#chunks);
-  }
-
-  /** Says its first message once it is open. */
-  async begin(first: object): Promise<this> {
-    await until("the WebSocket opens", () => this.isOpen);
-    this.socket.send(JSON.stringify(first));
-    return this;
-  }
-
-  /** Its first text. */
-  answer(): Promise<Record<string, unknown>> {
-    return until("an answer comes", () => this.texts[0]);
-  }
-
-  /** How it was closed: the code, and whether in order. */
-  async end(): Promise<[code: number, wasClean: boolean]> {
-    const { code, wasClean } = await until("the WebSocket closes", () => this.closed);
-    return [code, wasClean];
-  }
-}
 
 describe.each(["http", "https"] as const)("over %s", (listener) => {
   let server: TestServer;
@@ -87,7 +26,10 @@ describe.each(["http", "https"] as const)("over %s", (listener) => {
     expect(server.run.stderr).not.toContain("fstream: error:");
   });
 
-  const open = (path: string, first: object) => new SocketClient(server, listener, path).begin(first);
+  const open = (path: string, first: object) =>
+    new SocketClient(
+      `${listener === "http" ? "ws" : "wss"}://127.0.0.1:${server.port(listener)}${path}`,
+    ).begin(first);
   const login = { user_password: "123" };
 
   test("a tab's stream reaches every kind of watcher whole, and its end is in order", async () => {
