@@ -1,4 +1,5 @@
-// The dashboard for Grafana (docs/grafana.json): it asks for nothing but what /metrics has, and is laid out as Grafana wants it.
+// The dashboard for Grafana (docs/grafana.json) asks for nothing but what /metrics has, and is laid out as Grafana wants it. What
+// docs/http.md says of the metrics is true as well.
 
 import { describe, expect, test } from "bun:test";
 import dashboard from "../../docs/grafana.json";
@@ -51,6 +52,16 @@ function series(): ReadonlyMap<string, ReadonlySet<string>> {
 function metricsIn(expr: string): readonly string[] {
   return [...expr.matchAll(/\b(?:fstream|process)_\w+/g)].map(([name]) => name);
 }
+
+test("the page on HTTP names only metrics that there are", async () => {
+  const text = await Bun.file(`${import.meta.dir}/../../docs/http.md`).text();
+  const names = [...text.matchAll(/\b((?:fstream|process)_[a-z_]*[a-z])(?!\w|\.\.\.)/g)].map(
+    ([, name]) => name,
+  );
+  expect(names.length).toBeGreaterThan(20);
+  const known = series();
+  expect(names.filter((name) => !known.has(name) && !known.has(`${name}_count`))).toEqual([]);
+});
 
 describe("the dashboard", () => {
   test("names only metrics that there are, and labels that these have", () => {
