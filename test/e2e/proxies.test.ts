@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { certificates } from "../certificates.ts";
+import { hasFfmpeg } from "../media/capture.ts";
 import { deadlineMs, freePort, noise, Peer, Run, sha256, TestServer, until } from "./program.ts";
 import { block, hasCaddy, hasNginx, hasNginxStream, type Proxy, startCaddy, startNginx } from "./proxy.ts";
 import { SocketClient } from "./socketclient.ts";
@@ -133,6 +134,55 @@ describe.each([
     expect(sha256(state.bytes)).toBe(sha256(whole));
     const head = await curl(server, port, "/watch/fier/nothing", "-I", "-w", "%{http_code}");
     expect(head.stdout).toMatch(/x-fstream-code: not_live[^]*404$/i);
+  });
+
+  behind("a stream is broadcast as it is sent, and its end is in order", async () => {
+    const watcher = server.watch({ fserv_arg_channel: "put" }, "--wait");
+    await server.watched("fier/put", 1);
+    const whole = noise(1_000_000, 76);
+    const upload = curlCommand(
+      server,
+      port,
+      "/broadcast/fier/put",
+      "-u",
+      "fier:123",
+      "-T",
+      "-",
+      "-w",
+      "%{http_code}",
+    );
+    const encoder = Bun.spawn(upload, { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+    for (const end of [100, 200_000, whole.length]) {
+      await encoder.stdin.write(whole.subarray(watcher.length, end));
+      await encoder.stdin.flush();
+      await until(`${end} bytes come`, () => watcher.length === end);
+    }
+    await encoder.stdin.end();
+    expect(await new Response(encoder.stdout).text()).toEndWith("200");
+    expect(await encoder.exited).toBe(0);
+    expect(await watcher.exit()).toBe(0);
+    expect(sha256(watcher.bytes)).toBe(sha256(whole));
+    await server.says(/fier\/put: a broadcast from 127\.0\.0\.7 begins/);
+  });
+
+  const encoding = hasFfmpeg ? behind : test.skip;
+  encoding("ffmpeg broadcasts as the page says, and one that is killed has broken off", async () => {
+    const input = `-nostdin -v error -stream_loop -1 -re -i ${import.meta.dir}/../fixtures/mpegts-h264-aac.mpegts -c copy`;
+    const command = block("sh", "ffmpeg ... -f mpegts -method PUT", {
+      " ... ": ` ${input} `,
+      "123456@relay.example": `123@localhost:${port}`,
+      "-method PUT": "-tls_verify 0 -method PUT",
+      "fier/default": "fier/ffmpeg",
+    });
+    const encoder = Bun.spawn(command.trim().split(/ +/), {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    await server.says(/fier\/ffmpeg: mpegts, h264 \+ aac/);
+    encoder.kill("SIGKILL");
+    await encoder.exited;
+    await server.says(/fier\/ffmpeg: the broadcast breaks off after \d+ bytes/);
   });
 
   behind("pages and their WebSockets work: a tab broadcasts, another plays it", async () => {
