@@ -110,6 +110,7 @@ export class Exchange extends Stages {
     const stage = new UploadStage(this.connection, this.#http, upload, permit, {
       done: (bytes) => this.close(encodeText(200, `${bytes} bytes`, { "Cache-Control": "no-store" }, false)),
       refused: (error) => this.refuse(error, asked),
+      ended: (error) => this.close(asked.refusal(error)),
       leave: (mode) => this.leave(stage, nothing, mode, answerTimeoutMs),
     });
     this.enter(stage, () => stage.begin(early));

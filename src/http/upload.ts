@@ -35,8 +35,10 @@ export interface Upload extends BroadcastingRequest {
 export interface UploadOutcome {
   /** All of the body was taken, so many bytes. */
   done(bytes: number): void;
-  /** It is refused, or over: the client is answered why. */
+  /** It is refused before anything has begun. */
   refused(error: FstreamError): void;
+  /** Its broadcast is over, as the log has it: the client is to be told why. */
+  ended(error: FstreamError): void;
   /** The connection ends without a word. */
   leave(mode: CloseMode): void;
 }
@@ -56,6 +58,7 @@ export class UploadStage implements ConnectionStage {
   #broadcasting: Broadcasting | undefined;
   /** Bytes of the body that have come with an earlier request, and are still to be dropped. */
   #known = 0;
+  #hasBegun = false;
   #waiting: Timer | undefined;
   /** An answer was sent to a source before its stream. */
   #answered = false;
@@ -170,20 +173,18 @@ export class UploadStage implements ConnectionStage {
     const { parts, log } = this.#services;
     const dismissed = (error: FstreamError) => this.#dismissed(error);
     const continued = parts.take(this.#upload, this.#upload.range);
-    if (continued !== undefined) {
-      this.#broadcasting = continued.broadcasting;
-      continued.broadcasting.whenDismissed = dismissed;
-      this.#known = continued.known;
-      return true;
-    }
-    const broadcasting = new Broadcasting(this.#upload.address, log, this.#upload, dismissed);
+    const broadcasting =
+      continued?.broadcasting ?? new Broadcasting(this.#upload.address, log, this.#upload, dismissed);
     try {
-      broadcasting.begin(this.#permit);
+      if (continued === undefined) broadcasting.begin(this.#permit);
     } catch (error) {
       this.#refuse(asFstreamError(error));
       return false;
     }
+    broadcasting.whenDismissed = dismissed;
     this.#broadcasting = broadcasting;
+    this.#known = continued?.known ?? 0;
+    this.#hasBegun = true;
     return true;
   }
 
@@ -216,6 +217,7 @@ export class UploadStage implements ConnectionStage {
   #refuse(error: FstreamError): void {
     this.#over = true;
     if (this.#answered) this.#outcome.leave("fin");
+    else if (this.#hasBegun) this.#outcome.ended(error);
     else this.#outcome.refused(error);
   }
 

@@ -111,6 +111,9 @@ describe("a body", () => {
       expect(codeOf(peer)).toEqual([400, "bad_request"]);
       expect(peer.ends[0]).toBe("fin");
     }
+    // Its end is in the log, and is no refusal there.
+    expect(server.lines.filter((line) => line.includes("the broadcast breaks off after"))).toHaveLength(2);
+    expect(server.lines.join("")).not.toContain("refused");
   });
 });
 
