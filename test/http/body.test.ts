@@ -92,6 +92,24 @@ describe("a body in chunks", () => {
     expect(read(chunked, [body]).how).toBe("complete");
   });
 
+  test("that is damaged comes to the same in whatever pieces, and nothing is thrown", () => {
+    const scraps = ["\r", "\n", "\r\n", "0", "f", ";", "\0", " ", "0\r\n\r\n", "ffffffffffff", "\r\n1\r\n"];
+    const ends = new Map<string, number>();
+    for (let seed = 0; seed < 3000; seed++) {
+      const roll = dice(seed);
+      const body = inChunks(opaque(roll(400), seed), roll);
+      const at = roll(body.length);
+      const scrap = Buffer.from(scraps[roll(scraps.length)], "latin1");
+      const damaged = Buffer.concat([body.subarray(0, at), scrap, body.subarray(at + roll(3))]);
+      const whole = read(chunked, [damaged]);
+      expect(read(chunked, singly(damaged))).toEqual(whole);
+      expect(read(chunked, pieces(damaged, roll))).toEqual(whole);
+      const how = whole.how.split(" ")[0];
+      ends.set(how, (ends.get(how) ?? 0) + 1);
+    }
+    expect([...ends.keys()].toSorted()).toEqual(["complete", "malformed:", "truncated"]);
+  });
+
   test("in a size, an extension, a line end or a trailer that breaks the rules is malformed", () => {
     const digits = "the size of a chunk is no hexadecimal number";
     const cases: [body: string, message: string, before?: string][] = [
