@@ -16,6 +16,8 @@ const mostAhead = 3;
 /** What has to be ahead beyond that for a chase to begin, and for a jump. */
 const chaseBeyond = 0.25;
 const jumpBeyond = 3;
+/** At the beginning a jump is hardly seen, and a joiner may be a keyframe's distance behind. */
+const firstJumpBeyond = 0.5;
 const stallCost = 0.3;
 const calmMs = 20_000;
 
@@ -26,7 +28,8 @@ export class Follower {
   #samples: { readonly ms: number; readonly ahead: number }[] = [];
   #rate = 1;
   #lastStallMs = Number.NEGATIVE_INFINITY;
-  #lastJumpMs = Number.NEGATIVE_INFINITY;
+  /** Of the last jump; of the first decision, as long as there was none. */
+  #lastJumpMs: number | undefined;
 
   /** Seconds that it keeps ahead at the moment. */
   get target(): number {
@@ -43,14 +46,23 @@ export class Follower {
     }
     if (nowMs - this.#samples[0].ms < windowMs / 2) return { rate: this.#rate };
     const excess = Math.min(...this.#samples.map((sample) => sample.ahead)) - this.#target;
-    if (excess > jumpBeyond && nowMs - this.#lastJumpMs > 2 * windowMs) {
+    const tooMuch = this.#lastJumpMs === undefined ? firstJumpBeyond : jumpBeyond;
+    const mayJump = nowMs - (this.#lastJumpMs ?? Number.NEGATIVE_INFINITY) > 2 * windowMs;
+    this.#lastJumpMs ??= nowMs;
+    if (excess > tooMuch && mayJump) {
       this.#lastJumpMs = nowMs;
       this.reset();
       return { rate: 1, jumpTo: this.#target + chaseBeyond / 2 };
     }
-    if (excess > chaseBeyond) this.#rate = excess > 1 ? 1.15 : 1.08;
+    if (excess > chaseBeyond) this.#rate = excess > 0.8 ? 1.15 : 1.08;
     else if (excess < 0.05) this.#rate = 1;
     return { rate: this.#rate };
+  }
+
+  /** A stream begins. */
+  begin(): void {
+    this.#lastJumpMs = undefined;
+    this.reset();
   }
 
   /** The player ran dry. */

@@ -32,6 +32,8 @@ export interface PlaybackListener {
 }
 
 const tickMs = 250;
+/** After an end: it may be one that another broadcast follows at once. */
+const soonMs = 400;
 /** Between attempts. */
 const retryMs = 2000;
 const slowRetryMs = 10_000;
@@ -82,7 +84,8 @@ export class Playback {
       if (media.paused && !this.#isPaused) this.#play();
     });
     media.addEventListener("waiting", () => {
-      this.#stalledAtMs = performance.now();
+      // A jump makes it wait too.
+      if (!media.seeking) this.#stalledAtMs = performance.now();
     });
     setInterval(() => this.#tick(), tickMs);
   }
@@ -187,7 +190,8 @@ export class Playback {
     this.#begunAtMs = performance.now();
     this.#advancedAtMs = this.#begunAtMs;
     this.#hasAdvanced = false;
-    this.#follower.reset();
+    this.#stalledAtMs = undefined;
+    this.#follower.begin();
     const way = wayToPlay(info);
     if (way === "native") {
       this.#feed?.close();
@@ -273,13 +277,13 @@ export class Playback {
     switch (end.type) {
       case "end":
         this.#change({ type: "ended" });
-        return this.#again(retryMs);
+        return this.#again(soonMs);
       case "error":
         return this.#refused(end.code, end.message);
       case "lost":
         this.#change({ type: "connecting" });
         this.#failures++;
-        return this.#again(this.#failures === 1 ? 50 : retryMs);
+        return this.#again(this.#failures === 1 ? 0 : retryMs);
       case "unreachable":
         this.#change({ type: "unreachable" });
         return this.#again(retryMs);
