@@ -35,8 +35,18 @@ function play(
 const last = <T>(items: readonly T[]) => items[items.length - 1];
 
 describe("a player that follows", () => {
-  test("catches up with a delay of a second within ten, and then plays at the stream's own rate", () => {
-    const seen = play(new Follower(), { ahead: 1.2, seconds: 20 });
+  test("leaps over what lies behind it when it begins", () => {
+    const seen = play(new Follower(), { ahead: 1.5, seconds: 10 });
+    expect(seen.slice(0, 8).filter(({ jumped }) => jumped)).toHaveLength(1);
+    expect(last(seen).ahead).toBeLessThan(0.8);
+    expect(Math.min(...seen.map(({ ahead }) => ahead))).toBeGreaterThan(0);
+  });
+
+  test("catches up with a later delay of a second within ten, and then plays at the stream's own rate", () => {
+    const follower = new Follower();
+    play(follower, { ahead: 0.4, seconds: 10 });
+    const seen = play(follower, { ahead: 1.2, seconds: 20, fromMs: 10_000 });
+    expect(seen.some(({ jumped }) => jumped)).toBe(false);
     expect(Math.max(...seen.map(({ rate }) => rate))).toBeLessThanOrEqual(1.15);
     expect(seen[39].ahead).toBeLessThan(0.8);
     expect(last(seen).rate).toBe(1);
