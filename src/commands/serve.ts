@@ -20,6 +20,8 @@ export const serve: Command = {
   name: "serve",
   summary: "the server",
   usage: ["serve [--config FILE] [--SETTING VALUE]..."],
+  notes:
+    "On SIGTERM or SIGINT it ends its streams in order first, within shutdown_grace; a second signal ends it at once. On SIGHUP it takes up a renewed certificate, and says which settings need a restart; where standard input is a terminal, it ends as well.",
   flags: {
     config: { type: "string", value: "FILE", help: "settings file (default: ./fstream.toml if it is there)" },
     ...settingFlags,

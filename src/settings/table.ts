@@ -66,7 +66,7 @@ export const table = {
       "tls_cert",
       optionalPath(),
       "",
-      "PEM file with the certificate and its chain; empty: a self-signed pair, made once in state_dir",
+      "PEM file with the certificate and its chain, read again when it changes; empty: a self-signed pair, made once in state_dir",
     ),
     tlsKey: setting("tls_key", optionalPath(), "", "PEM file with the certificate's key"),
     stateDir: setting(

@@ -1,11 +1,13 @@
 // `fstream check` in a folder: what it says, and its exit status.
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { certificates } from "../certificates.ts";
 import { run } from "./run.ts";
+
+setDefaultTimeout(60_000);
 
 let cwd: string;
 beforeEach(async () => {
