@@ -1,7 +1,7 @@
-// A broadcast that comes in several requests, each with a part of it: PUTs with `Content-Range: bytes FIRST-LAST/*` (RFC 9110,
-// section 14.5). GStreamer's souphttpclientsink sends some sixteen a second, the first without that header, and nothing at
-// its end; curl sends one where it resumes an upload. A broadcast that another part may follow is kept here between them, live
-// and with its channel, and ends if none comes in time, or another broadcast of that channel begins.
+// A broadcast that comes in several requests, each with a part (protocol/README.md, "Parts"): PUTs with
+// `Content-Range: bytes FIRST-LAST/*` (RFC 9110, section 14.5). GStreamer's souphttpclientsink sends some sixteen a second, the first
+// without that field, and nothing at its end; curl sends one where it resumes an upload. One that another part may follow is kept
+// here in between, live and with its channel, and ends if none comes in time, or another broadcast of that channel begins.
 
 import { FstreamError } from "../errors.ts";
 import type { Clock, Timer } from "../relay/clock.ts";

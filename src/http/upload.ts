@@ -1,5 +1,5 @@
-// A request whose body is a stream: it goes to the relay as it comes. Its channel is claimed with the body's first byte, so that
-// an empty one disturbs no broadcast, and whatever refuses it is said before that where it is known.
+// A request whose body is a stream (protocol/README.md, "Broadcasting over HTTP"): it goes to the relay as it comes. Its channel is
+// claimed with the body's first byte, so that an empty one disturbs no broadcast; what is known to refuse it is said before.
 //
 //   - All of the body there is an orderly end, and is answered with the number of its bytes. One that breaks off, or breaks
 //     the rules, is a broken broadcast. Without a length it is over with the peer's FIN, as with the original protocol.
