@@ -78,7 +78,7 @@ function factsOf(channel: ChannelStatus): HTMLElement[] {
       "p",
       { class: "card-state" },
       element("span", { class: "dot", "aria-hidden": true }),
-      `${state} · `,
+      `${state} `,
       since(channel),
       ...(channel.protected
         ? [

@@ -34,7 +34,7 @@ export function noticeOf(state: State, name: ChannelName, actions: NoticeActions
     case "password":
       return passwordForm(title, state.isWrong, actions);
     case "unplayable":
-      return unplayable(state, name, actions);
+      return unplayable(state, actions);
     default:
       return state satisfies never;
   }
@@ -97,25 +97,19 @@ function passwordForm(title: string, isWrong: boolean, actions: NoticeActions): 
   );
 }
 
+/** Other players take it: the page has their command lines below the player, and opens them. */
 function unplayable(
   { codec, container }: Extract<State, { type: "unplayable" }>,
-  name: ChannelName,
   actions: NoticeActions,
 ): HTMLElement {
   const what =
     codec === undefined
       ? `This ${containerName(container)} stream`
       : `${codecName(codec)} in ${containerName(container)}`;
-  return element(
-    "div",
-    { class: "said unplayable" },
-    element("p", { class: "said-title" }, `${what} can’t be played in ${browserName(navigator.userAgent)}`),
-    element(
-      "p",
-      {},
-      codec?.includes(".") ? `Its codec is ${codec}. Other players take it:` : "Other players take it:",
-    ),
-    otherWays(name),
+  const exactly = codec?.includes(".") ? ` It is ${codec}.` : "";
+  return said(
+    `${what} can’t be played in ${browserName(navigator.userAgent)}`,
+    `Other players can.${exactly}`,
     button("Try again", actions.again),
   );
 }

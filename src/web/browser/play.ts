@@ -28,6 +28,9 @@ function showOne(name: ChannelName): void {
         isListed = !player.hasPassword;
         void refresh();
       },
+      changed: ({ type }) => {
+        if (type === "unplayable") more.open = true;
+      },
     },
   );
   const heading = element("h1", {}, element("span", { class: "user" }, `${name.user} / `), name.channel);
@@ -59,7 +62,7 @@ function showOne(name: ChannelName): void {
       }),
       ...(status === undefined
         ? []
-        : [element("p", { class: "since" }, "Live for ", since(status)), traffic(status)]),
+        : [element("p", { class: "since" }, "Live ", since(status)), traffic(status)]),
     );
   };
   player.video.addEventListener("resize", () => void refresh());
