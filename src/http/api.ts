@@ -14,7 +14,7 @@ import { contentType, exposition, type Family } from "./exposition.ts";
 import openapi from "./openapi.json";
 import { isFromPageOf } from "./origin.ts";
 import type { HttpRequest } from "./request.ts";
-import { text } from "./response.ts";
+import { type Answer, json, text } from "./response.ts";
 import { streamFields } from "./streaminfo.ts";
 
 export interface ApiParts {
@@ -35,35 +35,37 @@ const channelPath = "/api/channels/";
 /** What everybody is told may be so old: however many ask, it is put together only so often. Milliseconds. */
 const listAgeMs = 1000;
 
+const nothing = new Uint8Array(0);
+
 /** For pages of other sites: they may see what everybody may, and with the admin token do everything. */
 const shared = { "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*" };
 
 export class Api {
   readonly #parts: ApiParts;
-  #list = { json: "", untilMs: Number.NEGATIVE_INFINITY };
+  #list = { answer: value(""), untilMs: Number.NEGATIVE_INFINITY };
 
   constructor(parts: ApiParts) {
     this.#parts = parts;
   }
 
   /** `GET /api/channels` */
-  async channels(request: HttpRequest): Promise<Response> {
+  async channels(request: HttpRequest): Promise<Answer> {
     const all = await this.#isOperator(request);
-    return json(all ? this.#written(() => true) : this.#publicList());
+    return all ? this.#listed(() => true) : this.#publicList();
   }
 
   /** `GET /api/channels/USER/CHANNEL` */
-  async channel(request: HttpRequest): Promise<Response> {
+  async channel(request: HttpRequest): Promise<Answer> {
     const { user, channel: name } = channelOf(request.path, channelPath);
     const channel = this.#parts.relay.find(user, name);
     const all = await this.#isOperator(request);
     if (channel !== undefined && isOn(channel) && (all || this.#isPublic(channel)))
-      return json(JSON.stringify(this.#described(channel)));
+      return value(JSON.stringify(this.#described(channel)));
     throw new FstreamError("not_live", `${channelLabel(user, name)} is not live, or not public`);
   }
 
   /** `DELETE /api/channels/USER/CHANNEL` */
-  async end(request: HttpRequest): Promise<Response> {
+  async end(request: HttpRequest): Promise<Answer> {
     const { user, channel } = channelOf(request.path, channelPath);
     await this.#demandOperator(request);
     const { relay, log } = this.#parts;
@@ -73,11 +75,11 @@ export class Api {
       new FstreamError("forbidden", "the server's operator has ended the broadcast"),
     );
     log.info(`${channelLabel(user, channel)}: ended by the operator, from ${request.client.address}`);
-    return new Response(null, { status: 204, headers: shared });
+    return { status: 204, fields: shared, body: nothing };
   }
 
   /** `GET /metrics` */
-  async metrics(request: HttpRequest): Promise<Response> {
+  async metrics(request: HttpRequest): Promise<Answer> {
     await this.#demandOperator(request);
     return text(exposition(await this.#parts.metrics()), 200, { "Content-Type": contentType });
   }
@@ -100,20 +102,20 @@ export class Api {
     return true;
   }
 
-  #publicList(): string {
+  #publicList(): Answer {
     const nowMs = this.#parts.clock.nowMs();
     if (nowMs >= this.#list.untilMs)
-      this.#list = { json: this.#written((channel) => this.#isPublic(channel)), untilMs: nowMs + listAgeMs };
-    return this.#list.json;
+      this.#list = { answer: this.#listed((channel) => this.#isPublic(channel)), untilMs: nowMs + listAgeMs };
+    return this.#list.answer;
   }
 
   #isPublic(channel: Channel): boolean {
     return this.#parts.options.listChannels && !channel.guarded;
   }
 
-  #written(isShown: (channel: Channel) => boolean): string {
+  #listed(isShown: (channel: Channel) => boolean): Answer {
     const channels = [...this.#parts.relay.channels].filter((channel) => isOn(channel) && isShown(channel));
-    return JSON.stringify({ channels: channels.map((channel) => this.#described(channel)) });
+    return value(JSON.stringify({ channels: channels.map((channel) => this.#described(channel)) }));
   }
 
   #described(channel: Channel) {
@@ -138,21 +140,19 @@ export class Api {
 }
 
 /** `GET /api/openapi.json` */
-export function describeApi(): Response {
-  return json(JSON.stringify(openapi));
+export function describeApi(): Answer {
+  return described;
 }
 
 /** `OPTIONS`: what a page of another site may ask for (the Fetch standard, "CORS-preflight request"). */
-export function allowPages(methods: string): Response {
-  return new Response(null, {
-    status: 204,
-    headers: {
-      ...shared,
-      "Access-Control-Allow-Methods": methods,
-      "Access-Control-Allow-Headers": "Authorization",
-      "Access-Control-Max-Age": "86400",
-    },
-  });
+export function allowPages(methods: string): Answer {
+  const fields = {
+    ...shared,
+    "Access-Control-Allow-Methods": methods,
+    "Access-Control-Allow-Headers": "Authorization",
+    "Access-Control-Max-Age": "86400",
+  };
+  return { status: 204, fields, body: nothing };
 }
 
 /** Whether it has a broadcast. One that watchers wait for is nobody's to see: any peer can make up such a name. */
@@ -160,8 +160,8 @@ function isOn({ state }: Channel): boolean {
   return state === "live" || state === "held";
 }
 
-function json(body: string): Response {
-  return new Response(body, {
-    headers: { "Content-Type": "application/json", "X-Content-Type-Options": "nosniff", ...shared },
-  });
+function value(text: string): Answer {
+  return json(text, 200, { "X-Content-Type-Options": "nosniff", ...shared });
 }
+
+const described = value(JSON.stringify(openapi));

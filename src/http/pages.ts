@@ -4,7 +4,7 @@
 
 import { type Asset, asset, type PageName, page } from "../web/assets.ts";
 import type { HttpRequest } from "./request.ts";
-import { text } from "./response.ts";
+import { type Answer, text } from "./response.ts";
 import type { HttpServices } from "./services.ts";
 
 /** What a browser lets a page do (W3C CSP 3); `blob:` is what Media Source gives its streams as addresses. */
@@ -22,6 +22,8 @@ function policy(frameAncestors: string): string {
   ].join("; ");
 }
 
+const nothing = new Uint8Array(0);
+
 const forAll = {
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
@@ -29,7 +31,7 @@ const forAll = {
 };
 
 /** Answers with a page. */
-export function pageOf(name: PageName): (request: HttpRequest, services: HttpServices) => Response {
+export function pageOf(name: PageName): (request: HttpRequest, services: HttpServices) => Answer {
   return ({ headers }, { frameAncestors }) =>
     respond(page(name), headers, {
       ...forAll,
@@ -40,19 +42,18 @@ export function pageOf(name: PageName): (request: HttpRequest, services: HttpSer
 }
 
 /** Answers with a part of a page. */
-export function giveAsset({ path, headers }: HttpRequest): Response {
+export function giveAsset({ path, headers }: HttpRequest): Answer {
   const found = asset(path.slice(path.lastIndexOf("/") + 1));
   if (found === undefined) return text("nothing here\n", 404);
   return respond(found, headers, { ...forAll, "Cache-Control": "public, max-age=31536000, immutable" });
 }
 
-function respond(file: Asset, headers: Headers, fields: Readonly<Record<string, string>>): Response {
+function respond(file: Asset, headers: Headers, fields: Readonly<Record<string, string>>): Answer {
   const all = { ...fields, ETag: file.etag };
-  if (isKnown(headers.get("if-none-match"), file.etag))
-    return new Response(null, { status: 304, headers: all });
+  if (isKnown(headers.get("if-none-match"), file.etag)) return { status: 304, fields: all, body: nothing };
   const typed = { ...all, "Content-Type": file.type };
-  if (!acceptsGzip(headers.get("accept-encoding"))) return new Response(file.bytes(), { headers: typed });
-  return new Response(file.gzip, { headers: { ...typed, "Content-Encoding": "gzip" } });
+  if (!acceptsGzip(headers.get("accept-encoding"))) return { status: 200, fields: typed, body: file.plain };
+  return { status: 200, fields: { ...typed, "Content-Encoding": "gzip" }, body: file.gzip };
 }
 
 /** Weakly compared (RFC 9110, section 8.8.3.2), as a proxy that changes the coding makes the tag weak. */

@@ -1,12 +1,23 @@
-// Responses of handlers, and their bytes.
+// Answers of handlers, and their bytes.
 
 import type { Code, FstreamError } from "../errors.ts";
-import { encodeResponse } from "../session/httpresponse.ts";
+import { encodeBodyHead } from "../session/httpresponse.ts";
 import { refusalOf } from "../session/httpwatch.ts";
 import type { HttpRequest } from "./request.ts";
 
+/** What a request is answered. */
+export interface Answer {
+  readonly status: number;
+  readonly fields: Readonly<Record<string, string>>;
+  /**
+   * Not changed any more. What many get alike should be one buffer: it is sent from there, so that a peer that takes nothing
+   * keeps no copy of its own.
+   */
+  readonly body: Uint8Array;
+}
+
 /** The refusal of a request, with the code in `X-Fstream-Code`. */
-export function refusal(request: Pick<HttpRequest, "headers" | "path">, error: FstreamError): Response {
+export function refusal(request: Pick<HttpRequest, "headers" | "path">, error: FstreamError): Answer {
   const { status, message, fields } = refusalOf(error);
   const isForOperator = isApi(request) || request.path === "/metrics";
   const asksToken: Record<string, string> =
@@ -21,10 +32,10 @@ export function problem(
   code: Code,
   message: string,
   fields: Readonly<Record<string, string>> = {},
-): Response {
+): Answer {
   if (!isApi(request) && !acceptsJson(request)) return text(`${message}\n`, status, fields);
-  const headers = { "Cache-Control": "no-store", ...fields };
-  return Response.json({ error: { code, message } }, { status, headers });
+  const error = { code, message };
+  return json(JSON.stringify({ error }), status, { "Cache-Control": "no-store", ...fields });
 }
 
 function isApi({ path }: Pick<HttpRequest, "path">): boolean {
@@ -35,15 +46,18 @@ export function acceptsJson({ headers }: Pick<HttpRequest, "headers">): boolean 
   return /\bapplication\/json\b/i.test(headers.get("accept") ?? "");
 }
 
-export function text(body: string, status = 200, fields: Readonly<Record<string, string>> = {}): Response {
-  return new Response(body, {
-    status,
-    headers: { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...fields },
-  });
+export function text(body: string, status = 200, fields: Readonly<Record<string, string>> = {}): Answer {
+  const typed = { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...fields };
+  return { status, fields: typed, body: Buffer.from(body) };
 }
 
-/** A response as it is sent, body and all; `headOnly`: as for HEAD. */
-export async function encode(response: Response, headOnly: boolean): Promise<Uint8Array> {
-  const body = new Uint8Array(await response.arrayBuffer());
-  return encodeResponse(response.status, Object.fromEntries(response.headers), body, headOnly);
+/** `body` is JSON. */
+export function json(body: string, status: number, fields: Readonly<Record<string, string>>): Answer {
+  return { status, fields: { "Content-Type": "application/json", ...fields }, body: Buffer.from(body) };
+}
+
+/** An answer as it is sent; `headOnly`: as for HEAD. */
+export function encode({ status, fields, body }: Answer, headOnly: boolean): readonly Uint8Array[] {
+  const head = encodeBodyHead(status, fields, body.length);
+  return headOnly || body.length === 0 ? [head] : [head, body];
 }

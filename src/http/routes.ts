@@ -5,7 +5,7 @@ import { asFstreamError } from "../errors.ts";
 import { allowPages, describeApi } from "./api.ts";
 import { giveAsset, pageOf } from "./pages.ts";
 import type { HttpRequest } from "./request.ts";
-import { problem, refusal, text } from "./response.ts";
+import { type Answer, problem, refusal, text } from "./response.ts";
 import type { HttpServices } from "./services.ts";
 import { giveToken } from "./token.ts";
 
@@ -16,7 +16,7 @@ interface Route {
   /** Others of that path, which exchange.ts serves. */
   readonly streams?: readonly string[];
   /** What it throws is a refusal. */
-  readonly answer: (request: HttpRequest, services: HttpServices) => Response | Promise<Response>;
+  readonly answer: (request: HttpRequest, services: HttpServices) => Answer | Promise<Answer>;
 }
 
 const read = ["GET", "HEAD"];
@@ -42,7 +42,7 @@ const routes: readonly Route[] = [
 const allMethods = "GET, HEAD, PUT, POST, SOURCE, DELETE, OPTIONS";
 
 /** The answer to a request, whatever becomes of it. */
-export async function answer(request: HttpRequest, services: HttpServices): Promise<Response> {
+export async function answer(request: HttpRequest, services: HttpServices): Promise<Answer> {
   try {
     return await respond(request, services);
   } catch (thrown) {
@@ -52,7 +52,7 @@ export async function answer(request: HttpRequest, services: HttpServices): Prom
   }
 }
 
-function respond(request: HttpRequest, services: HttpServices): Response | Promise<Response> {
+function respond(request: HttpRequest, services: HttpServices): Answer | Promise<Answer> {
   const { method, path } = request;
   if (method === "OPTIONS" && path === "*") return text("", 200, { Allow: allMethods });
   const found = routes.filter((route) => matches(route.path, path));

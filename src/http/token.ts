@@ -5,14 +5,14 @@ import { userNameProblem } from "../auth/name.ts";
 import { FstreamError } from "../errors.ts";
 import { basicOf } from "../protocol/httpwatch.ts";
 import type { HttpRequest } from "./request.ts";
-import { acceptsJson, text } from "./response.ts";
+import { type Answer, acceptsJson, json, text } from "./response.ts";
 import type { HttpServices } from "./services.ts";
 
 /** Throws FstreamError. */
 export async function giveToken(
   request: HttpRequest,
   { access }: Pick<HttpServices, "access">,
-): Promise<Response> {
+): Promise<Answer> {
   refuseInTheClear(request);
   const { user, password } = await credentialsOf(request);
   request.subject = { intent: "token", user };
@@ -21,7 +21,8 @@ export async function giveToken(
   // How it came is checked: no other rule on plain connections applies.
   const { token, expiresInSeconds } = await access.token({ ...request.client, secure: true }, user, password);
   if (!acceptsJson(request)) return text(`${token}\n`);
-  return Response.json({ token, expires: expiresInSeconds }, { headers: { "Cache-Control": "no-store" } });
+  const answer = { token, expires: expiresInSeconds };
+  return json(JSON.stringify(answer), 200, { "Cache-Control": "no-store" });
 }
 
 /** A password that travels without TLS is given away: only this machine may send one, and a proxy that had it over TLS. */

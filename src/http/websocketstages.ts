@@ -10,7 +10,7 @@
 import { reportRefusal, type Subject } from "../access/refusal.ts";
 import { FstreamError } from "../errors.ts";
 import type { Timer } from "../relay/clock.ts";
-import { type CloseMode, ClosingStage } from "../session/closing.ts";
+import { type CloseMode, ClosingStage, type FinalBytes } from "../session/closing.ts";
 import type { Connection, ConnectionStage } from "../session/connection.ts";
 import { Intake } from "../session/intake.ts";
 import { LoginStage } from "../session/login.ts";
@@ -108,7 +108,7 @@ export abstract class WebSocketStages extends Stages {
 
   protected override leave(
     from: ConnectionStage | undefined,
-    finalBytes: Uint8Array,
+    finalBytes: FinalBytes,
     mode: CloseMode,
     timeoutMs: number,
   ): void {

@@ -14,12 +14,17 @@ const lingerMs = 2000;
 
 export type CloseMode = "fin" | "reset";
 
+/** What is written last: one buffer, or several in this order, which may be shared. */
+export type FinalBytes = Uint8Array | readonly Uint8Array[];
+
 export class ClosingStage implements ConnectionStage {
   readonly #connection: Connection;
   readonly #services: Pick<Services, "clock" | "acknowledgements">;
-  readonly #finalBytes: Uint8Array;
+  /** Those that are not whole at the peer's socket yet. */
+  #pieces: readonly Uint8Array[];
   readonly #mode: CloseMode;
   readonly #timeoutMs: number;
+  /** Of the first piece. */
   #sent = 0;
   #timer: Timer | undefined;
   #peerEnded = false;
@@ -29,13 +34,13 @@ export class ClosingStage implements ConnectionStage {
   constructor(
     connection: Connection,
     services: Pick<Services, "clock" | "acknowledgements">,
-    finalBytes: Uint8Array,
+    finalBytes: FinalBytes,
     mode: CloseMode,
     timeoutMs: number,
   ) {
     this.#connection = connection;
     this.#services = services;
-    this.#finalBytes = finalBytes;
+    this.#pieces = finalBytes instanceof Uint8Array ? [finalBytes] : finalBytes;
     this.#mode = mode;
     this.#timeoutMs = timeoutMs;
   }
@@ -49,12 +54,12 @@ export class ClosingStage implements ConnectionStage {
   data(): void {}
 
   drained(): void {
-    if (this.#sent < this.#finalBytes.length) this.#write();
+    if (this.#pieces.length > 0) this.#write();
   }
 
   ended(): void {
     this.#peerEnded = true;
-    if (this.#mode === "fin" && this.#sent === this.#finalBytes.length) this.#close();
+    if (this.#mode === "fin" && this.#pieces.length === 0) this.#close();
   }
 
   closed(): void {
@@ -65,14 +70,14 @@ export class ClosingStage implements ConnectionStage {
   stop(): void {}
 
   #write(): void {
-    while (this.#sent < this.#finalBytes.length) {
-      const taken = this.#connection.write(
-        this.#finalBytes,
-        this.#sent,
-        this.#finalBytes.length - this.#sent,
-      );
-      if (taken <= 0) return;
-      this.#sent += taken;
+    for (let piece = this.#pieces.at(0); piece !== undefined; piece = this.#pieces.at(0)) {
+      while (this.#sent < piece.length) {
+        const taken = this.#connection.write(piece, this.#sent, piece.length - this.#sent);
+        if (taken <= 0) return;
+        this.#sent += taken;
+      }
+      this.#pieces = this.#pieces.slice(1);
+      this.#sent = 0;
     }
     this.#timer?.cancel();
     if (this.#mode === "reset") {

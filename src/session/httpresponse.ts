@@ -50,19 +50,24 @@ export function encodeText(
   return encodeResponse(status, { "Content-Type": "text/plain; charset=utf-8", ...fields }, body, headOnly);
 }
 
-/** A response with a body. */
-export function encodeResponse(
+/** A response with a body; `headOnly`: without it. */
+function encodeResponse(
   status: number,
   fields: Readonly<Record<string, string>>,
   body: Uint8Array,
   headOnly: boolean,
 ): Uint8Array {
+  const head = encodeBodyHead(status, fields, body.length);
+  return headOnly ? head : Buffer.concat([head, body]);
+}
+
+/** The head of a response whose body has so many bytes. */
+export function encodeBodyHead(
+  status: number,
+  fields: Readonly<Record<string, string>>,
+  length: number,
+): Uint8Array {
   // These have no body, and are not told by a length of 0 (RFC 9110, section 8.6).
   const hasBody = status !== 204 && status !== 304;
-  const head = encodeHead(status, hasBody ? { ...fields, "Content-Length": String(body.length) } : fields);
-  if (headOnly) return head;
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  bytes.set(body, head.length);
-  return bytes;
+  return encodeHead(status, hasBody ? { ...fields, "Content-Length": String(length) } : fields);
 }

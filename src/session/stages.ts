@@ -8,7 +8,7 @@ import { asFstreamError, type FstreamError } from "../errors.ts";
 import type { HttpHead } from "../protocol/httphead.ts";
 import type { HttpWatch } from "../protocol/httpwatch.ts";
 import type { PresentedToken } from "../protocol/request.ts";
-import { type CloseMode, ClosingStage } from "./closing.ts";
+import { type CloseMode, ClosingStage, type FinalBytes } from "./closing.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
 import { HttpWatchAnswers } from "./httpwatch.ts";
 import { LoginStage } from "./login.ts";
@@ -75,7 +75,7 @@ export abstract class Stages implements ConnectionStage {
   /** Ends the connection, if `from` is still its stage: with the final bytes, in that mode. */
   protected leave(
     from: ConnectionStage | undefined,
-    finalBytes: Uint8Array,
+    finalBytes: FinalBytes,
     mode: CloseMode,
     timeoutMs: number,
   ): void {
@@ -86,7 +86,7 @@ export abstract class Stages implements ConnectionStage {
   }
 
   /** Answers, and closes. The peer may take so long to accept the answer. */
-  protected close(finalBytes: Uint8Array, timeoutMs = answerTimeoutMs): void {
+  protected close(finalBytes: FinalBytes, timeoutMs = answerTimeoutMs): void {
     this.leave(this.#stage, finalBytes, "fin", timeoutMs);
   }
 

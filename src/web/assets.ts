@@ -9,8 +9,8 @@ export interface Asset {
   /** Changes when the file does; with its quotes. */
   readonly etag: string;
   readonly gzip: Uint8Array<ArrayBuffer>;
-  /** Uncompressed; made anew each time, as hardly anybody wants it so. */
-  bytes(): Uint8Array<ArrayBuffer>;
+  /** Uncompressed. */
+  readonly plain: Uint8Array<ArrayBuffer>;
 }
 
 export type PageName = "list" | "play" | "broadcast";
@@ -26,7 +26,7 @@ const assets = new Map<string, Asset>(
   bundle().map(({ name, gzip, hash }) => {
     const compressed = Uint8Array.from(Buffer.from(gzip, "base64"));
     const type = types[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream";
-    return [name, { type, etag: `"${hash}"`, gzip: compressed, bytes: () => Bun.gunzipSync(compressed) }];
+    return [name, { type, etag: `"${hash}"`, gzip: compressed, plain: Bun.gunzipSync(compressed) }];
   }),
 );
 

@@ -73,11 +73,10 @@ function served(options: { listChannels?: boolean; publicUrl?: string } = {}) {
     const headers = new Headers({ Host: from.host ?? "relay.example", ...from.headers });
     const peer = { address: from.from ?? "192.0.2.1", secure: from.secure ?? true };
     const request = requestOf({ method, target, minorVersion: 1, headers }, peer, () => false);
-    const response = await answer(request, { access, log, api } as unknown as HttpServices);
-    const body = await response.text();
-    const type = response.headers.get("content-type");
-    const value: unknown = type?.startsWith("application/json") === true ? JSON.parse(body) : body;
-    return { status: response.status, headers: response.headers, value };
+    const { status, fields, body } = await answer(request, { access, log, api } as unknown as HttpServices);
+    const text = Buffer.from(body).toString();
+    const value: unknown = fields["Content-Type"] === "application/json" ? JSON.parse(text) : text;
+    return { status, headers: new Headers(fields), value };
   };
   const names = async (from?: Parameters<typeof ask>[2]) => {
     const { value } = await ask("GET", "/api/channels", from);

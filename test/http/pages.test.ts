@@ -10,13 +10,12 @@ import { assetNames, page } from "../../src/web/assets.ts";
 const log = createLog({ level: "error", journal: false, write: () => {}, nowMs: () => 0 });
 const services = { log, frameAncestors: "'self' https://example.org" } as unknown as HttpServices;
 
-function get(target: string, fields: Record<string, string> = {}): Promise<Response> {
-  const headers = new Headers({ Host: "relay.example", ...fields });
+async function get(target: string, sent: Record<string, string> = {}): Promise<Response> {
+  const headers = new Headers({ Host: "relay.example", ...sent });
   const head = { method: "GET", target, minorVersion: 1, headers };
-  return answer(
-    requestOf(head, { address: "192.0.2.1", secure: true }, () => false),
-    services,
-  );
+  const request = requestOf(head, { address: "192.0.2.1", secure: true }, () => false);
+  const { status, fields, body } = await answer(request, services);
+  return new Response(body.length === 0 ? null : new Uint8Array(body), { status, headers: fields });
 }
 
 const pages = ["/", "/play/fier/default", "/play?ch=a/b&ch=c/d", "/broadcast/fier/default"];
@@ -99,7 +98,7 @@ describe("a part of a page", () => {
 
 test("the pages are what their sources say, each with a title, a language and one script", () => {
   for (const name of ["list", "play", "broadcast"] as const) {
-    const text = new TextDecoder().decode(page(name).bytes());
+    const text = new TextDecoder().decode(page(name).plain);
     expect(text).toContain('<html lang="en">');
     expect(text).toMatch(/<title>[^<]+<\/title>/);
     expect([...text.matchAll(/<script /g)]).toHaveLength(1);
