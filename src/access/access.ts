@@ -115,6 +115,8 @@ export class Access {
     const { user, channel, channelPassword } = asked;
     const permit = new WatchPermit(peer, asked, this.#services, this.#options);
     if (relay.find(user, channel)?.guarded !== true) return permit;
+    // None at all is no guess: many a player gives it only once it is asked for it.
+    if (channelPassword === "") throw new FstreamError("forbidden", "this channel has a password");
     return guesses.run(peer.address, permit.subject, () => {
       if (relay.find(user, channel)?.admits(channelPassword) !== false) return permit;
       throw new FstreamError("forbidden", "wrong channel password");

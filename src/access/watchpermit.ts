@@ -100,6 +100,7 @@ export class WatchPermit {
 
   /** It was refused after its wait: if for its password, it has guessed at that. */
   refused(error: FstreamError): void {
-    if (error.code === "forbidden") this.#services.guesses.failed(this.#address, this.subject);
+    if (error.code === "forbidden" && this.#asked.channelPassword !== "")
+      this.#services.guesses.failed(this.#address, this.subject);
   }
 }

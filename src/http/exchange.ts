@@ -14,7 +14,7 @@ import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import { broadcastPath, channelOf, parseHttpWatch, watchPath } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
 import { encodeText } from "../session/httpresponse.ts";
-import { httpRefusal, unreadable } from "../session/httpwatch.ts";
+import { httpRefusal, unreadable, watchRefusal } from "../session/httpwatch.ts";
 import { type Asked, answerTimeoutMs, Stages } from "../session/stages.ts";
 import { isUpload, parseUpload, type UploadRequest } from "./broadcast.ts";
 import { type Credentials, credentialsOf } from "./credentials.ts";
@@ -71,7 +71,11 @@ export class Exchange extends Stages {
 
   #watch(request: HttpRequest, asked: Asked): void {
     const wanted = parseHttpWatch(request);
-    const known: Asked = { ...asked, subject: { intent: "watch", user: wanted.user } };
+    const known: Asked = {
+      ...asked,
+      subject: { intent: "watch", user: wanted.user },
+      refusal: (error) => watchRefusal(request, error),
+    };
     this.guard(known, () => this.watchHttp(request.client, request, wanted, known));
   }
 

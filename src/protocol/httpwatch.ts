@@ -9,10 +9,15 @@ import type { WatchRequest } from "./request.ts";
 
 /** Where a target's channel stands behind. */
 export const watchPath = "/watch/";
+/** What a player asks for to see whether there is something, not to play it, is no longer than that. Bytes. */
+const maxProbeBytes = 1024;
 export const broadcastPath = "/broadcast/";
 
 /** What a request over HTTP asks to watch. */
-export type HttpWatch = Omit<WatchRequest, "intent" | "reply">;
+export interface HttpWatch extends Omit<WatchRequest, "intent" | "reply"> {
+  /** How many of the first bytes are asked for, by a player that probes; undefined: the stream. */
+  readonly probedBytes: number | undefined;
+}
 
 /** The user and the channel in a target's path, behind `prefix`. Throws FstreamError `bad_request`. */
 export function channelOf(path: string, prefix: string): { readonly user: string; readonly channel: string } {
@@ -36,7 +41,11 @@ export function parseTarget(target: string): { readonly path: string; readonly q
 }
 
 /** What a request for `/watch/...` asks for. Throws FstreamError `bad_request`. */
-export function parseHttpWatch({ target, headers }: Pick<HttpHead, "target" | "headers">): HttpWatch {
+export function parseHttpWatch({
+  method,
+  target,
+  headers,
+}: Pick<HttpHead, "method" | "target" | "headers">): HttpWatch {
   const { path, query } = parseTarget(target);
   const keys = requestKeys.watch;
   const value = (key: string) => query.getAll(key).at(-1) || undefined;
@@ -46,7 +55,15 @@ export function parseHttpWatch({ target, headers }: Pick<HttpHead, "target" | "h
     start: keys.start.read(value("start")),
     waitSeconds: keys.waitSeconds.read(value("wait")),
     slowPolicy: keys.slowPolicy.read(value("lag")),
+    probedBytes: method === "GET" ? probedBytesOf(headers) : undefined,
   };
+}
+
+/** Safari asks for `bytes=0-1` first. Any other range may be answered with all there is (RFC 9110, section 14.2). */
+function probedBytesOf(headers: Headers): number | undefined {
+  const last = /^bytes=0-(\d{1,15})$/i.exec(headers.get("range") ?? "")?.[1];
+  const bytes = Number(last) + 1;
+  return bytes <= maxProbeBytes ? bytes : undefined;
 }
 
 /** The user and the password of Basic authentication; undefined where there is none. Throws FstreamError `bad_request`. */

@@ -3,7 +3,7 @@
 
 import { type FstreamError, meaning } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
-import type { HttpWatch } from "../protocol/httpwatch.ts";
+import { type HttpWatch, parseTarget } from "../protocol/httpwatch.ts";
 import { encodeHead, encodeText } from "./httpresponse.ts";
 import { shownByClose, type WatchAnswers } from "./watcher.ts";
 
@@ -24,7 +24,16 @@ export class HttpWatchAnswers implements WatchAnswers {
   }
 
   greeting(info: { readonly mediaType: string } | undefined): Uint8Array {
-    return encodeHead(200, {
+    return this.head(200, info, {});
+  }
+
+  protected head(
+    status: number,
+    info: { readonly mediaType: string } | undefined,
+    fields: Readonly<Record<string, string>>,
+  ): Uint8Array {
+    return encodeHead(status, {
+      ...fields,
       "Content-Type": info?.mediaType ?? "application/octet-stream",
       "Cache-Control": "no-store",
       "X-Content-Type-Options": "nosniff",
@@ -36,13 +45,31 @@ export class HttpWatchAnswers implements WatchAnswers {
   }
 
   refusal(error: FstreamError): Uint8Array {
-    return httpRefusal(this.#head, error);
+    return watchRefusal(this.#head, error);
   }
 }
 
+/**
+ * The refusal of a watcher. Players ask for a channel's password, or give the one of their URL (`http://any:PASSWORD@...`), only
+ * once they are asked for it by a 401 (RFC 9110, section 15.5.2). A request of a page's script is not to open the browser's own dialog.
+ */
+export function watchRefusal(
+  head: Pick<HttpHead, "method" | "target" | "headers">,
+  error: FstreamError,
+): Uint8Array {
+  const inQuery = parseTarget(head.target).query.has("channel_password");
+  const byPage = (head.headers.get("sec-fetch-dest") ?? "document") !== "document";
+  const asks = error.code === "forbidden" && !inQuery && !byPage;
+  return httpRefusal(head, error, asks ? 401 : undefined);
+}
+
 /** The answer to a request that is refused: why, in words, and the code in `X-Fstream-Code`. */
-export function httpRefusal({ method }: Pick<HttpHead, "method">, error: FstreamError): Uint8Array {
-  const { status, message, fields } = refusalOf(error);
+export function httpRefusal(
+  { method }: Pick<HttpHead, "method">,
+  error: FstreamError,
+  withStatus?: number,
+): Uint8Array {
+  const { status, message, fields } = refusalOf(error, withStatus);
   return encodeText(status, message, fields, method === "HEAD");
 }
 
@@ -52,9 +79,8 @@ export interface HttpRefusal {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** How an error is answered over HTTP. */
-export function refusalOf(error: FstreamError): HttpRefusal {
-  const { http: status } = meaning(error.code);
+/** How an error is answered over HTTP: with the status of its code, or another. */
+export function refusalOf(error: FstreamError, status: number = meaning(error.code).http): HttpRefusal {
   const fields: Record<string, string> = {
     "Cache-Control": "no-store",
     "X-Fstream-Code": error.code,

@@ -20,7 +20,7 @@ import type { End } from "../relay/broadcast.ts";
 import { BroadcasterSession } from "./broadcaster.ts";
 import type { Connection } from "./connection.ts";
 import { HandshakeStage } from "./handshake.ts";
-import { httpRefusal, unreadable } from "./httpwatch.ts";
+import { httpRefusal, unreadable, watchRefusal } from "./httpwatch.ts";
 import type { Services } from "./services.ts";
 import { type Asked, Stages } from "./stages.ts";
 import { type Ending, shownByClose, type WatchAnswers } from "./watcher.ts";
@@ -87,7 +87,11 @@ export class Session extends Stages {
     };
     this.guard(asked, () => {
       const wanted = parseHttpWatch(head);
-      const known: Asked = { ...asked, subject: { intent: "watch", user: wanted.user } };
+      const known: Asked = {
+        ...asked,
+        subject: { intent: "watch", user: wanted.user },
+        refusal: (error) => watchRefusal(head, error),
+      };
       this.guard(known, () => this.watchHttp(this.connection, head, wanted, known));
     });
   }

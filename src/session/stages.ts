@@ -12,8 +12,9 @@ import { type CloseMode, ClosingStage, type FinalBytes } from "./closing.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
 import { HttpWatchAnswers } from "./httpwatch.ts";
 import { LoginStage } from "./login.ts";
+import { ProbeAnswers, ProbeSession } from "./probe.ts";
 import type { Services } from "./services.ts";
-import { type WatchAnswers, WatcherSession } from "./watcher.ts";
+import { type Leave, type WatchAnswers, WatcherSession } from "./watcher.ts";
 
 /** How long a peer that is refused, or whose request is answered, may take to accept the answer, milliseconds. */
 export const answerTimeoutMs = 2000;
@@ -121,13 +122,12 @@ export abstract class Stages implements ConnectionStage {
   /** Watches, after a login where the channel has a password. Throws FstreamError. */
   protected watch(peer: Peer, wanted: WatchAsked, answers: WatchAnswers, asked: Asked): void {
     const begin = (permit: WatchPermit) => {
-      const watcher = new WatcherSession(
-        this.connection,
-        this.services,
-        { ...wanted, address: peer.address },
-        answers,
-        (finalBytes, mode, timeoutMs) => this.leave(watcher, finalBytes, mode, timeoutMs),
-      );
+      const watched = { ...wanted, address: peer.address };
+      const leave: Leave = (...how) => this.leave(watcher, ...how);
+      const watcher: WatcherSession =
+        answers instanceof ProbeAnswers
+          ? new ProbeSession(this.connection, this.services, watched, answers, leave)
+          : new WatcherSession(this.connection, this.services, watched, answers, leave);
       this.enter(watcher, () => watcher.begin(permit));
     };
     const permit = this.services.access.watch(peer, wanted);
@@ -137,7 +137,11 @@ export abstract class Stages implements ConnectionStage {
 
   /** The same for a request in HTTP. */
   protected watchHttp(peer: Peer, head: HttpHead, wanted: HttpWatch, asked: Asked): void {
-    const answers = new HttpWatchAnswers(head, wanted);
+    const { probedBytes } = wanted;
+    const answers =
+      probedBytes === undefined
+        ? new HttpWatchAnswers(head, wanted)
+        : new ProbeAnswers(head, wanted, probedBytes);
     if (head.method !== "HEAD") return this.watch(peer, wanted, answers, asked);
     const answer = (permit: WatchPermit) => this.close(answers.greeting(permit.info()));
     const permit = this.services.access.watch(peer, wanted);

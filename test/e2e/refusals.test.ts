@@ -81,7 +81,7 @@ describe("a refusal", () => {
       "watch",
       { fserv_arg_user: "fier", fserv_arg_channel: "locked" },
       3,
-      /error: wrong channel password\nfstream: hint: .*--channel-password/,
+      /error: this channel has a password\nfstream: hint: .*--channel-password/,
     ],
     [
       "a wrong channel password",
@@ -161,7 +161,7 @@ describe("a refusal", () => {
       "error,code=forbidden,message*=bob may not broadcast on channel default",
     );
     expect(await answer(server, "watch,user=fier,channel=locked")).toBe(
-      "error,code=forbidden,message*=wrong channel password",
+      "error,code=forbidden,message*=this channel has a password",
     );
     expect(await answer(server, "watch,user=fier")).toBe(
       "error,code=not_live,message*=fier is not broadcasting on channel default",

@@ -105,9 +105,10 @@ describe("a request for /watch/", () => {
     const server = new TestServer();
     await server.broadcast(password, film);
     for (const [target, fields, status] of [
-      ["/watch/fier", "", 403],
+      ["/watch/fier", "", 401],
       ["/watch/fier?channel_password=45", "", 403],
       ["/watch/fier?channel_password=456", "", 200],
+      ["/watch/fier", basic("any:45"), 401],
       ["/watch/fier", basic("any:456"), 200],
       ["/watch/fier", basic(":456"), 200],
       ["/watch/fier", basic("no colon"), 400],
@@ -119,6 +120,73 @@ describe("a request for /watch/", () => {
       // what has a password is for no other site's pages
       if (status === 200) expect(answer.fields.has("access-control-allow-origin")).toBe(false);
     }
+  });
+
+  test("is asked for the password that it does not give, where that does not open a page's dialog", async () => {
+    const server = new TestServer();
+    await server.broadcast(password, film);
+    for (const [fields, status] of [
+      ["", 401],
+      ["Sec-Fetch-Dest: document\r\n", 401],
+      ["Sec-Fetch-Dest: audio\r\n", 403],
+      ["Sec-Fetch-Dest: empty\r\n", 403],
+    ] as const) {
+      const answer = response(get(server, "/watch/fier", fields).take());
+      expect([fields, answer.status]).toEqual([fields, status]);
+      expect(answer.fields.get("x-fstream-code")).toBe("forbidden");
+      expect(answer.fields.has("www-authenticate")).toBe(status === 401);
+      expect(answer.body.toString()).toBe("this channel has a password\n");
+    }
+    // Of a waiting one it is not known before.
+    const waiting = get(server, "/watch/fier/later?wait=10");
+    await server.broadcast({ ...password, channel: "later" }, film);
+    expect(response(waiting.take()).status).toBe(401);
+  });
+
+  test("gets the first bytes alone where it probes, and goes; all of it for any other range", async () => {
+    const server = new TestServer();
+    const early = get(server, "/watch/fier?wait=10", "Range: bytes=0-1\r\n");
+    const broadcaster = await server.broadcast({}, film);
+    const channel = server.rig.relay.live("fier", "default");
+    for (const [range, bytes] of [
+      ["bytes=0-1", 2],
+      ["Bytes=0-0", 1],
+      ["bytes=0-1023", 1024],
+      ["bytes=0-1024", film.length],
+      ["bytes=0-", film.length],
+      ["bytes=1-2", film.length],
+      ["bytes=0-1,5-6", film.length],
+      ["lines=0-1", film.length],
+    ] as const) {
+      const peer = range === "bytes=0-1" ? early : get(server, "/watch/fier", `Range: ${range}\r\n`);
+      const { status, fields, body } = response(peer.take());
+      const isProbe = bytes < film.length;
+      expect([range, status, body.length]).toEqual([range, isProbe ? 206 : 200, bytes]);
+      expect(body.equals(Buffer.from(film.subarray(0, bytes)))).toBe(true);
+      expect(fields.get("content-range")).toBe(isProbe ? `bytes 0-${bytes - 1}/*` : null);
+      expect(fields.get("content-length")).toBe(isProbe ? String(bytes) : null);
+      expect(fields.get("content-type")).toBe("video/x-flv");
+      expect(peer.ends).toEqual(isProbe ? ["fin"] : []);
+    }
+    expect(channel.watchers).toBe(5);
+    expect(response(get(server, "/watch/fier", "Range: bytes=0-1\r\n", "HEAD").take()).status).toBe(200);
+    broadcaster.fin();
+  });
+
+  test("gets what it probes in whatever pieces the kernel takes it", async () => {
+    const server = new TestServer();
+    await server.broadcast({}, film);
+    const peer = server.connect();
+    peer.room = 100;
+    peer.send("GET /watch/fier HTTP/1.1\r\nHost: relay\r\nRange: bytes=0-5\r\n\r\n");
+    const got: Uint8Array[] = [];
+    for (let i = 0; i < 200 && peer.ends.length === 0; i++) {
+      got.push(peer.take());
+      peer.read(7);
+    }
+    got.push(peer.take());
+    expect(response(Buffer.concat(got)).body.equals(Buffer.from(film.subarray(0, 6)))).toBe(true);
+    expect(peer.ends).toEqual(["fin"]);
   });
 
   test("says why in words, with the code beside them, and when to come back", async () => {
