@@ -14,7 +14,7 @@ import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import { broadcastPath, channelOf, parseHttpWatch, watchPath } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
 import { encodeText } from "../session/httpresponse.ts";
-import { httpRefusal, unreadable, watchRefusal } from "../session/httpwatch.ts";
+import { httpRefusal, watchRefusal } from "../session/httpwatch.ts";
 import { type Asked, answerTimeoutMs, Stages } from "../session/stages.ts";
 import { isUpload, parseUpload, type UploadRequest } from "./broadcast.ts";
 import { type Credentials, credentialsOf } from "./credentials.ts";
@@ -40,7 +40,7 @@ export class Exchange extends Stages {
     this.#http = services;
     const head = new HeadStage(connection, services, {
       head: (head, rest) => this.#begin(head, rest),
-      unreadable: (reason) => this.#refuseUnreadable(reason),
+      unreadable: (reason) => this.refuseUnreadable(reason),
     });
     this.enter(head, () => {});
   }
@@ -88,7 +88,7 @@ export class Exchange extends Stages {
       // Many a client gives them only once it is asked for them: no refusal for the log.
       if (credentials === undefined) return this.close(asked.refusal(anonymous));
       const parsed = this.#parseUpload(request, user, credentials);
-      if (parsed.type === "refused") return this.close(unreadable(parsed));
+      if (parsed.type === "refused") return this.refuseUnreadable(parsed);
       const permit = this.#http.access.broadcast(request.client, parsed.asked);
       const first = rest.slice();
       this.login(known, permit, (granted, early) =>
@@ -124,7 +124,7 @@ export class Exchange extends Stages {
   #respond(request: HttpRequest, rest: Uint8Array): void {
     const body = new BodyStage(this.connection, this.#http, {
       whole: (bytes) => this.#answer({ ...request, body: bytes }),
-      unreadable: (reason) => this.#refuseUnreadable(reason),
+      unreadable: (reason) => this.refuseUnreadable(reason),
     });
     this.enter(body, () => body.begin(request, rest));
   }
@@ -140,9 +140,5 @@ export class Exchange extends Stages {
       .catch((error: unknown) => refusal(request, asFstreamError(error)))
       .then((response) => encode(response, headOnly));
     this.login(asked, bytes, (whole) => this.close(whole, this.services.options.handshakeTimeoutMs));
-  }
-
-  #refuseUnreadable(reason: Unreadable): void {
-    this.close(unreadable(reason));
   }
 }

@@ -20,7 +20,7 @@ import type { End } from "../relay/broadcast.ts";
 import { BroadcasterSession } from "./broadcaster.ts";
 import type { Connection } from "./connection.ts";
 import { HandshakeStage } from "./handshake.ts";
-import { httpRefusal, unreadable, watchRefusal } from "./httpwatch.ts";
+import { httpRefusal, watchRefusal } from "./httpwatch.ts";
 import type { Services } from "./services.ts";
 import { type Asked, Stages } from "./stages.ts";
 import { type Ending, shownByClose, type WatchAnswers } from "./watcher.ts";
@@ -78,7 +78,7 @@ export class Session extends Stages {
   }
 
   #beginHttp(head: HttpHead | Unreadable): void {
-    if ("type" in head) return this.close(unreadable(head));
+    if ("type" in head) return this.refuseUnreadable(head);
     const { address } = this.connection;
     const asked: Asked = {
       subject: { intent: "request" },

@@ -5,12 +5,12 @@ import type { Peer } from "../access/access.ts";
 import { reportRefusal, type Subject } from "../access/refusal.ts";
 import type { WatchAsked, WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, type FstreamError } from "../errors.ts";
-import type { HttpHead } from "../protocol/httphead.ts";
+import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import type { HttpWatch } from "../protocol/httpwatch.ts";
 import type { PresentedToken } from "../protocol/request.ts";
 import { type CloseMode, ClosingStage, type FinalBytes } from "./closing.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
-import { HttpWatchAnswers } from "./httpwatch.ts";
+import { HttpWatchAnswers, unreadable } from "./httpwatch.ts";
 import { LoginStage } from "./login.ts";
 import { ProbeAnswers, ProbeSession } from "./probe.ts";
 import type { Services } from "./services.ts";
@@ -94,6 +94,12 @@ export abstract class Stages implements ConnectionStage {
   protected refuse(error: FstreamError, { subject, address, refusal }: Asked): void {
     reportRefusal(this.services, subject, address, error);
     this.close(refusal(error));
+  }
+
+  /** Answers what is no request of HTTP's. It is counted, and no news for the log. */
+  protected refuseUnreadable(reason: Unreadable): void {
+    this.services.access.counters.refusals.add("request bad_request");
+    this.close(unreadable(reason));
   }
 
   /** Uses up a token that the client at `address` presented with a request which is refused anyway. */

@@ -107,6 +107,29 @@ test("counters agree with what was really sent, to watchers of every kind", asyn
   expect(await grown("fstream_broadcast_ends_total", { reason: "ended" })).toBe(1);
 });
 
+test("what is broadcast and watched over HTTP alone is counted in the same way", async () => {
+  const before = await metrics();
+  const sent = noise(500_000, 2);
+  const watch = await watcher("http", "put");
+  await until("it waits", async () => valueOf(await metrics(), "fstream_waiting_watchers") > 0);
+  const response = await get("/broadcast/fier/put", {
+    method: "PUT",
+    headers: { Authorization: `Basic ${btoa("fier:123")}` },
+    body: sent,
+  });
+  expect(response.status).toBe(200);
+  await watch.received(sent.length);
+  // Its end is held for a while.
+  expect((await get("/api/channels/fier/put", { method: "DELETE" })).status).toBe(204);
+  expect(await watch.ended()).toBe("fin");
+  expect(sha256(watch.bytes.slice(-sent.length))).toBe(sha256(sent));
+  const after = await metrics();
+  const grown = (name: string) => valueOf(after, name) - valueOf(before, name);
+  expect(grown("fstream_received_bytes_total")).toBe(sent.length);
+  expect(grown("fstream_sent_bytes_total")).toBe(watch.length);
+  expect(grown("fstream_joins_total")).toBe(1);
+});
+
 test("refusals and logins are counted by what came of them", async () => {
   const before = await metrics();
   const refusals = [
@@ -128,6 +151,10 @@ test("refusals and logins are counted by what came of them", async () => {
     expect(peer.text).toContain(`code=${code}`);
     expect(count(await metrics(), intent, code)).toBe(count(before, intent, code) + 1);
   }
+  const odd = await Peer.dial(server.port("http"));
+  odd.send("HELO relay.example\r\n\r\n");
+  await odd.ended();
+  expect(count(await metrics(), "request", "bad_request")).toBe(count(before, "request", "bad_request") + 2);
   const wrong = { result: "unauthorized" };
   const families = await metrics();
   expect(valueOf(families, "fstream_logins_total", wrong)).toBe(
