@@ -118,10 +118,20 @@ function isPieceOf(stream: Uint8Array, bytes: Uint8Array): boolean {
   return false;
 }
 
-async function startServer(folder: string): Promise<{ server: Subprocess; address: string }> {
+/** The addresses of its listeners for the protocol, and for pages. */
+interface RunningServer {
+  readonly server: Subprocess;
+  readonly address: string;
+  readonly site: string;
+}
+
+async function startServer(folder: string): Promise<RunningServer> {
   mkdirSync(join(folder, "users"));
   writeFileSync(join(folder, "users", "demo.toml"), `password = "${password}"\n`);
-  writeFileSync(join(folder, "fstream.toml"), '[server]\nlisten = "127.0.0.1:0"\nhttps_listen = ""\n');
+  writeFileSync(
+    join(folder, "fstream.toml"),
+    '[server]\nlisten = "127.0.0.1:0"\nhttps_listen = ""\nhttp_listen = "127.0.0.1:0"\n',
+  );
   const server = Bun.spawn([program, "serve"], {
     cwd: folder,
     stdin: "ignore",
@@ -129,23 +139,26 @@ async function startServer(folder: string): Promise<{ server: Subprocess; addres
     stderr: "pipe",
     detached: true,
   });
-  const port = Promise.withResolvers<string>();
+  const ready = Promise.withResolvers<RunningServer>();
   const read = async () => {
     let words = "";
     const decoder = new TextDecoder();
     for await (const chunk of server.stderr) {
       words += decoder.decode(chunk, { stream: true });
-      const found = /listening on tcp .*:(\d+)\n[^]*ready\n/.exec(words)?.[1];
-      if (found !== undefined) port.resolve(found);
+      const [tcp, http] = ["tcp", "http"].map(
+        (name) => new RegExp(`listening on ${name} (\\S+)\n`).exec(words)?.[1],
+      );
+      if (words.includes("ready\n") && tcp !== undefined)
+        ready.resolve({ server, address: tcp, site: `http://${http}` });
     }
-    port.reject(new Error(`the server did not start: ${words}`));
+    ready.reject(new Error(`the server did not start: ${words}`));
   };
-  read().catch((error) => port.reject(error));
-  return { server, address: `127.0.0.1:${await port.promise}` };
+  read().catch((error) => ready.reject(error));
+  return await ready.promise;
 }
 
 async function demonstrate(seconds: number | undefined, folder: string): Promise<boolean> {
-  const { server, address } = await startServer(folder);
+  const { server, address, site } = await startServer(folder);
   say(`A server listens on ${address}.`);
   const comparison = new Comparison();
   const first = new Watcher(address, (bytes) => comparison.took(bytes));
@@ -158,6 +171,7 @@ async function demonstrate(seconds: number | undefined, folder: string): Promise
   });
   say("A broadcaster sends it a film in a loop. Watch it yourself:\n");
   say(`    ${program} ${address} watch --user demo | ffplay -i -\n`);
+  say(`or in a browser, at ${site}/play/demo\n`);
 
   const film = await Bun.file(join(root, "test/fixtures/demo.flv")).bytes();
   const { tags, lengthMs } = tagsOf(film);

@@ -15,6 +15,22 @@ async function begin(page: Page, source: string, secret = "123"): Promise<void> 
   })()`);
 }
 
+/** Lets a test have a hand in the page's connections: which there were, and how much seems to wait in them. */
+const tamper = `(() => {
+  const { WebSocket } = window;
+  window.sockets = [];
+  window.waiting = () => 0;
+  window.WebSocket = class extends WebSocket {
+    constructor(...all) {
+      super(...all);
+      window.sockets.push(this);
+    }
+    get bufferedAmount() {
+      return super.bufferedAmount + window.waiting();
+    }
+  };
+})()`;
+
 /** What ffmpeg says of a join of the channel that lasts for a while: nothing, if all is well. */
 async function decode(url: string): Promise<{ status: number; words: string; frames: number }> {
   const output = ["-map", "0:v", "-f", "framemd5", "-"];
@@ -97,16 +113,7 @@ describe.skipIf(!canShow)("a tab that broadcasts", () => {
     "comes back by itself when its connection breaks, and so does whoever plays it",
     async () => {
       const page = await stage.open("/broadcast/fier/breaks");
-      await page.evaluate(`(() => {
-        const { WebSocket } = window;
-        window.sockets = [];
-        window.WebSocket = class extends WebSocket {
-          constructor(...all) {
-            super(...all);
-            window.sockets.push(this);
-          }
-        };
-      })()`);
+      await page.evaluate(tamper);
       await begin(page, "Camera");
       await page.until(`${state} === "On the air"`);
       const player = await stage.open("/play/fier/breaks");
@@ -116,6 +123,30 @@ describe.skipIf(!canShow)("a tab that broadcasts", () => {
       await plays(player);
       const { words } = await decode(`${stage.site}/watch/fier/breaks`);
       expect(words).toBe("");
+      await page.close();
+      await player.close();
+    },
+    timeout,
+  );
+
+  test(
+    "makes less where its connection is slow, and whoever plays it goes on",
+    async () => {
+      const page = await stage.open("/broadcast/fier/slow");
+      await page.evaluate(tamper);
+      await begin(page, "Camera");
+      await page.until(`${state} === "On the air"`);
+      const player = await stage.open("/play/fier/slow");
+      await plays(player);
+      const source = await player.evaluate<string>("document.querySelector('video').src");
+      await page.evaluate("(() => { let bytes = 0; window.waiting = () => bytes += 100_000; })()");
+      await page.until(`document.querySelector(".desk-note").textContent.includes("The connection is slow")`);
+      expect(await page.evaluate("window.sockets.length")).toBe(1);
+      await page.evaluate("window.waiting = () => 0");
+      await page.until(`window.sockets.length === 2 && ${state} === "On the air"`);
+      await player.until(`document.querySelector("video").src !== ${JSON.stringify(source)}`);
+      await plays(player);
+      expect(page.complaints).toEqual([]);
       await page.close();
       await player.close();
     },

@@ -280,12 +280,14 @@ class Desk {
   }
 
   #changed(state: BroadcastState): void {
+    const wasBroken = this.#broken !== undefined;
     this.#broken = undefined;
     switch (state.type) {
       case "connecting":
         return;
       case "live":
         this.#liveSinceMs ??= performance.now();
+        if (wasBroken) this.#note.textContent = "";
         return this.#say("On the air", "on");
       case "broken":
         this.#broken = state.sinceMs;
@@ -303,7 +305,6 @@ class Desk {
   #say(text: string, tone: "" | "on" | "off"): void {
     this.#state.className = `desk-state ${tone}`;
     this.#state.textContent = text;
-    if (tone !== "off") this.#note.textContent = "";
   }
 
   #show(): void {

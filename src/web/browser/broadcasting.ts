@@ -1,6 +1,7 @@
 // One broadcast from a tab: what is captured goes through a recorder and a WebSocket to the server. A connection that breaks is
 // made again, with a recorder that begins again, as a stream can only be joined with its header; the server keeps the watchers
-// for a while. The same is done when the connection is too slow, with a lower rate. Nothing that was recorded is left out.
+// for a while. The same is done when the connection is too slow, with a lower rate: but first all that was recorded goes out, as
+// what follows could not be decoded without it.
 //
 //   connecting --> live <--> broken (tries again)
 //        '----------'----------'----> over: ended here, refused, replaced
@@ -64,6 +65,8 @@ export class Broadcasting {
   #order: Promise<void> = Promise.resolve();
   #heardAtMs = 0;
   #wasLive = false;
+  /** What waits is to go out before anything else is recorded. */
+  #isDraining = false;
   /** Bytes handed to the network, over all connections. */
   sentBytes = 0;
   watchers = 0;
@@ -199,6 +202,7 @@ export class Broadcasting {
     const recorder = this.#recorder;
     this.#socket = undefined;
     this.#recorder = undefined;
+    this.#isDraining = false;
     if (recorder !== undefined && recorder.state !== "inactive") recorder.stop();
     socket?.close();
   }
@@ -208,13 +212,30 @@ export class Broadcasting {
     const socket = this.#socket;
     if (socket === undefined) return;
     if (nowMs - this.#heardAtMs > silenceMs && socket.bufferedAmount === 0) return this.#lost();
-    if (this.#state.type !== "live" || !this.#uplink.check(nowMs, socket.bufferedAmount)) return;
+    if (this.#state.type !== "live") return;
+    if (this.#isDraining) {
+      if (socket.bufferedAmount === 0) this.#beginAnew();
+    } else if (this.#uplink.check(nowMs, socket.bufferedAmount)) this.#slowDown();
+  }
+
+  /** Records nothing more until what waits has gone out. */
+  #slowDown(): void {
     this.#listener.slower(this.#uplink.bitrate);
     const recorder = this.#recorder;
     recorder?.addEventListener("stop", () => {
-      if (this.#recorder === recorder && this.#state.type === "live") this.#record();
+      this.#order = this.#order.then(() => {
+        this.#isDraining = this.#recorder === recorder;
+      });
     });
     recorder?.stop();
+  }
+
+  /** Another stream: on another connection, as players of one stream don't expect another header in it. */
+  #beginAnew(): void {
+    this.#isDraining = false;
+    if (this.#login.token !== undefined) return this.#record();
+    this.#drop();
+    this.#connect();
   }
 
   #over(state: Extract<BroadcastState, { type: "over" }>): void {
