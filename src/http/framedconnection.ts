@@ -16,7 +16,7 @@ import { encodeFrame, maxHeaderBytes, opcodes, writeHeader } from "./frames.ts";
  * A frame has at most so many bytes: a browser hands over a message once all of it is there, and a frame that is half sent when its
  * stream ends leaves nothing to say why.
  */
-export const maxPayloadBytes = 32 * 1024;
+export const maxPayloadBytes = 64 * 1024;
 
 const nothing = new Uint8Array(0);
 const ping = encodeFrame(opcodes.ping, nothing);
@@ -61,7 +61,7 @@ export class FramedConnection implements Connection {
 
   /** The next `bytes` bytes that are written are frames already. */
   passOn(bytes: number): void {
-    this.#owed += bytes;
+    this.#owed = bytes;
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {

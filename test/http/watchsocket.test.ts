@@ -331,5 +331,5 @@ test("what a proxy in between may hold back is what is half a frame, and nothing
   const bytes = peer.take();
   const { frames, rest } = serverFrames(bytes.subarray(Buffer.from(bytes).indexOf("\r\n\r\n") + 4));
   expect(rest.length).toBe(0);
-  expect(Math.max(...frames.map(({ payload }) => payload.length))).toBeLessThanOrEqual(32 * 1024);
+  expect(Math.max(...frames.map(({ payload }) => payload.length))).toBeLessThanOrEqual(64 * 1024);
 });
