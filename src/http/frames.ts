@@ -36,6 +36,8 @@ const maxClientHeaderBytes = 14;
 /** Fewer bytes are unmasked one by one. */
 const fewBytes = 64;
 
+const nothing = new Uint8Array(0);
+
 /** What comes out of a decoder. */
 export interface FrameEvents {
   /** Bytes of a binary message: a view of what was fed. */
@@ -62,9 +64,9 @@ export class FrameDecoder {
   #taken = 0;
   /** The opcode of the message that is under way; 0: none is. */
   #message = 0;
-  #text = new Uint8Array(0);
+  #text: Uint8Array = nothing;
   #textBytes = 0;
-  #control = new Uint8Array(0);
+  #control: Uint8Array = nothing;
   #over = false;
 
   /** A text message has at most `maxTextBytes`. */
@@ -213,7 +215,7 @@ export class FrameDecoder {
 
   #finishText(): void {
     const text = utf8(this.#text.subarray(0, this.#textBytes));
-    this.#text = new Uint8Array(0);
+    this.#text = nothing;
     this.#textBytes = 0;
     if (text === undefined) this.#break("a text message is not UTF-8", closeCodes.invalidPayload);
     else this.#events.text(text);
@@ -322,7 +324,7 @@ export function encodeMessage(message: object): Uint8Array {
 
 /** A Close frame; the reason is for people, and cut where it is too long. `none`: without a code. */
 export function encodeClose(code: number, reason = ""): Uint8Array {
-  if (code === closeCodes.none) return encodeFrame(opcodes.close, new Uint8Array(0));
+  if (code === closeCodes.none) return encodeFrame(opcodes.close, nothing);
   const payload = new Uint8Array(maxControlBytes);
   new DataView(payload.buffer).setUint16(0, code);
   // Never a part of a character.

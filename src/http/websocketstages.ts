@@ -16,7 +16,7 @@ import { Intake } from "../session/intake.ts";
 import { LoginStage } from "../session/login.ts";
 import { type Asked, Stages } from "../session/stages.ts";
 import { FramedConnection } from "./framedconnection.ts";
-import { encodeClose, FrameDecoder } from "./frames.ts";
+import { closeCodes, encodeClose, FrameDecoder } from "./frames.ts";
 import type { HttpServices } from "./services.ts";
 import { encodeRefusal } from "./socketreplies.ts";
 
@@ -98,7 +98,8 @@ export abstract class WebSocketStages extends Stages {
   /** A client that means to end sends a Close first; one that does not has gone. */
   override ended(): void {
     super.ended();
-    if (!(this.stage instanceof ClosingStage)) this.leave(this.stage, nothing, "fin", closingTimeoutMs);
+    const close = encodeClose(closeCodes.none);
+    if (!(this.stage instanceof ClosingStage)) this.leave(this.stage, close, "fin", closingTimeoutMs);
   }
 
   override closed(error: Error | undefined): void {

@@ -1,8 +1,10 @@
-// The protocol's decoders with damaged handshakes and replies, seed after seed: test/protocol/fuzz.test.ts, run again and again.
+// The protocol's decoders with damaged handshakes and replies, and WebSockets, seed after seed: the tests of those, run again and
+// again.
 
 import { join } from "node:path";
 
 const root = join(import.meta.dir, "../..");
+const tests = ["test/protocol/fuzz.test.ts", "test/http/fuzz.test.ts"];
 /** Seeds are further apart than a run uses. */
 const seedStep = 1000;
 
@@ -17,7 +19,7 @@ export async function searchHandshakes(
   let runs = 0;
   for (; performance.now() < untilMs; runs++) {
     const given = (seed + runs) * seedStep;
-    const run = Bun.spawn([process.execPath, "test", "test/protocol/fuzz.test.ts"], {
+    const run = Bun.spawn([process.execPath, "test", ...tests], {
       cwd: root,
       env: { ...process.env, FSTREAM_FUZZ_SEED: String(given) },
       stdout: "ignore",
@@ -28,6 +30,6 @@ export async function searchHandshakes(
     found.push(given);
     report(`FOUND handshakes: FSTREAM_FUZZ_SEED=${given}\n${text}`);
   }
-  report(`${runs} times some thousand damaged handshakes and replies: ${found.length} found`);
+  report(`${runs} times some thousand damaged handshakes, replies and frames: ${found.length} found`);
   return found;
 }

@@ -15,29 +15,9 @@ import {
 import { upgradeHead } from "../../src/http/websocket.ts";
 import { dice, pieces, singly } from "../protocol/dice.ts";
 import { type ClientFrame, clientFrame, closePayload, joined, serverFrames } from "./clientframes.ts";
+import { decode, type Heard, maxTextBytes } from "./decoding.ts";
 
 const { continuation, text, binary, close, ping, pong } = opcodes;
-const maxTextBytes = 4096;
-
-/** What a decoder reports, with the pieces of binary messages joined. */
-interface Heard {
-  stream: Uint8Array;
-  events: string[];
-}
-
-function decode(parts: readonly Uint8Array[]): Heard {
-  const stream: Uint8Array[] = [];
-  const events: string[] = [];
-  const decoder = new FrameDecoder(maxTextBytes, {
-    binary: (bytes) => stream.push(bytes.slice()),
-    text: (message) => events.push(`text ${message}`),
-    ping: (payload) => events.push(`ping ${Buffer.from(payload).toString("hex")}`),
-    close: (code) => events.push(`close ${code}`),
-    broken: (code, reason) => events.push(`broken ${code} ${reason}`),
-  });
-  for (const part of parts) decoder.feed(part.slice());
-  return { stream: joined(...stream), events };
-}
 
 const ignored = () => {};
 
@@ -226,100 +206,6 @@ test("a decoder that is stopped within its own report reports no more", () => {
   decoder.feed(frame);
   expect(heard).toEqual(["binary"]);
 });
-
-/** What frames mean, read from whole bytes in the plainest way: undefined where they break a rule. */
-function model(bytes: Uint8Array): Heard | undefined {
-  const stream: number[] = [];
-  const events: string[] = [];
-  let message = 0;
-  let kept: number[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const opcode = bytes[at] & 15;
-    const isControl = opcode > 7;
-    if ((bytes[at] & 0x70) !== 0 || ![0, 1, 2, 8, 9, 10].includes(opcode)) return undefined;
-    if (isControl ? bytes[at] < 0x80 : (opcode === 0) !== (message !== 0)) return undefined;
-    if (at + 1 === bytes.length) break;
-    const short = bytes[at + 1] & 127;
-    if (bytes[at + 1] < 128 || (isControl && short > 125)) return undefined;
-    const extra = short < 126 ? 0 : short === 126 ? 2 : 8;
-    const payloadAt = at + 6 + extra;
-    if (payloadAt > bytes.length) break;
-    let length = 0n;
-    for (let i = 0; i < extra; i++) length = length * 256n + BigInt(bytes[at + 2 + i]);
-    if (extra === 0) length = BigInt(short);
-    if ((extra === 2 && length < 126n) || (extra === 8 && (length < 65536n || length >= 2n ** 53n)))
-      return undefined;
-    const last = BigInt(payloadAt) + length;
-    const mask = (_: number, i: number) => bytes[payloadAt + i] ^ bytes[payloadAt - 4 + (i % 4)];
-    const payload = [...bytes.subarray(payloadAt, Number(last))].map(mask);
-    const isWhole = last <= BigInt(bytes.length);
-    if (!isControl && opcode !== 0) message = opcode;
-    if (message === 1 && !isControl) {
-      if (BigInt(kept.length) + length > BigInt(maxTextBytes)) return undefined;
-      kept.push(...payload);
-    } else if (!isControl) stream.push(...payload);
-    if (!isWhole) break;
-    const body = Buffer.from(isControl ? payload : kept);
-    if (opcode === 9) events.push(`ping ${body.toString("hex")}`);
-    if (opcode === 8) {
-      const code = body.length === 0 ? 1005 : body.readUInt16BE(body.length === 1 ? body.length : 0);
-      const isKnown = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014].includes(code);
-      if (body.length > 0 && !isKnown && (code < 3000 || code > 4999)) return undefined;
-      if (!isUtf8(body.subarray(2))) return undefined;
-      events.push(`close ${code}`);
-      break;
-    }
-    if (!isControl && bytes[at] >= 0x80) {
-      if (message === 1) {
-        if (!isUtf8(body)) return undefined;
-        events.push(`text ${body.toString()}`);
-        kept = [];
-      }
-      message = 0;
-    }
-    at = Number(last);
-  }
-  return { stream: Uint8Array.from(stream), events };
-}
-
-const isUtf8 = (bytes: Buffer) => Buffer.from(bytes.toString("utf8")).equals(bytes);
-
-test("frames that are damaged at random are decoded as a model does it, however they are cut", () => {
-  const roll = dice(Number(process.env["FSTREAM_FUZZ_SEED"] ?? 0));
-  const met = { whole: 0, broken: 0 };
-  for (let round = 0; round < 600; round++) {
-    const frames = Array.from({ length: 1 + roll(6) }, () => {
-      const opcode = [0, 1, 2, 1, 2, 8, 9, 10, 2, roll(16)][roll(10)];
-      const most = opcode > 7 ? 20 : 100;
-      const payload =
-        opcode === 8 && roll(3) > 0 ? closePayload(1000 + roll(20), "é") : "aé".repeat(roll(most));
-      return clientFrame({ opcode, payload, fin: roll(4) > 0 });
-    });
-    let bytes = joined(...frames);
-    for (let damage = roll(3); damage > 0 && bytes.length > 0; damage--)
-      bytes[roll(bytes.length)] = roll(256);
-    if (roll(3) === 0) bytes = bytes.slice(0, roll(bytes.length + 1));
-    const expected = modelled(bytes);
-    for (const parts of [[bytes], singly(bytes), pieces(bytes, roll)]) {
-      const found = decode(parts);
-      const broken = found.events.at(-1)?.startsWith("broken") === true;
-      const result = broken ? { broken } : found;
-      if (!Bun.deepEquals(result, expected))
-        expect({ hex: bytes.toHex(), ...result }).toEqual({ hex: bytes.toHex(), ...expected });
-    }
-    met["broken" in expected ? "broken" : "whole"]++;
-  }
-  expect(Math.min(met.whole, met.broken)).toBeGreaterThan(60);
-});
-
-function modelled(bytes: Uint8Array): Heard | { broken: true } {
-  try {
-    return model(bytes) ?? { broken: true };
-  } catch (error) {
-    if (error instanceof RangeError) return { broken: true };
-    throw error;
-  }
-}
 
 describe("a server's frames", () => {
   test("have the shortest header for their length", () => {
