@@ -79,7 +79,7 @@ export class UploadStage implements ConnectionStage {
     this.#body = new BodyDecoder(upload.framing);
     this.#intake = new Intake(this.#source(), services.clock, (receive) => {
       const bytes = this.#broadcasting?.fill(receive) ?? 0;
-      if (this.#body.isComplete) this.#complete();
+      if (this.#body.isComplete && !this.#over) this.#complete();
       return bytes;
     });
   }
@@ -90,18 +90,22 @@ export class UploadStage implements ConnectionStage {
     if (!this.#services.parts.has(this.#upload)) this.#permit.check();
     for (const bytes of early) this.#feed(bytes);
     if (this.#over || this.#body.bytes > 0) return;
-    const { method, minorVersion, framing, expectsContinue } = this.#upload;
-    if (expectsContinue && early.every(({ length }) => length === 0)) this.#say(encodeContinue);
+    if (!this.#upload.expectsContinue) this.#awaitBody();
+    else if (early.every(({ length }) => length === 0)) this.#say(encodeContinue);
+  }
+
+  /** The client may wait for an answer before it sends a body, or have none to send. */
+  #awaitBody(): void {
+    const { method, minorVersion, framing } = this.#upload;
     const { clock, options } = this.#services;
+    const none = new FstreamError(
+      "bad_request",
+      "no body came, and no Content-Length or chunks were announced",
+    );
     if (method === "SOURCE" && minorVersion === 0) this.#answerSource();
     else if (method === "SOURCE") this.#waiting = clock.after(sourceWaitsMs, () => this.#answerSource());
-    else if (framing.type === "close" && !expectsContinue)
-      // As HTTP has it there is no body, and the client may wait for its answer.
-      this.#waiting = clock.after(options.handshakeTimeoutMs, () =>
-        this.#refuse(
-          new FstreamError("bad_request", "no body came, and no Content-Length or chunks were announced"),
-        ),
-      );
+    else if (framing.type === "close")
+      this.#waiting = clock.after(options.handshakeTimeoutMs, () => this.#refuse(none));
   }
 
   data(bytes: Uint8Array): void {

@@ -476,4 +476,18 @@ describe("a flood", () => {
     expect(codeOf(peer)).toEqual([429, "limit"]);
     expect([peer.paused, peer.ends]).toEqual([false, ["fin"]]);
   });
+
+  test("that ends with what is too much is refused, and answered once", async () => {
+    const server = new HttpTestServer({}, { maxBitrate: 300_000, backlogBytes: 8 * 2 ** 20 });
+    const peer = await server.request("POST /broadcast/fier", [login, "Content-Length: 500000"]);
+    flood(peer, opaque(500_000));
+    server.rig.clock.advance(0);
+    expect(peer.flood).toHaveLength(0);
+    const { status, body } = answerOf(peer);
+    expect([status, body, peer.ends]).toEqual([
+      429,
+      "more than the 300000 bits a second that are allowed here\n",
+      ["fin"],
+    ]);
+  });
 });
