@@ -16,6 +16,9 @@ export interface DeadlineOptions {
   readonly drainTimeoutMs: number;
 }
 
+/** How long a watcher that has to know what the stream is waits for that: media are known by their first frames. Milliseconds. */
+const detectionMs = 3000;
+
 /** What is done for a watcher when its time has come. */
 export interface DeadlineOwner {
   end(of: Pending | Flowing, end: End): void;
@@ -56,9 +59,19 @@ export class Deadlines {
     if (type === "awaited" && waitedMs >= pending.watcher.options.waitMs) {
       const error = new FstreamError("not_live", "no broadcast began on this channel");
       this.#owner.end(pending, { type: "aborted", error });
-    } else if (type === "live" && !pending.isStalled && waitedMs >= this.#options.joinTimeoutMs) {
+    } else if (type === "live" && !pending.isStalled && this.#isLate(pending, nowMs)) {
       this.#owner.placeAnywhere(pending);
     }
+  }
+
+  /** Whether a watcher has waited long enough for its place in a stream that is on. */
+  #isLate({ sinceMs, watcher: { detecting } }: Pending, nowMs: number): boolean {
+    const { head, timeline } = this.#stream;
+    if (detecting === undefined || detecting.cutPoints.kind !== "sniffing" || !this.#stream.isLive(detecting))
+      return nowMs - sinceMs >= this.#options.joinTimeoutMs;
+    // As long as nothing has come there is nothing to be late for.
+    const { start } = detecting;
+    return head > start && nowMs - timeline.newestMs + timeline.lagAt(start) >= detectionMs;
   }
 
   #checkFlowing(flowing: Flowing): void {

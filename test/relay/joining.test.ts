@@ -121,6 +121,23 @@ describe("a joiner of a container", () => {
     expect(watcher.received).toEqual(concat([hello, flvHead, flvConfig(120), flvFrame(120, true, 500)]));
   });
 
+  test("that has to know what the stream is waits three seconds for that, and then gets what there is from its first byte", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    const watcher = rig.watch({ awaitsDetection: true, greeting: "hello" });
+    rig.clock.advance(60_000);
+    sender.send(opaque(100));
+    expect(watcher.receivedBytes).toBe(0);
+    const later = rig.watch({ awaitsDetection: true, greeting: "hello" });
+    rig.clock.advance(2500);
+    expect(later.receivedBytes).toBe(0);
+    rig.clock.advance(1000);
+    const hello = new TextEncoder().encode("hello");
+    sender.send(opaque(100, 100));
+    rig.clock.advance(100);
+    for (const each of [watcher, later]) expect(each.received).toEqual(concat([hello, opaque(200)]));
+  });
+
   test("that waits for a join point in vain gets the header and the newest byte", () => {
     const rig = new Rig({ joinTimeoutMs: 2000 });
     const sender = rig.broadcast();
