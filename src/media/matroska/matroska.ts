@@ -43,6 +43,8 @@ const maxSkippedBytes = 1024 * 1024 * 1024;
 const maxSearchBytes = 8 * 1024 * 1024;
 /** What it costs to read a part of the header, in bytes of stream (pace.ts): its own bytes pay for the rest. */
 const headerCost = 256;
+/** What each element costs: a block of silence in a group has some five bytes for each, and streams of less are none. */
+const elementCost = 4;
 /** EBML head, Info and Tracks together: many times what real files have, as all of it is read at once. */
 const maxTracksBytes = 1024 * 1024;
 /** Id and size (12 bytes at most); of a block also track number, timestamp and flags. */
@@ -74,6 +76,7 @@ class MatroskaDetector implements Detector, ElementSink {
   readonly #header = new FileHeader();
   readonly #blocks: Blocks;
   readonly #keepPace = new Pace();
+  readonly #elementPace = new Pace();
   /** What is gathered: an element's id and size, or also the first bytes of its body. */
   #part: "element" | "peek" = "element";
   #level: Level = "top";
@@ -145,6 +148,7 @@ class MatroskaDetector implements Detector, ElementSink {
   /** An element begins whose body is at `offset`. */
   #element(offset: number): void {
     const id = this.#id;
+    if (!this.#elementPace.allows(offset, elementCost)) return this.#giveUp("elements without content");
     if (this.#level !== "top" && topIds.has(id) && !clusterIds.has(id)) {
       // the end of a cluster of unknown size; any other has lost some bytes on its way
       if (this.#level === "cluster" && this.#clusterEnd === Number.POSITIVE_INFINITY) {

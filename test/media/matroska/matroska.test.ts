@@ -56,6 +56,19 @@ function joinsOf(before: Uint8Array, ...clusters: Uint8Array[]) {
 }
 
 describe("Matroska", () => {
+  test("is opaque from where it has nothing but elements without content", () => {
+    const short = (id: string, ...content: number[]) =>
+      concat(Uint8Array.fromHex(id), Uint8Array.of(0x80 | content.length, ...content));
+    const start = concat(header(video), open("1f43b675", short("e7", 0)));
+    const times = (count: number, part: Uint8Array) => concat(...Array.from({ length: count }, () => part));
+    // as short as blocks of silence in groups are
+    const silence = short("a0", ...short("a1", 0x81, 0, 0, 0, 1));
+    expect(capture(matroska, concat(start, times(30_000, silence))).info.problem).toBeUndefined();
+    const empty = capture(matroska, concat(start, times(30_000, short("ec"))));
+    expect(empty.info.problem).toBe("elements without content");
+    expect(empty.lost).toBe(true);
+  });
+
   test("is joined however long its header is, within a megabyte", () => {
     for (const setup of [20_000, 300_000, 1_000_000]) {
       const long = track(1, 1, "V_VP9", element("63a2", new Uint8Array(setup)));
