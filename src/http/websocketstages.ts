@@ -1,4 +1,4 @@
-// A connection that has become a WebSocket (RFC 6455), from its first message to its end; what it is for is its heir's:
+// A connection that has become a WebSocket (RFC 6455), from its first message to its end; what it is for is up to its subclasses:
 //
 //   first message --> login --> watcher | broadcaster --> closing
 //
