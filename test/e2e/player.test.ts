@@ -16,7 +16,7 @@ describe.skipIf(!canShow)("the player", () => {
   }, timeout);
   afterAll(async () => await stage.stop(), timeout);
 
-  const containers: readonly Encoding[] = ["mpegts", "flv", "fmp4", "webm"];
+  const containers: readonly Encoding[] = ["mpegts", "flv", "fmp4", "webm", "matroska"];
   test.each(containers)(
     "plays %s: the picture is seen near live, and the tone is heard",
     async (encoding) => {

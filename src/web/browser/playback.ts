@@ -264,6 +264,8 @@ export class Playback {
 
   #failed(reason: string): void {
     console.info(`fstream: ${reason}`);
+    // What comes during a pause fills the buffer.
+    if (this.#isPaused) return this.sleep();
     this.#failures++;
     if (this.#failures >= maxFailures) return this.#unplayable(undefined);
     this.#feed?.close();

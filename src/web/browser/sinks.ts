@@ -2,10 +2,8 @@
 // know through Media Source, and sound that only their own player takes goes to that, by a request of its own.
 
 import type { StreamInfo } from "./feed.ts";
-import { HeadedSink } from "./headedsink.ts";
-import { readMatroskaHeader } from "./matroskaheader.ts";
+import { HeadedSink, readMatroska, readMp4 } from "./headedsink.ts";
 import { canPlay, MediaSourceSink } from "./mediasource.ts";
-import { readMp4Header } from "./mp4header.ts";
 import type { Sink, SinkListener } from "./sink.ts";
 import { Transmuxer } from "./transmuxer.ts";
 import { isSound } from "./words.ts";
@@ -36,11 +34,10 @@ export function wayToPlay(info: StreamInfo): Way {
     case "flv":
       return transmuxed(info.container, info.codecs);
     case "fmp4":
-      return (media, listener) => new HeadedSink(media, "mp4", readMp4Header, listener);
+      return (media, listener) => new HeadedSink(media, readMp4, listener);
     case "webm":
-      return (media, listener) => new HeadedSink(media, "webm", readMatroskaHeader, listener);
     case "matroska":
-      return native(info);
+      return (media, listener) => new HeadedSink(media, readMatroska, listener);
     case "adts":
       return frames("audio/aac", info);
     case "mp3":
