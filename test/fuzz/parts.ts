@@ -151,6 +151,8 @@ class Press {
   }
 
   #put(bytes: Uint8Array): void {
+    // A view of nothing would keep all of its buffer.
+    if (bytes.length === 0) return;
     const room = this.#limit - this.#bytes;
     this.chunks.push(bytes.length > room ? bytes.subarray(0, room) : bytes);
     this.#bytes += bytes.length;
