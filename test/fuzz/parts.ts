@@ -108,7 +108,8 @@ function common(part: Part, inside: Uint8Array): Uint8Array | undefined {
     case "hex":
       return Uint8Array.fromHex(text(part, "hex"));
     case "cut":
-      return inside.subarray(0, number(part, "size"));
+      // A view would keep all of its buffer.
+      return inside.slice(0, number(part, "size"));
     case "flip": {
       const copy = inside.slice();
       if (copy.length > 0) copy[number(part, "at") % copy.length] ^= 1 << (number(part, "bit") & 7);
@@ -151,8 +152,6 @@ class Press {
   }
 
   #put(bytes: Uint8Array): void {
-    // A view of nothing would keep all of its buffer.
-    if (bytes.length === 0) return;
     const room = this.#limit - this.#bytes;
     this.chunks.push(bytes.length > room ? bytes.subarray(0, room) : bytes);
     this.#bytes += bytes.length;
