@@ -56,7 +56,11 @@ const parts: readonly Part[] = [
     once: true,
     run: (tools, results) => forEach(["fstream", "C", "icecast"], tools, results, flowing),
   },
-  { name: "silent", run: (tools, results) => forEach(["fstream", "C"], tools, results, neverReading) },
+  {
+    name: "silent",
+    run: (tools, results) =>
+      forEach(["fstream", "fstream-get", "fstream-tls", "fstream-https", "C"], tools, results, neverReading),
+  },
   {
     name: "waiting",
     run: (tools, results) => forEach(["fstream", "C"], tools, results, waitingOnes),
@@ -86,7 +90,7 @@ async function detectors(_tools: Tools, results: Results): Promise<void> {
 }
 
 function canRun(peer: PeerName, tools: Tools): boolean {
-  if (peer.endsWith("-tls") && process.env.BENCH_TLS === "") return false;
+  if (/-(tls|https)$/.test(peer) && process.env.BENCH_TLS === "") return false;
   if (peer === "nginx-rtmp") return tools.nginx !== undefined;
   return !peer.startsWith("icecast") || tools.icecast !== undefined;
 }
@@ -98,7 +102,9 @@ function chosen({ name, quick }: { readonly name: string; readonly quick?: boole
 }
 
 function peersOf(work: Work, tools: Tools): readonly PeerName[] {
-  const compared = flags.check ? work.peers.filter((peer) => peer === "fstream" || peer === "C") : work.peers;
+  const compared = flags.check
+    ? work.peers.filter((peer) => peer === "C" || peer.startsWith("fstream"))
+    : work.peers;
   return compared.filter((peer) => canRun(peer, tools) && !(flags.quick && peer === "nginx-rtmp"));
 }
 

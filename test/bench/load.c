@@ -1,8 +1,8 @@
 // The benchmark's load: one broadcaster and many watchers of it, in one thread on one CPU. Or one end of a pipe.
 //
-//   load run --port N --kind fstream|http|rtmp [--tls 1] [--broadcast-port N] [--watchers N] [--silent N] [--joiners N]
-//            [--joiners-apart MS] [--bitrate BITS | --flv FILE] [--check N] [--warm SECONDS] [--seconds SECONDS]
-//            [--pid PID]
+//   load run --port N --kind fstream|http|rtmp [--path PATH] [--tls 1] [--broadcast-port N] [--broadcast-kind fstream|http]
+//            [--watchers N] [--silent N] [--joiners N] [--joiners-apart MS] [--bitrate BITS | --flv FILE] [--check N]
+//            [--warm SECONDS] [--seconds SECONDS] [--pid PID]
 //       Connects a broadcaster and the watchers, lets the stream flow for the warm-up and until every watcher has its first
 //       byte, measures, waits until everything sent has arrived (or for 2 s), prints one line of JSON, and holds all
 //       connections until its stdin ends. One watcher in `check` has every byte checked. `silent` watchers take nothing;
@@ -50,6 +50,8 @@ struct options {
   int port;
   int broadcast_port;
   enum kind kind;
+  enum kind broadcast_kind;
+  const char *path;
   bool tls;
   size_t watchers;
   size_t silent;
@@ -153,9 +155,9 @@ static void connect_broadcaster(const struct options *options) {
   setsockopt(broadcaster, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   if (connect(broadcaster, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
   char request[512];
-  size_t length = request_of(options->kind, true, request);
+  size_t length = request_of(options->broadcast_kind, true, options->path, request);
   if (send(broadcaster, request, length, MSG_NOSIGNAL) != (ssize_t)length) die("send");
-  if (options->kind == KIND_HTTP) {
+  if (options->broadcast_kind == KIND_HTTP) {
     ssize_t got = recv(broadcaster, request, sizeof request, 0);
     if (got < 12 || memcmp(request + 9, "200", 3) != 0) {
       fprintf(stderr, "load: the server refuses the broadcaster: %.*s\n", (int)(got > 0 ? got : 40),
@@ -172,9 +174,8 @@ static size_t still_asking(size_t count) {
   return asking;
 }
 
-static void connect_watchers(size_t count) {
+static void connect_watchers(size_t count, size_t at_once) {
   uint64_t deadline = now_ns() + CONNECT_NS + count * CONNECT_EACH_NS;
-  size_t at_once = venue.kind == KIND_HTTP ? CONNECTING_TO_ICECAST : CONNECTING_AT_ONCE;
   size_t asked = 0;
   while (asked < count) {
     while (opened < count && opened - asked < at_once) open_next();
@@ -245,7 +246,9 @@ static void hold(void) {
 static void run(const struct options *options) {
   bool broadcasts = options->kind != KIND_RTMP;
   if (broadcasts) connect_broadcaster(options);
-  connect_watchers(options->watchers + options->silent);
+  // The one that takes broadcasts by HTTP.
+  size_t at_once = options->broadcast_kind == KIND_HTTP ? CONNECTING_TO_ICECAST : CONNECTING_AT_ONCE;
+  connect_watchers(options->watchers + options->silent, at_once);
   uint64_t pause = now_ns() + PAUSE_NS;
   while (now_ns() < pause) turn(pause, false);
 
@@ -328,6 +331,8 @@ static void set_option(struct options *options, const char *name, const char *va
   if (strcmp(name, "--port") == 0) options->port = atoi(value);
   else if (strcmp(name, "--broadcast-port") == 0) options->broadcast_port = atoi(value);
   else if (strcmp(name, "--kind") == 0) options->kind = kind_of(value);
+  else if (strcmp(name, "--broadcast-kind") == 0) options->broadcast_kind = kind_of(value);
+  else if (strcmp(name, "--path") == 0) options->path = value;
   else if (strcmp(name, "--tls") == 0) options->tls = atoi(value) != 0;
   else if (strcmp(name, "--watchers") == 0) options->watchers = strtoul(value, NULL, 10);
   else if (strcmp(name, "--silent") == 0) options->silent = strtoul(value, NULL, 10);
@@ -354,6 +359,7 @@ static void set_up(const struct options *options) {
   prctl(PR_SET_TIMERSLACK, 1);
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   venue.kind = options->kind;
+  venue.path = options->path;
   venue.tls = options->tls;
   venue.stream = &stream;
   venue.address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
@@ -383,7 +389,7 @@ int main(int count, char **arguments) {
     fprintf(stderr, "usage: load run|wait --OPTION VALUE... | load source BYTES | load sink\n");
     return 2;
   }
-  struct options options = {.check = 1, .warm = 1, .seconds = 3, .joiners_apart_ms = 100};
+  struct options options = {.path = "/", .check = 1, .warm = 1, .seconds = 3, .joiners_apart_ms = 100};
   for (int i = 2; i + 1 < count; i += 2) set_option(&options, arguments[i], arguments[i + 1]);
   if (options.broadcast_port == 0) options.broadcast_port = options.port;
   if (options.tls && !watcher_has_tls()) {
@@ -392,7 +398,7 @@ int main(int count, char **arguments) {
   }
   set_up(&options);
   if (strcmp(arguments[1], "wait") == 0) {
-    connect_watchers(options.watchers);
+    connect_watchers(options.watchers, CONNECTING_AT_ONCE);
     printf("{\"watchers\":%zu}\n", options.watchers);
     fflush(stdout);
     hold();

@@ -67,6 +67,7 @@ export async function measure(load: string, server: Running, options: LoadOption
   const { stream } = options;
   const flags =
     `--port ${server.port} --broadcast-port ${server.broadcastPort} --kind ${server.kind} ` +
+    `--path ${server.path} --broadcast-kind ${server.broadcastKind} ` +
     `--tls ${server.tls ? 1 : 0} --pid ${server.pid} --watchers ${options.watchers} ` +
     `--silent ${options.silent ?? 0} --joiners ${options.joiners ?? 0} ` +
     `--joiners-apart ${options.joinersApartMs ?? 100} --check ${options.check} ` +

@@ -1,11 +1,14 @@
 // The servers that are compared, each started afresh for each run on a port of the loopback interface:
 //
-//   fstream      the product, with its default settings but for the number that may wait
-//   fstream-tls  the same; its watchers come over TLS
-//   C            fanout.c
-//   icecast      Debian's Icecast, with a queue as long as fstream's backlog; watchers over HTTP, the source by PUT
-//   icecast-tls  the same over TLS
-//   nginx-rtmp   Debian's module for nginx, of an FLV only: ffmpeg publishes it by RTMP, and watchers take RTMP
+//   fstream        the product, with its default settings but for the number that may wait
+//   fstream-get    the same; its watchers ask by GET, on the port of the protocol
+//   fstream-http   they ask by GET, on the port for HTTP
+//   fstream-tls    they come over TLS
+//   fstream-https  they ask by GET over TLS, on the port for HTTPS
+//   C              fanout.c
+//   icecast        Debian's Icecast, with a queue as long as fstream's backlog; watchers over HTTP, the source by PUT
+//   icecast-tls    the same over TLS
+//   nginx-rtmp     Debian's module for nginx, of an FLV only: ffmpeg publishes it by RTMP, and watchers take RTMP
 //
 // Icecast sends no burst to those who come, unless it is asked to: a burst would be counted as delay.
 
@@ -13,7 +16,17 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { folder, loadCpu, serverCpu, start, stop, until } from "./process.ts";
 
-export const peerNames = ["fstream", "fstream-tls", "C", "icecast", "icecast-tls", "nginx-rtmp"] as const;
+export const peerNames = [
+  "fstream",
+  "fstream-get",
+  "fstream-http",
+  "fstream-tls",
+  "fstream-https",
+  "C",
+  "icecast",
+  "icecast-tls",
+  "nginx-rtmp",
+] as const;
 export type PeerName = (typeof peerNames)[number];
 
 /** A server that listens. */
@@ -21,7 +34,10 @@ export interface Running {
   readonly pid: number;
   readonly port: number;
   readonly broadcastPort: number;
+  /** What watchers speak, and what the broadcaster does; the path is for HTTP. */
   readonly kind: "fstream" | "http" | "rtmp";
+  readonly broadcastKind: "fstream" | "http" | "rtmp";
+  readonly path: string;
   readonly tls: boolean;
   stop(): Promise<void>;
 }
@@ -69,8 +85,11 @@ export async function withPeer<T>(
 export function startPeer(name: PeerName, tools: Tools, options: PeerOptions = {}): Promise<Running> {
   switch (name) {
     case "fstream":
+    case "fstream-get":
+    case "fstream-http":
     case "fstream-tls":
-      return startFstream(tools.fstream, name === "fstream-tls");
+    case "fstream-https":
+      return startFstream(tools.fstream, ways[name]);
     case "C":
       return startFanout(tools.fanout);
     case "icecast":
@@ -83,23 +102,47 @@ export function startPeer(name: PeerName, tools: Tools, options: PeerOptions = {
   }
 }
 
-async function startFstream(binary: string, tls: boolean): Promise<Running> {
+type Listener = "tcp" | "tls" | "http" | "https";
+
+/** Where watchers come to fstream, and whether they ask by GET. */
+interface Way {
+  readonly listener: Listener;
+  readonly isGet: boolean;
+}
+
+const ways = {
+  fstream: { listener: "tcp", isGet: false },
+  "fstream-get": { listener: "tcp", isGet: true },
+  "fstream-http": { listener: "http", isGet: true },
+  "fstream-tls": { listener: "tls", isGet: false },
+  "fstream-https": { listener: "https", isGet: true },
+} as const satisfies Partial<Record<PeerName, Way>>;
+
+async function startFstream(binary: string, { listener, isGet }: Way): Promise<Running> {
   const cwd = newFolder();
   mkdirSync(join(cwd, "users"));
   writeFileSync(join(cwd, "users", "bench.toml"), 'password = "bench"\n');
   const stderr = join(cwd, "stderr");
-  const flags = ["--listen", "127.0.0.1:0", "--https-listen", "", "--max-waiting", "20000"];
-  if (tls) flags.push("--tls-listen", "127.0.0.1:0");
+  const flags = ["--listen", "127.0.0.1:0", "--max-waiting", "20000"];
+  if (listener !== "https") flags.push("--https-listen", "");
+  if (listener !== "tcp") flags.push(`--${listener}-listen`, "127.0.0.1:0");
   const server = start([binary, "serve", ...flags], { cpu: serverCpu, cwd, stderr });
-  const portOf = (listener: string) =>
-    until(`fstream serve to listen on ${listener}`, 5000, () => {
+  const portOf = (name: Listener) =>
+    until(`fstream serve to listen on ${name}`, 5000, () => {
       const text = existsSync(stderr) ? readFileSync(stderr, "utf8") : "";
-      const port = new RegExp(`listening on ${listener} \\S+:(\\d+)\\n`).exec(text)?.[1];
+      const port = new RegExp(`listening on ${name} \\S+:(\\d+)\\n`).exec(text)?.[1];
       return port === undefined ? undefined : Number(port);
     });
-  const broadcastPort = await portOf("tcp");
-  const port = tls ? await portOf("tls") : broadcastPort;
-  return { pid: server.pid, port, broadcastPort, kind: "fstream", tls, stop: () => stop(server) };
+  return {
+    pid: server.pid,
+    port: await portOf(listener),
+    broadcastPort: await portOf("tcp"),
+    kind: isGet ? "http" : "fstream",
+    broadcastKind: "fstream",
+    path: "/watch/bench?wait=3600",
+    tls: listener === "tls" || listener === "https",
+    stop: () => stop(server),
+  };
 }
 
 async function startFanout(binary: string): Promise<Running> {
@@ -114,6 +157,8 @@ async function startFanout(binary: string): Promise<Running> {
     port,
     broadcastPort: port,
     kind: "fstream",
+    broadcastKind: "fstream",
+    path: "/",
     tls: false,
     stop: () => stop(server),
   };
@@ -131,7 +176,16 @@ async function startIcecast(binary: string, tls: boolean, burst: boolean): Promi
   const server = start([binary, "-c", config], { cpu: serverCpu, cwd, stderr: join(cwd, "stderr") });
   await until("Icecast to answer", 10_000, () => answers(`http://127.0.0.1:${broadcastPort}/`));
   await until("Icecast to answer", 10_000, () => answers(`${tls ? "https" : "http"}://127.0.0.1:${port}/`));
-  return { pid: server.pid, port, broadcastPort, kind: "http", tls, stop: () => stop(server) };
+  return {
+    pid: server.pid,
+    port,
+    broadcastPort,
+    kind: "http",
+    broadcastKind: "http",
+    path: "/live",
+    tls,
+    stop: () => stop(server),
+  };
 }
 
 interface IcecastOptions {
@@ -193,7 +247,16 @@ rtmp { access_log off; server { listen 127.0.0.1:${port}; chunk_size 4096; appli
     await stop(server);
     await stop(publisher);
   };
-  return { pid: server.pid, port, broadcastPort: port, kind: "rtmp", tls: false, stop: stopBoth };
+  return {
+    pid: server.pid,
+    port,
+    broadcastPort: port,
+    kind: "rtmp",
+    broadcastKind: "rtmp",
+    path: "/",
+    tls: false,
+    stop: stopBoth,
+  };
 }
 
 /** A self-signed certificate and its key in one file. */

@@ -43,6 +43,7 @@ function blemishes(rounds: readonly Measured[]): string {
 
 function fanOutRows(results: Results, work: Work): string[][] {
   const rounds = results.fanOuts[work.name] ?? {};
+  const first = peerNames.find((peer) => rounds[peer] !== undefined);
   return peerNames.flatMap((peer) => {
     const measured = rounds[peer];
     if (measured === undefined) return [];
@@ -53,7 +54,7 @@ function fanOutRows(results: Results, work: Work): string[][] {
       peer === "fstream" ? brief(ratioOf(results, work.name, [peer, other], (m) => m.cpuPerGb)) : "";
     return [
       [
-        peer === "fstream" ? work.title : "",
+        peer === first ? work.title : "",
         peer,
         figure((m) => m.cpuPerGb),
         against("C"),

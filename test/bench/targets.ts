@@ -36,8 +36,9 @@ function ratio(
   work: string,
   of: (measured: Measured) => number,
   to: PeerName,
+  ours: PeerName = "fstream",
 ): (results: Results) => number | undefined {
-  return (results) => ratioOf(results, work, ["fstream", to], of);
+  return (results) => ratioOf(results, work, [ours, to], of);
 }
 
 /** 1 if every watcher got every byte of every round. */
@@ -101,6 +102,27 @@ const targets: readonly Target[] = [
     atMost: 0.45,
     value: keepingUp("flv1000"),
   },
+  {
+    work: "http500x4",
+    what: "CPU/GB of GET on listen to raw",
+    atMost: 1.05,
+    checked: 1.3,
+    value: ratio("http500x4", cpu, "fstream", "fstream-get"),
+  },
+  {
+    work: "http500x4",
+    what: "CPU/GB of GET on http_listen to raw",
+    atMost: 1.6,
+    checked: 1.6,
+    value: ratio("http500x4", cpu, "fstream", "fstream-http"),
+  },
+  {
+    work: "https500x4",
+    what: "CPU/GB of HTTPS to raw TLS",
+    atMost: 1.6,
+    checked: 1.6,
+    value: ratio("https500x4", cpu, "fstream-tls", "fstream-https"),
+  },
   { work: "one", what: "throughput to C's", atLeast: 0.8, checked: 0.6, value: ratio("one", gigabits, "C") },
   {
     work: "memory",
@@ -118,9 +140,22 @@ const targets: readonly Target[] = [
   },
   {
     work: "silent",
+    what: "the same over HTTP",
+    atMost: 256,
+    unit: "KiB",
+    value: (results) => plainFigure(results, silentName, "fstream-get"),
+  },
+  {
+    work: "silent",
     what: "the one who reads gets every byte (1: yes)",
     atLeast: 1,
     value: (results) => plainFigure(results, silentOtherName, "fstream"),
+  },
+  {
+    work: "silent",
+    what: "the same over HTTP",
+    atLeast: 1,
+    value: (results) => plainFigure(results, silentOtherName, "fstream-get"),
   },
   { work: "10000x0.128", ...everyByte, value: delivered("10000x0.128") },
   {

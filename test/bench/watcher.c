@@ -65,13 +65,13 @@ static ssize_t tls_give(void *tls, const void *bytes, size_t count) { (void)tls;
 static void tls_free(void *tls) { (void)tls; }
 #endif
 
-size_t request_of(enum kind kind, bool broadcast, char *bytes) {
+size_t request_of(enum kind kind, bool broadcast, const char *path, char *bytes) {
   if (kind == KIND_HTTP) {
     // The user and password that the driver writes into Icecast's settings.
-    const char *text = broadcast ? "PUT /live HTTP/1.1\r\nHost: bench\r\nAuthorization: Basic c291cmNlOmJlbmNo\r\n"
-                                   "Content-Type: application/octet-stream\r\n\r\n"
-                                 : "GET /live HTTP/1.0\r\nHost: bench\r\n\r\n";
-    return (size_t)snprintf(bytes, 512, "%s", text);
+    const char *format = broadcast ? "PUT %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Basic c291cmNlOmJlbmNo\r\n"
+                                     "Content-Type: application/octet-stream\r\n\r\n"
+                                   : "GET %s HTTP/1.0\r\nHost: bench\r\n\r\n";
+    return (size_t)snprintf(bytes, 512, format, path);
   }
   const char *text = broadcast ? "broadcast,user=bench,user_password=bench" : "watch,user=bench,wait=3600";
   uint32_t length = (uint32_t)strlen(text);
@@ -122,10 +122,10 @@ static void ask(struct watcher *watcher, const struct venue *venue) {
       give(watcher, hello, rtmp_hello(hello), GREETING);
       return;
     case KIND_HTTP:
-      give(watcher, request, request_of(KIND_HTTP, false, request), ASKED);
+      give(watcher, request, request_of(KIND_HTTP, false, venue->path, request), ASKED);
       return;
     case KIND_FSTREAM:
-      give(watcher, request, request_of(KIND_FSTREAM, false, request), FLOWING);
+      give(watcher, request, request_of(KIND_FSTREAM, false, NULL, request), FLOWING);
       return;
   }
 }

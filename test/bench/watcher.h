@@ -50,6 +50,8 @@ struct watcher {
 struct venue {
   struct sockaddr_in address;
   enum kind kind;
+  /** Of HTTP. */
+  const char *path;
   bool tls;
   const struct stream *stream;
   /** Delays are added to it while `measuring`. */
@@ -65,8 +67,8 @@ bool watcher_open(struct watcher *watcher, const struct venue *venue);
 /** Goes on with whatever its state is, as far as the socket lets it. */
 void watcher_ready(struct watcher *watcher, struct venue *venue);
 
-/** What a watcher or, for `broadcast`, a broadcaster asks for; gives the length. At most 512 bytes. */
-size_t request_of(enum kind kind, bool broadcast, char *bytes);
+/** What a watcher or, for `broadcast`, a broadcaster asks for, by HTTP for that path; gives the length. At most 512 bytes. */
+size_t request_of(enum kind kind, bool broadcast, const char *path, char *bytes);
 
 /** Whether watchers over TLS were compiled in. */
 bool watcher_has_tls(void);

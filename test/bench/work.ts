@@ -28,6 +28,8 @@ const all: readonly PeerName[] = ["fstream", "C", "icecast"];
 const media: readonly PeerName[] = [...all, "nginx-rtmp"];
 const both: readonly PeerName[] = ["fstream", "C"];
 const secure: readonly PeerName[] = ["fstream", "fstream-tls", "icecast-tls"];
+const http: readonly PeerName[] = ["fstream", "fstream-get", "fstream-http"];
+const https: readonly PeerName[] = ["fstream-tls", "fstream-https"];
 
 function blocks(
   watchers: number,
@@ -69,6 +71,8 @@ export const works: readonly Work[] = [
   flv(2000, { fewer: 1 }),
   blocks(500, 4, secure, { name: "tls500x4", title: "TLS: 500 × 4 Mbit/s", fewer: 1 }),
   flv(1000, { name: "tls-flv1000", title: "TLS: FLV of 4 Mbit/s to 1000", peers: secure, fewer: 1 }),
+  blocks(500, 4, http, { name: "http500x4", title: "HTTP: 500 × 4 Mbit/s" }),
+  blocks(500, 4, https, { name: "https500x4", title: "HTTPS: 500 × 4 Mbit/s" }),
   {
     name: "one",
     title: "one watcher, no pace",
@@ -99,7 +103,7 @@ export const works: readonly Work[] = [
 
 /** The fan-outs that the plot shows: what they differ in is the number of watchers. */
 export const plotted = works
-  .filter(({ stream, name }) => stream === 4e6 && !name.startsWith("tls"))
+  .filter(({ stream, peers }) => stream === 4e6 && peers === all)
   .toSorted((a, b) => a.watchers - b.watchers);
 
 /** All watchers' bytes are checked up to 4 Gbit/s, beyond that one watcher's in 50. */
