@@ -171,7 +171,6 @@ export class Page {
       expression,
       awaitPromise: true,
       returnByValue: true,
-      userGesture: true,
     })) as unknown as Evaluation;
     const problem = evaluation.exceptionDetails;
     if (problem !== undefined) throw new Error(problem.exception?.description ?? problem.text);
@@ -195,6 +194,17 @@ export class Page {
   /** What a person can read there. */
   words(): Promise<string> {
     return this.evaluate<string>("document.body?.innerText ?? ''");
+  }
+
+  /** Clicks into the middle of the first element that `selector` finds, as a person does. */
+  async click(selector: string): Promise<void> {
+    const at = await this.evaluate<{ x: number; y: number }>(`(() => {
+      const { x, y, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect();
+      return { x: x + width / 2, y: y + height / 2 };
+    })()`);
+    const event = { ...at, button: "left", clickCount: 1 };
+    await this.send("Input.dispatchMouseEvent", { type: "mousePressed", ...event });
+    await this.send("Input.dispatchMouseEvent", { type: "mouseReleased", ...event });
   }
 
   /** Types a key, as KeyboardEvent names it. */

@@ -84,8 +84,8 @@ export class ClockEncoder {
   #isStopped = false;
   readonly #done: Promise<void>;
 
-  /** `scale`: the size of its pictures, such as "640:360". */
-  constructor(encoding: Encoding, scale = `${width}:${height}`) {
+  /** `scale`: the size of its pictures, such as "640:360"; `hasNoise`: they are hard to compress. */
+  constructor(encoding: Encoding, scale = `${width}:${height}`, hasNoise = false) {
     const { video, sound, muxer } = encodings[encoding];
     const pictures = [
       "-f",
@@ -100,7 +100,8 @@ export class ClockEncoder {
       "-",
     ];
     const tone = ["-re", "-f", "lavfi", "-i", "sine=f=440:r=48000"];
-    const filter = ["-vf", `scale=${scale}:flags=neighbor`];
+    const noise = hasNoise ? ",noise=alls=7:allf=t" : "";
+    const filter = ["-vf", `scale=${scale}:flags=neighbor${noise}`];
     const output = ["-c:v", ...codecs[video], "-pix_fmt", "yuv420p", "-c:a", ...codecs[sound], ...muxer, "-"];
     this.process = Bun.spawn(["ffmpeg", "-v", "error", ...pictures, ...tone, ...filter, ...output], {
       stdin: "pipe",

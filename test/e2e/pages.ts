@@ -18,10 +18,11 @@ export class Stage {
     this.chromium = chromium;
   }
 
-  static async start(fstream = ""): Promise<Stage> {
+  /** `switches`: more of the browser's. */
+  static async start(...switches: string[]): Promise<Stage> {
     const any = "127.0.0.1:0";
     const listeners = { listen: any, https_listen: any, http_listen: any };
-    return new Stage(await TestServer.start({ listeners, fstream }), await Chromium.start());
+    return new Stage(await TestServer.start({ listeners }), await Chromium.start(switches));
   }
 
   get site(): string {
@@ -42,7 +43,7 @@ export class Stage {
     const before = lines();
     const environment = { fserv_arg_channel: channel, ...options.environment };
     const broadcast = new LiveBroadcast(
-      new ClockEncoder(encoding, options.scale),
+      new ClockEncoder(encoding, options.scale, options.hasNoise),
       this.server.broadcast(environment),
     );
     this.#broadcasts.push(broadcast);
@@ -60,6 +61,8 @@ export class Stage {
 export interface BroadcastOptions {
   /** The size of the pictures, such as "640:360". */
   readonly scale?: string;
+  /** They are hard to compress: about 5 Mbit/s. */
+  readonly hasNoise?: boolean;
   readonly environment?: Record<string, string>;
 }
 

@@ -166,6 +166,47 @@ describe.skipIf(!canShow)("the player", () => {
   );
 
   test(
+    "lets go of the stream while nobody sees or hears it, and comes back to live",
+    async () => {
+      const broadcast = await stage.broadcast("hidden", "mpegts");
+      const page = await stage.open("/play/fier/hidden?muted=1");
+      await plays(page);
+      const hide = (hidden: boolean) =>
+        page.evaluate(`(() => {
+          Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        })()`);
+      await hide(true);
+      await page.until(`${stateOf()} === "asleep"`);
+      await hide(false);
+      await plays(page);
+      await shows(page, nearMs);
+      expect(page.complaints).toEqual([]);
+      await page.close();
+      await broadcast.end();
+    },
+    timeout,
+  );
+
+  test(
+    "keeps nothing for long during a pause, and goes on at live",
+    async () => {
+      const broadcast = await stage.broadcast("paused", "webm");
+      const page = await stage.open("/play/fier/paused");
+      await plays(page);
+      await page.click(".player video");
+      await page.until("document.querySelector('video').paused");
+      await page.until(`${stateOf()} === "asleep"`);
+      await page.press("k");
+      await plays(page);
+      await shows(page, nearMs);
+      await page.close();
+      await broadcast.end();
+    },
+    timeout,
+  );
+
+  test(
     "shows sixteen channels on one page at once, of which one can be heard",
     async () => {
       const broadcasts = [await stage.broadcast("wall-a", "mpegts"), await stage.broadcast("wall-b", "webm")];
@@ -181,6 +222,60 @@ describe.skipIf(!canShow)("the player", () => {
       expect(page.complaints).toEqual([]);
       await page.close();
       for (const broadcast of broadcasts) await broadcast.end();
+    },
+    timeout,
+  );
+});
+
+describe.skipIf(!canShow)("the player, in a browser that plays no sound by itself", () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await Stage.start("--autoplay-policy=document-user-activation-required");
+  }, timeout);
+  afterAll(async () => await stage.stop(), timeout);
+
+  test(
+    "begins without sound, with a button for it",
+    async () => {
+      const broadcast = await stage.broadcast("quiet", "mpegts");
+      const page = await stage.open("/play/fier/quiet");
+      await plays(page);
+      expect(await page.evaluate("document.querySelector('video').muted")).toBe(true);
+      await page.until("!document.querySelector('.unmute').hidden");
+      await page.click(".unmute");
+      await page.until("!document.querySelector('video').muted && document.querySelector('.unmute').hidden");
+      await plays(page);
+      expect(page.complaints).toEqual([]);
+      await page.close();
+      await broadcast.end();
+    },
+    timeout,
+  );
+});
+
+describe.skipIf(!canShow)("the player, in a browser that buffers little", () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await Stage.start("--mse-video-buffer-size-limit-mb=3", "--mse-audio-buffer-size-limit-mb=3");
+  }, timeout);
+  afterAll(async () => await stage.stop(), timeout);
+
+  test(
+    "plays on when its buffer has been full several times over, and after a pause that filled it",
+    async () => {
+      const broadcast = await stage.broadcast("much", "matroska", { scale: "640:360", hasNoise: true });
+      const page = await stage.open("/play/fier/much");
+      await plays(page);
+      const source = await page.evaluate("document.querySelector('video').src");
+      await page.until("document.querySelector('video').currentTime > 12");
+      expect(await page.evaluate("document.querySelector('video').src")).toBe(source);
+      await page.press("k");
+      await page.until(`${stateOf()} === "asleep"`);
+      await page.press("k");
+      await plays(page);
+      expect(page.complaints).toEqual([]);
+      await page.close();
+      await broadcast.end();
     },
     timeout,
   );

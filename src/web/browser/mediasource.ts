@@ -1,6 +1,7 @@
 // Media Source with one buffer, fed in order (W3C Media Source Extensions). iPhones have ManagedMediaSource alone, which
 // opens only where remote playback is off, and wants data while it says that it streams. What has been played is removed
-// after a while; where the buffer is full all the same, what lies behind goes, and the same bytes are appended again.
+// after a while; where the buffer is full all the same, what lies behind goes, and the same bytes are appended again, now or when
+// more has been played.
 
 import type { Sink, SinkListener } from "./sink.ts";
 
@@ -20,6 +21,8 @@ interface Window {
 /** Seconds behind what is played that are kept at the least, and at the most. */
 const keptBehind = 10;
 const mostBehind = 30;
+/** A buffer that is full is tried again after that. */
+const fullMs = 200;
 /** Bytes that may wait to be appended; beyond that it is better to begin anew. */
 const maxQueuedBytes = 32 * 1024 * 1024;
 
@@ -42,6 +45,7 @@ export class MediaSourceSink implements Sink {
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #queuedBytes = 0;
   #isEnding = false;
+  #timer: number | undefined;
   #isDestroyed = false;
 
   constructor(media: HTMLMediaElement, type: string, listener: SinkListener) {
@@ -76,6 +80,7 @@ export class MediaSourceSink implements Sink {
   destroy(): void {
     this.#isDestroyed = true;
     this.#queue = [];
+    clearTimeout(this.#timer);
     this.#media.removeAttribute("src");
     this.#media.srcObject = null;
     this.#media.load();
@@ -113,9 +118,11 @@ export class MediaSourceSink implements Sink {
       if ((error as DOMException).name !== "QuotaExceededError") return this.#fail(String(error));
       this.#queue.unshift(bytes);
       this.#queuedBytes += bytes.length;
-      // With nothing to remove it is what lies ahead that fills the buffer.
-      if (!this.#removeBehind(buffer, keptBehind) && !this.#removeBehind(buffer, 1))
-        this.#fail("the buffer is full");
+      // With nothing to remove it is what lies ahead that fills the buffer: it has to be played first.
+      if (!this.#removeBehind(buffer, keptBehind) && !this.#removeBehind(buffer, 1)) {
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.#pump(), fullMs);
+      }
     }
   }
 
