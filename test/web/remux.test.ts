@@ -61,6 +61,17 @@ function decoded(bytes: Uint8Array, kind: "v" | "a") {
   return { frames, words: stderr.toString() };
 }
 
+/** A SimpleBlock of track 1. */
+const block = (flags: number, ...body: number[]) => [
+  0xa3,
+  0x80 + 4 + body.length,
+  0x81,
+  0,
+  1,
+  flags,
+  ...body,
+];
+
 describe("a Matroska stream", () => {
   withFfmpeg.each(files)("of %s decodes to the same pictures at the same times as MP4", async (name) => {
     const bytes = await fixture(name);
@@ -127,15 +138,6 @@ describe("a Matroska stream", () => {
 
   test("may have several frames in a block", () => {
     const cluster = [0x1f, 0x43, 0xb6, 0x75, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xe7, 0x81, 5];
-    const block = (flags: number, ...body: number[]) => [
-      0xa3,
-      0x80 + 4 + body.length,
-      0x81,
-      0,
-      1,
-      flags,
-      ...body,
-    ];
     const bytes = [
       ...cluster,
       ...block(0x80, 1, 2),

@@ -235,17 +235,14 @@ function opusBox(head: Uint8Array): Uint8Array {
 
 /** ES_Descriptor, DecoderConfigDescriptor (AAC), DecoderSpecificInfo, SLConfigDescriptor (ISO/IEC 14496-1, 7.2.6). */
 function audioDescriptor(configuration: Uint8Array): Uint8Array {
-  const descriptor = (tag: number, ...parts: readonly Uint8Array[]) => {
-    const body = joined(parts);
-    return joined([new Uint8Array([tag, body.length]), body]);
-  };
-  const decoder = descriptor(
-    4,
-    new Uint8Array([0x40, 0x15, 0, 0, 0]),
-    u32(0, 0),
-    descriptor(5, configuration),
-  );
+  const specific = descriptor(5, configuration);
+  const decoder = descriptor(4, new Uint8Array([0x40, 0x15, 0, 0, 0]), u32(0, 0), specific);
   return descriptor(3, u16(0), new Uint8Array(1), decoder, descriptor(6, new Uint8Array([2])));
+}
+
+function descriptor(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  const body = joined(parts);
+  return joined([new Uint8Array([tag, body.length]), body]);
 }
 
 function box(type: string, ...parts: readonly Uint8Array[]): Uint8Array {

@@ -114,7 +114,8 @@ function unlaced(lacing: number, body: Uint8Array): Uint8Array[] {
   const count = (body[0] ?? 0) + 1;
   let at = 1;
   const sizes: number[] = [];
-  if (lacing === 2) sizes.push(...new Array<number>(count - 1).fill(Math.floor((body.length - 1) / count)));
+  if (lacing === 2)
+    sizes.push(...Array.from({ length: count - 1 }, () => Math.floor((body.length - 1) / count)));
   while (sizes.length < count - 1) {
     if (at >= body.length) return [];
     if (lacing === 1) {

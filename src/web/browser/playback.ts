@@ -39,9 +39,9 @@ const retryMs = 2000;
 const slowRetryMs = 10_000;
 /** Without bytes for so long, and nothing left to play, the broadcast counts as interrupted. */
 const silenceMs = 1500;
-/** Bytes come but nothing plays: for so long at the beginning, and later. */
+/** Bytes come but nothing plays, for so long at the beginning, and later: the stream is not simply going on. */
 const startMs = 20_000;
-const stuckMs = 4000;
+const stuckMs = 1500;
 /** Attempts without a picture after which this browser is taken to be unable to play it. */
 const maxFailures = 4;
 
@@ -62,6 +62,8 @@ export class Playback {
   /** Attempts since something was last played. */
   #failures = 0;
   #bytesAtMs = 0;
+  /** When the first bytes came since something was last played. */
+  #freshAtMs: number | undefined;
   #begunAtMs = 0;
   #advancedAtMs = 0;
   #time = 0;
@@ -177,6 +179,7 @@ export class Playback {
       begins: (info) => this.#begins(info),
       took: (bytes) => {
         this.#bytesAtMs = performance.now();
+        this.#freshAtMs ??= this.#bytesAtMs;
         this.#sink?.append(bytes);
       },
       over: (end) => this.#over(end),
@@ -190,6 +193,7 @@ export class Playback {
     this.#begunAtMs = performance.now();
     this.#advancedAtMs = this.#begunAtMs;
     this.#hasAdvanced = false;
+    this.#freshAtMs = undefined;
     this.#stalledAtMs = undefined;
     this.#follower.begin();
     const way = wayToPlay(info);
@@ -360,6 +364,7 @@ export class Playback {
     if (this.#hasAdvanced && stalledMs > 0 && stalledMs < 2000) this.#follower.stalled(nowMs);
     this.#stalledAtMs = undefined;
     this.#advancedAtMs = nowMs;
+    this.#freshAtMs = undefined;
     this.#hasAdvanced = true;
     this.#failures = 0;
     if (this.#feed !== undefined || this.#sink === undefined) this.#change({ type: "playing" });
@@ -385,8 +390,9 @@ export class Playback {
     const standsMs = nowMs - this.#advancedAtMs;
     const silentMs = nowMs - Math.max(this.#bytesAtMs, this.#begunAtMs);
     if (silentMs > silenceMs && standsMs > silenceMs) this.#change({ type: "interrupted" });
-    else if (silentMs < 1000 && standsMs > (this.#hasAdvanced ? stuckMs : startMs)) {
-      this.#advancedAtMs = nowMs;
+    const uselessMs = nowMs - (this.#freshAtMs ?? nowMs);
+    if (silentMs < 1000 && uselessMs > (this.#hasAdvanced ? stuckMs : startMs)) {
+      this.#freshAtMs = undefined;
       this.#failed("bytes come but nothing plays");
     }
   }
