@@ -1,6 +1,6 @@
 // The benchmark's load: one broadcaster and many watchers of it, in one thread on one CPU. Or one end of a pipe.
 //
-//   load run --port N --kind fstream|http|rtmp [--path PATH] [--tls 1] [--broadcast-port N] [--broadcast-kind fstream|http]
+//   load run --port N --kind fstream|http|websocket|rtmp [--path PATH] [--tls 1] [--broadcast-port N] [--broadcast-kind fstream|http]
 //            [--watchers N] [--silent N] [--joiners N] [--joiners-apart MS] [--bitrate BITS | --flv FILE] [--check N]
 //            [--warm SECONDS] [--seconds SECONDS] [--pid PID]
 //       Connects a broadcaster and the watchers, lets the stream flow for the warm-up and until every watcher has its first
@@ -324,6 +324,7 @@ static void sink(void) {
 
 static enum kind kind_of(const char *name) {
   if (strcmp(name, "http") == 0) return KIND_HTTP;
+  if (strcmp(name, "websocket") == 0) return KIND_WEBSOCKET;
   return strcmp(name, "rtmp") == 0 ? KIND_RTMP : KIND_FSTREAM;
 }
 

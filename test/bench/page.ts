@@ -19,8 +19,8 @@ turns within a round; each figure is the median of the rounds, a ratio is made w
 figures are this machine's.
 
 - \`fstream\` has its default settings, so bytes may wait up to 20 ms (\`max_delay\`) to go out in larger writes.
-- Watchers of \`fstream-get\` ask in HTTP on the port of the protocol, those of \`fstream-http\` on the one for HTTP. Those of
-  \`fstream-tls\` come over TLS, and those of \`fstream-https\` by HTTPS.
+- Watchers of \`fstream-get\` ask in HTTP on the port of the protocol, those of \`fstream-http\` on the one for HTTP; those of
+  \`fstream-socket\` watch there over WebSockets. Those of \`fstream-tls\` come over TLS, and those of \`fstream-https\` by HTTPS.
 - \`C\` is [an epoll fan-out](../test/bench/fanout.c) of the same design, and nothing else: one ring, a cursor for each watcher,
   sends at once. It is what the kernel allows a server that sends at once.
 - \`icecast\` is Debian's, with a queue as long as fstream's backlog and without its burst, but where joiners are timed.

@@ -3,6 +3,7 @@
 //   fstream        the product, with its default settings but for the number that may wait
 //   fstream-get    the same; its watchers ask by GET, on the port of the protocol
 //   fstream-http   they ask by GET, on the port for HTTP
+//   fstream-socket they watch over WebSockets, on the port for HTTP
 //   fstream-tls    they come over TLS
 //   fstream-https  they ask by GET over TLS, on the port for HTTPS
 //   C              fanout.c
@@ -20,6 +21,7 @@ export const peerNames = [
   "fstream",
   "fstream-get",
   "fstream-http",
+  "fstream-socket",
   "fstream-tls",
   "fstream-https",
   "C",
@@ -35,7 +37,7 @@ export interface Running {
   readonly port: number;
   readonly broadcastPort: number;
   /** What watchers speak, and what the broadcaster does; the path is for HTTP. */
-  readonly kind: "fstream" | "http" | "rtmp";
+  readonly kind: "fstream" | "http" | "websocket" | "rtmp";
   readonly broadcastKind: "fstream" | "http" | "rtmp";
   readonly path: string;
   readonly tls: boolean;
@@ -87,6 +89,7 @@ export function startPeer(name: PeerName, tools: Tools, options: PeerOptions = {
     case "fstream":
     case "fstream-get":
     case "fstream-http":
+    case "fstream-socket":
     case "fstream-tls":
     case "fstream-https":
       return startFstream(tools.fstream, ways[name]);
@@ -104,21 +107,22 @@ export function startPeer(name: PeerName, tools: Tools, options: PeerOptions = {
 
 type Listener = "tcp" | "tls" | "http" | "https";
 
-/** Where watchers come to fstream, and whether they ask by GET. */
+/** Where watchers come to fstream, and what they speak. */
 interface Way {
   readonly listener: Listener;
-  readonly isGet: boolean;
+  readonly kind: "fstream" | "http" | "websocket";
 }
 
 const ways = {
-  fstream: { listener: "tcp", isGet: false },
-  "fstream-get": { listener: "tcp", isGet: true },
-  "fstream-http": { listener: "http", isGet: true },
-  "fstream-tls": { listener: "tls", isGet: false },
-  "fstream-https": { listener: "https", isGet: true },
+  fstream: { listener: "tcp", kind: "fstream" },
+  "fstream-get": { listener: "tcp", kind: "http" },
+  "fstream-http": { listener: "http", kind: "http" },
+  "fstream-socket": { listener: "http", kind: "websocket" },
+  "fstream-tls": { listener: "tls", kind: "fstream" },
+  "fstream-https": { listener: "https", kind: "http" },
 } as const satisfies Partial<Record<PeerName, Way>>;
 
-async function startFstream(binary: string, { listener, isGet }: Way): Promise<Running> {
+async function startFstream(binary: string, { listener, kind }: Way): Promise<Running> {
   const cwd = newFolder();
   mkdirSync(join(cwd, "users"));
   writeFileSync(join(cwd, "users", "bench.toml"), 'password = "bench"\n');
@@ -137,7 +141,7 @@ async function startFstream(binary: string, { listener, isGet }: Way): Promise<R
     pid: server.pid,
     port: await portOf(listener),
     broadcastPort: await portOf("tcp"),
-    kind: isGet ? "http" : "fstream",
+    kind,
     broadcastKind: "fstream",
     path: "/watch/bench?wait=3600",
     tls: listener === "tls" || listener === "https",

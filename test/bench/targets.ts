@@ -117,6 +117,13 @@ const targets: readonly Target[] = [
     value: ratio("http500x4", cpu, "fstream", "fstream-http"),
   },
   {
+    work: "http500x4",
+    what: "CPU/GB of WebSockets to raw",
+    atMost: 1.25,
+    checked: 1.6,
+    value: ratio("http500x4", cpu, "fstream", "fstream-socket"),
+  },
+  {
     work: "https500x4",
     what: "CPU/GB of HTTPS to raw TLS",
     atMost: 1.6,

@@ -66,6 +66,14 @@ static void tls_free(void *tls) { (void)tls; }
 #endif
 
 size_t request_of(enum kind kind, bool broadcast, const char *path, char *bytes) {
+  if (kind == KIND_WEBSOCKET) {
+    // RFC 6455. The first message asks for nothing but the wait, and is masked with zeros.
+    const char *message = "{\"wait\":3600}";
+    const char *format = "GET %s HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                         "\x81%c%c%c%c%c%s";
+    return (size_t)snprintf(bytes, 512, format, path, 0x80 | (int)strlen(message), 0, 0, 0, 0, message);
+  }
   if (kind == KIND_HTTP) {
     // The user and password that the driver writes into Icecast's settings.
     const char *format = broadcast ? "PUT %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Basic c291cmNlOmJlbmNo\r\n"
@@ -122,7 +130,8 @@ static void ask(struct watcher *watcher, const struct venue *venue) {
       give(watcher, hello, rtmp_hello(hello), GREETING);
       return;
     case KIND_HTTP:
-      give(watcher, request, request_of(KIND_HTTP, false, venue->path, request), ASKED);
+    case KIND_WEBSOCKET:
+      give(watcher, request, request_of(venue->kind, false, venue->path, request), ASKED);
       return;
     case KIND_FSTREAM:
       give(watcher, request, request_of(KIND_FSTREAM, false, NULL, request), FLOWING);
@@ -147,8 +156,8 @@ static void greet(struct watcher *watcher) {
 /** Skips the response's headers; gives how many of the bytes they were. */
 static size_t skip_headers(struct watcher *watcher, const uint8_t *bytes, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    // "HTTP/1.0 200 OK"
-    if (watcher->header_bytes++ == 9 && bytes[i] != '2') watcher->refused = true;
+    // "HTTP/1.0 200 OK", "HTTP/1.1 101 Switching Protocols"
+    if (watcher->header_bytes++ == 9 && bytes[i] != '1' && bytes[i] != '2') watcher->refused = true;
     bool expected = bytes[i] == (watcher->line % 2 == 0 ? '\r' : '\n');
     watcher->line = expected ? watcher->line + 1 : bytes[i] == '\r';
     if (watcher->line == 4) {
@@ -159,12 +168,39 @@ static size_t skip_headers(struct watcher *watcher, const uint8_t *bytes, size_t
   return count;
 }
 
+/** Moves the payloads of binary messages to the beginning of `bytes`; gives how long they are together. */
+static size_t unframe(struct watcher *watcher, uint8_t *bytes, size_t count) {
+  size_t kept = 0;
+  for (size_t at = 0; at < count;) {
+    uint8_t *frame = watcher->frame;
+    if (watcher->frame_left == 0) {
+      frame[watcher->frame_bytes++] = bytes[at++];
+      unsigned length = watcher->frame_bytes < 2 ? 0 : frame[1] & 0x7f;
+      unsigned header_bytes = length < 126 ? 2 : length == 126 ? 4 : 10;
+      if (watcher->frame_bytes < header_bytes) continue;
+      watcher->frame_left = header_bytes == 2 ? length : 0;
+      for (unsigned i = 2; i < header_bytes; i++) watcher->frame_left = watcher->frame_left << 8 | frame[i];
+      watcher->frame_bytes = 0;
+      continue;
+    }
+    size_t part = count - at < watcher->frame_left ? count - at : watcher->frame_left;
+    if ((frame[0] & 0x0f) == 2) {
+      memmove(bytes + kept, bytes + at, part);
+      kept += part;
+    }
+    watcher->frame_left -= part;
+    at += part;
+  }
+  return kept;
+}
+
 static void got(struct watcher *watcher, struct venue *venue, size_t count, bool seen) {
   uint64_t now = now_ns();
   size_t skipped = watcher->state == ASKED ? skip_headers(watcher, taken, count) : 0;
-  if (skipped == count) return;
-  if (watcher->first_ns == 0) watcher->first_ns = now;
   count -= skipped;
+  if (venue->kind == KIND_WEBSOCKET) count = unframe(watcher, taken + skipped, count);
+  if (count == 0) return;
+  if (watcher->first_ns == 0) watcher->first_ns = now;
   watcher->bytes += count;
   venue->bytes += count;
   if (!seen || (watcher->reader.synced && !watcher->checked)) {
@@ -177,7 +213,8 @@ static void got(struct watcher *watcher, struct venue *venue, size_t count, bool
 
 static void take(struct watcher *watcher, struct venue *venue) {
   // A plain watcher whose bytes are only counted need not even have them copied: tcp(7), MSG_TRUNC.
-  bool count_only = watcher->tls == NULL && !watcher->checked && watcher->reader.synced;
+  bool is_raw = watcher->tls == NULL && venue->kind != KIND_WEBSOCKET;
+  bool count_only = is_raw && !watcher->checked && watcher->reader.synced;
   ssize_t count = watcher->tls != NULL ? tls_take(watcher->tls, taken, TAKE_BYTES)
                                        : recv(watcher->fd, taken, TAKE_BYTES, count_only ? MSG_TRUNC : 0);
   while (count > 0) {

@@ -1,5 +1,5 @@
-// One watcher's connection: it connects, asks (in fstream's protocol or by HTTP, plain or over TLS, or by RTMP), and takes
-// what comes; of RTMP that is only counted.
+// One watcher's connection: it connects, asks (in fstream's protocol, by HTTP or on a WebSocket, plain or over TLS, or by
+// RTMP), and takes what comes; of RTMP that is only counted.
 // Everything is non-blocking; the owner calls `watcher_ready` when its socket has something to say.
 
 #ifndef WATCHER_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 /** What it speaks; over TLS or not. */
-enum kind { KIND_FSTREAM, KIND_HTTP, KIND_RTMP };
+enum kind { KIND_FSTREAM, KIND_HTTP, KIND_WEBSOCKET, KIND_RTMP };
 
 enum state {
   /** Not asked yet. */
@@ -43,6 +43,10 @@ struct watcher {
   unsigned line;
   unsigned header_bytes;
   bool refused;
+  /** Of a WebSocket: the header of the frame that is under way, how much of it is there, and the payload that is to come. */
+  uint8_t frame[10];
+  unsigned frame_bytes;
+  uint64_t frame_left;
   void *tls;
 };
 

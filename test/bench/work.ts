@@ -28,7 +28,7 @@ const all: readonly PeerName[] = ["fstream", "C", "icecast"];
 const media: readonly PeerName[] = [...all, "nginx-rtmp"];
 const both: readonly PeerName[] = ["fstream", "C"];
 const secure: readonly PeerName[] = ["fstream", "fstream-tls", "icecast-tls"];
-const http: readonly PeerName[] = ["fstream", "fstream-get", "fstream-http"];
+const http: readonly PeerName[] = ["fstream", "fstream-get", "fstream-http", "fstream-socket"];
 const https: readonly PeerName[] = ["fstream-tls", "fstream-https"];
 
 function blocks(
