@@ -8,6 +8,7 @@
 //
 // Whenever a stream begins there is a new sink, as nothing promises that it has the codecs of the last one.
 
+import { endOf, rangeAt, startAfter } from "./buffered.ts";
 import { type ChannelName, pathOf } from "./channel.ts";
 import { type End, Feed, type FeedListener, type StreamInfo } from "./feed.ts";
 import { Follower } from "./follow.ts";
@@ -107,7 +108,7 @@ export class Playback {
 
   /** Seconds that what is played lies behind what has arrived. */
   get behind(): number {
-    return Math.max(0, endOf(this.#media) - this.#media.currentTime);
+    return Math.max(0, endOf(this.#media.buffered) - this.#media.currentTime);
   }
 
   /** Connects, or does so anew; `password`: the channel's. */
@@ -158,7 +159,7 @@ export class Playback {
     if (this.#sink === undefined || buffered.length === 0) return;
     const target = Math.max(
       buffered.start(buffered.length - 1),
-      endOf(this.#media) - this.#follower.target - 0.15,
+      endOf(this.#media.buffered) - this.#follower.target - 0.15,
     );
     if (target > this.#media.currentTime) this.#media.currentTime = target;
   }
@@ -168,7 +169,7 @@ export class Playback {
     const { buffered } = this.#media;
     if (this.#sink === undefined || buffered.length === 0) return;
     const target = this.#media.currentTime + seconds;
-    if (target > endOf(this.#media) - this.#follower.target) return this.goLive();
+    if (target > endOf(this.#media.buffered) - this.#follower.target) return this.goLive();
     this.#follows = false;
     this.#media.playbackRate = 1;
     this.#media.currentTime = Math.max(buffered.start(0), target);
@@ -375,8 +376,8 @@ export class Playback {
     const { buffered, currentTime } = media;
     const range = rangeAt(buffered, currentTime);
     if (range === undefined || (buffered.end(range) - currentTime < 0.1 && range + 1 < buffered.length)) {
-      const next = [...Array(buffered.length).keys()].find((i) => buffered.start(i) > currentTime);
-      if (next !== undefined) media.currentTime = buffered.start(next) + 0.001;
+      const next = startAfter(buffered, currentTime);
+      if (next !== undefined) media.currentTime = next + 0.001;
       return;
     }
     if (media.paused || !this.#follows || media.readyState < 3) return;
@@ -396,16 +397,4 @@ export class Playback {
       this.#failed("bytes come but nothing plays");
     }
   }
-}
-
-function endOf({ buffered }: HTMLMediaElement): number {
-  return buffered.length === 0 ? 0 : buffered.end(buffered.length - 1);
-}
-
-/** Which range a time lies in. */
-function rangeAt(buffered: TimeRanges, time: number): number | undefined {
-  for (let i = buffered.length - 1; i >= 0; i--) {
-    if (buffered.start(i) <= time + 0.05 && time <= buffered.end(i) + 0.05) return i;
-  }
-  return undefined;
 }
