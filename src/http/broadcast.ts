@@ -4,7 +4,7 @@
 import type { BroadcastAsked } from "../access/access.ts";
 import { FstreamError, named } from "../errors.ts";
 import type { Unreadable } from "../protocol/httphead.ts";
-import { broadcastPath, channelOf } from "../protocol/httpwatch.ts";
+import { broadcastPath, channelOf, queryOf } from "../protocol/httpwatch.ts";
 import { requestKeys } from "../protocol/keys.ts";
 import type { Credentials } from "./credentials.ts";
 import { framingOf } from "./framing.ts";
@@ -33,7 +33,7 @@ export function parseUpload(
   credentials: Credentials,
   publicUrl: string | undefined,
 ): UploadRequest | Unreadable {
-  const { method, minorVersion, headers, query, client } = request;
+  const { method, minorVersion, headers, client } = request;
   const { user, channel } = channelOf(request.path, broadcastPath);
   refuseOtherUser(credentials, user, method);
   refuseOtherPages(request, publicUrl);
@@ -43,6 +43,7 @@ export function parseUpload(
   if (range !== undefined && framing.type === "length" && framing.bytes !== range.last + 1 - range.first)
     throw new FstreamError("bad_request", "the Content-Range is not as long as the Content-Length says");
   const keys = requestKeys.broadcast;
+  const query = queryOf(request.target);
   const value = (key: string) => query.getAll(key).at(-1) || undefined;
   const channelPassword = keys.channelPassword.read(value("channel_password"));
   const bufsize = keys.bufsize.read(value("bufsize"));

@@ -4,6 +4,9 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { plainAddress } from "../auth/network.ts";
 
+/** Trusted proxies in a row. */
+const maxHops = 50;
+
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
@@ -34,11 +37,15 @@ function contains(list: BlockList, address: string): boolean {
  */
 export function clientAddress(peer: string, headers: Headers, trusted: (address: string) => boolean): string {
   let client = plainAddress(peer);
-  const hops = (headers.get("x-forwarded-for") ?? "").split(",").map(hopAddress);
-  while (trusted(client)) {
-    const hop = hops.pop();
-    if (hop === undefined || isIP(hop) === 0) break;
+  if (!trusted(client)) return client;
+  // Read from its end, and no further than needed: all before that is what a client says of itself.
+  let left = headers.get("x-forwarded-for") ?? "";
+  for (let hops = 0; hops < maxHops && trusted(client); hops++) {
+    const comma = left.lastIndexOf(",");
+    const hop = hopAddress(left.slice(comma + 1));
+    if (isIP(hop) === 0) break;
     client = hop;
+    left = left.slice(0, Math.max(0, comma));
   }
   return client;
 }

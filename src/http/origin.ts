@@ -2,6 +2,7 @@
 // here, and a browser adds to its requests those that it knows.
 
 import { FstreamError } from "../errors.ts";
+import { elementsOf } from "../protocol/httphead.ts";
 import type { HttpRequest } from "./request.ts";
 
 /**
@@ -9,7 +10,7 @@ import type { HttpRequest } from "./request.ts";
  * client asked for is told by itself, or by `public_url`. Throws FstreamError `forbidden`.
  */
 export function refuseOtherPages({ headers, isProxied }: HttpRequest, publicUrl: string | undefined): void {
-  const forwarded = isProxied ? (headers.get("x-forwarded-host") ?? "").split(",") : [];
+  const forwarded = isProxied ? elementsOf(headers.get("x-forwarded-host") ?? "") : [];
   const hosts = [headers.get("host") ?? "", ...forwarded.map((host) => host.trim())];
   if (publicUrl !== undefined) hosts.push(new URL(publicUrl).host);
   if (isFromPageOf(hosts, headers)) return;

@@ -2,6 +2,7 @@
 // their name and are kept for good (RFC 8246). Where it is accepted, what is sent is compressed. A page may load nothing but
 // its own parts, whoever wrote the name of a channel or a stream's data.
 
+import { elementsOf } from "../protocol/httphead.ts";
 import { type Asset, asset, type PageName, page } from "../web/assets.ts";
 import type { HttpRequest } from "./request.ts";
 import { type Answer, text } from "./response.ts";
@@ -59,16 +60,15 @@ function respond(file: Asset, headers: Headers, fields: Readonly<Record<string, 
 /** Weakly compared (RFC 9110, section 8.8.3.2), as a proxy that changes the coding makes the tag weak. */
 function isKnown(condition: string | null, etag: string): boolean {
   if (condition === null) return false;
-  const tags = condition.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  const tags = elementsOf(condition).map((tag) => tag.trim().replace(/^W\//, ""));
   return tags.includes("*") || tags.includes(etag);
 }
 
 /** Whether gzip is among the codings that are accepted (RFC 9110, section 12.5.3), and not with a weight of 0. */
 function acceptsGzip(accepted: string | null): boolean {
-  const codings = (accepted ?? "")
-    .toLowerCase()
-    .split(",")
-    .map((coding) => coding.replaceAll(/\s/g, "").split(";"));
+  const codings = elementsOf((accepted ?? "").toLowerCase()).map((coding) =>
+    coding.replaceAll(/\s/g, "").split(";"),
+  );
   const weightOf = (name: string) => {
     const coding = codings.find(([each]) => each === name);
     return coding && Number(coding.find((parameter) => parameter.startsWith("q="))?.slice(2) ?? 1);

@@ -3,14 +3,13 @@
 import type { Peer } from "../access/access.ts";
 import type { Subject } from "../access/refusal.ts";
 import type { HttpHead } from "../protocol/httphead.ts";
-import { parseTarget } from "../protocol/httpwatch.ts";
+import { pathOf } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
 import { clientAddress, isLocalRequest } from "./clientaddress.ts";
 
 export interface HttpRequest extends HttpHead {
-  /** Of the target: percent-encoded. */
+  /** Of the target: percent-encoded. Its parameters are read where they are needed (`queryOf`). */
   readonly path: string;
-  readonly query: URLSearchParams;
   /** All of it where it is read before the answer, else empty. */
   readonly body: Uint8Array<ArrayBuffer>;
   /** The client, behind trusted proxies. `secure`: the request came over TLS all the way, as far as is known. */
@@ -32,7 +31,7 @@ export function requestOf(
   const isProxied = trusted(address);
   return {
     ...head,
-    ...parseTarget(head.target),
+    path: pathOf(head.target),
     body: new Uint8Array(0),
     isLocal: isLocalRequest(address, headers),
     isProxied,

@@ -8,6 +8,10 @@ import type { HttpRequest } from "./request.ts";
 import { type Answer, acceptsJson, json, text } from "./response.ts";
 import type { HttpServices } from "./services.ts";
 
+/** Of a form that has two. */
+const maxFields = 100;
+const ampersand = 38;
+
 /** Throws FstreamError. */
 export async function giveToken(
   request: HttpRequest,
@@ -37,6 +41,9 @@ async function credentialsOf(request: HttpRequest): Promise<{ user: string; pass
   if (headers.has("authorization"))
     throw new FstreamError("bad_request", "the Authorization header is not Basic user:password");
   const type = headers.get("content-type")?.split(";")[0].trim().toLowerCase() ?? "";
+  // Each costs what a parameter of a query does.
+  if (request.body.filter((byte) => byte === ampersand).length > maxFields)
+    throw new FstreamError("bad_request", `the form has more than ${maxFields} fields`);
   if (type === "application/x-www-form-urlencoded" || type === "multipart/form-data") {
     const form = await formOf(request);
     const user = form.get("user");

@@ -2,6 +2,7 @@
 // with it if so, and the head that answers it. No extension and no subprotocol is agreed to. Pure.
 
 import { createHash } from "node:crypto";
+import { elementsOf } from "../protocol/httphead.ts";
 
 /** RFC 6455, section 1.3. */
 const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -48,8 +49,7 @@ export function upgradeHead(headers: Headers): Uint8Array {
 
 /** Whether a list of tokens, in whatever case, has this one (RFC 9110, section 5.6.1). */
 function hasToken(headers: Headers, name: string, token: string): boolean {
-  const tokens = (headers.get(name) ?? "").split(",");
-  return tokens.some((each) => each.trim().toLowerCase() === token);
+  return elementsOf(headers.get(name) ?? "").some((each) => each.trim().toLowerCase() === token);
 }
 
 function bad(message: string): UpgradeProblem {

@@ -4,6 +4,8 @@
 
 /** Browsers send about twenty. */
 export const maxHeaderFields = 100;
+/** Of a header field that is a list: no browser sends ten. */
+const maxElements = 50;
 
 /** A request without its body. */
 export interface HttpHead {
@@ -28,6 +30,8 @@ export type HeadReading =
   | { readonly type: "head"; readonly head: HttpHead; readonly rest: Uint8Array }
   | Unreadable;
 
+/** So many are always taken by a call. */
+const maxArguments = 8192;
 const tab = 9;
 const lineFeed = 10;
 const carriageReturn = 13;
@@ -59,7 +63,7 @@ export class HeadReader {
       return refused(431, `the request's head is larger than ${this.#maxBytes} bytes`);
     this.#keep(bytes.subarray(0, end));
     if (end === undefined) return { type: "more" };
-    const head = parseHead(new TextDecoder("latin1").decode(this.#kept.subarray(0, this.#size)));
+    const head = parseHead(latin1(this.#kept.subarray(0, this.#size)));
     return "type" in head ? head : { type: "head", head, rest: bytes.subarray(end) };
   }
 
@@ -92,6 +96,14 @@ export class HeadReader {
   }
 }
 
+/** Each byte as the character of that number; TextDecoder takes that name for windows-1252, whose characters `Headers` refuses. */
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += maxArguments)
+    text += String.fromCharCode(...bytes.subarray(at, at + maxArguments));
+  return text;
+}
+
 function parseHead(text: string): HttpHead | Unreadable {
   const [first, ...fields] = text.split("\r\n").slice(0, -2);
   // The last two are empty, as the head ends with an empty line; any other line end is no end.
@@ -106,12 +118,21 @@ function parseHead(text: string): HttpHead | Unreadable {
   for (const field of fields) {
     const [whole, name, value] = headerField.exec(field) ?? [];
     if (whole === undefined) return refused(400, "a header field makes no sense");
-    headers.append(name, value);
+    try {
+      headers.append(name, value);
+    } catch {
+      return refused(400, "a header field's value makes no sense");
+    }
   }
   // Several of a name are joined by commas, which no host has in it (RFC 9112, section 3.2).
   if (minor !== "0" && /^$|,/.test(headers.get("host") ?? ""))
     return refused(400, "the request needs one Host header field");
   return { method, target, minorVersion: Number(minor), headers };
+}
+
+/** A header field's value as a list (RFC 9110, section 5.6.1), untrimmed: its beginning, if it is longer than any that is meant. */
+export function elementsOf(value: string): readonly string[] {
+  return value.split(",", maxElements);
 }
 
 export function refused(status: number, message: string): Unreadable {

@@ -12,6 +12,8 @@ export const watchPath = "/watch/";
 /** What a player asks for to see whether there is something, not to play it, is no longer than that. Bytes. */
 const maxProbeBytes = 1024;
 export const broadcastPath = "/broadcast/";
+/** A request knows fewer than ten. */
+const maxParameters = 100;
 
 /** What a request over HTTP asks to watch. */
 export interface HttpWatch extends Omit<WatchRequest, "intent" | "reply"> {
@@ -21,7 +23,7 @@ export interface HttpWatch extends Omit<WatchRequest, "intent" | "reply"> {
 
 /** The user and the channel in a target's path, behind `prefix`. Throws FstreamError `bad_request`. */
 export function channelOf(path: string, prefix: string): { readonly user: string; readonly channel: string } {
-  const names = path.slice(prefix.length).split("/").map(decoded);
+  const names = path.slice(prefix.length).split("/", 3).map(decoded);
   if (names.length > 2 || names[0] === "")
     throw bad(`the path is ${prefix}USER/CHANNEL; a slash in a channel's name is written as %2F`);
   const [user, channel] = names;
@@ -31,13 +33,24 @@ export function channelOf(path: string, prefix: string): { readonly user: string
   };
 }
 
-/** The path of a target and its parameters. */
-export function parseTarget(target: string): { readonly path: string; readonly query: URLSearchParams } {
+/** The path of a target, without its parameters. */
+export function pathOf(target: string): string {
   const from = target.indexOf("?");
-  const query = new URLSearchParams(from < 0 ? "" : target.slice(from + 1));
   // In absolute form (RFC 9112, section 3.2.2), as proxies have it, without the scheme and the host.
   const path = (from < 0 ? target : target.slice(0, from)).replace(/^https?:\/\/[^/]*/i, "");
-  return { path: path === "" ? "/" : path, query };
+  return path === "" ? "/" : path;
+}
+
+/**
+ * The parameters of a target. Each costs a thousand times its bytes, so that there may be only so many: throws FstreamError
+ * `bad_request`. To be called once for a request, and only where they are looked at.
+ */
+export function queryOf(target: string): URLSearchParams {
+  const from = target.indexOf("?");
+  const query = from < 0 ? "" : target.slice(from + 1);
+  if (query.split("&", maxParameters + 1).length > maxParameters)
+    throw bad(`the request has more than ${maxParameters} parameters`);
+  return new URLSearchParams(query);
 }
 
 /** What a request for `/watch/...` asks for. Throws FstreamError `bad_request`. */
@@ -46,11 +59,11 @@ export function parseHttpWatch({
   target,
   headers,
 }: Pick<HttpHead, "method" | "target" | "headers">): HttpWatch {
-  const { path, query } = parseTarget(target);
+  const query = queryOf(target);
   const keys = requestKeys.watch;
   const value = (key: string) => query.getAll(key).at(-1) || undefined;
   return {
-    ...channelOf(path, watchPath),
+    ...channelOf(pathOf(target), watchPath),
     channelPassword: keys.channelPassword.read(value("channel_password") ?? basicOf(headers)?.password),
     start: keys.start.read(value("start")),
     waitSeconds: keys.waitSeconds.read(value("wait")),

@@ -3,7 +3,7 @@
 
 import { type FstreamError, meaning } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
-import { type HttpWatch, parseTarget } from "../protocol/httpwatch.ts";
+import { type HttpWatch, queryOf } from "../protocol/httpwatch.ts";
 import { encodeHead, encodeText } from "./httpresponse.ts";
 import { shownByClose, type WatchAnswers } from "./watcher.ts";
 
@@ -57,9 +57,8 @@ export function watchRefusal(
   head: Pick<HttpHead, "method" | "target" | "headers">,
   error: FstreamError,
 ): Uint8Array {
-  const inQuery = parseTarget(head.target).query.has("channel_password");
   const byPage = (head.headers.get("sec-fetch-dest") ?? "document") !== "document";
-  const asks = error.code === "forbidden" && !inQuery && !byPage;
+  const asks = error.code === "forbidden" && !byPage && !queryOf(head.target).has("channel_password");
   return httpRefusal(head, error, asks ? 401 : undefined);
 }
 

@@ -66,6 +66,11 @@ describe("the client of a request", () => {
     expect(from("10.0.0.1", "::ffff:198.51.100.7")).toBe("198.51.100.7");
   });
 
+  test("is looked for behind so many trusted proxies, and no further", () => {
+    const forwarded = `198.51.100.7${", 10.0.0.2".repeat(60)}`;
+    expect(from("10.0.0.1", forwarded)).toBe("10.0.0.2");
+  });
+
   test("is the proxy itself where it says nothing, or nothing that is an address", () => {
     expect(from("10.0.0.1")).toBe("10.0.0.1");
     expect(from("10.0.0.1", "")).toBe("10.0.0.1");

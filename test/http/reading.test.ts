@@ -61,6 +61,8 @@ const cases: [text: string, result: string][] = [
   [`${post}Content-Length: 2\r\n\r\nabcGET`, "POST /token content-length=2&host=a ab"],
   [`${post}Content-Length: 0\r\n\r\n${post}`, "POST /token content-length=0&host=a "],
   [`GET /\xe4 HTTP/1.1\r\n${host}__proto__: \xff\r\n\r\n`, "GET /\xe4 __proto__=\xff&host=a "],
+  // Bytes that are characters of windows-1252 beyond Latin-1.
+  [`GET / HTTP/1.1\r\n${host}A: \x80\x92\x9f\r\n\r\n`, "GET / a=\x80\x92\x9f&host=a "],
   ["GET / HTTP/1.1\r\n\r\n", "400"],
   [`GET / HTTP/1.1\r\n${host}${host}\r\n`, "400"],
   [`GET / HTTP/2.0\r\n${host}\r\n`, "505"],

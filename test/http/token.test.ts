@@ -26,6 +26,22 @@ async function askThroughProxy(secure: boolean, proto?: string): Promise<number>
   return (await answer(request, { access, log } as unknown as HttpServices)).status;
 }
 
+test("a form has no more fields than make sense", async () => {
+  const log = createLog({ level: "error", journal: false, write: () => {}, nowMs: () => 0 });
+  const ask = async (more: string) => {
+    const headers = new Headers({
+      "Content-Type": "application/x-www-form-urlencoded",
+      Host: "relay.example",
+    });
+    const head = { method: "POST", target: "/token", minorVersion: 1, headers };
+    const body = new TextEncoder().encode(`user=fier&user_password=123${more}`);
+    const request = { ...requestOf(head, { address: "192.0.2.1", secure: true }, trusted), body };
+    return (await answer(request, { access, log } as unknown as HttpServices)).status;
+  };
+  expect(await ask("&a=b")).toBe(200);
+  expect(await ask("&".repeat(4000))).toBe(400);
+});
+
 describe("a trusted proxy", () => {
   test.each([true, false])(
     "gets tokens for clients that it has over HTTPS alone, itself over TLS: %p",

@@ -101,6 +101,16 @@ describe("a request for /watch/", () => {
     }
   });
 
+  test("has no more parameters than make sense", async () => {
+    const server = new TestServer();
+    await server.broadcast({}, film);
+    const most = `/watch/fier?start=live${"&a=b".repeat(99)}`;
+    expect(response(get(server, most).take()).status).toBe(200);
+    const { status, fields } = response(get(server, `${most}&a=b`).take());
+    expect([status, fields.get("x-fstream-code")]).toEqual([400, "bad_request"]);
+    expect(response(get(server, `/watch/fier?${"&".repeat(4000)}`).take()).status).toBe(400);
+  });
+
   test("gives the channel's password in the query, or as that of Basic authentication", async () => {
     const server = new TestServer();
     await server.broadcast(password, film);
