@@ -27,7 +27,7 @@ import { type WatchAsked, WatchPermit } from "./watchpermit.ts";
 export interface Peer {
   /** Its IP address; IPv4-mapped IPv6 as IPv4. */
   readonly address: string;
-  /** The trusted proxy that it comes through: its connection counts for that. */
+  /** The trusted proxy that it comes through: its connection is that one's. */
   readonly proxy?: string;
   /** Whether what it sends is encrypted on its way. */
   readonly secure: boolean;

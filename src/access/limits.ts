@@ -56,18 +56,28 @@ export class ConnectionLimits {
     const networks = networksOf(address);
     if (this.#exceeds(networks, address, refusalPlaces - 1)) return false;
     this.#count++;
-    for (const network of networks) this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1);
+    this.#add(networks);
     return true;
   }
 
   /** A connection that was let in goes. */
   leave(address: string): void {
     this.#count--;
-    for (const network of networksOf(address)) {
-      const left = (this.#byNetwork.get(network) ?? 0) - 1;
-      if (left > 0) this.#byNetwork.set(network, left);
-      else this.#byNetwork.delete(network);
-    }
+    this.#remove(address);
+  }
+
+  /**
+   * A connection from a proxy has brought a request of this client: it counts for the client as well, until `leaveClient`.
+   * Throws FstreamError `limit` if it is one too many; it does not count then.
+   */
+  enterClient(address: string): void {
+    const networks = networksOf(address);
+    if (this.#exceeds(networks, address, -1)) throw tooManyFromThere();
+    this.#add(networks);
+  }
+
+  leaveClient(address: string): void {
+    this.#remove(address);
   }
 
   /** Throws FstreamError `limit` if one that wants this is one too many. */
@@ -75,8 +85,19 @@ export class ConnectionLimits {
     const { maxConnections } = this.#options;
     const kept = purpose === "watch" ? Math.floor(maxConnections * keptShare) : 0;
     if (this.#count > maxConnections - kept) throw new FstreamError("limit", "the server is full");
-    if (this.#exceeds(networksOf(address), address, 0))
-      throw new FstreamError("limit", "too many connections from this address");
+    if (this.#exceeds(networksOf(address), address, 0)) throw tooManyFromThere();
+  }
+
+  #add(networks: readonly string[]): void {
+    for (const network of networks) this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1);
+  }
+
+  #remove(address: string): void {
+    for (const network of networksOf(address)) {
+      const left = (this.#byNetwork.get(network) ?? 0) - 1;
+      if (left > 0) this.#byNetwork.set(network, left);
+      else this.#byNetwork.delete(network);
+    }
   }
 
   /** Whether a network of `address` has more connections than it may have and `more`. */
@@ -87,4 +108,8 @@ export class ConnectionLimits {
     );
     return over && !exempt(address);
   }
+}
+
+function tooManyFromThere(): FstreamError {
+  return new FstreamError("limit", "too many connections from this address");
 }

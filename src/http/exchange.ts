@@ -34,6 +34,8 @@ const anonymous = new FstreamError(
 
 export class Exchange extends Stages {
   readonly #http: HttpServices;
+  /** Of a proxy's connection, once that counts for its client. */
+  #client: string | undefined;
 
   constructor(connection: Connection, services: HttpServices) {
     super(connection, services);
@@ -54,12 +56,25 @@ export class Exchange extends Stages {
       refusal: (error) => httpRefusal(request, error),
     };
     this.guard(asked, () => {
+      this.#enterClient(client.address);
       const isRead = method === "GET" || method === "HEAD";
       if (isUpgrade(request)) this.#upgrade(request, rest);
       else if (path.startsWith(watchPath) && isRead) this.#watch(request, asked);
       else if (isUpload(request)) this.#broadcast(request, rest, asked);
       else this.#respond(request, rest);
     });
+  }
+
+  override closed(error: Error | undefined): void {
+    super.closed(error);
+    if (this.#client !== undefined) this.#http.limits.leaveClient(this.#client);
+    this.#client = undefined;
+  }
+
+  #enterClient(address: string): void {
+    if (address === this.connection.address) return;
+    this.#http.limits.enterClient(address);
+    this.#client = address;
   }
 
   /** Becomes a WebSocket. `rest`: frames that came with the request. */

@@ -165,6 +165,7 @@ export async function startServer(
     ...services,
     log: httpLog,
     trusted,
+    limits,
     frameAncestors: server.frameAncestors,
     api,
     parts: new Parts(clock),

@@ -107,7 +107,7 @@ export const table = {
       integer({ min: 1, max: 1_000_000 }),
       256,
       "connections at once from one address (IPv6: one /64; four times that from a /56, sixteen times from a /48); " +
-        "loopback and trusted proxies are exempt",
+        "loopback and trusted proxies are exempt, and the proxies' clients are not",
       "one peer can't take every place",
     ),
     maxWaiting: setting(

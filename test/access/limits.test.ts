@@ -94,6 +94,20 @@ describe("the limit for each address", () => {
     expect(limits.enter("192.0.2.1")).toBe(true);
   });
 
+  test("holds for the client of a proxy that has no limit itself, and counts its other connections", () => {
+    const limits = forEach((address) => address === "198.51.100.1");
+    enter(limits, "198.51.100.1", 10);
+    enter(limits, "192.0.2.1", 1);
+    limits.enterClient("192.0.2.1");
+    expect(() => limits.enterClient("192.0.2.1")).toThrow("too many connections from this address");
+    expect(refusal(limits, "watch", "192.0.2.1")).toBe("");
+    expect(refusal(limits, "watch", "198.51.100.1")).toBe("");
+    limits.enterClient("192.0.2.2");
+    limits.leaveClient("192.0.2.1");
+    limits.enterClient("192.0.2.1");
+    expect(limits.connections).toBe(11);
+  });
+
   test("counts an IPv6 network of 64 bits as one", () => {
     const limits = forEach();
     enter(limits, "2001:db8::1", 1);

@@ -203,8 +203,8 @@ export class TestServer {
     return new Run([this.address, verb, ...flags], environment);
   }
 
-  dial(listener: "tcp" | "tls" | "http" = "tcp"): Promise<Peer> {
-    return Peer.dial(this.port(listener), listener === "tls");
+  dial(listener: "tcp" | "tls" | "http" | "https" = "tcp"): Promise<Peer> {
+    return Peer.dial(this.port(listener), listener === "tls" || listener === "https");
   }
 
   /** Waits for a line of the server's log. */

@@ -1,5 +1,6 @@
 // Both ends of an HTTP connection, without a socket between them.
 
+import { FstreamError } from "../../src/errors.ts";
 import type { Api } from "../../src/http/api.ts";
 import { Exchange } from "../../src/http/exchange.ts";
 import { Parts } from "../../src/http/parts.ts";
@@ -18,9 +19,21 @@ export interface Answer {
 export const proxy = "198.51.100.1";
 
 export class HttpTestServer extends TestServer {
+  /** Clients of the proxy whose requests are under way. */
+  readonly clients: string[] = [];
   readonly http: HttpServices = {
     ...this.services,
     trusted: (address) => address === proxy,
+    limits: {
+      enterClient: (address) => {
+        if (this.clients.length === 2)
+          throw new FstreamError("limit", "too many connections from this address");
+        this.clients.push(address);
+      },
+      leaveClient: (address) => {
+        this.clients.splice(this.clients.indexOf(address), 1);
+      },
+    },
     frameAncestors: "'self'",
     api: {} as Api, // api.test.ts has one
     parts: new Parts(this.rig.clock),

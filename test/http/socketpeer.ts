@@ -14,6 +14,7 @@ export function connectHttp(server: TestServer, secure = false, address = "192.0
   const services = {
     ...server.services,
     trusted,
+    limits: { enterClient: () => {}, leaveClient: () => {} },
     frameAncestors: "'self'",
     api: {} as Api, // no test asks for it on a WebSocket
     parts: new Parts(server.services.clock),
