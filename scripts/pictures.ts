@@ -111,6 +111,8 @@ async function terminal(server: TestServer, lines: number): Promise<string> {
   tmux(
     "new-session",
     "-d",
+    "-c",
+    home,
     "-x",
     "106",
     "-y",
