@@ -15,6 +15,8 @@ export interface LocalServer {
   readonly address: Address;
   /** Undefined where its certificate can't be read. */
   readonly trust: Trust | undefined;
+  /** The file with its admin token, where it takes one (`admin_token_file`). */
+  readonly adminTokenFile: string | undefined;
 }
 
 /** Its `https_listen`, else its `http_listen`. Rejects with FstreamError `usage` if it has neither. */
@@ -27,11 +29,12 @@ export async function localServer({ flags, environment, cwd }: Invocation): Prom
     problems,
   } = await examineSettings({ file, cwd, environment, overrides: {} });
   if (file !== undefined && found === undefined) throw new FstreamError("failed", problems[0]);
-  const { httpsListen, httpListen } = settings.server;
+  const { httpsListen, httpListen, adminTokenFile } = settings.server;
   const name = found ?? defaultFile;
   if (httpsListen !== undefined)
-    return { address: addressOf("https", httpsListen, name), trust: await pinned(settings) };
-  if (httpListen !== undefined) return { address: addressOf("http", httpListen, name), trust: undefined };
+    return { address: addressOf("https", httpsListen, name), trust: await pinned(settings), adminTokenFile };
+  if (httpListen !== undefined)
+    return { address: addressOf("http", httpListen, name), trust: undefined, adminTokenFile: undefined };
   throw new FstreamError("usage", `the server of ${name} has neither https_listen nor http_listen`);
 }
 

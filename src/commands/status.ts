@@ -15,6 +15,7 @@ import { readSecretFile } from "./secret.ts";
 /** How often `--watch` asks, if it does not say. Milliseconds. */
 const usualIntervalMs = 2000;
 const longestIntervalMs = 86_400_000;
+const tokenShape = /^[!-~]+$/;
 /** To the first line; and from there what was on the screen is taken away, line by line and then all that is below. */
 const home = "\u001b[H";
 const wipeLine = "\u001b[K";
@@ -38,7 +39,7 @@ export const status: Command = {
     "admin-token-file": {
       type: "string",
       value: "FILE",
-      help: "the server's admin token: shows what is not public, too (this machine sees it anyway)",
+      help: "the server's admin token: shows what is not public, too (without an address it is found by the settings)",
     },
     config: {
       type: "string",
@@ -55,22 +56,37 @@ export const status: Command = {
 async function run(invocation: Invocation): Promise<number> {
   const { flags } = invocation;
   const intervalMs = intervalOf(flags.watch);
-  const { address, trust } = await placeOf(invocation);
+  const { address, trust, adminTokenFile } = await placeOf(invocation);
   const tokenFile = flags["admin-token-file"];
-  const token = typeof tokenFile === "string" ? await readSecretFile(tokenFile, invocation.cwd) : undefined;
-  if (token !== undefined && !/^[!-~]+$/.test(token))
+  const given = typeof tokenFile === "string" ? await readSecretFile(tokenFile, invocation.cwd) : undefined;
+  if (given !== undefined && !tokenShape.test(given))
     throw new FstreamError("usage", "what --admin-token-file holds is no admin token");
+  const token = given ?? (adminTokenFile && (await tokenIn(adminTokenFile, invocation.cwd)));
   const fetch = () => fetchStatus(address, trust, token);
   if (intervalMs === undefined) show(await fetch(), invocation);
   else await watch(fetch, address, intervalMs, invocation);
   return 0;
 }
 
-async function placeOf(invocation: Invocation): Promise<{ address: Address; trust: Trust }> {
+/** What a file of the server's holds; undefined where this user may not read it, or it is no token: others see what is public. */
+async function tokenIn(file: string, cwd: string): Promise<string | undefined> {
+  const token = await readSecretFile(file, cwd).catch(() => "");
+  return tokenShape.test(token) ? token : undefined;
+}
+
+interface Place {
+  readonly address: Address;
+  readonly trust: Trust;
+  /** Where the server on this machine has its admin token, if this is sure to be that server. */
+  readonly adminTokenFile?: string | undefined;
+}
+
+async function placeOf(invocation: Invocation): Promise<Place> {
   if (invocation.operands.length === 0) {
-    const { address, trust } = await localServer(invocation);
+    const { address, trust, adminTokenFile } = await localServer(invocation);
     const given = await trustOf(invocation, [address]);
-    return { address, trust: given.type === "system" ? (trust ?? given) : given };
+    if (given.type !== "system" || trust === undefined) return { address, trust: given };
+    return { address, trust, adminTokenFile };
   }
   const { flags, operands } = invocation;
   const interval = operands.find((word) => /^\d+[a-z]*$/.test(word));

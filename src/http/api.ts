@@ -94,7 +94,9 @@ export class Api {
   async #isOperator(request: HttpRequest): Promise<boolean> {
     const { headers, isLocal, client } = request;
     // A page of another site that a browser on this machine has open is not the operator.
-    if (isLocal && isFromPageOf([headers.get("host") ?? ""], headers)) return true;
+    const site = headers.get("sec-fetch-site") ?? "none";
+    const isOwn = site === "none" || site === "same-origin";
+    if (isLocal && isOwn && isFromPageOf([headers.get("host") ?? ""], headers)) return true;
     const [, token] = /^bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "") ?? [];
     if (token === undefined) return false;
     request.subject = { intent: "admin" };
@@ -161,7 +163,7 @@ function isOn({ state }: Channel): boolean {
 }
 
 function value(text: string): Answer {
-  return json(text, 200, { "X-Content-Type-Options": "nosniff", ...shared });
+  return json(text, 200, shared);
 }
 
 const described = value(JSON.stringify(openapi));

@@ -3,6 +3,7 @@
 
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { plainAddress } from "../auth/network.ts";
+import type { HttpHead } from "../protocol/httphead.ts";
 
 /** Trusted proxies in a row. */
 const maxHops = 50;
@@ -56,15 +57,64 @@ function hopAddress(hop: string): string {
   return plainAddress(bracketed ?? dotted ?? hop.trim());
 }
 
+/** What proxies and content delivery networks add to what they pass on, besides `X-Forwarded-...`. */
+const forwardingFields = new Set([
+  "forwarded",
+  "via",
+  "cdn-loop",
+  "cf-connecting-ip",
+  "cf-connecting-ipv6",
+  "cf-ray",
+  "client-ip",
+  "fastly-client-ip",
+  "fly-client-ip",
+  "true-client-ip",
+  "x-appengine-user-ip",
+  "x-azure-clientip",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "x-envoy-external-address",
+  "x-original-forwarded-for",
+  "x-original-host",
+  "x-proxyuser-ip",
+  "x-real-ip",
+]);
+
+/** Whether a request says itself that it came through a proxy. One that came through one need not say so. */
+export function isForwarded(headers: Headers): boolean {
+  return headers.keys().some((name) => forwardingFields.has(name) || name.startsWith("x-forwarded-"));
+}
+
 /**
  * Whether an HTTP request comes from this very machine: from a loopback address, to a loopback name, and not
- * through a proxy, which would make the whole Internet local.
+ * through a proxy, which would make the whole Internet local. A proxy that adds nothing, and passes on the Host that its client
+ * chose, can't be told from this machine: it has to be known by other means. HTTP/1.0 is what nginx speaks where it is not told
+ * otherwise.
  */
-export function isLocalRequest(peer: string, headers: Headers): boolean {
-  if (!isLoopback(peer)) return false;
-  for (const name of headers.keys()) {
-    if (name === "forwarded" || name === "via" || name.startsWith("x-forwarded-")) return false;
-  }
-  const host = (headers.get("host") ?? "").replace(/:\d+$/, "").toLowerCase();
-  return host === "localhost" || isLoopback(host.replace(/^\[(.*)\]$/, "$1"));
+export function isLocalRequest(
+  peer: string,
+  { headers, minorVersion }: Pick<HttpHead, "headers" | "minorVersion">,
+): boolean {
+  return (
+    isLoopback(peer) && minorVersion > 0 && !isForwarded(headers) && isLoopbackName(headers.get("host") ?? "")
+  );
+}
+
+/** Whether a host, as in a Host header field, is this machine by a name that no name server decides. */
+export function isLoopbackName(host: string): boolean {
+  const name = hostName(host);
+  return name === "localhost" || isLoopback(name);
+}
+
+/** Whether a host, as in a Host header field, is an address. */
+export function isAddress(host: string): boolean {
+  return isIP(hostName(host)) !== 0;
+}
+
+/** Without its port, and the brackets of IPv6. */
+function hostName(host: string): string {
+  return host
+    .replace(/:\d+$/, "")
+    .replace(/^\[(.*)\]$/, "$1")
+    .toLowerCase();
 }

@@ -48,7 +48,7 @@ export class Exchange extends Stages {
   }
 
   #begin(head: HttpHead, rest: Uint8Array): void {
-    const request = requestOf(head, this.connection, this.#http.trusted);
+    const request = requestOf(head, this.connection, this.#http);
     const { method, path, client } = request;
     const asked: Asked = {
       subject: { intent: "request" },

@@ -3,18 +3,26 @@
 
 import { FstreamError } from "../errors.ts";
 import { elementsOf } from "../protocol/httphead.ts";
+import { isAddress, isLoopbackName } from "./clientaddress.ts";
 import type { HttpRequest } from "./request.ts";
 
+/** Refuses a request with a password that a page of another server makes. Throws FstreamError `forbidden`. */
+export function refuseOtherPages(request: HttpRequest, publicUrl: string | undefined): void {
+  if (isFromOwnPage(request, publicUrl)) return;
+  const host = request.headers.get("host") ?? "";
+  throw new FstreamError("forbidden", `only a page of this server (${host}) may log in here`);
+}
+
 /**
- * Refuses a request to broadcast that a page of another server makes. A proxy may ask in its own name: then the name that its
- * client asked for is told by itself, or by `public_url`. Throws FstreamError `forbidden`.
+ * Whether a request comes from a page of this server, or from no page. A proxy may ask in its own name: then the name that its
+ * client asked for is told by itself, or by `public_url`. Where that is set no other name counts: anybody's can be made to lead here.
  */
-export function refuseOtherPages({ headers, isProxied }: HttpRequest, publicUrl: string | undefined): void {
+export function isFromOwnPage({ headers, isProxied }: HttpRequest, publicUrl: string | undefined): boolean {
   const forwarded = isProxied ? elementsOf(headers.get("x-forwarded-host") ?? "") : [];
-  const hosts = [headers.get("host") ?? "", ...forwarded.map((host) => host.trim())];
-  if (publicUrl !== undefined) hosts.push(new URL(publicUrl).host);
-  if (isFromPageOf(hosts, headers)) return;
-  throw new FstreamError("forbidden", `only a page of this server (${hosts[0]}) may broadcast here`);
+  const asked = [headers.get("host") ?? "", ...forwarded.map((host) => host.trim())];
+  if (publicUrl === undefined) return isFromPageOf(asked, headers);
+  const sure = asked.filter((host) => isLoopbackName(host) || isAddress(host));
+  return isFromPageOf([new URL(publicUrl).host, ...sure], headers);
 }
 
 /**

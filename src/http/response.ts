@@ -18,7 +18,7 @@ export interface Answer {
 
 /** The refusal of a request, with the code in `X-Fstream-Code`. */
 export function refusal(request: Pick<HttpRequest, "headers" | "path">, error: FstreamError): Answer {
-  const { status, message, fields } = refusalOf(error);
+  const { status, message, fields } = refusalOf(request.path, error);
   const isForOperator = isApi(request) || request.path === "/metrics";
   const asksToken: Record<string, string> =
     status === 401 && isForOperator ? { "WWW-Authenticate": 'Bearer realm="fstream"' } : {};
@@ -47,13 +47,25 @@ export function acceptsJson({ headers }: Pick<HttpRequest, "headers">): boolean 
 }
 
 export function text(body: string, status = 200, fields: Readonly<Record<string, string>> = {}): Answer {
-  const typed = { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...fields };
+  const typed = {
+    "Content-Type": "text/plain; charset=utf-8",
+    "Cache-Control": "no-store",
+    ...plain,
+    ...fields,
+  };
   return { status, fields: typed, body: Buffer.from(body) };
 }
 
+/** It is what its Content-Type says (the Fetch standard, "X-Content-Type-Options"). */
+const plain = { "X-Content-Type-Options": "nosniff" };
+
 /** `body` is JSON. */
 export function json(body: string, status: number, fields: Readonly<Record<string, string>>): Answer {
-  return { status, fields: { "Content-Type": "application/json", ...fields }, body: Buffer.from(body) };
+  return {
+    status,
+    fields: { "Content-Type": "application/json", ...plain, ...fields },
+    body: Buffer.from(body),
+  };
 }
 
 /** An answer as it is sent; `headOnly`: as for HEAD. */

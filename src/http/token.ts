@@ -4,6 +4,7 @@
 import { userNameProblem } from "../auth/name.ts";
 import { FstreamError } from "../errors.ts";
 import { basicOf } from "../protocol/httpwatch.ts";
+import { refuseOtherPages } from "./origin.ts";
 import type { HttpRequest } from "./request.ts";
 import { type Answer, acceptsJson, json, text } from "./response.ts";
 import type { HttpServices } from "./services.ts";
@@ -15,9 +16,10 @@ const ampersand = 38;
 /** Throws FstreamError. */
 export async function giveToken(
   request: HttpRequest,
-  { access }: Pick<HttpServices, "access">,
+  { access, options }: Pick<HttpServices, "access" | "options">,
 ): Promise<Answer> {
   refuseInTheClear(request);
+  refuseOtherPages(request, options.publicUrl);
   const { user, password } = await credentialsOf(request);
   request.subject = { intent: "token", user };
   // In the words of a wrong login, which a browser asks for again. Before any work is done for it.

@@ -6,7 +6,7 @@ import { broadcastPath, channelOf, watchPath } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
 import { encodeText } from "../session/httpresponse.ts";
 import { BroadcastSocket } from "./broadcastsocket.ts";
-import { refuseOtherPages } from "./origin.ts";
+import { isFromOwnPage, refuseOtherPages } from "./origin.ts";
 import type { HttpRequest } from "./request.ts";
 import type { HttpServices } from "./services.ts";
 import { WatchSocket } from "./watchsocket.ts";
@@ -32,7 +32,8 @@ export function upgrade(
   const { method, path, headers, client } = request;
   const isWatch = path.startsWith(watchPath);
   const channel = channelOf(path, isWatch ? watchPath : broadcastPath);
-  if (!isWatch) refuseOtherPages(request, services.options.publicUrl);
+  const { publicUrl } = services.options;
+  if (!isWatch) refuseOtherPages(request, publicUrl);
   const problem = upgradeProblem(method, headers);
   if (problem !== undefined)
     return encodeText(problem.status, problem.message, problem.headers, method === "HEAD");
@@ -40,6 +41,6 @@ export function upgrade(
   // A socket that nothing was written to takes so little.
   connection.write(head, 0, head.length);
   return isWatch
-    ? new WatchSocket(connection, services, client, channel)
+    ? new WatchSocket(connection, services, client, channel, isFromOwnPage(request, publicUrl))
     : new BroadcastSocket(connection, services, client, channel);
 }

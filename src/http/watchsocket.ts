@@ -1,9 +1,11 @@
 // Playback over a WebSocket (protocol/README.md, "WebSocket"): for a page that plays more streams than a browser's six HTTP
 // connections to a server. It watches as any other, with the same limits and policies; only how it is answered is of its own:
 // `ok` with what the stream is once that is known, then the stream in binary messages, and a text that says how it ended.
-// What the client sends beyond its first message is dropped.
+// What the client sends beyond its first message is dropped. A page of another site may watch what is public; it could have its
+// visitors try passwords.
 
 import type { Peer } from "../access/access.ts";
+import { FstreamError } from "../errors.ts";
 import { parseWatchMessage } from "../protocol/socketmessage.ts";
 import type { Connection } from "../session/connection.ts";
 import type { HttpServices } from "./services.ts";
@@ -16,15 +18,26 @@ const nothing = new Uint8Array(0);
 export class WatchSocket extends WebSocketStages {
   readonly #client: Peer;
   readonly #channel: SocketChannel;
+  readonly #isFromOwnPage: boolean;
 
-  constructor(connection: Connection, services: HttpServices, client: Peer, channel: SocketChannel) {
+  /** `isFromOwnPage`: see origin.ts. */
+  constructor(
+    connection: Connection,
+    services: HttpServices,
+    client: Peer,
+    channel: SocketChannel,
+    isFromOwnPage: boolean,
+  ) {
     super(connection, services, { intent: "watch", user: channel.user }, client.address);
     this.#client = client;
     this.#channel = channel;
+    this.#isFromOwnPage = isFromOwnPage;
   }
 
   protected begin(message: string): void {
     const wanted = { ...this.#channel, ...parseWatchMessage(message) };
+    if (wanted.channelPassword !== "" && !this.#isFromOwnPage)
+      throw new FstreamError("forbidden", "only a page of this server may give a channel's password");
     const { framed } = this;
     this.watch(
       this.#client,

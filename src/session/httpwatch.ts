@@ -3,7 +3,7 @@
 
 import { type FstreamError, meaning } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
-import { type HttpWatch, queryOf } from "../protocol/httpwatch.ts";
+import { type HttpWatch, pathOf, queryOf, watchPath } from "../protocol/httpwatch.ts";
 import { encodeHead, encodeText } from "./httpresponse.ts";
 import { shownByClose, type WatchAnswers } from "./watcher.ts";
 
@@ -64,11 +64,11 @@ export function watchRefusal(
 
 /** The answer to a request that is refused: why, in words, and the code in `X-Fstream-Code`. */
 export function httpRefusal(
-  { method }: Pick<HttpHead, "method">,
+  { method, target }: Pick<HttpHead, "method" | "target">,
   error: FstreamError,
   withStatus?: number,
 ): Uint8Array {
-  const { status, message, fields } = refusalOf(error, withStatus);
+  const { status, message, fields } = refusalOf(pathOf(target), error, withStatus);
   return encodeText(status, message, fields, method === "HEAD");
 }
 
@@ -78,15 +78,21 @@ export interface HttpRefusal {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** How an error is answered over HTTP: with the status of its code, or another. */
-export function refusalOf(error: FstreamError, status: number = meaning(error.code).http): HttpRefusal {
+/** How an error is answered over HTTP, to a request for `path`: with the status of its code, or another. */
+export function refusalOf(
+  path: string,
+  error: FstreamError,
+  status: number = meaning(error.code).http,
+): HttpRefusal {
   const fields: Record<string, string> = {
     "Cache-Control": "no-store",
     "X-Fstream-Code": error.code,
-    // so that a page elsewhere can say why
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "X-Fstream-Code, Retry-After",
   };
+  // So that a page elsewhere can say why; not where users' passwords are tried.
+  if (path.startsWith(watchPath) || path.startsWith("/api/")) {
+    fields["Access-Control-Allow-Origin"] = "*";
+    fields["Access-Control-Expose-Headers"] = "X-Fstream-Code, Retry-After";
+  }
   if (status === 401) fields["WWW-Authenticate"] = 'Basic realm="fstream", charset="UTF-8"';
   if (status === 429 || status === 503) fields["Retry-After"] = String(retrySeconds);
   return { status, message: error.code === "internal" ? "the server failed" : error.message, fields };

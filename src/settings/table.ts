@@ -59,7 +59,7 @@ export const table = {
       "http_listen",
       listenAddress(),
       "",
-      "the same without TLS, for a reverse proxy; gives no tokens but to loopback or a trusted proxy",
+      "the same without TLS, for a reverse proxy; gives no tokens but to a trusted proxy, and without public_url to loopback",
       "passwords would travel in the clear",
     ),
     tlsCert: setting(
@@ -79,7 +79,7 @@ export const table = {
       "public_url",
       optionalSite(),
       "",
-      "where people reach the pages, such as https://relay.example; broadcasters get it; empty: that is not known",
+      "where people reach the pages, such as https://relay.example; broadcasters get it, pages of no other name may log in, and this machine needs the admin token too; empty: that is not known",
     ),
     frameAncestors: setting(
       "frame_ancestors",
@@ -92,8 +92,9 @@ export const table = {
       "trusted_proxies",
       addressBlocks(),
       [],
-      "addresses and blocks whose X-Forwarded-For is believed",
-      "other peers could claim any address, and so evade what is limited for each address",
+      "addresses and blocks whose X-Forwarded-For is believed; a proxy on this machine has to be among them",
+      "other peers could claim any address, and so evade what is limited for each address; what comes through a proxy that is not " +
+        "known may be taken for this machine's",
     ),
     maxConnections: setting(
       "max_connections",
@@ -142,7 +143,7 @@ export const table = {
       "admin_token_file",
       optionalPath(),
       "",
-      "file with a token that opens /metrics, and all of /api, to others than this machine; empty: to none",
+      "file with a token that opens /metrics, and all of /api, to others than this machine, and to it where public_url is set or it is a trusted proxy; empty: to none",
       "they show what is not public, and end broadcasts",
     ),
     logLevel: setting(

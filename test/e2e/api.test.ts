@@ -237,6 +237,31 @@ test("status shows what is live on this machine's server, whose certificate it f
   expect((await get("/api/channels/fier/cam%201", { method: "DELETE" })).status).toBe(204);
 });
 
+test("status shows everything on this machine with the admin token that it finds, where others come by a name", async () => {
+  const named = await TestServer.start({
+    server: 'public_url = "https://relay.example"\nadmin_token_file = "admin"',
+    files: { admin: `${token}\n` },
+  });
+  const folder = join(named.folder, "client");
+  mkdirSync(folder);
+  const config = join(folder, "fstream.toml");
+  const settings = `[server]\nhttps_listen = "127.0.0.1:${named.port("https")}"\nstate_dir = "${join(named.folder, "state")}"\n`;
+  const broadcast = named.broadcast({ fserv_arg_channel: "cam", fserv_arg_channel_password: "x" });
+  await broadcast.send(noise(100_000));
+  const shown = async (more: string) => {
+    writeFileSync(config, settings + more);
+    const { status, stdout } = await new Run(["status", "--config", config]).outcome();
+    return [status, stdout.includes("fier/cam")];
+  };
+  const withToken = `admin_token_file = "${join(named.folder, "admin")}"\n`;
+  await until("it is shown", async () => (await shown(withToken))[1] === true);
+  expect(await shown("")).toEqual([0, false]);
+  expect(await shown('admin_token_file = "missing"\n')).toEqual([0, false]);
+  await broadcast.finish();
+  expect(await broadcast.exit()).toBe(0);
+  expect(await named.stop()).toBe(0);
+});
+
 test("status trusts no certificate but the one that it should", async () => {
   const address = `https://127.0.0.1:${server.port("https")}`;
   const { status, stderr } = await new Run([address, "status"]).outcome();

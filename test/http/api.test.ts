@@ -27,6 +27,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+/** The address of a proxy that is trusted. */
+const proxy = "127.0.0.9";
 const local = { from: "127.0.0.1", host: "localhost:61921" };
 const operator = { headers: { Authorization: `Bearer ${token}` } };
 
@@ -72,7 +74,10 @@ function served(options: { listChannels?: boolean; publicUrl?: string } = {}) {
   ) => {
     const headers = new Headers({ Host: from.host ?? "relay.example", ...from.headers });
     const peer = { address: from.from ?? "192.0.2.1", secure: from.secure ?? true };
-    const request = requestOf({ method, target, minorVersion: 1, headers }, peer, () => false);
+    const request = requestOf({ method, target, minorVersion: 1, headers }, peer, {
+      trusted: (address) => address === proxy,
+      options: { publicUrl },
+    });
     const { status, fields, body } = await answer(request, { access, log, api } as unknown as HttpServices);
     const text = Buffer.from(body).toString();
     const value: unknown = fields["Content-Type"] === "application/json" ? JSON.parse(text) : text;
@@ -130,7 +135,17 @@ describe("the list of channels", () => {
     expect(await names({ ...local, headers: { Origin: "null" } })).toHaveLength(open);
     expect(await names({ ...local, headers: { "X-Forwarded-For": "192.0.2.7" } })).toHaveLength(open);
     expect(await names({ ...local, host: "evil.example" })).toHaveLength(open);
+    for (const site of ["cross-site", "same-site"])
+      expect(await names({ ...local, headers: { "Sec-Fetch-Site": site } })).toHaveLength(open);
+    expect(await names({ ...local, headers: { "Sec-Fetch-Site": "same-origin" } })).toHaveLength(3);
     expect(await names({ ...local, headers: { Origin: "https://localhost:61921" } })).toHaveLength(3);
+  });
+
+  test("shows no more to this machine where the server is reached by another name, or a proxy is on it", async () => {
+    expect(await busy().names({ ...local, from: proxy })).toHaveLength(2);
+    const { names } = busy({ publicUrl: "https://relay.example" });
+    expect(await names(local)).toHaveLength(2);
+    expect(await names({ ...local, ...operator })).toHaveLength(3);
   });
 
   test("says what each is, as it is described", async () => {

@@ -81,7 +81,7 @@ describe("the client of a request", () => {
 });
 
 function local(peer: string, headers: Record<string, string>): boolean {
-  return isLocalRequest(peer, new Headers(headers));
+  return isLocalRequest(peer, { headers: new Headers(headers), minorVersion: 1 });
 }
 
 describe("a request of this machine", () => {
@@ -108,6 +108,11 @@ describe("a request of this machine", () => {
     expect(local("127.0.0.1", {})).toBe(false);
   });
 
+  test("is no HTTP/1.0, which nginx speaks by default", () => {
+    const headers = new Headers({ Host: "localhost" });
+    expect(isLocalRequest("127.0.0.1", { headers, minorVersion: 0 })).toBe(false);
+  });
+
   test("has come through no proxy", () => {
     const names = [
       "Forwarded",
@@ -116,6 +121,11 @@ describe("a request of this machine", () => {
       "X-Forwarded-Proto",
       "X-Forwarded-Host",
       "x-forwarded-anything",
+      "X-Real-IP",
+      "CF-Connecting-IP",
+      "True-Client-IP",
+      "X-Client-IP",
+      "Fly-Client-IP",
     ];
     for (const name of names) {
       expect([name, local("127.0.0.1", { Host: "localhost", [name]: "x" })]).toEqual([name, false]);

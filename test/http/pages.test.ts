@@ -13,7 +13,11 @@ const services = { log, frameAncestors: "'self' https://example.org" } as unknow
 async function get(target: string, sent: Record<string, string> = {}): Promise<Response> {
   const headers = new Headers({ Host: "relay.example", ...sent });
   const head = { method: "GET", target, minorVersion: 1, headers };
-  const request = requestOf(head, { address: "192.0.2.1", secure: true }, () => false);
+  const request = requestOf(
+    head,
+    { address: "192.0.2.1", secure: true },
+    { trusted: () => false, options: { publicUrl: undefined } },
+  );
   const { status, fields, body } = await answer(request, services);
   return new Response(body.length === 0 ? null : new Uint8Array(body), { status, headers: fields });
 }

@@ -57,6 +57,25 @@ describe("a watcher on a WebSocket", () => {
     expect(watcher.peer.ends[0]).toBe("fin");
   });
 
+  test("gives a channel's password on this server's pages alone, as others' could guess at it", async () => {
+    const server = new TestServer({ publicUrl: "https://relay.example" });
+    await server.broadcast({ channel_password: "456" }, flv);
+    const said = async (password: string, fields: Record<string, string>) => {
+      const watcher = new SocketPeer(connectHttp(server), path, { channel_password: password }, fields);
+      await settled();
+      return (watcher.take()[0] as { type: string; message?: string }).message ?? "ok";
+    };
+    expect(await said("456", { Origin: "https://relay.example" })).toBe("ok");
+    expect(await said("456", {})).toBe("ok");
+    const guess = "only a page of this server may give a channel's password";
+    for (const password of ["456", "457"]) {
+      expect(await said(password, { Origin: "https://evil.example" })).toBe(guess);
+      // A name that was made to lead here.
+      const rebound = { Host: "evil.example", Origin: "https://evil.example" };
+      expect(await said(password, rebound)).toBe(guess);
+    }
+  });
+
   test("says with its first message where it starts, and may say it in pieces", async () => {
     const server = new TestServer();
     await server.broadcast({ bufsize: "1000" }, opaque(5500));
