@@ -76,6 +76,9 @@ export interface AccessServices {
   readonly adminToken?: Pick<AdminToken, "matches"> | undefined;
 }
 
+/** A watcher gives no password where the channel has one. */
+export const passwordMissing = new FstreamError("forbidden", "this channel has a password");
+
 export class Access {
   readonly counters = new AccessCounters();
   readonly #services: AccessServices;
@@ -115,12 +118,17 @@ export class Access {
     const { user, channel, channelPassword } = asked;
     const permit = new WatchPermit(peer, asked, this.#services, this.#options);
     if (relay.find(user, channel)?.guarded !== true) return permit;
-    // None at all is no guess: many a player gives it only once it is asked for it.
-    if (channelPassword === "") throw new FstreamError("forbidden", "this channel has a password");
+    // None at all is no guess.
+    if (channelPassword === "") throw passwordMissing;
     return guesses.run(peer.address, permit.subject, () => {
       if (relay.find(user, channel)?.admits(channelPassword) !== false) return permit;
       throw new FstreamError("forbidden", "wrong channel password");
     });
+  }
+
+  /** Whether a watcher has given no password where the channel has one. */
+  lacksPassword({ user, channel, channelPassword }: WatchAsked): boolean {
+    return channelPassword === "" && this.#services.relay.find(user, channel)?.guarded === true;
   }
 
   /** Whether `token` is the operator's: resolves, or rejects with FstreamError. It is for TLS alone. */

@@ -1,7 +1,7 @@
 // A connection that is one stage after the other: this hands the socket's events to the one that is on, and takes what several
 // kinds of connections have in common: waiting for a login, watching, closing.
 
-import type { Peer } from "../access/access.ts";
+import { type Peer, passwordMissing } from "../access/access.ts";
 import { reportRefusal, type Subject } from "../access/refusal.ts";
 import type { WatchAsked, WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, type FstreamError } from "../errors.ts";
@@ -143,6 +143,8 @@ export abstract class Stages implements ConnectionStage {
 
   /** The same for a request in HTTP. */
   protected watchHttp(peer: Peer, head: HttpHead, wanted: HttpWatch, asked: Asked): void {
+    // Many a player gives the password only once it is asked for it: no refusal for the log.
+    if (this.services.access.lacksPassword(wanted)) return this.close(asked.refusal(passwordMissing));
     const { probedBytes } = wanted;
     const answers =
       probedBytes === undefined

@@ -147,6 +147,7 @@ describe("a request for /watch/", () => {
       expect(answer.fields.has("www-authenticate")).toBe(status === 401);
       expect(answer.body.toString()).toBe("this channel has a password\n");
     }
+    expect(server.lines.join("\n")).not.toContain("refused");
     // Of a waiting one it is not known before.
     const waiting = get(server, "/watch/fier/later?wait=10");
     await server.broadcast({ ...password, channel: "later" }, film);
