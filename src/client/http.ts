@@ -48,6 +48,7 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
     const head = `${request.method} ${request.path} HTTP/1.1\r\n${lines.join("")}\r\n`;
     await connection.write(new TextEncoder().encode(head));
     const answer = Buffer.alloc(maxResponseBytes);
+    const end = new EndFinder();
     let size = 0;
     let response: HttpResponse | "no HTTP" | "cut short" = "cut short";
     // Where its length says that it is whole, the connection's end is not waited for: not every server closes when asked to.
@@ -56,6 +57,7 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
         throw new FstreamError("failed", `the answer of ${place} is too large`);
       answer.set(bytes, size);
       size += bytes.length;
+      if (!end.isWhole(answer.subarray(0, size))) continue;
       response = parseResponse(answer.subarray(0, size), false);
       if (typeof response === "object") break;
     }
@@ -76,6 +78,66 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
   }
 }
 
+/** An interim response (RFC 9110, section 15.2), at the beginning of its head. */
+const interim = /^HTTP\/1\.[01] 1\d\d[ \r]/;
+/** The line before a chunk: its size. */
+const chunkLine = /^([\da-f]{1,8})[ \t]*(?:;|$)/i;
+/** A longer one is no such line. Bytes. */
+const maxChunkLineBytes = 1024;
+const never = { end: Number.POSITIVE_INFINITY };
+
+/**
+ * Finds when a response is whole, as more and more of it comes: each byte is looked at once, as what comes in small pieces would
+ * cost the square of its length otherwise.
+ */
+export class EndFinder {
+  /** Where the head begins, behind interim ones. */
+  #start = 0;
+  /** Up to where the head was searched; then where the next chunk begins. */
+  #at = 0;
+  #body: "head" | "chunks" | { readonly end: number } = "head";
+
+  /** `bytes`: all that has come. True, once: it is whole, if it makes sense, which is for `parseResponse` to say. */
+  isWhole(bytes: Buffer): boolean {
+    while (this.#body === "head") if (!this.#readHead(bytes)) return false;
+    const isWhole = this.#body === "chunks" ? this.#skipChunks(bytes) : bytes.length >= this.#body.end;
+    if (isWhole) this.#body = never;
+    return isWhole;
+  }
+
+  /** False: it has not come. */
+  #readHead(bytes: Buffer): boolean {
+    const end = bytes.indexOf("\r\n\r\n", Math.max(this.#start, this.#at - 3));
+    this.#at = end < 0 ? bytes.length : end + 4;
+    if (end < 0) return false;
+    const head = bytes.toString("latin1", this.#start, end + 2);
+    this.#start = this.#at;
+    if (interim.test(head)) return true;
+    const length = /^content-length:[ \t]*(\d+)/im.exec(head)?.[1];
+    if (/^transfer-encoding:.*\bchunked\b/im.test(head)) this.#body = "chunks";
+    else this.#body = length === undefined ? never : { end: this.#at + Number(length) };
+    return true;
+  }
+
+  /** Whether the last chunk has come. */
+  #skipChunks(bytes: Buffer): boolean {
+    while (this.#at < bytes.length) {
+      const line = bytes.subarray(this.#at, this.#at + maxChunkLineBytes);
+      const end = line.indexOf("\r\n");
+      if (end < 0 && line.length < maxChunkLineBytes) return false;
+      const digits = chunkLine.exec(line.toString("latin1", 0, Math.max(0, end)))?.[1];
+      if (digits === undefined) {
+        this.#body = never;
+        return false;
+      }
+      const size = Number.parseInt(digits, 16);
+      if (size === 0) return true;
+      this.#at += end + 2 + size + 2;
+    }
+    return false;
+  }
+}
+
 /**
  * A whole response, after interim ones (RFC 9110, section 15.2); `complete` says that its sender closed in order after these
  * bytes. Pure.
@@ -83,8 +145,7 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
 export function parseResponse(bytes: Uint8Array, complete: boolean): HttpResponse | "no HTTP" | "cut short" {
   let text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   let end = text.indexOf("\r\n\r\n");
-  for (; end >= 0 && /^HTTP\/1\.[01] 1\d\d[ \r]/.test(text); end = text.indexOf("\r\n\r\n"))
-    text = text.slice(end + 4);
+  for (; end >= 0 && interim.test(text); end = text.indexOf("\r\n\r\n")) text = text.slice(end + 4);
   if (end < 0) return text === "" || "HTTP/1.".startsWith(text.slice(0, 7)) ? "cut short" : "no HTTP";
   const [first, ...lines] = text.slice(0, end).split("\r\n");
   const status = /^HTTP\/1\.[01] (\d{3})( |$)/.exec(first);
@@ -124,7 +185,7 @@ function unchunked(text: string): string | undefined {
   let at = 0;
   for (;;) {
     const line = text.indexOf("\r\n", at);
-    const digits = /^([\da-f]{1,8})[ \t]*(?:;|$)/i.exec(line < 0 ? "" : text.slice(at, line))?.[1];
+    const digits = chunkLine.exec(line < 0 ? "" : text.slice(at, line))?.[1];
     if (digits === undefined) return undefined;
     const size = Number.parseInt(digits, 16);
     if (size === 0) return body;

@@ -42,6 +42,9 @@ export interface Status {
 /** Larger answers are not believed: some ten thousand channels. Bytes. */
 const maxAnswerBytes = 8 * 1024 * 1024;
 
+/** How deeply an answer is nested; there is no need of more than four. */
+const maxDepth = 32;
+
 /** What is live there. `adminToken` shows what is not public, too. Rejects with FstreamError. */
 export async function fetchStatus(
   address: Address,
@@ -65,10 +68,17 @@ export async function fetchStatus(
   const answer = parsed(response.body);
   if (response.status !== 200) throw refusal({ ...response, body: messageOf(answer) ?? "" });
   const list = field(answer, "channels");
-  if (!Array.isArray(list)) throw noStatus();
+  // Indented for people, what is nested deeply is as long as the square of that.
+  if (!Array.isArray(list) || isDeeper(answer, maxDepth)) throw noStatus();
   const channels = list.map(readChannel).sort((a, b) => order(a.user, b.user) || order(a.channel, b.channel));
   const date = Date.parse(response.headers.get("date") ?? "");
   return { channels, nowMs: Number.isNaN(date) ? undefined : date, answer };
+}
+
+/** Whether arrays and objects are in one another more than `depth` times. */
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return depth === 0 || Object.values(value).some((each) => isDeeper(each, depth - 1));
 }
 
 function order(a: string, b: string): number {
@@ -86,7 +96,7 @@ function readChannel(value: unknown): ChannelStatus {
     user: text("user"),
     channel: text("channel"),
     state: text("state"),
-    sinceMs: Date.parse(text("since")),
+    sinceMs: timeOf(text("since")),
     container: text("container"),
     codecs: codecs.map((codec) => required(codec, "string")),
     width: pixels("width"),
@@ -98,6 +108,12 @@ function readChannel(value: unknown): ChannelStatus {
     skips: number("skips"),
     isProtected: required(field(value, "protected"), "boolean"),
   };
+}
+
+function timeOf(text: string): number {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw noStatus();
+  return ms;
 }
 
 interface Types {

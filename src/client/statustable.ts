@@ -29,6 +29,11 @@ const columns: readonly Column[] = [
 ];
 
 const gap = "  ";
+/**
+ * What a cell is cut to before its width is looked at, UTF-16 units: a name has 255 bytes and twice that with its user's, but what a
+ * server makes up may have a million marks on one character.
+ */
+const maxCellLength = 600;
 
 /** The lines of a table, headings first. `width` is the terminal's, in columns; undefined: as wide as it gets. */
 export function statusTable(
@@ -37,7 +42,10 @@ export function statusTable(
   width: number | undefined,
 ): readonly string[] {
   const all = columns.map((column): Filled => {
-    const cells = [column.title, ...channels.map((channel) => printable(column.of(channel, nowMs)))];
+    const cells = [
+      column.title,
+      ...channels.map((channel) => printable(column.of(channel, nowMs).slice(0, maxCellLength))),
+    ];
     return { column, cells, width: Math.max(...cells.map((text) => Bun.stringWidth(text))) };
   });
   const shown = width === undefined ? all : fitting(all, width);

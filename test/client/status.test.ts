@@ -28,6 +28,11 @@ const described = {
   play_url: "/play/fier/default",
 };
 
+/** An answer with arrays in one another. */
+function nested(depth: number): string {
+  return `{"channels":[],"x":${"[".repeat(depth)}${"]".repeat(depth)}}`;
+}
+
 async function asked(answer: (request: Request) => Response, adminToken?: string) {
   using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
   return await fetchStatus(parseAddress(`http://127.0.0.1:${server.port}`), { type: "system" }, adminToken);
@@ -93,6 +98,17 @@ describe("the status of a server", () => {
       ),
     );
     expect(error).toMatchObject({ code: "unauthorized", message: "wrong admin token" });
+  });
+
+  test("is not believed where it is nested deeply, or has no dates", async () => {
+    expect((await asked(() => new Response(nested(31)))).channels).toEqual([]);
+    const since = JSON.stringify({ channels: [{ ...described, since: "yesterday" }] });
+    for (const answer of [nested(32), nested(20_000), since]) {
+      expect(await failure(() => new Response(answer))).toMatchObject({
+        code: "failed",
+        message: "what the server sent is no list of channels",
+      });
+    }
   });
 
   test("is none where there is no API, with a hint at where it is", async () => {
@@ -175,6 +191,16 @@ describe("the table", () => {
     expect(line).toStartWith("fier/xxx");
     expect(line).toEndWith("496 MB      3");
     expect(line).toContain("…  live   public");
+  });
+
+  test("has cells of a bounded length, however little room they take", () => {
+    const marked = {
+      ...one,
+      channel: `x${"\u0301".repeat(1_000_000)}`,
+      state: `y${"\u0301".repeat(1_000_000)}`,
+    };
+    for (const width of [undefined, 100])
+      for (const line of statusTable([marked], begin, width)) expect(line.length).toBeLessThan(4000);
   });
 
   test("shows no time before zero, and a broadcast of days in hours", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Socket } from "bun";
 import { parseAddress } from "../../src/client/address.ts";
-import { type HttpResponse, parseResponse } from "../../src/client/http.ts";
+import { EndFinder, type HttpResponse, parseResponse } from "../../src/client/http.ts";
 import { fetchToken } from "../../src/client/token.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { certificates } from "../certificates.ts";
@@ -267,6 +267,27 @@ test("over https a token whose end is only the connection's may be cut short, an
     const result = await fetchToken(address, trust, login).catch((thrown: unknown) => thrown);
     expect(result).toBeInstanceOf(FstreamError);
   }
+});
+
+test("the end of a response is found where it is, once, as its bytes come one by one", () => {
+  const early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Length: 1\r\n\r\n";
+  for (const text of [whole, chunked, early + whole, early + chunked]) {
+    const bytes = Buffer.from(text);
+    const ends = Array.from(bytes.keys(), (at) => bytes.subarray(0, at + 1));
+    const first = ends.findIndex((sofar) => typeof parseResponse(sofar, false) === "object");
+    const finder = new EndFinder();
+    const found = ends.flatMap((sofar, at) => (finder.isWhole(sofar) ? [at] : []));
+    expect(found).toEqual([first]);
+  }
+});
+
+test("the end of what makes no sense is nowhere, or said once", () => {
+  const endless = ["HTTP/1.1 200 OK\r\n\r\nabc", `${chunked.slice(0, -12)}x\r\n\r\n`, "SSH-2.0\r\n"];
+  for (const text of endless)
+    expect([text, new EndFinder().isWhole(Buffer.from(text))]).toEqual([text, false]);
+  const finder = new EndFinder();
+  const twice = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 2\r\n\r\nabc");
+  expect([finder.isWhole(twice), finder.isWhole(twice)]).toEqual([true, false]);
 });
 
 test("every truncation of a response is recognised as one", () => {

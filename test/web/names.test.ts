@@ -43,6 +43,8 @@ describe("a channel's path", () => {
     expect(channelOfPath("/play")).toBeUndefined();
     expect(channelOfPath("/play/")).toBeUndefined();
     expect(channelOfPath("/play/%zz/a")).toBeUndefined();
+    for (const path of ["/play/a%0Ab", "/play/a/b%0Ac", "/play/a/%C2%9Bb", "/play/%7F"])
+      expect([path, channelOfPath(path)]).toEqual([path, undefined]);
   });
 
   test("of a wall leads back to all of its channels", () => {

@@ -57,7 +57,10 @@ function parse(names: readonly string[]): ChannelName | undefined {
   try {
     // A slash that was not encoded belongs to the channel's name too, as far as anyone can tell.
     const [user, ...channel] = names.map(decodeURIComponent);
-    return user ? { user, channel: channel.join("/") || "default" } : undefined;
+    // No server takes control characters, and a command that is copied with a line feed in it runs what follows.
+    return user && !/\p{Cc}/u.test(user + channel.join())
+      ? { user, channel: channel.join("/") || "default" }
+      : undefined;
   } catch {
     return undefined;
   }
