@@ -18,6 +18,8 @@ function showOne(name: ChannelName): void {
   const facts = element("div", { class: "facts" });
   let info: StreamInfo | undefined;
   let isListed = true;
+  /** What is over is not asked about: a browser reports each answer of 404. */
+  let isOn = false;
   const player = new Player(
     name,
     options,
@@ -25,10 +27,12 @@ function showOne(name: ChannelName): void {
     {
       begins: (begun) => {
         info = begun;
+        isOn = true;
         isListed = !player.hasPassword;
         void refresh();
       },
       changed: ({ type }) => {
+        isOn &&= ["connecting", "playing", "interrupted"].includes(type);
         if (type === "unplayable") more.open = true;
       },
     },
@@ -50,7 +54,7 @@ function showOne(name: ChannelName): void {
   });
 
   const refresh = async () => {
-    if (info === undefined) return;
+    if (info === undefined || !isOn) return;
     const status = isListed ? await channelStatus(name) : undefined;
     isListed = status !== undefined;
     const known = status ?? info;
