@@ -30,8 +30,6 @@ export type HeadReading =
   | { readonly type: "head"; readonly head: HttpHead; readonly rest: Uint8Array }
   | Unreadable;
 
-/** So many are always taken by a call. */
-const maxArguments = 8192;
 const tab = 9;
 const lineFeed = 10;
 const carriageReturn = 13;
@@ -96,12 +94,12 @@ export class HeadReader {
   }
 }
 
-/** Each byte as the character of that number; TextDecoder takes that name for windows-1252, whose characters `Headers` refuses. */
+/**
+ * Each byte as the character of that number, by way of UTF-16: TextDecoder takes "latin1" for windows-1252, some of whose characters
+ * `Headers` refuses, and String.fromCharCode takes a millisecond for 8 KiB.
+ */
 function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += maxArguments)
-    text += String.fromCharCode(...bytes.subarray(at, at + maxArguments));
-  return text;
+  return new TextDecoder("utf-16le").decode(new Uint16Array(bytes));
 }
 
 function parseHead(text: string): HttpHead | Unreadable {
