@@ -16,7 +16,12 @@ function element(id: string, ...content: (Uint8Array | number[])[]): Uint8Array 
   return concat(Uint8Array.fromHex(id), size, body);
 }
 
-/** The same, of unknown size. */
+/** The same, with a size of one byte. */
+const short = (id: string, ...content: number[]) =>
+  concat(Uint8Array.fromHex(id), Uint8Array.of(0x80 | content.length, ...content));
+const times = (count: number, part: Uint8Array) => concat(...Array.from({ length: count }, () => part));
+
+/** The same as `element`, of unknown size. */
 const open = (id: string, ...content: Uint8Array[]) =>
   concat(Uint8Array.fromHex(id), Uint8Array.from(unknownSize), ...content);
 
@@ -57,10 +62,7 @@ function joinsOf(before: Uint8Array, ...clusters: Uint8Array[]) {
 
 describe("Matroska", () => {
   test("is opaque from where it has nothing but elements without content", () => {
-    const short = (id: string, ...content: number[]) =>
-      concat(Uint8Array.fromHex(id), Uint8Array.of(0x80 | content.length, ...content));
     const start = concat(header(video), open("1f43b675", short("e7", 0)));
-    const times = (count: number, part: Uint8Array) => concat(...Array.from({ length: count }, () => part));
     // as short as blocks of silence in groups are
     const silence = short("a0", ...short("a1", 0x81, 0, 0, 0, 1));
     expect(capture(matroska, concat(start, times(30_000, silence))).info.problem).toBeUndefined();
