@@ -3,17 +3,19 @@
 
 import { ChunkSyntax } from "./chunks.ts";
 import type { Framing } from "./framing.ts";
+import { Gathering } from "./gathering.ts";
 
 /** How far a body has come. */
 export type Progress =
-  | { readonly type: "more" }
+  /** So many bytes of the input were taken: the rest is to be fed next. */
+  | { readonly type: "more"; readonly taken: number }
   /** All of it is there; what follows in the input is not looked at. */
   | { readonly type: "complete" }
   /** It breaks the rules: what came before that was handed over. */
   | { readonly type: "malformed"; readonly message: string };
 
-/** Chunks below this size are moved together, since each piece that is handed over costs something. Bytes. */
-const smallBytes = 2048;
+/** So many bytes between the data of chunks are taken at once. */
+const stepsAtOnce = 4096;
 
 export class BodyDecoder {
   readonly #chunks: ChunkSyntax | undefined;
@@ -22,9 +24,7 @@ export class BodyDecoder {
   /** Bytes of the stream that follow before anything else. */
   #ahead: number;
   #isComplete: boolean;
-  /** Bytes of the input that are to be handed over, from `#from` to `#to`. */
-  #from = 0;
-  #to = 0;
+  readonly #gathering = new Gathering();
 
   constructor(framing: Framing) {
     this.#chunks = framing.type === "chunked" ? new ChunkSyntax() : undefined;
@@ -56,26 +56,27 @@ export class BodyDecoder {
   }
 
   /**
-   * Takes the next bytes, and hands those of the stream to `take`, as views: in order, but moved within `bytes` where chunks are
-   * small. To be fed until there is another answer than "more", which is then the answer whatever comes.
+   * Takes the next bytes, as many as is quickly done, and hands those of the stream to `take`, as views: in order, but moved
+   * within `bytes` where chunks are small. To be fed until there is another answer than "more", which is then the answer
+   * whatever comes.
    */
   feed(bytes: Uint8Array, take: (bytes: Uint8Array) => void): Progress {
-    this.#from = 0;
-    this.#to = 0;
     let problem: string | undefined;
-    for (let at = 0; at < bytes.length && !this.#isComplete && problem === undefined; ) {
+    let at = 0;
+    for (let steps = 0; at < bytes.length && !this.#isComplete && problem === undefined; ) {
       if (this.#ahead === 0) {
+        if (steps++ === stepsAtOnce) break;
         problem = this.#step(bytes[at++]);
         continue;
       }
       const count = Math.min(this.#ahead, bytes.length - at);
-      this.#gather(bytes, at, count, take);
+      this.#gathering.add(bytes, at, count, take);
       this.pass(count);
       at += count;
     }
-    this.#handOver(bytes, take);
+    this.#gathering.handOver(take);
     if (problem !== undefined) return { type: "malformed", message: problem };
-    return { type: this.#isComplete ? "complete" : "more" };
+    return this.#isComplete ? { type: "complete" } : { type: "more", taken: at };
   }
 
   /** The connection's orderly end. */
@@ -91,24 +92,5 @@ export class BodyDecoder {
     else if (step === "done") this.#isComplete = true;
     else if (step === "broken") return chunks?.problem;
     return undefined;
-  }
-
-  /** `count` bytes of the stream are at `at`: puts them behind those that are to be handed over, or hands those over first. */
-  #gather(bytes: Uint8Array, at: number, count: number, take: (bytes: Uint8Array) => void): void {
-    const have = this.#to - this.#from;
-    if (have > 0 && (have < smallBytes || count < smallBytes)) {
-      bytes.copyWithin(this.#to, at, at + count);
-      this.#to += count;
-      return;
-    }
-    this.#handOver(bytes, take);
-    this.#from = at;
-    this.#to = at + count;
-  }
-
-  #handOver(bytes: Uint8Array, take: (bytes: Uint8Array) => void): void {
-    if (this.#to > this.#from) take(bytes.subarray(this.#from, this.#to));
-    this.#from = 0;
-    this.#to = 0;
   }
 }

@@ -23,10 +23,7 @@ const nothing = new Uint8Array(0);
 export class BroadcastSocket extends WebSocketStages {
   readonly #client: Peer;
   readonly #channel: SocketChannel;
-  /** What came of the stream before the login was done. */
-  readonly #early: Uint8Array[] = [];
   #broadcasting: Broadcasting | undefined;
-  #hasEnded = false;
 
   constructor(connection: Connection, services: HttpServices, client: Peer, channel: SocketChannel) {
     super(connection, services, { intent: "broadcast", user: channel.user }, client.address);
@@ -65,28 +62,22 @@ export class BroadcastSocket extends WebSocketStages {
     this.enter(tab, () => {
       broadcasting.begin(permit);
       this.framed.say(encodeOk(url));
-      for (const bytes of this.#early.splice(0)) broadcasting.append(bytes);
-      if (this.#hasEnded) this.#end();
       if (broadcasting.isOn) this.#report(tab);
     });
   }
 
   protected binary(bytes: Uint8Array): void {
-    if (this.#hasEnded) return;
-    if (this.#broadcasting === undefined) this.#early.push(bytes.slice());
-    else this.#broadcasting.append(bytes);
+    this.#broadcasting?.append(bytes);
   }
 
   protected message(text: string): void {
-    if (messageType(text) !== "end" || this.#hasEnded) return;
-    this.#hasEnded = true;
-    if (this.#broadcasting !== undefined) this.#end();
-  }
-
-  #end(): void {
-    const broadcasting = this.#broadcasting as Broadcasting;
+    if (messageType(text) !== "end") {
+      const error = new FstreamError("bad_request", 'the only message while it broadcasts is {"type":"end"}');
+      return this.refuse(error, this.asked);
+    }
+    const broadcasting = this.#broadcasting;
     // It may have been dismissed by what came before.
-    if (!broadcasting.isOn) return;
+    if (broadcasting?.isOn !== true) return;
     broadcasting.end();
     this.leave(this.stage, encodeBroadcastEnd(broadcasting.bytes), "fin", closingTimeoutMs);
   }

@@ -107,7 +107,7 @@ export class Exchange extends Stages {
       const permit = this.#http.access.broadcast(request.client, parsed.asked);
       const first = rest.slice();
       this.login(known, permit, (granted, early) =>
-        this.#upload(parsed.upload, granted, [first, ...early], known),
+        this.#upload(parsed.upload, granted, [first, early], known),
       );
     });
   }

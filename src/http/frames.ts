@@ -1,13 +1,16 @@
 // The frames of WebSockets, the server's side (RFC 6455, section 5): a decoder of what a client sends, taken in pieces of any
 // size, and an encoder. Binary messages are a stream here: their bytes are handed over as they come, unmasked in place, and where
 // one message ends and the next begins is not reported. Text messages are short, and kept until they are whole. So whatever a
-// client sends, no more than `maxTextBytes` and a control frame are kept of it, and work is linear in the bytes. Pure.
+// client sends, no more than `maxTextBytes` and a control frame are kept of it, and work is linear in the bytes; a limited number of
+// frames is taken at once. Pure.
 //
 //     0               1               2               3
 //    +-+-----+-------+-+-------------+-------------------------------+
 //    |F| RSV |opcode |M| length (7)  | length (0, 16 or 64 bits)     |
 //    +-+-----+-------+-+-------------+-------------------------------+
 //    | masking key (32, a client's only)  | payload ...
+
+import { Gathering } from "./gathering.ts";
 
 /** Section 5.2. */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
@@ -33,6 +36,8 @@ const maxControlBytes = 125;
 export const maxHeaderBytes = 10;
 /** The same of a client, with its masking key. */
 const maxClientHeaderBytes = 14;
+/** So many frames are taken at once. */
+export const framesAtOnce = 256;
 /** Fewer bytes are unmasked one by one. */
 const fewBytes = 64;
 
@@ -40,12 +45,14 @@ const nothing = new Uint8Array(0);
 
 /** What comes out of a decoder. */
 export interface FrameEvents {
-  /** Bytes of a binary message: a view of what was fed. */
+  /** Bytes of binary messages: a view of what was fed. */
   binary(bytes: Uint8Array): void;
   /** A whole text message. */
   text(message: string): void;
   /** To be answered with a pong of the same payload, which is a view that is used again. */
   ping(payload: Uint8Array): void;
+  /** Unasked, as a rule: this server's pings are few. */
+  pong(): void;
   /** The client closes, with that code. The last event. */
   close(code: number): void;
   /** The client broke the rules: to be closed with that code. The last event. */
@@ -67,6 +74,12 @@ export class FrameDecoder {
   #text: Uint8Array = nothing;
   #textBytes = 0;
   #control: Uint8Array = nothing;
+  readonly #gathering = new Gathering();
+  readonly #binary = (bytes: Uint8Array) => {
+    if (!this.#over) this.#events.binary(bytes);
+  };
+  /** The frames that are still taken this time. */
+  #framesLeft = 0;
   #over = false;
 
   /** A text message has at most `maxTextBytes`. */
@@ -75,10 +88,14 @@ export class FrameDecoder {
     this.#events = events;
   }
 
-  /** Takes the next bytes, and changes them. */
-  feed(bytes: Uint8Array): void {
+  /**
+   * Takes the next bytes, and changes them: at most `framesAtOnce` frames, the last of which is the first text. Gives how many
+   * bytes that were; the rest is to be fed next.
+   */
+  feed(bytes: Uint8Array): number {
     let at = 0;
-    while (at < bytes.length && !this.#over) {
+    this.#framesLeft = framesAtOnce;
+    while (at < bytes.length && this.#framesLeft > 0 && !this.#over) {
       if (this.#headBytes < this.#headSize) {
         this.#head[this.#headBytes++] = bytes[at++];
         if (this.#headBytes === 2) this.#begin();
@@ -86,10 +103,12 @@ export class FrameDecoder {
         if (this.#headBytes === this.#headSize && !this.#over) this.#enter();
         continue;
       }
-      const piece = bytes.subarray(at, at + this.#left);
-      at += piece.length;
-      this.#payload(piece);
+      const count = Math.min(this.#left, bytes.length - at);
+      this.#payload(bytes, at, count);
+      at += count;
     }
+    this.#gathering.handOver(this.#binary);
+    return this.#over ? bytes.length : at;
   }
 
   /** Nothing is reported from now on. */
@@ -174,7 +193,8 @@ export class FrameDecoder {
   }
 
   /** Bytes of a payload have come, of which there are some. */
-  #payload(piece: Uint8Array): void {
+  #payload(bytes: Uint8Array, at: number, count: number): void {
+    const piece = bytes.subarray(at, at + count);
     unmask(piece, this.#head, this.#headSize - 4, this.#taken);
     if (this.#isControl) {
       if (this.#control.length === 0) this.#control = new Uint8Array(maxControlBytes);
@@ -182,10 +202,10 @@ export class FrameDecoder {
     } else if (this.#message === opcodes.text) {
       this.#keepText(piece);
     } else {
-      this.#events.binary(piece);
+      this.#gathering.add(bytes, at, count, this.#binary);
     }
-    this.#taken += piece.length;
-    this.#left -= piece.length;
+    this.#taken += count;
+    this.#left -= count;
     if (this.#left === 0 && !this.#over) this.#finish();
   }
 
@@ -202,6 +222,7 @@ export class FrameDecoder {
 
   /** A frame is whole. */
   #finish(): void {
+    this.#framesLeft--;
     this.#headBytes = 0;
     this.#headSize = 2;
     if (this.#isControl) {
@@ -217,6 +238,9 @@ export class FrameDecoder {
     const text = utf8(this.#text.subarray(0, this.#textBytes));
     this.#text = nothing;
     this.#textBytes = 0;
+    this.#framesLeft = 0;
+    this.#gathering.handOver(this.#binary);
+    if (this.#over) return;
     if (text === undefined) this.#break("a text message is not UTF-8", closeCodes.invalidPayload);
     else this.#events.text(text);
   }
@@ -230,7 +254,7 @@ export class FrameDecoder {
         this.#finishClose(payload);
         return;
       default:
-        // A pong: nothing waits for it.
+        this.#events.pong();
         return;
     }
   }
@@ -243,11 +267,15 @@ export class FrameDecoder {
     if (utf8(payload.subarray(2)) === undefined) {
       return this.#break("a reason for closing is not UTF-8", closeCodes.invalidPayload);
     }
+    this.#gathering.handOver(this.#binary);
+    if (this.#over) return;
     this.#over = true;
     this.#events.close(code);
   }
 
   #break(reason: string, code: number = closeCodes.protocolError): void {
+    this.#gathering.handOver(this.#binary);
+    if (this.#over) return;
     this.#over = true;
     this.#events.broken(code, reason);
   }

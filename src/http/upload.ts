@@ -4,6 +4,7 @@
 //   - All of the body there is an orderly end, and is answered with the number of its bytes. One that breaks off, or breaks
 //     the rules, is a broken broadcast. Without a length it is over with the peer's FIN, as with the original protocol.
 //   - A client that expects `100 Continue` gets it at once, since it has its permit (RFC 9110, section 10.1.1).
+//   - One whose first byte does not come in time is refused.
 //   - SOURCE is Icecast's: its clients wait for `HTTP/1.0 200 OK` before they send the stream, and no answer comes at the end.
 //     One that sends without waiting may never read: unread, that answer would make a reset of the end of its connection.
 
@@ -46,6 +47,8 @@ export interface UploadOutcome {
 const sourceOk = new TextEncoder().encode("HTTP/1.0 200 OK\r\n\r\n");
 /** How long a source of HTTP/1.1 may take for its first byte before it is taken for one that waits for an answer, milliseconds. */
 const sourceWaitsMs = 500;
+/** How long the first byte of a stream may take, milliseconds: an encoder may begin slowly. */
+const firstByteTimeoutMs = 60_000;
 
 export class UploadStage implements ConnectionStage {
   readonly #connection: Connection;
@@ -77,10 +80,13 @@ export class UploadStage implements ConnectionStage {
     this.#permit = permit;
     this.#outcome = outcome;
     this.#body = new BodyDecoder(upload.framing);
-    this.#intake = new Intake(this.#source(), services.clock, (receive) => {
-      const bytes = this.#broadcasting?.fill(receive) ?? 0;
-      if (this.#body.isComplete && !this.#over) this.#complete();
-      return bytes;
+    this.#intake = new Intake(this.#source(), services, {
+      take: (bytes) => this.#feed(bytes),
+      fill: (receive) => {
+        const bytes = this.#broadcasting?.fill(receive) ?? 0;
+        if (this.#body.isComplete && !this.#over) this.#complete();
+        return bytes;
+      },
     });
   }
 
@@ -88,37 +94,45 @@ export class UploadStage implements ConnectionStage {
   begin(early: readonly Uint8Array[]): void {
     if (this.#body.isComplete) return this.#complete();
     if (!this.#services.parts.has(this.#upload)) this.#permit.check();
-    for (const bytes of early) this.#feed(bytes);
+    for (const bytes of early) this.#intake.event(bytes);
     if (this.#over || this.#body.bytes > 0) return;
-    if (!this.#upload.expectsContinue) this.#awaitBody();
-    else if (early.every(({ length }) => length === 0)) this.#say(encodeContinue);
+    const { expectsContinue } = this.#upload;
+    if (expectsContinue && early.every(({ length }) => length === 0)) this.#say(encodeContinue);
+    this.#awaitBody();
   }
 
   /** The client may wait for an answer before it sends a body, or have none to send. */
   #awaitBody(): void {
-    const { method, minorVersion, framing } = this.#upload;
+    const { method, minorVersion, framing, expectsContinue } = this.#upload;
     const { clock, options } = this.#services;
-    const none = new FstreamError(
-      "bad_request",
-      "no body came, and no Content-Length or chunks were announced",
-    );
-    if (method === "SOURCE" && minorVersion === 0) this.#answerSource();
-    else if (method === "SOURCE") this.#waiting = clock.after(sourceWaitsMs, () => this.#answerSource());
-    else if (framing.type === "close")
-      this.#waiting = clock.after(options.handshakeTimeoutMs, () => this.#refuse(none));
+    const isSource = method === "SOURCE" && !expectsContinue;
+    if (isSource && minorVersion === 0) this.#answerSource();
+    else if (isSource) this.#waiting = clock.after(sourceWaitsMs, () => this.#answerSource());
+    else if (framing.type === "close" && !expectsContinue)
+      this.#limitWaiting(
+        options.handshakeTimeoutMs,
+        "no body came, and no Content-Length or chunks were announced",
+      );
+    else this.#limitWaiting(firstByteTimeoutMs, "no byte of the body came in time");
+  }
+
+  #limitWaiting(ms: number, message: string): void {
+    const error = new FstreamError("bad_request", message);
+    this.#waiting = this.#services.clock.after(ms, () => this.#refuse(error));
   }
 
   data(bytes: Uint8Array): void {
     if (this.#over) return;
-    this.#intake.event(bytes.length, () => {
-      this.#feed(bytes);
-      return !this.#over;
-    });
+    this.#intake.event(bytes);
   }
 
   drained(): void {}
 
   ended(): void {
+    this.#intake.ended(() => this.#ended());
+  }
+
+  #ended(): void {
     if (this.#over) return;
     if (this.#body.end() === "complete") return this.#complete();
     const error = new FstreamError("disconnected", "the connection ended within the body");
@@ -156,12 +170,15 @@ export class UploadStage implements ConnectionStage {
     };
   }
 
-  #feed(bytes: Uint8Array): void {
-    if (this.#over) return;
+  /** Gives how many bytes were taken. */
+  #feed(bytes: Uint8Array): number {
+    if (this.#over) return bytes.length;
     const progress = this.#body.feed(bytes, (piece) => this.#take(piece));
-    if (this.#over) return;
+    if (this.#over) return bytes.length;
+    if (progress.type === "more") return progress.taken;
     if (progress.type === "complete") this.#complete();
-    else if (progress.type === "malformed") this.#malformed(progress.message);
+    else this.#malformed(progress.message);
+    return bytes.length;
   }
 
   #take(piece: Uint8Array): void {
@@ -246,6 +263,7 @@ export class UploadStage implements ConnectionStage {
   #answerSource(): void {
     this.#answered = true;
     this.#say(sourceOk);
+    this.#limitWaiting(firstByteTimeoutMs, "no byte of the stream came in time");
   }
 
   /** A socket that so little was written to takes it whole. */

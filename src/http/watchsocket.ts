@@ -1,8 +1,8 @@
 // Playback over a WebSocket (protocol/README.md, "WebSocket"): for a page that plays more streams than a browser's six HTTP
 // connections to a server. It watches as any other, with the same limits and policies; only how it is answered is of its own:
 // `ok` with what the stream is once that is known, then the stream in binary messages, and a text that says how it ended.
-// What the client sends beyond its first message is dropped. A page of another site may watch what is public; it could have its
-// visitors try passwords.
+// What the client sends beyond its first message is dropped, as long as it is little. A page of another site may watch what is
+// public; it could have its visitors try passwords.
 
 import type { Peer } from "../access/access.ts";
 import { FstreamError } from "../errors.ts";
@@ -60,7 +60,11 @@ export class WatchSocket extends WebSocketStages {
     );
   }
 
-  protected message(): void {}
+  protected message(): void {
+    this.countWord();
+  }
 
-  protected binary(): void {}
+  protected binary(): void {
+    this.countWord();
+  }
 }

@@ -3,8 +3,8 @@
 //   first message --> login --> watcher | broadcaster --> closing
 //
 // The first message says what is asked for, and has to be there within `handshake_timeout`. A ping is answered, one for as many
-// as a read brings; a client that breaks the rules is closed with the code for it. What a client sends is looked at for a
-// limited time before others have their turns. Each end is said in a text and in a Close frame, but where a frame is half sent
+// as are taken at once; a client that breaks the rules, or sends more frames without a stream than make sense, is closed with the
+// code for it. While a login is looked up nothing is taken. Each end is said in a text and in a Close frame, but where a frame is half sent
 // (framedconnection.ts): then it is a reset.
 
 import { reportRefusal, type Subject } from "../access/refusal.ts";
@@ -26,6 +26,8 @@ export const maxMessageBytes = 4096;
 export const closingTimeoutMs = 2000;
 /** After so long without a word something is said, as proxies close what is silent for a minute. Milliseconds. */
 const keepaliveMs = 30_000;
+/** So many pings, pongs and texts of a client make sense within a second. */
+export const maxWordsASecond = 100;
 const nothing = new Uint8Array(0);
 
 /** Whose channel a WebSocket is about. */
@@ -39,11 +41,14 @@ export abstract class WebSocketStages extends Stages {
   protected readonly asked: Asked;
   readonly #decoder: FrameDecoder;
   readonly #intake: Intake;
-  /** Of those that a read brought, the last. */
+  /** Of those that were taken at once, the last. */
   #ping: Uint8Array | undefined;
   /** For the first message. */
   readonly #deadline: Timer;
   #hasBegun = false;
+  /** When the second began in which they are counted, and how many of its frames were words. */
+  #secondMs = 0;
+  #words = 0;
   #keepalive: Timer | undefined;
 
   constructor(connection: Connection, services: HttpServices, subject: Subject, address: string) {
@@ -56,14 +61,16 @@ export abstract class WebSocketStages extends Stages {
       binary: (bytes) => this.#binary(bytes),
       ping: (payload) => {
         this.#ping = payload.slice();
+        this.countWord();
       },
+      pong: () => this.countWord(),
       close: (code) => this.leave(this.stage, encodeClose(code), "fin", closingTimeoutMs),
       broken: (code, reason) => {
         reportRefusal(services, subject, address, new FstreamError("bad_request", reason));
         this.leave(this.stage, encodeClose(code, reason), "fin", closingTimeoutMs);
       },
     });
-    this.#intake = new Intake(framed, services.clock, () => 0);
+    this.#intake = new Intake(framed, services, { take: (bytes) => this.#take(bytes), fill: () => 0 });
     this.#deadline = services.clock.after(services.options.handshakeTimeoutMs, () => {
       this.refuse(new FstreamError("bad_request", "no first message came in time"), this.asked);
     });
@@ -81,13 +88,7 @@ export abstract class WebSocketStages extends Stages {
   protected abstract binary(bytes: Uint8Array): void;
 
   override data(bytes: Uint8Array): void {
-    this.#intake.event(bytes.length, () => {
-      this.#decoder.feed(bytes);
-      if (this.#ping !== undefined) this.framed.pong(this.#ping);
-      this.#ping = undefined;
-      // A login has paused the connection itself.
-      return !(this.stage instanceof LoginStage);
-    });
+    this.#intake.event(bytes);
   }
 
   override drained(): void {
@@ -98,13 +99,20 @@ export abstract class WebSocketStages extends Stages {
   /** A client that means to end sends a Close first; one that does not has gone. */
   override ended(): void {
     super.ended();
-    const close = encodeClose(closeCodes.none);
-    if (!(this.stage instanceof ClosingStage)) this.leave(this.stage, close, "fin", closingTimeoutMs);
+    this.#intake.ended(() => {
+      const close = encodeClose(closeCodes.none);
+      if (!(this.stage instanceof ClosingStage)) this.leave(this.stage, close, "fin", closingTimeoutMs);
+    });
   }
 
   override closed(error: Error | undefined): void {
     this.#stop();
     super.closed(error);
+  }
+
+  protected override enter(stage: ConnectionStage, begin: () => void): void {
+    super.enter(stage, begin);
+    if (this.#mayTake) this.#intake.go();
   }
 
   protected override leave(
@@ -119,6 +127,31 @@ export abstract class WebSocketStages extends Stages {
     this.framed.passOn(Number.POSITIVE_INFINITY);
     if (isBetweenFrames) super.leave(from, finalBytes, mode, timeoutMs);
     else super.leave(from, nothing, "reset", timeoutMs);
+  }
+
+  /** To be called for what is no part of a stream. */
+  protected countWord(): void {
+    const nowMs = this.services.clock.nowMs();
+    if (nowMs - this.#secondMs >= 1000) {
+      this.#secondMs = nowMs;
+      this.#words = 0;
+    }
+    if (++this.#words <= maxWordsASecond) return;
+    const reason = `more than ${maxWordsASecond} control frames and messages that mean nothing within a second`;
+    this.refuse(new FstreamError("bad_request", reason), this.asked);
+  }
+
+  /** A login has paused the connection: what comes behind the message that asked for it is for the stage after it. */
+  get #mayTake(): boolean {
+    return !(this.stage instanceof LoginStage);
+  }
+
+  #take(bytes: Uint8Array): number {
+    if (!this.#mayTake) return 0;
+    const taken = this.#decoder.feed(bytes);
+    if (this.#ping !== undefined) this.framed.pong(this.#ping);
+    this.#ping = undefined;
+    return taken;
   }
 
   #keepAlive(): void {

@@ -34,38 +34,48 @@ export function parseBroadcastMessage(message: string): BroadcastMessage {
 
 /** The token that a broadcaster's message presents, if it does, whatever else is wrong with it. */
 export function tokenOf(message: string): string | undefined {
-  try {
-    return valueOf(fieldsOf(message), requestKeys.broadcast.token.key);
-  } catch {
-    // No object, or no text: then there is no token either.
-    return undefined;
-  }
+  return textOf(message, requestKeys.broadcast.token.key);
 }
 
 /** The `type` of a message; undefined if it has none, or is no object. */
 export function messageType(message: string): string | undefined {
+  return textOf(message, "type");
+}
+
+/** What a message has as text, or as a number; undefined if it has not, or is no object. */
+function textOf(message: string, key: string): string | undefined {
+  const parsed = parse(message);
+  const value: unknown = parsed !== undefined && isObject(parsed.value) ? own(parsed.value, key) : undefined;
+  return typeof value === "string" || typeof value === "number" ? String(value) || undefined : undefined;
+}
+
+function fieldsOf(message: string): object {
+  const parsed = parse(message);
+  if (parsed === undefined) throw bad("the message is not JSON");
+  if (!isObject(parsed.value)) throw bad("the message is no JSON object");
+  return parsed.value;
+}
+
+/** Undefined: it is not JSON. */
+function parse(message: string): { readonly value: unknown } | undefined {
   try {
-    return valueOf(fieldsOf(message), "type");
+    return { value: JSON.parse(message) };
   } catch {
     return undefined;
   }
 }
 
-function fieldsOf(message: string): object {
-  let value: unknown;
-  try {
-    value = JSON.parse(message);
-  } catch {
-    throw bad("the message is not JSON");
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw bad("the message is no JSON object");
-  return value;
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function own(fields: object, key: string): unknown {
+  return Object.hasOwn(fields, key) ? Reflect.get(fields, key) : undefined;
 }
 
 /** A value as requests have it: text, or a number in its place. Empty or null, it is as if left out. */
 function valueOf(fields: object, key: string): string | undefined {
-  const value: unknown = Object.hasOwn(fields, key) ? Reflect.get(fields, key) : undefined;
+  const value = own(fields, key);
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value === "string") return value;
   if (typeof value === "number") return String(value);

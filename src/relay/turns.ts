@@ -1,5 +1,5 @@
-// Those that are behind (a joiner gets a whole group of pictures, say) are served in turns, for a few
-// milliseconds at a time: neither one long burst nor a thousand at once hold up those that are up to date.
+// Those that are behind (a joiner gets a whole group of pictures, say; a peer sends faster than it is read) are served in turns, for a
+// few milliseconds at a time: neither one long burst nor a thousand at once hold up those that are up to date.
 
 import type { Clock } from "./clock.ts";
 
@@ -12,6 +12,8 @@ export class Turns<T> {
   #queue: T[] = [];
   readonly #waiting = new Set<T>();
   #due = false;
+  /** Until when what goes on before the next stretch has time; undefined: nothing has asked. */
+  #untilMs: number | undefined;
 
   /** `serve` gives one its turn; it may ask for another. */
   constructor(clock: Clock, serve: (one: T) => void) {
@@ -32,6 +34,15 @@ export class Turns<T> {
     this.#soon();
   }
 
+  /** Whether there is time to go on without a turn: all that ask between two stretches have that of one. */
+  hasTime(): boolean {
+    const nowMs = this.#clock.nowMs();
+    if (this.#untilMs !== undefined) return nowMs < this.#untilMs;
+    this.#untilMs = nowMs + stretchMs;
+    this.#soon();
+    return true;
+  }
+
   #soon(): void {
     if (this.#due) return;
     this.#due = true;
@@ -48,6 +59,7 @@ export class Turns<T> {
         this.#serve(one);
       }
     } finally {
+      this.#untilMs = undefined;
       this.#queue = this.#queue.slice(served);
       this.#due = false;
       if (this.#queue.length > 0) this.#soon();

@@ -22,6 +22,7 @@ import type { Log } from "../log.ts";
 import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
+import { Turns } from "../relay/turns.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
 import { EndRecords } from "../session/endrecords.ts";
 import type { Services } from "../session/services.ts";
@@ -150,6 +151,7 @@ export async function startServer(
     clock,
     log,
     options: { ...fstream, ...server },
+    turns: new Turns(clock, (one) => one.turn()),
   };
   const metrics = new Metrics({ relay, access, limits, places, version });
   const httpLog = log.scope("http");

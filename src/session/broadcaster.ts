@@ -42,14 +42,20 @@ export class BroadcasterSession implements ConnectionStage {
     this.#broadcasting = new Broadcasting(connection.address, services.log, request, (error) =>
       this.#dismissed(error),
     );
-    this.#intake = new Intake(connection, services.clock, (receive) => this.#broadcasting.fill(receive));
+    this.#intake = new Intake(connection, services, {
+      take: (bytes) => {
+        this.#broadcasting.append(bytes);
+        return bytes.length;
+      },
+      fill: (receive) => this.#broadcasting.fill(receive),
+    });
   }
 
   /** `early`: what came of the stream before. Throws FstreamError if the channel can't be had. */
   begin(permit: BroadcastPermit, early: readonly Uint8Array[]): void {
     this.#broadcasting.begin(permit);
     if (this.#request.reply) this.#say(this.#ok());
-    for (const bytes of early) this.#broadcasting.append(bytes);
+    for (const bytes of early) this.#intake.event(bytes);
   }
 
   #ok(): Uint8Array {
@@ -59,15 +65,16 @@ export class BroadcasterSession implements ConnectionStage {
   }
 
   data(bytes: Uint8Array): void {
-    this.#intake.event(bytes.length, () => {
-      this.#broadcasting.append(bytes);
-      return this.#broadcasting.isOn;
-    });
+    this.#intake.event(bytes);
   }
 
   drained(): void {}
 
   ended(): void {
+    this.#intake.ended(() => this.#ended());
+  }
+
+  #ended(): void {
     if (!this.#request.reply) {
       this.#over("fin");
       return;

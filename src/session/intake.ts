@@ -1,19 +1,31 @@
-// How bytes are read from a broadcaster that sends faster than it is read. Usually each read is an event, with a buffer of its
-// own that is copied to its place. Where much more is ready to be read, it is read right into that place, a limited amount at
-// a time, so that the event loop serves others in between; once little is left, events take over again. A connection whose
-// `available` is always 0 (TLS) is never read like that.
+// How bytes are taken from a connection that sends faster than it is read, such that one event costs others little, and many
+// connections no more than one. Usually each read is an event, with a buffer of its own, and all of it is taken at once. Where
+// that takes long, the rest is held, and taken in turns that all connections share; so it is where it can't be taken yet. Where
+// much more is ready to be read, it is read right into its place, in such turns too; once little is left, events take over again.
+// A connection whose `available` is always 0 (TLS) is never read like that. While it waits for a turn it is paused.
 //
-//   events --a flood--> turns --little left--> events
+//   events --a rest, a flood--> turns --nothing held, little left--> events
 
-import type { Clock, Timer } from "../relay/clock.ts";
+import type { Clock } from "../relay/clock.ts";
 import type { Receive } from "../relay/ring.ts";
 import type { Connection } from "./connection.ts";
+import { HeldBytes } from "./heldbytes.ts";
+import type { Services } from "./services.ts";
 
 /** What is read of a connection; of one whose bytes are not all of the stream, as many as are. */
 export type Source = Pick<Connection, "available" | "receive" | "pause" | "resume" | "reset">;
 
+export interface Taking {
+  /** Takes the first of the bytes, at most what is quickly done; gives how many, 0 if none can be taken before `go`. */
+  take(bytes: Uint8Array): number;
+  /** Has `receive` write where the bytes are to be; gives how many they were, 0 if none are wanted. */
+  fill(receive: Receive): number;
+}
+
 /** So many bytes ready to be read are a flood. */
 export const floodBytes = 128 * 1024;
+/** At most so many bytes are taken before the time is looked at. */
+const takenAtOnceBytes = 128 * 1024;
 /** A turn is at most so many reads, each of which ends with a segment of the ring at the latest. */
 const readsATurn = 4;
 /** It ends once what was read took so long, milliseconds: bytes can be made such that they take long to follow. */
@@ -25,76 +37,131 @@ const leastReadBytes = 16 * 1024;
 export class Intake {
   readonly #source: Source;
   readonly #clock: Clock;
-  readonly #fill: (receive: Receive) => number;
+  readonly #turns: Services["turns"];
+  readonly #taking: Taking;
   readonly #receive: Receive;
-  #next: Timer | undefined;
+  readonly #held = new HeldBytes();
   #readBytes = mostReadBytes;
+  #isPaused = false;
+  #isWaiting = false;
+  #isOver = false;
+  /** The peer's end, which came behind what is held. */
+  #ended: (() => void) | undefined;
 
-  /** `fill` has `receive` write where the bytes are to be; gives how many they were, 0 if none are wanted. */
-  constructor(source: Source, clock: Clock, fill: (receive: Receive) => number) {
+  constructor(source: Source, { clock, turns }: Pick<Services, "clock" | "turns">, taking: Taking) {
     this.#source = source;
     this.#clock = clock;
-    this.#fill = fill;
+    this.#turns = turns;
+    this.#taking = taking;
     this.#receive = (into, offset, length) => source.receive(into, offset, Math.min(length, this.#readBytes));
   }
 
-  /**
-   * An event brought `bytes` bytes, which `take` takes; false: no more are wanted. Where much has come there may be a flood
-   * behind it; if it took long, others have their turns before the next event.
-   */
-  event(bytes: number, take: () => boolean): void {
-    const startMs = this.#clock.nowMs();
-    if (!take()) return;
-    if (bytes >= floodBytes) this.look();
-    this.#rest(this.#clock.nowMs() - startMs);
+  /** An event brought `bytes`. Where much has come there may be a flood behind it. */
+  event(bytes: Uint8Array): void {
+    if (this.#isOver) return;
+    let at = 0;
+    if (this.#held.length === 0 && !this.#isWaiting) {
+      let taken = 0;
+      do {
+        taken = this.#taking.take(bytes.subarray(at, at + takenAtOnceBytes));
+        if (this.#isOver) return;
+        at += taken;
+      } while (at < bytes.length && taken > 0 && this.#turns.hasTime());
+      if (at < bytes.length && taken > 0) this.#wait();
+    }
+    if (at < bytes.length) this.#hold(bytes.subarray(at));
+    else if (bytes.length >= floodBytes) this.look();
+  }
+
+  /** The peer's end, behind all that came: `act` is called once that is taken. */
+  ended(act: () => void): void {
+    if (this.#held.length > 0) this.#ended = act;
+    else act();
+  }
+
+  /** What is held can be taken now. */
+  go(): void {
+    if (this.#held.length > 0) this.#wait();
   }
 
   /** Looks whether there is a flood. */
   look(): void {
-    if (this.#next !== undefined || this.#source.available() < floodBytes) return;
-    this.#source.pause();
-    this.#soon();
+    if (this.#source.available() >= floodBytes) this.#wait();
   }
 
-  #rest(tookMs: number): void {
-    if (this.#next !== undefined || tookMs < turnMs) return;
-    this.#source.pause();
-    this.#next = this.#clock.after(0, () => {
-      this.#next = undefined;
-      this.#source.resume();
-    });
-  }
-
-  /** What still comes is read by events. */
+  /** Nothing is taken any more. */
   stop(): void {
-    if (this.#next === undefined) return;
-    this.#next.cancel();
-    this.#next = undefined;
-    this.#source.resume();
+    this.#isOver = true;
+    this.#held.clear();
+    this.#ended = undefined;
+    this.#isWaiting = false;
+    this.#resume();
   }
 
-  #soon(): void {
-    this.#next = this.#clock.after(0, () => this.#turn());
-  }
-
-  #turn(): void {
+  /** Takes its turn. */
+  turn(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
     try {
-      this.#read();
+      if (this.#held.length > 0) this.#takeHeld();
+      else this.#read();
     } catch (error) {
       // A bug costs the one connection, here as where events tell of its bytes.
-      this.#next = undefined;
+      this.#isOver = true;
       this.#source.reset();
       throw error;
     }
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.#source.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#source.resume();
+  }
+
+  #wait(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#pause();
+    this.#turns.add(this);
+  }
+
+  #hold(bytes: Uint8Array): void {
+    this.#pause();
+    if (this.#held.add(bytes)) return;
+    this.#isOver = true;
+    this.#source.reset();
+  }
+
+  #takeHeld(): void {
+    const taken = this.#taking.take(this.#held.first(takenAtOnceBytes));
+    if (this.#isOver) return;
+    this.#held.drop(taken);
+    if (this.#held.length > 0) {
+      if (taken > 0) this.#wait();
+      return;
+    }
+    const ended = this.#ended;
+    this.#ended = undefined;
+    if (ended !== undefined) return ended();
+    this.look();
+    if (!this.#isWaiting) this.#resume();
   }
 
   #read(): void {
     const startMs = this.#clock.nowMs();
     let beforeMs = startMs;
     for (let reads = 0; reads < readsATurn && beforeMs - startMs < turnMs; reads++) {
-      if (this.#source.available() < floodBytes || this.#fill(this.#receive) === 0) return this.stop();
+      if (this.#source.available() < floodBytes || this.#taking.fill(this.#receive) === 0) {
+        return this.#resume();
+      }
       // To fill can also be the end of it all.
-      if (this.#next === undefined) return;
+      if (this.#isOver) return;
       const nowMs = this.#clock.nowMs();
       const isLong = nowMs - beforeMs > turnMs / 2;
       this.#readBytes = isLong
@@ -102,6 +169,6 @@ export class Intake {
         : Math.min(mostReadBytes, this.#readBytes * 2);
       beforeMs = nowMs;
     }
-    this.#soon();
+    this.#wait();
   }
 }

@@ -3,19 +3,23 @@
 
 import { asFstreamError, FstreamError } from "../errors.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
+import { HeldBytes, maxHeldBytes } from "./heldbytes.ts";
 
 export interface LoginOutcome<T> {
   /** It may go on; `early`: what came meanwhile. What this throws is a refusal too. */
-  granted(result: T, early: readonly Uint8Array[]): void;
+  granted(result: T, early: Uint8Array): void;
   refused(error: FstreamError): void;
-  /** The socket may be read again: only now, as a paused one reports nothing, so that no stage has missed anything. */
+  /**
+   * The socket may be read again: just before one of the others, which may pause it. Only now, as a paused one reports nothing,
+   * so that no stage has missed anything.
+   */
   over(): void;
 }
 
 export class LoginStage<T> implements ConnectionStage {
   readonly #connection: Connection;
   readonly #outcome: LoginOutcome<T>;
-  readonly #early: Uint8Array[] = [];
+  readonly #early = new HeldBytes();
   #over = false;
 
   constructor(connection: Connection, outcome: LoginOutcome<T>) {
@@ -27,13 +31,15 @@ export class LoginStage<T> implements ConnectionStage {
   begin(pending: Promise<T>): void {
     this.#connection.pause();
     pending.then(
-      (result) => this.#end(() => this.#outcome.granted(result, this.#early)),
+      (result) => this.#end(() => this.#outcome.granted(result, this.#early.first())),
       (error: unknown) => this.#end(() => this.#outcome.refused(asFstreamError(error))),
     );
   }
 
   data(bytes: Uint8Array): void {
-    this.#early.push(bytes.slice());
+    if (this.#early.add(bytes)) return;
+    const reason = `more than ${maxHeldBytes} bytes came before the login was done`;
+    this.#end(() => this.#outcome.refused(new FstreamError("bad_request", reason)));
   }
 
   drained(): void {}
@@ -50,11 +56,13 @@ export class LoginStage<T> implements ConnectionStage {
 
   #end(act: () => void): void {
     if (this.#over) return;
+    this.#outcome.over();
+    // It may have gone meanwhile.
+    if (this.#over) return;
     try {
       act();
     } catch (error) {
       this.#outcome.refused(asFstreamError(error));
     }
-    this.#outcome.over();
   }
 }

@@ -4,6 +4,7 @@ import type { Access } from "../access/access.ts";
 import type { Log } from "../log.ts";
 import type { HandshakeLimits } from "../protocol/handshake.ts";
 import type { Clock } from "../relay/clock.ts";
+import type { Turns } from "../relay/turns.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
 import type { EndRecords } from "./endrecords.ts";
 
@@ -22,4 +23,6 @@ export interface Services {
   readonly clock: Clock;
   readonly log: Log;
   readonly options: SessionOptions;
+  /** The connections that can't be served all at once. */
+  readonly turns: Turns<{ turn(): void }>;
 }

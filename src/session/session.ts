@@ -59,7 +59,7 @@ export class Session extends Stages {
         case "broadcast": {
           const permit = access.broadcast(this.connection, request);
           const first = rest.slice();
-          this.login(asked, permit, (granted, early) => this.#broadcast(request, granted, [first, ...early]));
+          this.login(asked, permit, (granted, early) => this.#broadcast(request, granted, [first, early]));
           return;
         }
         case "token": {

@@ -113,7 +113,7 @@ export abstract class Stages implements ConnectionStage {
   protected login<T>(
     asked: Asked,
     pending: Promise<T>,
-    granted: (result: T, early: readonly Uint8Array[]) => void,
+    granted: (result: T, early: Uint8Array) => void,
   ): void {
     const login = new LoginStage<T>(this.connection, {
       granted,

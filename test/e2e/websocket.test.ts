@@ -195,24 +195,21 @@ describe("hostile clients", () => {
     expect([closeCode(silent.bytes), closeCode(slow.bytes)]).toEqual([1008, 1008]);
   });
 
-  test("that send floods of small frames delay no other, and are answered with few pongs", async () => {
+  test("that send floods of small frames delay no other, and are closed", async () => {
     const ping = clientFrame({ opcode: 9 });
     const flood = new Uint8Array(4_000_000 - (4_000_000 % ping.length));
     for (let at = 0; at < flood.length; at += ping.length) flood.set(ping, at);
-    const peer = await dial("/watch/fier/later", first, flood);
-    await peer.sent();
     const reader = await server.dial();
     reader.request("watch,user=fier,channel=later,wait=60");
-    await server.watched("fier/later", 2);
+    await server.watched("fier/later", 1);
+    const peer = await dial("/watch/fier/later", first, flood);
     const broadcaster = await server.dial();
     broadcaster.request("broadcast,user=fier,user_password=123,channel=later", "\n\n", "media");
     await reader.received(5);
     broadcaster.finish();
     await peer.ended();
     const { frames } = framesOf(peer.bytes);
-    const pongs = frames.filter(({ opcode }) => opcode === 10).length;
-    expect(pongs).toBeGreaterThan(0);
-    expect(pongs).toBeLessThan(2000);
-    expect(frames.at(-1)?.opcode).toBe(8);
+    expect(frames.filter(({ opcode }) => opcode === 10)).toEqual([]);
+    expect(closeCode(peer.bytes)).toBe(1008);
   });
 });

@@ -166,6 +166,37 @@ describe("a request without a body", () => {
   });
 });
 
+describe("a request whose body does not begin", () => {
+  const ways: [line: string, fields: string[], body: string][] = [
+    [put, ["Content-Length: 1000"], ""],
+    [put, [chunked], "3"],
+    [put, [chunked, "Expect: 100-continue"], ""],
+    ["SOURCE /broadcast/fier/default", [], ""],
+    ["SOURCE /broadcast/fier/default HTTP/1.0", [], ""],
+  ];
+  test.each(ways)("is refused a minute later: %s %p %s", async (line, fields, body) => {
+    const server = new HttpTestServer();
+    const peer = await server.request(line, [login, ...fields], body);
+    server.rig.clock.advance(59_000);
+    expect(peer.ends).toEqual([]);
+    server.rig.clock.advance(2000);
+    expect(peer.ends[0]).toBe("fin");
+    server.rig.clock.advance(5000);
+    expect([server.rig.channels, server.rig.clock.pending]).toEqual([0, 0]);
+  });
+
+  test("has all its time once it has begun", async () => {
+    const server = new HttpTestServer();
+    const peer = await server.request(put, [login, "Content-Length: 1000"]);
+    peer.send("x");
+    expect(server.rig.clock.pending).toBeGreaterThan(0);
+    server.rig.clock.advance(3000);
+    expect(peer.ends).toEqual([]);
+    peer.send(opaque(999));
+    expect(answerOf(peer).status).toBe(200);
+  });
+});
+
 describe("who sends it", () => {
   test("has to be said: without credentials the answer asks for them at once, and not a line is logged", async () => {
     const server = new HttpTestServer();

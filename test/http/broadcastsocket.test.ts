@@ -1,10 +1,12 @@
 // A tab's broadcast over a WebSocket, without a socket: its login, its stream, and each of its ends.
 
-import { describe, expect, test } from "bun:test";
-import { opcodes } from "../../src/http/frames.ts";
+import { afterEach, describe, expect, mock, spyOn, test } from "bun:test";
+import { framesAtOnce, opcodes } from "../../src/http/frames.ts";
+import { maxWordsASecond } from "../../src/http/websocketstages.ts";
+import { Broadcasting } from "../../src/session/broadcasting.ts";
 import { opaque, sniffedBytes } from "../relay/streams.ts";
 import { settled, TestServer } from "../session/peer.ts";
-import { clientFrame, closePayload, joined } from "./clientframes.ts";
+import { type ClientFrame, clientFrame, closePayload, joined } from "./clientframes.ts";
 import { connectHttp, SocketPeer, upgradeRequest } from "./socketpeer.ts";
 
 const path = "/broadcast/fier/default";
@@ -18,6 +20,7 @@ async function broadcast(server: TestServer, first: object | null = login, at = 
   return tab;
 }
 
+const many = (frame: ClientFrame, count = 20_000) => Array.from({ length: count }, () => frame);
 const stream = (bytes: Uint8Array) => ({ opcode: binary, payload: bytes });
 
 describe("a tab that broadcasts", () => {
@@ -48,6 +51,7 @@ describe("a tab that broadcasts", () => {
     expect([peer.paused, tab.take()]).toEqual([true, []]);
     const watcher = server.watch({ wait: "10" });
     await settled();
+    server.rig.clock.advance(0);
     expect(tab.take()).toEqual([{ type: "ok" }, { type: "end", bytes: 1000 }, "close 1000 ended"]);
     expect([watcher.take(), watcher.ends[0]]).toEqual([opaque(1000), "fin"]);
   });
@@ -57,9 +61,6 @@ describe("a tab that broadcasts", () => {
     const tab = await broadcast(server);
     tab.send(stream(opaque(sniffedBytes)));
     const watcher = server.rig.watch();
-    tab.say({ type: "anything else" });
-    tab.send({ opcode: text, payload: "not even JSON" });
-    expect(watcher.ending).toBe("");
     tab.say({ type: "end" });
     expect([watcher.ending, tab.take()]).toEqual([
       "orderly",
@@ -184,6 +185,94 @@ describe("a tab is refused", () => {
   });
 });
 
+describe("of a tab that sends tiny frames", () => {
+  afterEach(() => mock.restore());
+
+  const logs = { opcode: text, payload: JSON.stringify(login) };
+
+  test("no text is looked at before its login is done, and the first that means nothing ends it", async () => {
+    for (const frame of [{ opcode: text }, { opcode: text, payload: "{}" }, { opcode: text, payload: "x" }]) {
+      const server = new TestServer();
+      const tab = new SocketPeer(connectHttp(server, true), path, null);
+      const read = spyOn(JSON, "parse").mockClear();
+      tab.send(logs, ...many(frame));
+      await settled();
+      server.rig.clock.advance(0);
+      // The login, and the first of them.
+      expect(read.mock.calls.length).toBe(2);
+      expect(tab.take()).toEqual([
+        { type: "ok" },
+        expect.objectContaining({ type: "error", code: "bad_request" }),
+        "close 1008 bad_request",
+      ]);
+      server.rig.clock.advance(10_000);
+      expect([server.rig.channels, server.rig.clock.pending]).toEqual([0, 0]);
+    }
+  });
+
+  test("the stream is appended in few pieces, and whole", async () => {
+    const server = new TestServer();
+    const append = spyOn(Broadcasting.prototype, "append");
+    const tab = new SocketPeer(connectHttp(server, true), path, null);
+    tab.send(logs, ...many(stream(opaque(1))), { opcode: text, payload: '{"type":"end"}' });
+    const watcher = server.watch({ wait: "10" });
+    await settled();
+    server.rig.clock.advance(100);
+    expect(append.mock.calls.length).toBeLessThan(200);
+    expect(tab.take()).toEqual([{ type: "ok" }, { type: "end", bytes: 20_000 }, "close 1000 ended"]);
+    expect([watcher.take().length, watcher.ends[0]]).toEqual([20_000, "fin"]);
+  });
+
+  test("no event takes them all once time is up: the rest have turns, and the peer's end is behind them", async () => {
+    const server = new TestServer();
+    const tab = await broadcast(server);
+    const append = spyOn(Broadcasting.prototype, "append").mockImplementation(() => {
+      server.rig.clock.spend(1);
+    });
+    const left = () => append.mock.calls.length;
+    tab.send(...many(stream(opaque(1))));
+    const first = left();
+    expect([first < 5, tab.peer.paused]).toEqual([true, true]);
+    tab.peer.session.ended();
+    expect(tab.peer.ends).toEqual([]);
+    server.rig.clock.fireNext();
+    expect([left() > first, left() < first + 5, tab.peer.ends]).toEqual([true, true, []]);
+    while (tab.peer.ends.length === 0) server.rig.clock.fireNext();
+    expect(left()).toBe(Math.ceil(20_000 / framesAtOnce));
+  });
+
+  test("and of many such the time is one", async () => {
+    const server = new TestServer();
+    const tabs = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => broadcast(server, login, `/broadcast/fier/${i}`)),
+    );
+    const append = spyOn(Broadcasting.prototype, "append").mockImplementation(() => {
+      server.rig.clock.spend(1);
+    });
+    for (const tab of tabs) tab.send(...many(stream(opaque(1)), 2000));
+    // Each once, as it came, and together no more than in a turn.
+    expect(append.mock.calls.length).toBeLessThan(tabs.length + 4);
+    expect(tabs.filter(({ peer }) => peer.paused).length).toBe(tabs.length);
+    append.mockClear();
+    server.rig.clock.fireNext();
+    expect(append.mock.calls.length).toBeLessThan(4);
+  });
+
+  test("pings are answered once for many, and too many of them are its end", async () => {
+    for (const opcode of [opcodes.ping, opcodes.pong]) {
+      const server = new TestServer();
+      const tab = await broadcast(server);
+      tab.send(...many({ opcode, payload: "a" }, maxWordsASecond - 1));
+      server.rig.clock.advance(0);
+      expect(tab.take().slice(1)).toEqual(opcode === opcodes.ping ? ["pong a"] : []);
+      server.rig.clock.advance(2000);
+      tab.take();
+      tab.send(...many({ opcode, payload: "a" }, maxWordsASecond + 1));
+      expect(tab.take().at(-1)).toBe("close 1008 bad_request");
+    }
+  });
+});
+
 describe("a tab learns", () => {
   test("that another broadcast has replaced it", async () => {
     const server = new TestServer();
@@ -228,6 +317,7 @@ describe("a tab learns", () => {
       ),
     );
     await settled();
+    server.rig.clock.advance(0);
     expect(early.take()[1]).toMatchObject({ code: "limit" });
     server.rig.clock.advance(30_000);
     expect(server.rig.clock.pending).toBe(0);

@@ -12,6 +12,11 @@ export interface Heard {
   events: string[];
 }
 
+/** Feeds all of the bytes, however many feeds that takes. */
+export function feedAll(decoder: FrameDecoder, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += decoder.feed(bytes.subarray(at));
+}
+
 export function decode(parts: readonly Uint8Array[]): Heard {
   const stream: Uint8Array[] = [];
   const events: string[] = [];
@@ -19,9 +24,10 @@ export function decode(parts: readonly Uint8Array[]): Heard {
     binary: (bytes) => stream.push(bytes.slice()),
     text: (message) => events.push(`text ${message}`),
     ping: (payload) => events.push(`ping ${Buffer.from(payload).toString("hex")}`),
+    pong: () => {},
     close: (code) => events.push(`close ${code}`),
     broken: (code, reason) => events.push(`broken ${code} ${reason}`),
   });
-  for (const part of parts) decoder.feed(part.slice());
+  for (const part of parts) feedAll(decoder, part.slice());
   return { stream: joined(...stream), events };
 }

@@ -8,6 +8,7 @@ import {
   encodeFrame,
   encodeMessage,
   FrameDecoder,
+  framesAtOnce,
   maxHeaderBytes,
   opcodes,
   writeHeader,
@@ -15,7 +16,7 @@ import {
 import { upgradeHead } from "../../src/http/websocket.ts";
 import { dice, pieces, singly } from "../protocol/dice.ts";
 import { type ClientFrame, clientFrame, closePayload, joined, serverFrames } from "./clientframes.ts";
-import { decode, type Heard, maxTextBytes } from "./decoding.ts";
+import { decode, feedAll, type Heard, maxTextBytes } from "./decoding.ts";
 
 const { continuation, text, binary, close, ping, pong } = opcodes;
 
@@ -74,6 +75,7 @@ describe("a client's frames", () => {
           binary: (bytes) => stream.push(bytes.slice()),
           text: ignored,
           ping: ignored,
+          pong: ignored,
           close: ignored,
           broken: ignored,
         });
@@ -188,6 +190,51 @@ describe("a client is closed", () => {
   });
 });
 
+/** What a decoder takes of frames at once, and reports of them. */
+const takenAtOnce = (...frames: readonly ClientFrame[]) => {
+  const events: string[] = [];
+  const decoder = new FrameDecoder(maxTextBytes, {
+    binary: (bytes) => events.push(`binary ${bytes.length}`),
+    text: (message) => events.push(`text ${message}`),
+    ping: () => events.push("ping"),
+    pong: () => events.push("pong"),
+    close: ignored,
+    broken: ignored,
+  });
+  const bytes = joined(...frames.map(clientFrame));
+  const taken = decoder.feed(bytes);
+  return { taken, events, size: bytes.length };
+};
+
+describe("frames are taken a limited number at once", () => {
+  test("whichever they are", () => {
+    for (const opcode of [binary, ping, pong]) {
+      const frames = Array.from({ length: 10 * framesAtOnce }, () => ({ opcode }));
+      const { taken, size, events } = takenAtOnce(...frames);
+      expect(taken).toBe(size / 10);
+      expect(events.length).toBe(opcode === binary ? 0 : framesAtOnce);
+    }
+  });
+
+  test("of which a text is the last", () => {
+    const { taken, size, events } = takenAtOnce(
+      { opcode: text, payload: "a" },
+      { opcode: text, payload: "a" },
+    );
+    expect([taken, events]).toEqual([size / 2, ["text a"]]);
+  });
+
+  test("and the small ones of a stream are handed over together, before what follows them", () => {
+    const small = Array.from({ length: 100 }, () => ({ opcode: binary, payload: "x" }));
+    const large = { opcode: binary, payload: random(5000) };
+    const { events } = takenAtOnce(...small, large, { opcode: ping }, large, ...small, {
+      opcode: text,
+      payload: "a",
+    });
+    expect(events).toEqual(["ping", "binary 5100", "binary 5100", "text a"]);
+  });
+});
+
 test("a decoder that is stopped within its own report reports no more", () => {
   const heard: string[] = [];
   const report = (what: string) => () => {
@@ -198,6 +245,7 @@ test("a decoder that is stopped within its own report reports no more", () => {
     binary: report("binary"),
     text: report("text"),
     ping: report("ping"),
+    pong: report("pong"),
     close: report("close"),
     broken: report("broken"),
   });
@@ -251,7 +299,7 @@ function echoServer() {
       data(socket, bytes) {
         const say = (frame: Uint8Array) => expect(socket.write(frame)).toBe(frame.length);
         const decoder = decoders.get(socket);
-        if (decoder !== undefined) return decoder.feed(new Uint8Array(bytes));
+        if (decoder !== undefined) return feedAll(decoder, new Uint8Array(bytes));
         const head = (heads.get(socket) ?? "") + bytes.toString("latin1");
         heads.set(socket, head);
         if (!head.endsWith("\r\n\r\n")) return undefined;
@@ -265,6 +313,7 @@ function echoServer() {
           binary: (piece) => say(encodeFrame(binary, piece)),
           text: (message) => say(encodeFrame(text, new TextEncoder().encode(message))),
           ping: (payload) => say(encodeFrame(pong, payload)),
+          pong: ignored,
           close: (code) => say(encodeClose(code, "as you like")),
           broken: (code, reason) => say(encodeClose(code, reason)),
         });

@@ -1,8 +1,9 @@
 // Playback over a WebSocket, without a socket: what a watcher says and gets, and how it ends.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, mock, spyOn, test } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import { opcodes } from "../../src/http/frames.ts";
+import { maxWordsASecond } from "../../src/http/websocketstages.ts";
 import { ringBytes } from "../relay/rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque, sniffedBytes } from "../relay/streams.ts";
 import { settled, TestServer } from "../session/peer.ts";
@@ -326,10 +327,10 @@ describe("pings", () => {
     expect(watcher.take()).toEqual([unknown]);
   });
 
-  test("that come in floods are looked at for a limited time before others have their turns", async () => {
+  test("and other frames without bytes that come in floods are looked at for a limited time before others have their turns", async () => {
     const server = new TestServer();
     const watcher = watch(server, { wait: 10 });
-    const frame = clientFrame({ opcode: ping });
+    const frame = clientFrame({ opcode: binary });
     const { clock } = server.rig;
     const nowMs = clock.nowMs.bind(clock);
     let looks = 0;
@@ -338,7 +339,7 @@ describe("pings", () => {
     watcher.peer.send(joined(...Array.from({ length: 1000 }, () => frame)));
     expect(watcher.peer.paused).toBe(true);
     clock.advance(0);
-    expect([watcher.peer.paused, watcher.take()]).toEqual([false, ["pong"]]);
+    expect([watcher.peer.paused, watcher.take()]).toEqual([false, []]);
   });
 });
 
@@ -351,4 +352,19 @@ test("what a proxy in between may hold back is what is half a frame, and nothing
   const { frames, rest } = serverFrames(bytes.subarray(Buffer.from(bytes).indexOf("\r\n\r\n") + 4));
   expect(rest.length).toBe(0);
   expect(Math.max(...frames.map(({ payload }) => payload.length))).toBeLessThanOrEqual(64 * 1024);
+});
+
+test("what a watcher sends beyond its first message is dropped unread, and too much of it is its end", async () => {
+  for (const frame of [{ opcode: text, payload: "x" }, { opcode: text, payload: "{}" }, { opcode: ping }]) {
+    const server = new TestServer();
+    await server.broadcast({}, opaque(sniffedBytes));
+    const watcher = watch(server);
+    const read = spyOn(JSON, "parse");
+    watcher.send(...Array.from({ length: maxWordsASecond }, () => frame));
+    expect(watcher.peer.ends).toEqual([]);
+    watcher.send(...Array.from({ length: 1000 }, () => frame));
+    expect(read).not.toHaveBeenCalled();
+    mock.restore();
+    expect(watcher.take().at(-1)).toBe("close 1008 bad_request");
+  }
 });

@@ -1,6 +1,7 @@
 // Broadcasters that send faster than they are read: most of their bytes are not read by events.
 
 import { describe, expect, test } from "bun:test";
+import { Turns } from "../../src/relay/turns.ts";
 import { floodBytes, Intake } from "../../src/session/intake.ts";
 import { FakeClock } from "../relay/clock.ts";
 import { opaque } from "../relay/streams.ts";
@@ -14,6 +15,15 @@ function flood(peer: FakePeer, from: number, event: number, behind: number): voi
   const bytes = opaque(event + behind, from);
   peer.flood = bytes.slice(event);
   peer.send(bytes.subarray(0, event));
+}
+
+/** Has each read past events take a millisecond. */
+function slow(peer: FakePeer, clock: FakeClock): void {
+  const receive = peer.receive.bind(peer);
+  peer.receive = (...where) => {
+    clock.spend(1);
+    return receive(...where);
+  };
 }
 
 describe("a flood", () => {
@@ -58,18 +68,19 @@ describe("a flood", () => {
   test("is none where little lies ready, or little came", async () => {
     const at = server();
     const peer = await at.broadcast();
-    const { pending } = at.rig.clock;
     flood(peer, 0, 200_000, floodBytes - 1);
     expect(peer.paused).toBe(false);
     flood(peer, 200_000, 1000, 3_000_000);
     expect(peer.paused).toBe(false);
-    expect(at.rig.clock.pending).toBe(pending);
+    at.rig.clock.advance(0);
+    expect(peer.flood.length).toBe(3_000_000);
   });
 
   test("of one that is replaced stops, and what it still sends is dropped", async () => {
     const at = server();
     const peer = await at.broadcast({ reply: "1" });
     const watcher = at.rig.watch();
+    slow(peer, at.rig.clock);
     flood(peer, 0, 200_000, 6_000_000);
     at.rig.clock.fireNext();
     expect(peer.flood.length).toBeGreaterThan(floodBytes);
@@ -87,6 +98,7 @@ describe("a flood", () => {
     const at = server();
     const peer = await at.broadcast();
     const watcher = at.rig.watch();
+    slow(peer, at.rig.clock);
     flood(peer, 0, 200_000, 6_000_000);
     at.rig.clock.fireNext();
     expect(peer.flood.length).toBeGreaterThan(floodBytes);
@@ -114,15 +126,23 @@ describe("a flood", () => {
     const peer = new TestServer().connect();
     const clock = new FakeClock();
     peer.flood = opaque(1_000_000);
-    const intake = new Intake(peer, clock, () => {
-      throw new Error("a bug");
-    });
+    const turns = new Turns<{ turn(): void }>(clock, (one) => one.turn());
+    const intake = new Intake(
+      peer,
+      { clock, turns },
+      {
+        take: (bytes) => bytes.length,
+        fill: () => {
+          throw new Error("a bug");
+        },
+      },
+    );
     intake.look();
     expect(() => clock.advance(0)).toThrow("a bug");
     expect([peer.ends, clock.pending]).toEqual([["reset"], 0]);
   });
 
-  test("that came during the login has no turns before the socket is read again", async () => {
+  test("that came during the login is read behind what came with the request", async () => {
     const at = server();
     const wait = Promise.withResolvers<void>();
     at.lookup = wait.promise;
@@ -132,9 +152,28 @@ describe("a flood", () => {
     peer.request("broadcast", { user: "fier", user_password: "123" }, opaque(300_000));
     wait.resolve();
     await settled();
-    expect(peer.paused).toBe(false);
+    expect(peer.flood.length).toBe(1_000_000);
     at.rig.clock.advance(0);
-    expect(watcher.received).toEqual(opaque(300_000));
+    expect([peer.paused, peer.flood.length < floodBytes]).toEqual([false, true]);
+    const { received } = watcher;
+    expect(Buffer.from(received).equals(opaque(received.length))).toBe(true);
+    expect(received.length).toBe(1_300_000 - peer.flood.length);
+  });
+
+  test("of many takes no more time than one before others have their turns", async () => {
+    const at = server();
+    const { clock } = at.rig;
+    const peers = await Promise.all(["a", "b", "c", "d", "e"].map((channel) => at.broadcast({ channel })));
+    for (const peer of peers) {
+      slow(peer, clock);
+      flood(peer, 0, 200_000, 6_000_000);
+    }
+    const left = () => peers.map((peer) => peer.flood.length);
+    clock.fireNext();
+    const changed = left().filter((length) => length < 6_000_000).length;
+    expect(changed).toBe(1);
+    for (let i = 0; i < 10; i++) clock.fireNext();
+    expect(Math.max(...left())).toBeLessThan(6_000_000);
   });
 
   test("can end in order", async () => {

@@ -9,6 +9,7 @@ import { Tokens } from "../../src/auth/tokens.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { encodeRequest, type Request } from "../../src/protocol/request.ts";
+import { Turns } from "../../src/relay/turns.ts";
 import { Acknowledgements } from "../../src/session/acknowledgements.ts";
 import type { Connection, ConnectionStage } from "../../src/session/connection.ts";
 import { EndRecords } from "../../src/session/endrecords.ts";
@@ -224,6 +225,7 @@ export class TestServer {
         nowMs: () => rig.clock.nowMs(),
       }),
       options: { ...defaults.fstream, ...defaults.server, ...changes },
+      turns: new Turns(rig.clock, (one) => one.turn()),
     };
   }
 
