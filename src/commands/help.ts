@@ -20,8 +20,8 @@ ${usages.join("")}  fstream --version | --help | help COMMAND
 ${lines.join("")}
 ADDRESS is host, host:port or [IPv6]:port (61920 if left out),
 fstreams://host:port for the same over TLS (61922); token and --token-from take
-https://host:port too, and status nothing else (443 if left out, where servers
-usually have 61921).
+https://host:port too (443 if left out, where servers usually have 61921), and
+status only that or http://host:port.
 The command may also come first: fstream watch ADDRESS.
 Arguments of the protocol can be variables: --user is fserv_arg_user as well.
 `;

@@ -112,7 +112,7 @@ function intervalOf(given: string | boolean | undefined): number | undefined {
 
 function show(found: Status, { flags, terminal }: Invocation): void {
   if (flags.json === true) terminal.print(`${printableJson(found.answer)}\n`);
-  else if (found.channels.length === 0) terminal.say("nothing is live there, or nothing that is public");
+  else if (found.channels.length === 0) terminal.say("nothing is live, as far as this may see");
   else terminal.print(`${table(found, terminal.columns).join("\n")}\n`);
 }
 

@@ -21,7 +21,7 @@ import { type Credentials, credentialsOf } from "./credentials.ts";
 import { BodyStage, HeadStage } from "./reading.ts";
 import { type HttpRequest, requestOf } from "./request.ts";
 import { encode, refusal } from "./response.ts";
-import { answer } from "./routes.ts";
+import { answer, routeOf } from "./routes.ts";
 import type { HttpServices } from "./services.ts";
 import { isUpgrade, upgrade } from "./upgrade.ts";
 import { type Upload, UploadStage } from "./upload.ts";
@@ -137,6 +137,8 @@ export class Exchange extends Stages {
 
   /** Answers a request with all of its body. */
   #respond(request: HttpRequest, rest: Uint8Array): void {
+    const route = routeOf(request);
+    if (!("answer" in route)) return this.close(encode(route, request.method === "HEAD"));
     const body = new BodyStage(this.connection, this.#http, {
       whole: (bytes) => this.#answer({ ...request, body: bytes }),
       unreadable: (reason) => this.refuseUnreadable(reason),

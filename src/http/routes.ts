@@ -2,6 +2,7 @@
 
 import { reportRefusal } from "../access/refusal.ts";
 import { asFstreamError } from "../errors.ts";
+import { broadcastPath } from "../protocol/httpwatch.ts";
 import { allowPages, describeApi } from "./api.ts";
 import { giveAsset, pageOf } from "./pages.ts";
 import type { HttpRequest } from "./request.ts";
@@ -53,12 +54,22 @@ export async function answer(request: HttpRequest, services: HttpServices): Prom
 }
 
 function respond(request: HttpRequest, services: HttpServices): Answer | Promise<Answer> {
+  const found = routeOf(request);
+  return "answer" in found ? found.answer(request, services) : found;
+}
+
+/** What answers a request; where nothing does, the answer that says so, for which no body has to be read. */
+export function routeOf(request: HttpRequest): Route | Answer {
   const { method, path } = request;
   if (method === "OPTIONS" && path === "*") return text("", 200, { Allow: allMethods });
   const found = routes.filter((route) => matches(route.path, path));
-  if (found.length === 0) return problem(request, 404, "bad_request", "nothing here");
+  if (found.length === 0) {
+    const isSent = method !== "GET" && method !== "HEAD";
+    const hint = isSent ? `: a broadcast is sent to ${broadcastPath}USER/CHANNEL` : "";
+    return problem(request, 404, "bad_request", `nothing here${hint}`);
+  }
   const route = found.find(({ methods }) => methods.includes(method));
-  if (route !== undefined) return route.answer(request, services);
+  if (route !== undefined) return route;
   const methods = found.flatMap((each) => [...(each.streams ?? []), ...each.methods]);
   const message = `${method} is not served here: use ${methods[0]}`;
   return problem(request, 405, "bad_request", message, { Allow: methods.join(", ") });

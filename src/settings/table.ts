@@ -54,7 +54,12 @@ export const table = {
   server: {
     listen: setting("listen", listenAddress(), ":61920", "plain TCP"),
     tlsListen: setting("tls_listen", listenAddress(), "", "the same protocol over TLS"),
-    httpsListen: setting("https_listen", listenAddress(), ":61921", "HTTPS: the token endpoint"),
+    httpsListen: setting(
+      "https_listen",
+      listenAddress(),
+      ":61921",
+      "HTTPS: pages, watching and broadcasting over HTTP, tokens, metrics",
+    ),
     httpListen: setting(
       "http_listen",
       listenAddress(),
