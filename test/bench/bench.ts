@@ -1,9 +1,10 @@
 // The benchmark: fstream beside a reference in C and Icecast, in one run on one machine. See docs/benchmarks.md.
 //
-//   scripts/bench [--quick] [--only NAME]... [--rounds N] [--json FILE] [--docs] [--check] [--list]
+//   scripts/bench [--quick] [--only NAME]... [--peer NAME]... [--rounds N] [--json FILE] [--docs] [--check] [--list]
 //
 //   --quick       a first look, in less than two minutes; without nginx-rtmp
 //   --only NAME   only what is so called (see --list); may be given several times
+//   --peer NAME   only that server of each fan-out; may be given several times
 //   --rounds N    how often everything is measured; what counts is the median (3; 1 with --quick)
 //   --json FILE   writes all that was measured
 //   --docs        writes docs/benchmarks.md and docs/benchmarks.svg
@@ -33,6 +34,7 @@ const { values: flags } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
+    peer: { type: "string", multiple: true },
     rounds: { type: "string" },
     json: { type: "string" },
     docs: { type: "boolean", default: false },
@@ -104,7 +106,7 @@ function chosen({ name, quick }: { readonly name: string; readonly quick?: boole
 function peersOf(work: Work, tools: Tools): readonly PeerName[] {
   const compared = flags.check
     ? work.peers.filter((peer) => peer === "C" || peer.startsWith("fstream"))
-    : work.peers;
+    : work.peers.filter((peer) => flags.peer?.includes(peer) ?? true);
   return compared.filter((peer) => canRun(peer, tools) && !(flags.quick && peer === "nginx-rtmp"));
 }
 
