@@ -9,15 +9,17 @@ const stretchMs = 2;
 export class Turns<T> {
   readonly #clock: Clock;
   readonly #serve: (one: T) => void;
+  readonly #isOnce: boolean;
   #queue: T[] = [];
   readonly #waiting = new Set<T>();
   #due = false;
   /** Until when what goes on before the next stretch has time; undefined: nothing has asked. */
   #untilMs: number | undefined;
 
-  /** `serve` gives one its turn; it may ask for another. */
-  constructor(clock: Clock, serve: (one: T) => void) {
+  /** `serve` gives one its turn; it may ask for another, which with `isOnce` it has in the next stretch at the earliest. */
+  constructor(clock: Clock, serve: (one: T) => void, isOnce = false) {
     this.#clock = clock;
+    this.#isOnce = isOnce;
     this.#serve = serve;
   }
 
@@ -51,9 +53,13 @@ export class Turns<T> {
 
   #stretch(): void {
     const untilMs = this.#clock.nowMs() + stretchMs;
+    const { length } = this.#queue;
     let served = 0;
     try {
-      while (served < this.#queue.length && (served === 0 || this.#clock.nowMs() < untilMs)) {
+      while (
+        served < (this.#isOnce ? length : this.#queue.length) &&
+        (served === 0 || this.#clock.nowMs() < untilMs)
+      ) {
         const one = this.#queue[served++];
         this.#waiting.delete(one);
         this.#serve(one);

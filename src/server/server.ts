@@ -151,7 +151,8 @@ export async function startServer(
     clock,
     log,
     options: { ...fstream, ...server },
-    turns: new Turns(clock, (one) => one.turn()),
+    // One that floods leaves what it has read to its watchers before it reads on.
+    turns: new Turns(clock, (one) => one.turn(), true),
   };
   const metrics = new Metrics({ relay, access, limits, places, version });
   const httpLog = log.scope("http");
