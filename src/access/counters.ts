@@ -1,4 +1,4 @@
-// What has been asked for and what came of it, since the server began, for whoever watches over it.
+// What has been asked for and what came of it, since the server began, for its operator.
 
 import { asFstreamError, type Code } from "../errors.ts";
 import { Tally } from "../relay/tally.ts";

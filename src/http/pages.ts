@@ -1,6 +1,6 @@
 // The pages and their parts over HTTP. Pages are revalidated (RFC 9110, section 13: ETag, If-None-Match), parts have a hash in
 // their name and are kept for good (RFC 8246). Where it is accepted, what is sent is compressed. A page may load nothing but
-// its own parts, whoever wrote the name of a channel or a stream's data.
+// its own parts, whatever stands in the name of a channel or in a stream.
 
 import { elementsOf } from "../protocol/httphead.ts";
 import { type Asset, asset, type PageName, page } from "../web/assets.ts";
