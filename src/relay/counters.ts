@@ -1,4 +1,4 @@
-// What has happened in all channels of a relay since it began, for whoever watches over the server. Only what is rare is
+// What has happened in all channels of a relay since it began, for its operator. Only what is rare is
 // counted here: bytes are counted where they pass (ingest.ts, audience.ts), for each channel, and are added to these
 // when the channel is gone.
 

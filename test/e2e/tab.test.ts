@@ -110,7 +110,7 @@ describe.skipIf(!canShow)("a tab that broadcasts", () => {
   );
 
   test(
-    "comes back by itself when its connection breaks, and so does whoever plays it",
+    "comes back by itself when its connection breaks, and so does its player",
     async () => {
       const page = await stage.open("/broadcast/fier/breaks");
       await page.evaluate(tamper);

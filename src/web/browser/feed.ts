@@ -1,5 +1,5 @@
 // A channel's stream over a WebSocket: one request as text, then what the stream is as text, then its bytes. One feed is one
-// connection; whoever wants to go on after its end opens another.
+// connection; to go on after its end takes another.
 
 import { type ChannelName, pathOf } from "./channel.ts";
 
