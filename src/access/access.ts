@@ -3,14 +3,15 @@
 //
 //   token:      room -> login ------------------------------------> token
 //   broadcast:  room -> login, or token -> channel -> permit -----> relay
-//   watch:      room -> channel password -> permit -> place ------> relay
+//   watch:      room -> (login) -> channel password -> permit -> place -> relay
 //   admin:      admin token
 //
 // A token that was presented is used up, whatever becomes of the request: it may have been seen on its way. Whatever is
 // refused is an FstreamError; the relay has limits of its own (channels, watchers, memory), and refuses in the same way.
 
 import type { AdminToken } from "../auth/admintoken.ts";
-import { type Authenticator, type Grant, mayBroadcast } from "../auth/authenticator.ts";
+import { type Authenticator, type AuthRequest, type Grant, mayBroadcast } from "../auth/authenticator.ts";
+import { loginMissing } from "../auth/missing.ts";
 import { userNameProblem } from "../auth/name.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import type { Tokens } from "../auth/tokens.ts";
@@ -31,6 +32,11 @@ export interface Peer {
   readonly proxy?: string;
   /** Whether what it sends is encrypted on its way. */
   readonly secure: boolean;
+  /** What it speaks; left out: fstream's own protocol. */
+  readonly protocol?: "http" | "https" | "ws" | "wss";
+  /** What else it says in its request, as the query of a URL. */
+  readonly query?: string;
+  readonly userAgent?: string | undefined;
 }
 
 /** What a broadcaster asks for. */
@@ -50,11 +56,15 @@ export interface BroadcastPermit {
   check(): void;
   /** Throws FstreamError if the channel can't be had. */
   begin(broadcaster: Broadcaster): BroadcastHandle;
+  /** When the broadcast is to end, on the clock of `performance.now()`; undefined: never. */
+  readonly endsMs: number | undefined;
 }
 
 export interface AccessOptions {
   /** Whether passwords and tokens for them may travel unencrypted. */
   readonly plainPasswords: boolean;
+  /** Whether watchers have to log in. */
+  readonly authenticateWatchers: boolean;
   /** A `bufsize` is at most half of that. */
   readonly backlogBytes: number;
   /** What happens to watchers that fall too far behind, if they do not say. */
@@ -76,8 +86,7 @@ export interface AccessServices {
   readonly adminToken?: Pick<AdminToken, "matches"> | undefined;
 }
 
-/** A watcher gives no password where the channel has one. */
-export const passwordMissing = new FstreamError("forbidden", "this channel has a password");
+const channelPasswordMissing = new FstreamError("forbidden", "this channel has a password");
 
 export class Access {
   readonly counters = new AccessCounters();
@@ -108,27 +117,61 @@ export class Access {
   }
 
   /**
-   * A permit to watch; later where the channel has a password, which may be guessed at only so fast. Throws, or rejects with,
-   * FstreamError.
+   * A permit to watch; later where watchers log in, and where the channel has a password, which may be guessed at only so fast.
+   * Throws, or rejects with, FstreamError.
    */
   watch(peer: Peer, asked: WatchAsked): WatchPermit | Promise<WatchPermit> {
     refuseBadName(asked.user);
     this.#refuseIfFull("watch", peer);
+    return this.#options.authenticateWatchers
+      ? this.#logInWatcher(peer, asked).then((grant) => this.#permitWatch(peer, asked, grant))
+      : this.#permitWatch(peer, asked);
+  }
+
+  #logInWatcher(peer: Peer, { user, channel, watcher, watcherPassword }: WatchAsked): Promise<Grant> {
+    if (watcher !== undefined) refuseBadName(watcher, "watcher");
+    return this.#logIn(peer, "watch", watcherPassword, {
+      user,
+      channel,
+      ...(watcher === undefined ? {} : { watcher }),
+    });
+  }
+
+  #permitWatch(peer: Peer, asked: WatchAsked, grant?: Grant): WatchPermit | Promise<WatchPermit> {
     const { relay, guesses } = this.#services;
     const { user, channel, channelPassword } = asked;
-    const permit = new WatchPermit(peer, asked, this.#services, this.#options);
+    const permit = new WatchPermit(peer, asked, this.#services, this.#options, grant?.endsMs);
     if (relay.find(user, channel)?.guarded !== true) return permit;
     // None at all is no guess.
-    if (channelPassword === "") throw passwordMissing;
+    if (channelPassword === "") throw channelPasswordMissing;
     return guesses.run(peer.address, permit.subject, () => {
       if (relay.find(user, channel)?.admits(channelPassword) !== false) return permit;
       throw new FstreamError("forbidden", "wrong channel password");
     });
   }
 
-  /** Whether a watcher has given no password where the channel has one. */
-  lacksPassword({ user, channel, channelPassword }: WatchAsked): boolean {
-    return channelPassword === "" && this.#services.relay.find(user, channel)?.guarded === true;
+  /** Why a watcher is refused as long as it gives no password at all: it may only have to be asked for one. */
+  passwordMissing({
+    user,
+    channel,
+    channelPassword,
+    watcher,
+    watcherPassword,
+  }: WatchAsked): FstreamError | undefined {
+    const { relay, authenticator } = this.#services;
+    // What has a password is not told to one that has to log in first.
+    if (this.#options.authenticateWatchers)
+      return authenticator.needsPassword && watcher === undefined && watcherPassword === ""
+        ? loginMissing("watch")
+        : undefined;
+    return channelPassword === "" && relay.find(user, channel)?.guarded === true
+      ? channelPasswordMissing
+      : undefined;
+  }
+
+  /** Whether nobody broadcasts without a password or a token. */
+  get needsPassword(): boolean {
+    return this.#services.authenticator.needsPassword;
   }
 
   /** Whether `token` is the operator's: resolves, or rejects with FstreamError. It is for TLS alone. */
@@ -153,7 +196,7 @@ export class Access {
 
   async #issue(peer: Peer, user: string, password: string): ReturnType<Tokens["issue"]> {
     this.#refuseIfFull("token", peer);
-    const token = await this.#services.tokens.issue(await this.#logIn(peer, user, password));
+    const token = await this.#services.tokens.issue(await this.#logIn(peer, "token", password, { user }));
     this.counters.tokensIssued++;
     return token;
   }
@@ -164,30 +207,50 @@ export class Access {
 
   async #permitBroadcast(peer: Peer, asked: BroadcastAsked): Promise<BroadcastPermit> {
     const { user, channel } = asked;
-    if (!mayBroadcast(await this.#grantOf(peer, asked), channel)) {
+    const grant = await this.#grantOf(peer, asked);
+    if (!mayBroadcast(grant, channel)) {
       throw new FstreamError("forbidden", `${named(user)} may not broadcast on channel ${named(channel)}`);
     }
     const { relay } = this.#services;
     return {
       check: () => relay.refuseBroadcast(user, channel),
-      begin: (broadcaster) => relay.broadcast(user, channel, broadcaster),
+      begin: (broadcaster) => relay.broadcast(user, channel, broadcaster, grant),
+      endsMs: grant.endsMs,
     };
   }
 
-  async #grantOf(peer: Peer, { user, token, userPassword, bufsize }: BroadcastAsked): Promise<Grant> {
+  async #grantOf(
+    peer: Peer,
+    { user, channel, token, userPassword, bufsize }: BroadcastAsked,
+  ): Promise<Grant> {
     const spent = token === undefined ? undefined : await this.#redeem(user, token);
     this.#refuseIfFull("broadcast", peer);
     this.#refuseLargeChunks(bufsize);
-    return spent ?? this.#logIn(peer, user, userPassword);
+    return spent ?? this.#logIn(peer, "broadcast", userPassword, { user, channel });
   }
 
-  async #logIn(peer: Peer, user: string, password: string): Promise<Grant> {
-    if (!this.#options.plainPasswords && !peer.secure) {
+  async #logIn(
+    peer: Peer,
+    action: AuthRequest["action"],
+    password: string,
+    who: Pick<AuthRequest, "user" | "channel" | "watcher">,
+  ): Promise<Grant> {
+    if (password !== "" && !this.#options.plainPasswords && !peer.secure) {
       throw new FstreamError("unauthorized", "this server takes no passwords on a plain connection");
     }
-    if (password === "") throw new FstreamError("unauthorized", "neither user_password nor token was given");
-    const login = { user, password, address: peer.address };
-    return counted(this.counters.logins, () => this.#services.authenticator.authenticate(login));
+    if (password === "" && this.#services.authenticator.needsPassword) throw loginMissing(action);
+    const { address, secure, protocol = secure ? "fstreams" : "fstream", query = "", userAgent } = peer;
+    const request: AuthRequest = {
+      action,
+      ...who,
+      ...(password === "" ? {} : { password }),
+      address,
+      protocol,
+      id: crypto.randomUUID(),
+      ...(query === "" ? {} : { query }),
+      ...(userAgent === undefined ? {} : { userAgent }),
+    };
+    return counted(this.counters.logins, () => this.#services.authenticator.authenticate(request));
   }
 
   #refuseIfFull(purpose: Purpose, { address, proxy }: Peer): void {
@@ -202,7 +265,7 @@ export class Access {
   }
 }
 
-function refuseBadName(user: string): void {
-  const problem = userNameProblem(user);
-  if (problem !== undefined) throw new FstreamError("bad_request", `user ${problem}`);
+function refuseBadName(name: string, key = "user"): void {
+  const problem = userNameProblem(name);
+  if (problem !== undefined) throw new FstreamError("bad_request", `${key} ${problem}`);
 }

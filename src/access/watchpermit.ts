@@ -12,6 +12,9 @@ export interface WatchAsked {
   readonly user: string;
   readonly channel: string;
   readonly channelPassword: string;
+  /** Who watches, where watchers log in; undefined: without a name. */
+  readonly watcher: string | undefined;
+  readonly watcherPassword: string;
   readonly start: StartPoint;
   /** How long to wait for a channel that is not live, seconds; 0: not at all. */
   readonly waitSeconds: number;
@@ -33,6 +36,8 @@ interface Services {
 }
 
 export class WatchPermit {
+  /** When the watching is to end, on the clock of `performance.now()`; undefined: never. */
+  readonly endsMs: number | undefined;
   readonly #address: string;
   readonly #asked: WatchAsked;
   readonly #services: Services;
@@ -43,7 +48,9 @@ export class WatchPermit {
     asked: WatchAsked,
     services: Services,
     options: { readonly slowWatcher: SlowPolicy; readonly maxWaitMs: number },
+    endsMs: number | undefined,
   ) {
+    this.endsMs = endsMs;
     this.#address = peer.address;
     this.#asked = asked;
     this.#services = services;

@@ -1,32 +1,50 @@
-// Decides whether a login is right: one interface, and a sister file for each kind (folderauthenticator.ts reads the users
-// folder). Whatever the kind, a refusal is an FstreamError `unauthorized` that does not tell whether it was the
-// name or the password, and a failure to ask is `busy` or `internal`, never a yes.
+// Decides who is let in: one interface, and a sister file for each kind (folderauthenticator.ts reads the users folder,
+// outsideauthenticator.ts asks an operator's module, program or service). Whatever the kind, a refusal is an FstreamError
+// `unauthorized` that does not tell whether it was the name or the password, and a failure to ask is `busy` or `internal`,
+// never a yes.
 
-/** What a client claims. Names and passwords are as they came, at most the request's size long. */
-export interface Login {
-  readonly user: string;
-  readonly password: string;
-  /** The peer's IP address as text, IPv4-mapped IPv6 already as IPv4. */
-  readonly address: string;
-}
+import type { AuthRequest } from "./authtypes.ts";
 
-/** What a user may do after a right login. */
+export type { AuthRequest } from "./authtypes.ts";
+
+/** What may be done after a right login. */
 export interface Grant {
+  /** Who logged in: the user, or the watcher; "" for a watcher without a name. */
   readonly user: string;
   /** Names of channels the user may broadcast to, `*` standing for any run of characters; undefined: all. */
   readonly channels: readonly string[] | undefined;
+  /** When what begins with this grant is to end, on the clock of `performance.now()`; undefined: never. */
+  readonly endsMs?: number;
+  /** In place of the settings `max_bitrate` and `max_watchers_per_channel`; 0: no limit; undefined: as those say. */
+  readonly maxBitrate?: number;
+  readonly maxWatchers?: number;
 }
 
 export interface Authenticator {
-  /** The grant for a right login; rejects with FstreamError `unauthorized`, `busy` or `internal`. */
-  authenticate(login: Login): Promise<Grant>;
+  /** Whether nobody is let in without a password. */
+  readonly needsPassword: boolean;
+  /** The grant for who may do what is asked for; rejects with FstreamError `unauthorized`, `forbidden`, `busy` or `internal`. */
+  authenticate(request: AuthRequest): Promise<Grant>;
+  /** Takes up anew what it is made of, where it keeps any. Rejects with FstreamError if that can't be used; it goes on as it was. */
+  reload?(): Promise<void>;
+  /** It is needed no longer. */
+  stop?(): void;
 }
 
-/** Whether `grant` covers `channel`: whole-name matches, where `*` stands for any run of characters. */
+/** Who logs in with a request: the watcher for one that watches, else the user. Undefined: one without a name. */
+export function loginOf({ action, user, watcher }: AuthRequest): string | undefined {
+  return action === "watch" ? watcher : user;
+}
+
+/** Whether `grant` covers `channel`. */
 export function mayBroadcast(grant: Grant, channel: string): boolean {
-  return grant.channels === undefined || grant.channels.some((pattern) => matches(pattern, channel));
+  return matchesAny(grant.channels, channel);
 }
 
+/** Whether one of the patterns stands for `name`: of the whole name, `*` for any run of characters. Without patterns all do. */
+export function matchesAny(patterns: readonly string[] | undefined, name: string): boolean {
+  return patterns === undefined || patterns.some((pattern) => matches(pattern, name));
+}
 function matches(pattern: string, name: string): boolean {
   const parts = pattern.split("*");
   const first = parts[0];

@@ -129,3 +129,12 @@ export class FairQueue {
     return next;
   }
 }
+
+/** A client waits for its answer no longer than half a minute, and can come back: milliseconds. */
+const longestWaitMs = 10_000;
+
+/** The `timeout` of logins. */
+export function waitLimit(expire: () => void): { cancel(): void } {
+  const timer = setTimeout(expire, longestWaitMs);
+  return { cancel: () => clearTimeout(timer) };
+}

@@ -9,8 +9,9 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { FstreamError, named } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Authenticator, Grant, Login } from "./authenticator.ts";
+import { type Authenticator, type AuthRequest, type Grant, loginOf, matchesAny } from "./authenticator.ts";
 import { type Files, Listing } from "./listing.ts";
+import { loginMissing } from "./missing.ts";
 import { networkOf } from "./network.ts";
 import { Passwords } from "./password.ts";
 import type { User } from "./userfile.ts";
@@ -18,6 +19,7 @@ import { findEntry, nameOf, readEntry } from "./userstore.ts";
 
 /** Lets in the users that a folder has a file for. */
 export class FolderAuthenticator implements Authenticator {
+  readonly needsPassword = true;
   readonly #folder: string;
   readonly #listing: Listing;
   readonly #log: Log;
@@ -32,21 +34,28 @@ export class FolderAuthenticator implements Authenticator {
     this.#passwords = new Passwords(options.pressureOf);
   }
 
-  async authenticate(login: Login): Promise<Grant> {
+  async authenticate(request: AuthRequest): Promise<Grant> {
+    const { action, password, address } = request;
+    const name = loginOf(request);
+    if (name === undefined || password === undefined) throw loginMissing(action);
+    const user = await this.#logIn(name, password, address);
+    if (action === "watch" && !matchesAny(user.mayWatch, `${request.user}/${request.channel}`))
+      throw new FstreamError("forbidden", `${named(name)} may not watch this channel`);
+    return { user: user.name, channels: user.channels };
+  }
+
+  async #logIn(name: string, password: string, address: string): Promise<User> {
     const files = await this.#files();
-    const user = await this.#find(login.user, files);
-    const compared = user ?? (await this.#standIn(login.user, files));
+    const user = await this.#find(name, files);
+    const compared = user ?? (await this.#standIn(name, files));
     const right =
       compared !== undefined &&
-      (await this.#passwords.matches(compared.secret, login.password, networkOf(login.address)));
+      (await this.#passwords.matches(compared.secret, password, networkOf(address)));
     if (right && user?.enabled === false)
-      this.#log.repeated(
-        `user ${login.user}`,
-        `${named(login.user)} can't log in: enabled is false in the user's file`,
-      );
+      this.#log.repeated(`user ${name}`, `${named(name)} can't log in: enabled is false in the user's file`);
     if (!right || user === undefined || !user.enabled)
       throw new FstreamError("unauthorized", "wrong user or password");
-    return { user: user.name, channels: user.channels };
+    return user;
   }
 
   async #files(): Promise<Files> {

@@ -4,7 +4,7 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { FstreamError } from "../errors.ts";
-import { FairQueue } from "./fairqueue.ts";
+import { FairQueue, waitLimit } from "./fairqueue.ts";
 
 /** What a user's password is compared with. */
 export type Secret =
@@ -13,8 +13,6 @@ export type Secret =
 
 const hashesAtOnce = 2;
 const maxWaiting = 64;
-/** A client waits for its answer no longer than half a minute, and can come back: milliseconds. */
-const longestWaitMs = 10_000;
 /** A hash asks for memory itself: far above the usual 64 MiB it would be a way to exhaust it. */
 const maxMemoryKiB = 1024 * 1024;
 const maxPasses = 100;
@@ -37,7 +35,7 @@ export class Passwords {
   /** `pressureOf` a lane decides which logins are dropped when too many hashes are asked for (fairqueue.ts). */
   constructor(pressureOf?: (lane: string) => () => number) {
     const pressure = pressureOf === undefined ? {} : { pressureOf };
-    this.#queue = new FairQueue({ atOnce: hashesAtOnce, maxWaiting, timeout, ...pressure });
+    this.#queue = new FairQueue({ atOnce: hashesAtOnce, maxWaiting, timeout: waitLimit, ...pressure });
   }
 
   /**
@@ -51,11 +49,6 @@ export class Passwords {
     if (!isPasswordHash(secret.hash)) return false;
     return await this.#queue.run(lane, () => verify(password, secret.hash));
   }
-}
-
-function timeout(expire: () => void): { cancel(): void } {
-  const timer = setTimeout(expire, longestWaitMs);
-  return { cancel: () => clearTimeout(timer) };
 }
 
 async function verify(password: string, hash: string): Promise<boolean> {

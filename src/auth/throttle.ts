@@ -11,7 +11,7 @@
 // has none there for free. Its first attempt is never delayed, so that guessing elsewhere locks no user out.
 
 import { FstreamError } from "../errors.ts";
-import type { Authenticator } from "./authenticator.ts";
+import { type Authenticator, loginOf } from "./authenticator.ts";
 import { type Allowance, Failures } from "./failures.ts";
 import { networksOf } from "./network.ts";
 import { Reputations, remember } from "./reputation.ts";
@@ -234,9 +234,15 @@ function isFailure(error: unknown): boolean {
   return error instanceof FstreamError && (error.code === "unauthorized" || error.code === "forbidden");
 }
 
-/** `inner`, with logins as attempts at their users. */
+/** `inner`, with logins as attempts at their users. One without a password is no attempt at any. */
 export function throttled(inner: Authenticator, throttle: Throttle): Authenticator {
   return {
-    authenticate: (login) => throttle.run(login.address, login.user, () => inner.authenticate(login)),
+    needsPassword: inner.needsPassword,
+    authenticate: (request) => {
+      if (request.password === undefined) return inner.authenticate(request);
+      return throttle.run(request.address, loginOf(request) ?? "", () => inner.authenticate(request));
+    },
+    reload: async () => await inner.reload?.(),
+    stop: () => inner.stop?.(),
   };
 }

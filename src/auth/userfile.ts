@@ -2,10 +2,11 @@
 //
 //   password = "..."  |  password_hash = "$argon2id$..."     one of them, not empty
 //   channels = ["default", "cam*"]                            left out: every channel
+//   may_watch = ["fier/*"]                                    USER/CHANNEL; left out: every channel (authenticate_watchers)
 //   enabled = true                                            left out: true
 //
 // A file with anything wrong in it is no user: a slip in `channels` or `enabled` must not open what it was
-// to close. In an .ini file other keys are passed over, as the original does; there `channels` are separated by
+// to close. In an .ini file other keys are passed over, as the original does; there lists are separated by
 // commas, and `enabled` is what Python's getboolean takes. Problems never quote a secret. Pure.
 
 import { parse as parseToml } from "@iarna/toml";
@@ -19,6 +20,8 @@ export interface User {
   readonly secret: Secret;
   /** Patterns as in `Grant`; undefined: every channel. */
   readonly channels: readonly string[] | undefined;
+  /** The same for what it may watch: patterns of USER/CHANNEL. */
+  readonly mayWatch: readonly string[] | undefined;
   readonly enabled: boolean;
 }
 
@@ -29,7 +32,7 @@ export type Ending = ".toml" | ".ini";
 /** What the name of a user's file ends in. */
 export const endings: readonly Ending[] = [".toml", ".ini"];
 
-const keys = ["password", "password_hash", "channels", "enabled"];
+const keys = ["password", "password_hash", "channels", "may_watch", "enabled"];
 
 /** The user `name` as described by the bytes of its file. */
 export function readUserFile(name: string, ending: Ending, bytes: Uint8Array): UserFile {
@@ -79,8 +82,10 @@ function iniFields(text: string): Fields {
   }
   const fields: Record<string, unknown> = {};
   for (const key of keys) if (values.has(key)) fields[key] = values.get(key);
-  const channels = values.get("channels");
-  if (channels !== undefined) fields.channels = channels.split(",").map((channel) => channel.trim());
+  for (const list of ["channels", "may_watch"]) {
+    const names = values.get(list);
+    if (names !== undefined) fields[list] = names.split(",").map((name) => name.trim());
+  }
   const enabled = values.get("enabled");
   if (enabled !== undefined) fields.enabled = truths[enabled.toLowerCase()];
   return "enabled" in fields && fields.enabled === undefined
@@ -89,7 +94,7 @@ function iniFields(text: string): Fields {
 }
 
 function userOf(name: string, fields: Readonly<Record<string, unknown>>): UserFile {
-  const { password, password_hash: hash, channels, enabled = true } = fields;
+  const { password, password_hash: hash, channels, may_watch: mayWatch, enabled = true } = fields;
   if (password !== undefined && hash !== undefined)
     return { problem: "both password and password_hash: there should be only one of them" };
   let secret: Secret;
@@ -104,11 +109,21 @@ function userOf(name: string, fields: Readonly<Record<string, unknown>>): UserFi
     secret = { kind: "plain", password };
   }
   if (typeof enabled !== "boolean") return { problem: "enabled should be true or false, without quotes" };
-  if (channels === undefined) return { user: { name, secret, channels: undefined, enabled } };
-  const isList = Array.isArray(channels) && channels.every((one) => typeof one === "string" && one !== "");
-  if (!isList || channels.length === 0)
+  if (!isList(channels))
     return {
       problem: 'channels should be a list of names such as ["default", "cam*"], or left out for all channels',
     };
-  return { user: { name, secret, channels: channels as string[], enabled } };
+  if (!isList(mayWatch))
+    return {
+      problem: 'may_watch should be a list such as ["fier/*", "*/default"], or left out for all channels',
+    };
+  return { user: { name, secret, channels, mayWatch, enabled } };
+}
+
+/** Whether `value` is a list of names, or left out. */
+function isList(value: unknown): value is readonly string[] | undefined {
+  if (value === undefined) return true;
+  return (
+    Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string" && one !== "")
+  );
 }

@@ -114,13 +114,17 @@ async function knownFiles(folder: string): Promise<ReadonlySet<string>> {
  * Writes NAME.toml and gives its path: readable by its owner alone, and moved to its place when it is whole, so
  * that a login never reads half of it. Rejects with FstreamError `failed`.
  */
-export async function writeUser(folder: string, { name, secret, channels, enabled }: User): Promise<string> {
+export async function writeUser(
+  folder: string,
+  { name, secret, channels, mayWatch, enabled }: User,
+): Promise<string> {
   const path = join(folder, `${name}.toml`);
   const temporary = join(folder, `.new-${randomBytes(6).toString("hex")}`);
   const lines = [
     secret.kind === "hash" ? `password_hash = ${toml(secret.hash)}` : `password = ${toml(secret.password)}`,
   ];
   if (channels !== undefined) lines.push(`channels = [${channels.map(toml).join(", ")}]`);
+  if (mayWatch !== undefined) lines.push(`may_watch = [${mayWatch.map(toml).join(", ")}]`);
   if (!enabled) lines.push("enabled = false");
   try {
     const file = await open(temporary, "wx", 0o600);

@@ -40,6 +40,12 @@ const table: Readonly<Record<string, Argument>> = {
     read: (value, source) => asRequested(requestKeys.watch.channel, value, source),
   },
   channel_password: { value: "TEXT", help: "the channel's password (default: none)", secret: true },
+  watcher: {
+    value: "NAME",
+    help: "who watches, where the server asks for that",
+    read: (value, source) => asRequested(requestKeys.watch.watcher, value, source) ?? value,
+  },
+  watcher_password: { value: "TEXT", help: "the watcher's password", secret: true },
   start: {
     value: "WHERE",
     help: "where to begin: join (the newest place to start at once, the default), next (the one to come), live (the newest byte), or so far back, e.g. 10s",
@@ -133,7 +139,7 @@ function namesOf(verb: Verb): string[] {
 }
 
 /** `value` as it is, if a server's reading of the request would take it; throws `usage`. */
-function asRequested(key: { read(value: string): string }, value: string, source: string): string {
+function asRequested<T>(key: { read(value: string): T }, value: string, source: string): T {
   try {
     return key.read(value);
   } catch (cause) {

@@ -5,21 +5,41 @@ import { AdminToken } from "../auth/admintoken.ts";
 import { type Folder, readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import { readKeyPair, validityProblem } from "../keypair.ts";
+import { stderrLog } from "../log.ts";
 import { examineSettings, type Settings } from "../settings/load.ts";
+import { described, openAuthenticator } from "./authentication.ts";
 import type { Command, Invocation } from "./command.ts";
+import { probeLogin } from "./loginprobe.ts";
+import { say } from "./stderr.ts";
 
 export const check: Command = {
   name: "check",
-  summary: "validates the settings file and the users folder, and says what is wrong",
-  usage: ["check [--config FILE] [--users-dir DIR]"],
+  summary: "validates the settings file and what decides about logins, and says what is wrong",
+  usage: [
+    "check [--config FILE] [--users-dir DIR]",
+    "check --login NAME [--watch USER] [--channel NAME] [--password-file FILE]",
+  ],
   flags: {
     config: { type: "string", value: "FILE", help: "the settings file (default: ./fstream.toml, if there)" },
     "users-dir": { type: "string", value: "DIR", help: "the users folder, in place of the settings' one" },
+    login: {
+      type: "string",
+      value: "NAME",
+      help: "ask for NAME's password, and say whether it may broadcast, and how long it took to find out",
+    },
+    watch: { type: "string", value: "USER", help: "with --login: whether it may watch USER's channel" },
+    channel: { type: "string", value: "NAME", help: "with --login: the channel" },
+    "password-file": {
+      type: "string",
+      value: "FILE",
+      help: "with --login: read the password from FILE; else it is asked for, or is a line of stdin",
+    },
   },
   run,
 };
 
-async function run({ flags, operands, environment, cwd, terminal }: Invocation): Promise<number> {
+async function run(invocation: Invocation): Promise<number> {
+  const { flags, operands, environment, cwd, terminal } = invocation;
   if (operands.length > 0) throw new FstreamError("usage", `check takes no operand: ${operands[0]}`);
   const file = flags.config === undefined ? undefined : String(flags.config);
   const overrides = { "users-dir": flags["users-dir"] };
@@ -27,16 +47,13 @@ async function run({ flags, operands, environment, cwd, terminal }: Invocation):
   const errors = [...problems, ...(await fileProblems(settings))].map(
     (problem) => new FstreamError("failed", problem),
   );
-  const folder = await readUsers(settings.fstream.usersDir).catch((error: unknown): Folder => {
-    if (!(error instanceof FstreamError)) throw error;
-    errors.push(error);
-    return { users: [], problems: [], exposed: [] };
-  });
-  errors.push(...folder.problems.map((problem) => new FstreamError("failed", problem)));
+  const folder = settings.auth.authenticator === "users" ? await examineUsers(settings, errors) : undefined;
+  if (folder === undefined && problems.length === 0) errors.push(...(await authenticatorProblems(settings)));
+  errors.push(...(folder?.problems ?? []).map((problem) => new FstreamError("failed", problem)));
   const adminToken = await examineAdminToken(settings);
   if (adminToken.error !== undefined) errors.push(adminToken.error);
   for (const error of errors) terminal.error(error);
-  for (const path of folder.exposed)
+  for (const path of folder?.exposed ?? [])
     terminal.say(`warning: ${path}: others on this machine can read its plain password: chmod o= ${path}`);
   if (adminToken.isExposed)
     terminal.say(
@@ -44,11 +61,45 @@ async function run({ flags, operands, environment, cwd, terminal }: Invocation):
     );
   if (errors.length > 0) return 1;
 
+  if (flags.login !== undefined) {
+    await probeLogin(settings, invocation);
+    return 0;
+  }
+  if (folder === undefined) {
+    terminal.say(`settings are fine, and logins are decided by ${described(settings)}`);
+    return 0;
+  }
   const { length } = folder.users;
   terminal.say(`settings and ${length} ${length === 1 ? "user" : "users"} are fine`);
   if (!folder.users.some((user) => user.enabled))
     terminal.hint("there is no user to broadcast yet: `fstream user add NAME`");
   return 0;
+}
+
+async function examineUsers({ fstream }: Settings, errors: FstreamError[]): Promise<Folder> {
+  try {
+    return await readUsers(fstream.usersDir);
+  } catch (error) {
+    if (!(error instanceof FstreamError)) throw error;
+    errors.push(error);
+    return { users: [], problems: [], exposed: [] };
+  }
+}
+
+/** What keeps the authenticator from being asked. */
+async function authenticatorProblems(settings: Settings): Promise<readonly FstreamError[]> {
+  const { authenticator, command } = settings.auth;
+  if (authenticator === "command" && Bun.which(command[0]) === null)
+    return [
+      new FstreamError("failed", `command: ${command[0]}: there is no such program, or it can't be run`),
+    ];
+  try {
+    (await openAuthenticator(settings, stderrLog("info", say))).stop?.();
+    return [];
+  } catch (error) {
+    if (!(error instanceof FstreamError)) throw error;
+    return [error];
+  }
 }
 
 /** What is wrong with the admin token's file, and whether others can read it. */

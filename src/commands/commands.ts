@@ -10,6 +10,7 @@ const loaders = {
   status: async () => (await import("./status.ts")).status,
   serve: async () => (await import("./serve.ts")).serve,
   user: async () => (await import("./user.ts")).user,
+  auth: async () => (await import("./auth.ts")).auth,
   check: async () => (await import("./check.ts")).check,
 } as const satisfies Record<string, () => Promise<Command>>;
 

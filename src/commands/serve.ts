@@ -2,7 +2,6 @@
 // input is a terminal, which has then been closed, it ends the server as well.
 
 import { isatty } from "node:tty";
-import { FolderAuthenticator } from "../auth/folderauthenticator.ts";
 import { Throttle, throttled } from "../auth/throttle.ts";
 import { readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
@@ -11,6 +10,7 @@ import { startServer } from "../server/server.ts";
 import { settingsDifference } from "../settings/difference.ts";
 import { settingFlags } from "../settings/flags.ts";
 import { loadSettings, type Settings, type Sources } from "../settings/load.ts";
+import { described, openAuthenticator } from "./authentication.ts";
 import type { Command } from "./command.ts";
 import { say } from "./stderr.ts";
 
@@ -42,15 +42,12 @@ export const serve: Command = {
     const settings = await loadSettings(sources);
     const log = stderrLog(settings.server.logLevel, say);
     const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
-    const users = new FolderAuthenticator({
-      folder: settings.fstream.usersDir,
-      log: log.scope("users"),
-      pressureOf: (address) => throttle.pressureOf(address),
-    });
-    const authenticator = throttled(users, throttle);
+    const inner = await openAuthenticator(settings, log, (address) => throttle.pressureOf(address));
+    const authenticator = throttled(inner, throttle);
     const stopped = signalled(isOnTerminal ? [...stopSignals, "SIGHUP"] : stopSignals);
     const server = await startServer(settings, authenticator, log);
-    await reportUsers(settings.fstream.usersDir, log);
+    if (settings.auth.authenticator === "users") await reportUsers(settings.fstream.usersDir, log);
+    else log.info(`logins are decided by ${described(settings)}`);
     reload = async () => {
       log.info("SIGHUP: reloading");
       try {
@@ -62,6 +59,7 @@ export const serve: Command = {
     log.info("ready");
     log.info(`${await stopped}: stopping`);
     await server.stop();
+    authenticator.stop?.();
     return 0;
   },
 };

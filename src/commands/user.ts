@@ -11,6 +11,7 @@ import { FstreamError, systemReason } from "../errors.ts";
 import { printable, printableJson } from "../log.ts";
 import { loadSettings } from "../settings/load.ts";
 import { nearest } from "../settings/nearest.ts";
+import { described } from "./authentication.ts";
 import type { Command, Invocation } from "./command.ts";
 import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
 
@@ -31,6 +32,11 @@ export const user: Command = {
       type: "string",
       value: "NAME,...",
       help: "the channels the user may broadcast to, * for any run of characters; empty: all (also the default)",
+    },
+    "may-watch": {
+      type: "string",
+      value: "NAME/CHANNEL,...",
+      help: "the channels the user may watch, where watchers log in, * for any run of characters; empty: all (also the default)",
     },
     json: { type: "boolean", help: "list as JSON" },
   },
@@ -78,10 +84,13 @@ function noAction(action = "", actions: readonly string[]): FstreamError {
   });
 }
 
-async function usersFolder({ flags, cwd, environment }: Invocation): Promise<string> {
+async function usersFolder({ flags, cwd, environment, terminal }: Invocation): Promise<string> {
   if (flags["users-dir"] !== undefined) return resolve(cwd, String(flags["users-dir"]));
   const file = flags.config === undefined ? undefined : String(flags.config);
-  return (await loadSettings({ file, cwd, environment, overrides: {} })).fstream.usersDir;
+  const settings = await loadSettings({ file, cwd, environment, overrides: {} });
+  if (settings.auth.authenticator !== "users")
+    terminal.hint(`the server does not ask the users folder: logins are decided by ${described(settings)}`);
+  return settings.fstream.usersDir;
 }
 
 async function add(invocation: Invocation, folder: string, name: string): Promise<number> {
@@ -93,7 +102,9 @@ async function add(invocation: Invocation, folder: string, name: string): Promis
       hint: `\`fstream user passwd ${name}\` changes the password`,
     });
   const secret = await newSecret(invocation, name);
-  const path = await writeUser(folder, { name, secret, channels: channelsFlag(invocation), enabled: true });
+  const channels = listFlag(invocation, "channels");
+  const mayWatch = listFlag(invocation, "may-watch");
+  const path = await writeUser(folder, { name, secret, channels, mayWatch, enabled: true });
   invocation.terminal.say(`${name} can log in now: ${path}`);
   return 0;
 }
@@ -104,8 +115,11 @@ async function passwd(invocation: Invocation, folder: string, name: string): Pro
   if ("problem" in file)
     throw new FstreamError("failed", `${paths(entry)}: ${file.problem}`, { hint: "mend or remove it first" });
   const secret = await newSecret(invocation, name);
-  const channels = invocation.flags.channels === undefined ? file.user.channels : channelsFlag(invocation);
-  const path = await writeUser(folder, { ...file.user, secret, channels });
+  const { flags } = invocation;
+  const { user } = file;
+  const channels = flags.channels === undefined ? user.channels : listFlag(invocation, "channels");
+  const mayWatch = flags["may-watch"] === undefined ? user.mayWatch : listFlag(invocation, "may-watch");
+  const path = await writeUser(folder, { ...user, secret, channels, mayWatch });
   invocation.terminal.say(`${name} has a new password: ${path}`);
   for (const old of entry.files) {
     if (old.path === path) continue;
@@ -125,10 +139,11 @@ async function remove({ terminal }: Invocation, folder: string, name: string): P
 async function list({ flags, terminal }: Invocation, folder: string): Promise<number> {
   const { users, problems } = await readUsers(folder);
   if (flags.json === true) {
-    const entries = users.map(({ name, secret, channels, enabled }) => ({
+    const entries = users.map(({ name, secret, channels, mayWatch, enabled }) => ({
       user: name,
       password: secret.kind,
       channels: channels ?? null,
+      mayWatch: mayWatch ?? null,
       enabled,
     }));
     terminal.print(`${printableJson(entries)}\n`);
@@ -188,8 +203,8 @@ async function newSecret({ flags, cwd }: Invocation, name: string): Promise<Secr
   return { kind: "hash", hash: await hashPassword(password) };
 }
 
-function channelsFlag({ flags }: Invocation): readonly string[] | undefined {
-  const channels = String(flags.channels ?? "").split(",");
+function listFlag({ flags }: Invocation, name: string): readonly string[] | undefined {
+  const channels = String(flags[name] ?? "").split(",");
   const named = channels.map((channel) => channel.trim()).filter((channel) => channel !== "");
   return named.length === 0 ? undefined : named;
 }

@@ -30,7 +30,7 @@ export interface UploadRequest {
 /** What a request with these credentials asks for. `publicUrl`: see origin.ts. Throws FstreamError. */
 export function parseUpload(
   request: HttpRequest,
-  credentials: Credentials,
+  credentials: Credentials | undefined,
   publicUrl: string | undefined,
 ): UploadRequest | Unreadable {
   const { method, minorVersion, headers, client } = request;
@@ -53,8 +53,8 @@ export function parseUpload(
       user,
       channel,
       bufsize,
-      token: credentials.type === "token" ? credentials.token : undefined,
-      userPassword: credentials.type === "password" ? credentials.password : "",
+      token: credentials?.type === "token" ? credentials.token : undefined,
+      userPassword: credentials?.type === "password" ? credentials.password : "",
     },
     upload: {
       user,
@@ -72,8 +72,8 @@ export function parseUpload(
   };
 }
 
-function refuseOtherUser(credentials: Credentials, user: string, method: string): void {
-  if (credentials.type === "token" || credentials.user === user) return;
+function refuseOtherUser(credentials: Credentials | undefined, user: string, method: string): void {
+  if (credentials === undefined || credentials.type === "token" || credentials.user === user) return;
   if (method === "SOURCE" && credentials.user === sourceUser) return;
   throw new FstreamError(
     "forbidden",

@@ -51,10 +51,9 @@ export class BroadcastSocket extends WebSocketStages {
   }
 
   #broadcast(request: BroadcastingRequest, permit: BroadcastPermit): void {
-    const { log, options } = this.services;
-    const { publicUrl } = options;
+    const { publicUrl } = this.services.options;
     const url = publicUrl === undefined ? {} : { url: pageUrl(publicUrl, request.user, request.channel) };
-    const broadcasting = new Broadcasting(this.#client.address, log, request, (error) =>
+    const broadcasting = new Broadcasting(this.#client.address, this.services, request, (error) =>
       this.#dismissed(error),
     );
     const tab = new TabStage(broadcasting);

@@ -85,11 +85,12 @@ export class Exchange extends Stages {
   }
 
   #watch(request: HttpRequest, asked: Asked): void {
-    const wanted = parseHttpWatch(request);
+    const { authenticateWatchers } = this.services.options;
+    const wanted = parseHttpWatch(request, authenticateWatchers);
     const known: Asked = {
       ...asked,
       subject: { intent: "watch", user: wanted.user },
-      refusal: (error) => watchRefusal(request, error),
+      refusal: (error) => watchRefusal(request, error, authenticateWatchers),
     };
     this.guard(known, () => this.watchHttp(request.client, request, wanted, known));
   }
@@ -101,7 +102,8 @@ export class Exchange extends Stages {
     this.guard(known, () => {
       const credentials = credentialsOf(request.headers);
       // Many a client gives them only once it is asked for them: no refusal for the log.
-      if (credentials === undefined) return this.close(asked.refusal(anonymous));
+      if (credentials === undefined && this.#http.access.needsPassword)
+        return this.close(asked.refusal(anonymous));
       const parsed = this.#parseUpload(request, user, credentials);
       if (parsed.type === "refused") return this.refuseUnreadable(parsed);
       const permit = this.#http.access.broadcast(request.client, parsed.asked);
@@ -113,13 +115,17 @@ export class Exchange extends Stages {
   }
 
   /** A token that is presented is used up, by a request that is refused as well. */
-  #parseUpload(request: HttpRequest, user: string, credentials: Credentials): UploadRequest | Unreadable {
+  #parseUpload(
+    request: HttpRequest,
+    user: string,
+    credentials: Credentials | undefined,
+  ): UploadRequest | Unreadable {
     let parsed: UploadRequest | Unreadable | undefined;
     try {
       parsed = parseUpload(request, credentials, this.services.options.publicUrl);
       return parsed;
     } finally {
-      if (parsed?.type !== "upload" && credentials.type === "token")
+      if (parsed?.type !== "upload" && credentials?.type === "token")
         this.spend({ user, token: credentials.token }, request.client.address);
     }
   }

@@ -5,6 +5,7 @@ import type { Subject } from "../access/refusal.ts";
 import type { HttpHead } from "../protocol/httphead.ts";
 import { pathOf } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
+import { httpPeer } from "../session/httpwatch.ts";
 import { clientAddress, isForwarded, isLocalRequest } from "./clientaddress.ts";
 
 export interface HttpRequest extends HttpHead {
@@ -44,9 +45,14 @@ export function requestOf(
     isProxied,
     subject: { intent: "request" },
     client: {
-      address: clientAddress(address, headers, trusted),
+      ...httpPeer(
+        {
+          address: clientAddress(address, headers, trusted),
+          secure: isProxied && isForwarded(headers) ? headers.get("x-forwarded-proto") === "https" : secure,
+        },
+        head,
+      ),
       proxy: address,
-      secure: isProxied && isForwarded(headers) ? headers.get("x-forwarded-proto") === "https" : secure,
     },
   };
 }

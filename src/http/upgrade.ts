@@ -2,6 +2,7 @@
 // broadcast is decided after the first message; before it only what costs nothing, and whether a page that would broadcast is one
 // of this server's own: another's could have its visitors try passwords here.
 
+import type { Peer } from "../access/access.ts";
 import { broadcastPath, channelOf, watchPath } from "../protocol/httpwatch.ts";
 import type { Connection } from "../session/connection.ts";
 import { encodeText } from "../session/httpresponse.ts";
@@ -29,7 +30,8 @@ export function upgrade(
   connection: Connection,
   services: HttpServices,
 ): WebSocketStages | Uint8Array {
-  const { method, path, headers, client } = request;
+  const { method, path, headers } = request;
+  const client: Peer = { ...request.client, protocol: request.client.secure ? "wss" : "ws" };
   const isWatch = path.startsWith(watchPath);
   const channel = channelOf(path, isWatch ? watchPath : broadcastPath);
   const { publicUrl } = services.options;

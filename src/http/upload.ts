@@ -191,11 +191,12 @@ export class UploadStage implements ConnectionStage {
   /** The first byte has come. False: it is refused. */
   #claim(): boolean {
     this.#waiting?.cancel();
-    const { parts, log } = this.#services;
+    const { parts } = this.#services;
     const dismissed = (error: FstreamError) => this.#dismissed(error);
     const continued = parts.take(this.#upload, this.#upload.range);
     const broadcasting =
-      continued?.broadcasting ?? new Broadcasting(this.#upload.address, log, this.#upload, dismissed);
+      continued?.broadcasting ??
+      new Broadcasting(this.#upload.address, this.#services, this.#upload, dismissed);
     try {
       if (continued === undefined) broadcasting.begin(this.#permit);
     } catch (error) {

@@ -36,8 +36,9 @@ export class WatchSocket extends WebSocketStages {
 
   protected begin(message: string): void {
     const wanted = { ...this.#channel, ...parseWatchMessage(message) };
-    if (wanted.channelPassword !== "" && !this.#isFromOwnPage)
-      throw new FstreamError("forbidden", "only a page of this server may give a channel's password");
+    const isPublic = wanted.channelPassword === "" && !this.services.options.authenticateWatchers;
+    if (!isPublic && !this.#isFromOwnPage)
+      throw new FstreamError("forbidden", "only a page of this server may watch what is not public");
     const { framed } = this;
     this.watch(
       this.#client,

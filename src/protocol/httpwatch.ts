@@ -1,6 +1,6 @@
 // A watcher's request as HTTP has it (README.md, "Watching over HTTP"): `/watch/USER/CHANNEL?KEY=VALUE&...`, with the keys of
-// `watch` and their rules (keys.ts). The channel's password may also be the password of Basic authentication (RFC 7617), whose
-// user counts for nothing.
+// `watch` and their rules (keys.ts). Basic authentication (RFC 7617) is who watches, where watchers log in; else its password may
+// be the channel's, and its user counts for nothing.
 
 import { FstreamError } from "../errors.ts";
 import type { HttpHead } from "./httphead.ts";
@@ -16,7 +16,7 @@ export const broadcastPath = "/broadcast/";
 const maxParameters = 100;
 
 /** What a request over HTTP asks to watch. */
-export interface HttpWatch extends Omit<WatchRequest, "intent" | "reply"> {
+export interface HttpWatch extends Omit<WatchRequest, "intent" | "query" | "reply"> {
   /** How many of the first bytes are asked for, by a player that probes; undefined: the stream. */
   readonly probedBytes: number | undefined;
 }
@@ -46,25 +46,35 @@ export function pathOf(target: string): string {
  * `bad_request`. To be called once for a request, and only where they are looked at.
  */
 export function queryOf(target: string): URLSearchParams {
-  const from = target.indexOf("?");
-  const query = from < 0 ? "" : target.slice(from + 1);
+  const query = queryTextOf(target);
   if (query.split("&", maxParameters + 1).length > maxParameters)
     throw bad(`the request has more than ${maxParameters} parameters`);
   return new URLSearchParams(query);
 }
 
-/** What a request for `/watch/...` asks for. Throws FstreamError `bad_request`. */
-export function parseHttpWatch({
-  method,
-  target,
-  headers,
-}: Pick<HttpHead, "method" | "target" | "headers">): HttpWatch {
+/** The query of a target as it is, without its question mark. */
+export function queryTextOf(target: string): string {
+  const from = target.indexOf("?");
+  return from < 0 ? "" : target.slice(from + 1);
+}
+
+/** What a request for `/watch/...` asks for, of a server where watchers log in or not. Throws FstreamError `bad_request`. */
+export function parseHttpWatch(
+  { method, target, headers }: Pick<HttpHead, "method" | "target" | "headers">,
+  watchersLogIn: boolean,
+): HttpWatch {
   const query = queryOf(target);
   const keys = requestKeys.watch;
   const value = (key: string) => query.getAll(key).at(-1) || undefined;
+  const basic = basicOf(headers);
+  const login = watchersLogIn ? basic : undefined;
   return {
     ...channelOf(pathOf(target), watchPath),
-    channelPassword: keys.channelPassword.read(value("channel_password") ?? basicOf(headers)?.password),
+    channelPassword: keys.channelPassword.read(
+      value("channel_password") ?? (watchersLogIn ? undefined : basic?.password),
+    ),
+    watcher: keys.watcher.read(value("watcher") ?? login?.user),
+    watcherPassword: keys.watcherPassword.read(value("watcher_password") ?? login?.password),
     start: keys.start.read(value("start")),
     waitSeconds: keys.waitSeconds.read(value("wait")),
     slowPolicy: keys.slowPolicy.read(value("lag")),

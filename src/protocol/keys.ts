@@ -32,6 +32,11 @@ const user: Key<string> = {
   },
 };
 
+const watcher: Key<string | undefined> = {
+  key: "watcher",
+  read: (value = "") => (value === "" ? undefined : withoutControls("watcher", value)),
+};
+
 const channel: Key<string> = {
   key: "channel",
   read(value = defaultChannel) {
@@ -91,6 +96,9 @@ export const requestKeys = {
     user,
     channel,
     channelPassword: text("channel_password"),
+    /** Who watches, where the server asks for that. */
+    watcher,
+    watcherPassword: text("watcher_password"),
     start,
     /** How long to wait for a channel that is not live; 0: not at all. */
     waitSeconds: wholeNumber("wait"),

@@ -8,7 +8,11 @@ import { formatText, parseText } from "./text.ts";
 
 export type Intent = keyof typeof requestKeys;
 
-type RequestOf<I extends Intent> = { readonly intent: I } & {
+type RequestOf<I extends Intent> = {
+  readonly intent: I;
+  /** What it has in keys that are none of the protocol's, written as the query of a URL: for what decides about logins. */
+  readonly query: string;
+} & {
   readonly [F in keyof (typeof requestKeys)[I]]: (typeof requestKeys)[I][F] extends {
     read: (value: string | undefined) => infer T;
   }
@@ -47,12 +51,21 @@ export function parseRequest(text: string): Request {
   if (!isIntent(intent)) {
     throw bad(`unknown intent "${intent.slice(0, 32)}": it is watch, broadcast, token or end`);
   }
-  const request: Record<string, unknown> = { intent };
+  const request: Record<string, unknown> = { intent, query: queryOf(fields) };
   for (const [field, { key, read }] of Object.entries(requestKeys[intent])) {
     if (broken.has(key)) throw bad(`the value of ${key}*= is not valid percent-encoded UTF-8`);
     request[field] = read(fields.get(key));
   }
   return request as Request;
+}
+
+/** Of every intent: a password that belongs to another is not passed on with what is unknown. */
+const knownKeys = new Set<string>(
+  Object.values(requestKeys).flatMap((keys) => Object.values(keys).map(({ key }) => key)),
+);
+
+function queryOf(fields: ReadonlyMap<string, string>): string {
+  return new URLSearchParams([...fields].filter(([key]) => !knownKeys.has(key))).toString();
 }
 
 /** The bytes that make a request: bare preamble, length, null byte, text. */

@@ -5,15 +5,17 @@ import { FstreamError } from "../errors.ts";
 import { requestKeys } from "./keys.ts";
 import type { BroadcastRequest, WatchRequest } from "./request.ts";
 
-export type WatchMessage = Omit<WatchRequest, "intent" | "user" | "channel" | "reply">;
-export type BroadcastMessage = Omit<BroadcastRequest, "intent" | "user" | "channel" | "reply">;
+export type WatchMessage = Omit<WatchRequest, "intent" | "query" | "user" | "channel" | "reply">;
+export type BroadcastMessage = Omit<BroadcastRequest, "intent" | "query" | "user" | "channel" | "reply">;
 
 /** What a watcher asks for. Throws FstreamError `bad_request`, naming the key that is wrong and what would be right. */
 export function parseWatchMessage(message: string): WatchMessage {
-  const { channelPassword, start, waitSeconds, slowPolicy } = requestKeys.watch;
+  const { channelPassword, watcher, watcherPassword, start, waitSeconds, slowPolicy } = requestKeys.watch;
   const fields = fieldsOf(message);
   return {
     channelPassword: channelPassword.read(valueOf(fields, channelPassword.key)),
+    watcher: watcher.read(valueOf(fields, watcher.key)),
+    watcherPassword: watcherPassword.read(valueOf(fields, watcherPassword.key)),
     start: start.read(valueOf(fields, start.key)),
     waitSeconds: waitSeconds.read(valueOf(fields, waitSeconds.key)),
     slowPolicy: slowPolicy.read(valueOf(fields, slowPolicy.key)),

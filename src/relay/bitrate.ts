@@ -5,20 +5,20 @@
 const burstSeconds = 10;
 
 export class BitrateLimit {
-  readonly #bitsPerSecond: number;
+  readonly bitsPerSecond: number;
   #allowedBits: number;
   #lastMs: number;
 
   constructor(bitsPerSecond: number, nowMs: number) {
-    this.#bitsPerSecond = bitsPerSecond;
+    this.bitsPerSecond = bitsPerSecond;
     this.#allowedBits = bitsPerSecond * burstSeconds;
     this.#lastMs = nowMs;
   }
 
   /** Counts `bytes` bytes that came at `nowMs`. False if that is more than is allowed. */
   take(bytes: number, nowMs: number): boolean {
-    const earnedBits = ((nowMs - this.#lastMs) / 1000) * this.#bitsPerSecond;
-    const mostBits = this.#bitsPerSecond * burstSeconds;
+    const earnedBits = ((nowMs - this.#lastMs) / 1000) * this.bitsPerSecond;
+    const mostBits = this.bitsPerSecond * burstSeconds;
     this.#allowedBits = Math.min(mostBits, this.#allowedBits + earnedBits) - bytes * 8;
     this.#lastMs = nowMs;
     return this.#allowedBits >= 0;

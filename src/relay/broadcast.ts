@@ -27,6 +27,14 @@ export interface Broadcaster {
   dismissed(error: FstreamError): void;
 }
 
+/** What a broadcast may have, in place of what the settings say; 0: no limit. */
+export interface BroadcastLimits {
+  /** Bits a second, on average. */
+  readonly maxBitrate?: number | undefined;
+  /** Watchers at once. */
+  readonly maxWatchers?: number | undefined;
+}
+
 export interface Broadcast {
   readonly broadcaster: Broadcaster;
   /** The offset of its first byte in the channel's ring. */

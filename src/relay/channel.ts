@@ -11,7 +11,7 @@
 import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
 import { Audience } from "./audience.ts";
-import { type Broadcast, type Broadcaster, type End, slow } from "./broadcast.ts";
+import { type Broadcast, type Broadcaster, type BroadcastLimits, type End, slow } from "./broadcast.ts";
 import type { ChannelState } from "./channelstate.ts";
 import { ChunkCutPoints } from "./chunkcutpoints.ts";
 import type { Clock } from "./clock.ts";
@@ -33,6 +33,8 @@ export interface ChannelOptions extends DeadlineOptions {
   readonly maxDelayMs: number;
   /** Bits a second that a broadcaster may send on average; 0: no limit. */
   readonly maxBitrate: number;
+  /** 0: no limit. */
+  readonly maxWatchersPerChannel: number;
   /** 0: never. */
   readonly broadcasterTimeoutMs: number;
   readonly holdMs: number;
@@ -87,6 +89,8 @@ export class Channel {
   readonly #footprint: Footprint;
   #reportedShort = false;
   #sinceMs = 0;
+  /** Those of the broadcast that is on, or was on last. */
+  #limits: BroadcastLimits = {};
 
   constructor(user: string, name: string, parts: ChannelParts) {
     this.user = user;
@@ -102,7 +106,7 @@ export class Channel {
     this.#footprint = new Footprint(parts.budget, this.#stream, this.#audience, (reason) =>
       events.opaque(this, reason),
     );
-    this.#ingest = new Ingest(this.#stream, clock, options.maxBitrate, {
+    this.#ingest = new Ingest(this.#stream, clock, {
       added: () => {
         this.#footprint.update();
         this.#audience.placePending();
@@ -124,6 +128,11 @@ export class Channel {
   /** Watchers that are there, those that wait for something to be sent included. */
   get watchers(): number {
     return this.#audience.size;
+  }
+
+  /** How many there may be; 0: no limit. */
+  get maxWatchers(): number {
+    return this.#limits.maxWatchers ?? this.#parts.options.maxWatchersPerChannel;
   }
 
   /** How often watchers of this channel were skipped forward. */
@@ -197,7 +206,7 @@ export class Channel {
    * Begins a broadcast, dismissing the one that is on. Watchers stay, but for those whose password is not the new
    * broadcast's. Throws FstreamError `limit` if there is no memory for the channel.
    */
-  begin(broadcaster: Broadcaster): Broadcast {
+  begin(broadcaster: Broadcaster, limits: BroadcastLimits = {}): Broadcast {
     const { clock, budget, options, counters } = this.#parts;
     const evicting = (segment: number) => this.#audience.evicting(segment);
     const ring = this.#stream.open({ backlogBytes: options.backlogBytes, budget, evicting });
@@ -205,7 +214,8 @@ export class Channel {
     if (before.type === "live") this.#finishDetection(before.broadcast);
     this.#reportedShort = false;
     this.#sinceMs = clock.wallMs();
-    this.#ingest.begin();
+    this.#limits = limits;
+    this.#ingest.begin(limits.maxBitrate ?? options.maxBitrate);
     counters.broadcasts.add(beginnings[before.type]);
     const cutPoints = this.#cutPoints(broadcaster, ring.head);
     const broadcast = this.#stream.begin(broadcaster, cutPoints, clock.nowMs());

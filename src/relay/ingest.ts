@@ -22,25 +22,22 @@ export interface IngestEvents {
 export class Ingest {
   readonly #stream: Stream;
   readonly #clock: Clock;
-  /** Bits a second; 0: no limit. */
-  readonly #maxBitrate: number;
   readonly #events: IngestEvents;
   #limit: BitrateLimit | undefined;
   #recognised = false;
   /** Bytes since the channel began. */
   bytes = 0;
 
-  constructor(stream: Stream, clock: Clock, maxBitrate: number, events: IngestEvents) {
+  constructor(stream: Stream, clock: Clock, events: IngestEvents) {
     this.#stream = stream;
     this.#clock = clock;
-    this.#maxBitrate = maxBitrate;
     this.#events = events;
   }
 
-  /** Another broadcast begins. */
-  begin(): void {
+  /** Another broadcast begins, which may send so many bits a second; 0: no limit. */
+  begin(maxBitrate: number): void {
     this.#recognised = false;
-    if (this.#maxBitrate > 0) this.#limit = new BitrateLimit(this.#maxBitrate, this.#clock.nowMs());
+    this.#limit = maxBitrate > 0 ? new BitrateLimit(maxBitrate, this.#clock.nowMs()) : undefined;
   }
 
   /** Adds bytes of `broadcast`; those of one that is over are dropped. */
@@ -90,7 +87,7 @@ export class Ingest {
 
   #count(broadcast: Broadcast, bytes: number, nowMs: number): void {
     if (this.#limit === undefined || this.#limit.take(bytes, nowMs)) return;
-    const message = `more than the ${this.#maxBitrate} bits a second that are allowed here`;
+    const message = `more than the ${this.#limit.bitsPerSecond} bits a second that are allowed here`;
     this.#events.exceeded(broadcast, new FstreamError("limit", message));
   }
 }

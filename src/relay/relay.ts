@@ -2,7 +2,7 @@
 // limits, and swept a few times a second.
 
 import { FstreamError, named } from "../errors.ts";
-import type { Broadcast, Broadcaster, End } from "./broadcast.ts";
+import type { Broadcast, Broadcaster, BroadcastLimits, End } from "./broadcast.ts";
 import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Counters } from "./counters.ts";
@@ -15,8 +15,6 @@ export interface RelayOptions extends ChannelOptions {
   /** Bytes that all rings together may hold. */
   readonly maxBacklogTotalBytes: number;
   readonly maxChannelsPerUser: number;
-  /** 0: no limit. */
-  readonly maxWatchersPerChannel: number;
   /** Whether a user may replace its own broadcast. */
   readonly takeover: boolean;
 }
@@ -125,14 +123,19 @@ export class Relay {
   }
 
   /** Begins a broadcast. Throws what `refuseBroadcast` does, and `limit` if there is no memory for it. */
-  broadcast(user: string, name: string, broadcaster: Broadcaster): BroadcastHandle {
+  broadcast(
+    user: string,
+    name: string,
+    broadcaster: Broadcaster,
+    limits: BroadcastLimits = {},
+  ): BroadcastHandle {
     this.refuseBroadcast(user, name);
     const found = this.find(user, name);
     const channel = found ?? this.#open(user, name);
     let broadcast: Broadcast;
     try {
       if (!channel.hasRing) this.#makeRoom();
-      broadcast = channel.begin(broadcaster);
+      broadcast = channel.begin(broadcaster, limits);
     } catch (error) {
       if (channel.idle) this.#channels.delete(keyOf(user, name));
       throw error;
@@ -160,8 +163,8 @@ export class Relay {
   watch(user: string, name: string, outlet: Outlet, options: WatcherOptions): Watcher {
     this.#refuseIfStopped();
     const found = options.waitMs === 0 ? this.live(user, name) : this.find(user, name);
-    const { maxWatchersPerChannel } = this.#options;
-    if (maxWatchersPerChannel > 0 && (found?.watchers ?? 0) >= maxWatchersPerChannel) {
+    const maxWatchers = found?.maxWatchers ?? 0;
+    if (maxWatchers > 0 && (found?.watchers ?? 0) >= maxWatchers) {
       throw new FstreamError("limit", "this channel has as many watchers as it may have");
     }
     return (found ?? this.#open(user, name)).watch(outlet, options);

@@ -82,7 +82,7 @@ export async function startServer(
   authenticator: Authenticator,
   log: Log,
 ): Promise<Server> {
-  const { server, fstream } = settings;
+  const { server, fstream, auth } = settings;
   const clock = systemClock(log);
   const trusted = addressMatcher(server.trustedProxies);
   const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
@@ -142,7 +142,7 @@ export async function startServer(
       places,
       adminToken,
     },
-    fstream,
+    { ...fstream, ...auth },
   );
   const services: Services = {
     access,
@@ -150,7 +150,7 @@ export async function startServer(
     ends,
     clock,
     log,
-    options: { ...fstream, ...server },
+    options: { ...fstream, ...server, ...auth },
     // One that floods leaves what it has read to its watchers before it reads on.
     turns: new Turns(clock, (one) => one.turn(), true),
   };
@@ -208,7 +208,15 @@ export async function startServer(
     log.info(`the certificate is self-signed; clients can pin it: --fingerprint ${renewal.pair.fingerprint}`);
 
   return {
-    reload: async () => renewal?.read(),
+    reload: async () => {
+      await renewal?.read();
+      try {
+        await authenticator.reload?.();
+      } catch (error) {
+        if (!(error instanceof FstreamError)) throw error;
+        log.error(`${error.message}: the one before goes on`);
+      }
+    },
     stop: async () => {
       const graceMs = server.shutdownGraceMs;
       renewal?.stop();

@@ -39,7 +39,7 @@ export class BroadcasterSession implements ConnectionStage {
     this.#services = services;
     this.#request = request;
     this.#leave = leave;
-    this.#broadcasting = new Broadcasting(connection.address, services.log, request, (error) =>
+    this.#broadcasting = new Broadcasting(connection.address, services, request, (error) =>
       this.#dismissed(error),
     );
     this.#intake = new Intake(connection, services, {

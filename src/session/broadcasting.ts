@@ -5,8 +5,10 @@ import type { BroadcastPermit } from "../access/access.ts";
 import { channelLabel, FstreamError, reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
+import type { Clock, Timer } from "../relay/clock.ts";
 import type { BroadcastHandle } from "../relay/relay.ts";
 import type { Receive } from "../relay/ring.ts";
+import { atExpiry } from "./expiry.ts";
 
 /** What a broadcaster asked for, as far as it matters once it has a permit. */
 export interface BroadcastingRequest {
@@ -20,10 +22,12 @@ export class Broadcasting implements Broadcaster {
   readonly channelPassword: string;
   readonly bufsize: number;
   readonly #address: string;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #user: string;
   readonly #label: string;
   #handle: BroadcastHandle | undefined;
+  #expiry: Timer | undefined;
   #bytes = 0;
   /** Called once if the relay ends it: `replaced`, `shutting_down`, silent too long, above its bit rate. */
   whenDismissed: (error: FstreamError) => void;
@@ -31,13 +35,14 @@ export class Broadcasting implements Broadcaster {
   /** `address`: the broadcaster's, for the log. */
   constructor(
     address: string,
-    log: Log,
+    { clock, log }: { readonly clock: Clock; readonly log: Log },
     request: BroadcastingRequest,
     whenDismissed: (error: FstreamError) => void,
   ) {
     this.channelPassword = request.channelPassword;
     this.bufsize = request.bufsize;
     this.#address = address;
+    this.#clock = clock;
     this.#log = log;
     this.#user = request.user;
     this.#label = channelLabel(request.user, request.channel);
@@ -47,6 +52,7 @@ export class Broadcasting implements Broadcaster {
   /** To be called once. Throws FstreamError if the channel can't be had. */
   begin(permit: BroadcastPermit): void {
     this.#handle = permit.begin(this);
+    this.#expiry = atExpiry(this.#clock, permit.endsMs, (error) => this.#expired(error));
     this.#log.event(`begin ${this.#user}`, `${this.#label}: a broadcast from ${this.#address} begins`);
   }
 
@@ -101,9 +107,16 @@ export class Broadcasting implements Broadcaster {
     this.whenDismissed(error);
   }
 
+  #expired(error: FstreamError): void {
+    const handle = this.#handle;
+    this.dismissed(error);
+    handle?.end({ type: "aborted", error });
+  }
+
   #over(how: string): BroadcastHandle | undefined {
     const handle = this.#handle;
     this.#handle = undefined;
+    this.#expiry?.cancel();
     if (handle !== undefined) this.#log.event(`end ${this.#user}`, `${this.#label}: ${how}`);
     return handle;
   }

@@ -1,9 +1,10 @@
 // A watcher that asked in HTTP/1 (protocol/README.md, "Watching over HTTP"): a response head, then the raw stream until the
 // connection closes (RFC 9112, section 6.3): an orderly end is a FIN, a stream that was cut short ends with a reset.
 
+import type { Peer } from "../access/access.ts";
 import { type FstreamError, meaning } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
-import { type HttpWatch, pathOf, queryOf, watchPath } from "../protocol/httpwatch.ts";
+import { type HttpWatch, pathOf, queryOf, queryTextOf, watchPath } from "../protocol/httpwatch.ts";
 import { encodeHead, encodeText } from "./httpresponse.ts";
 import { shownByClose, type WatchAnswers } from "./watcher.ts";
 
@@ -16,11 +17,14 @@ export class HttpWatchAnswers implements WatchAnswers {
   readonly ending = shownByClose;
   readonly id = undefined;
   readonly #head: HttpHead;
+  readonly #watchersLogIn: boolean;
   readonly #isPublic: boolean;
 
-  constructor(head: HttpHead, { channelPassword }: HttpWatch) {
+  /** `watchersLogIn`: so that nothing is public. */
+  constructor(head: HttpHead, { channelPassword }: HttpWatch, watchersLogIn: boolean) {
     this.#head = head;
-    this.#isPublic = channelPassword === "";
+    this.#watchersLogIn = watchersLogIn;
+    this.#isPublic = channelPassword === "" && !watchersLogIn;
   }
 
   greeting(info: { readonly mediaType: string } | undefined): Uint8Array {
@@ -45,31 +49,53 @@ export class HttpWatchAnswers implements WatchAnswers {
   }
 
   refusal(error: FstreamError): Uint8Array {
-    return watchRefusal(this.#head, error);
+    return watchRefusal(this.#head, error, this.#watchersLogIn);
   }
 }
 
 /**
- * The refusal of a watcher. Players ask for a channel's password, or give the one of their URL (`http://any:PASSWORD@...`), only
- * once they are asked for it by a 401 (RFC 9110, section 15.5.2). A request of a page's script is not to open the browser's own dialog.
+ * The refusal of a watcher, where watchers log in or not. Players ask for a channel's password, or give the one of their URL
+ * (`http://any:PASSWORD@...`), only once they are asked for it by a 401 (RFC 9110, section 15.5.2). A request of a page's script is
+ * not to open the browser's own dialog, and one of a page elsewhere not to try users' passwords.
  */
 export function watchRefusal(
   head: Pick<HttpHead, "method" | "target" | "headers">,
   error: FstreamError,
+  watchersLogIn: boolean,
 ): Uint8Array {
   const byPage = (head.headers.get("sec-fetch-dest") ?? "document") !== "document";
-  const asks = error.code === "forbidden" && !byPage && !queryOf(head.target).has("channel_password");
-  return httpRefusal(head, error, asks ? 401 : undefined);
+  const isAsked =
+    error.code === "unauthorized" ||
+    (error.code === "forbidden" && !watchersLogIn && !queryOf(head.target).has("channel_password"));
+  const status = isAsked ? (byPage ? 403 : 401) : undefined;
+  return httpRefusal(head, error, {
+    ...(status === undefined ? {} : { status }),
+    isReadable: !watchersLogIn,
+  });
 }
 
 /** The answer to a request that is refused: why, in words, and the code in `X-Fstream-Code`. */
 export function httpRefusal(
   { method, target }: Pick<HttpHead, "method" | "target">,
   error: FstreamError,
-  withStatus?: number,
+  how: RefusalOptions = {},
 ): Uint8Array {
-  const { status, message, fields } = refusalOf(pathOf(target), error, withStatus);
+  const { status, message, fields } = refusalOf(pathOf(target), error, how);
   return encodeText(status, message, fields, method === "HEAD");
+}
+
+/** A client that speaks HTTP, for access. */
+export function httpPeer(
+  { address, secure }: { readonly address: string; readonly secure: boolean },
+  { target, headers }: Pick<HttpHead, "target" | "headers">,
+): Peer {
+  return {
+    address,
+    secure,
+    protocol: secure ? "https" : "http",
+    query: queryTextOf(target),
+    userAgent: headers.get("user-agent") ?? undefined,
+  };
 }
 
 export interface HttpRefusal {
@@ -78,18 +104,25 @@ export interface HttpRefusal {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** How an error is answered over HTTP, to a request for `path`: with the status of its code, or another. */
+interface RefusalOptions {
+  /** Left out: that of the code. */
+  readonly status?: number;
+  /** False: a page elsewhere is not to see it. */
+  readonly isReadable?: boolean;
+}
+
+/** How an error is answered over HTTP, to a request for `path`. */
 export function refusalOf(
   path: string,
   error: FstreamError,
-  status: number = meaning(error.code).http,
+  { status = meaning(error.code).http, isReadable = true }: RefusalOptions = {},
 ): HttpRefusal {
   const fields: Record<string, string> = {
     "Cache-Control": "no-store",
     "X-Fstream-Code": error.code,
   };
   // So that a page elsewhere can say why; not where users' passwords are tried.
-  if (path.startsWith(watchPath) || path.startsWith("/api/")) {
+  if (isReadable && (path.startsWith(watchPath) || path.startsWith("/api/"))) {
     fields["Access-Control-Allow-Origin"] = "*";
     fields["Access-Control-Expose-Headers"] = "X-Fstream-Code, Retry-After";
   }

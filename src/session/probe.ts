@@ -13,8 +13,8 @@ export class ProbeAnswers extends HttpWatchAnswers {
   /** How much is still to be written, the head included; 0 before that is made. */
   unsentBytes = 0;
 
-  constructor(head: HttpHead, wanted: HttpWatch, bytes: number) {
-    super(head, wanted);
+  constructor(head: HttpHead, wanted: HttpWatch, watchersLogIn: boolean, bytes: number) {
+    super(head, wanted, watchersLogIn);
     this.#bytes = bytes;
   }
 

@@ -10,6 +10,8 @@ import type { EndRecords } from "./endrecords.ts";
 
 export interface SessionOptions extends HandshakeLimits {
   readonly handshakeTimeoutMs: number;
+  /** Whether watchers have to log in. */
+  readonly authenticateWatchers: boolean;
   /** How long an ended stream waits for a watcher that takes nothing, milliseconds. */
   readonly drainTimeoutMs: number;
   /** Where people reach the pages, without a slash at its end; undefined: that is not known. */

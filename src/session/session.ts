@@ -20,7 +20,7 @@ import type { End } from "../relay/broadcast.ts";
 import { BroadcasterSession } from "./broadcaster.ts";
 import type { Connection } from "./connection.ts";
 import { HandshakeStage } from "./handshake.ts";
-import { httpRefusal, watchRefusal } from "./httpwatch.ts";
+import { httpPeer, httpRefusal, watchRefusal } from "./httpwatch.ts";
 import type { Services } from "./services.ts";
 import { type Asked, Stages } from "./stages.ts";
 import { type Ending, shownByClose, type WatchAnswers } from "./watcher.ts";
@@ -49,21 +49,22 @@ export class Session extends Stages {
 
   #begin(request: Request, rest: Uint8Array): void {
     const { access, ends } = this.services;
-    const { address } = this.connection;
+    const { address, secure } = this.connection;
+    const peer = { address, secure, query: request.query };
     const asked: Asked = { subject: subjectOf(request), address, refusal: refusalIn(request.reply) };
     this.guard(asked, () => {
       switch (request.intent) {
         case "watch":
-          this.watch(this.connection, request, new ReplyAnswers(request, this.services), asked);
+          this.watch(peer, request, new ReplyAnswers(request, this.services), asked);
           return;
         case "broadcast": {
-          const permit = access.broadcast(this.connection, request);
+          const permit = access.broadcast(peer, request);
           const first = rest.slice();
           this.login(asked, permit, (granted, early) => this.#broadcast(request, granted, [first, early]));
           return;
         }
         case "token": {
-          const token = access.token(this.connection, request.user, request.userPassword);
+          const token = access.token(peer, request.user, request.userPassword);
           this.login(asked, token, (issued) => this.close(tokenAnswer(request, issued)));
           return;
         }
@@ -86,13 +87,14 @@ export class Session extends Stages {
       refusal: (error) => httpRefusal(head, error),
     };
     this.guard(asked, () => {
-      const wanted = parseHttpWatch(head);
+      const { authenticateWatchers } = this.services.options;
+      const wanted = parseHttpWatch(head, authenticateWatchers);
       const known: Asked = {
         ...asked,
         subject: { intent: "watch", user: wanted.user },
-        refusal: (error) => watchRefusal(head, error),
+        refusal: (error) => watchRefusal(head, error, authenticateWatchers),
       };
-      this.guard(known, () => this.watchHttp(this.connection, head, wanted, known));
+      this.guard(known, () => this.watchHttp(httpPeer(this.connection, head), head, wanted, known));
     });
   }
 

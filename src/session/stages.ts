@@ -1,7 +1,7 @@
 // A connection that is one stage after the other: this hands the socket's events to the one that is on, and takes what several
 // kinds of connections have in common: waiting for a login, watching, closing.
 
-import { type Peer, passwordMissing } from "../access/access.ts";
+import type { Peer } from "../access/access.ts";
 import { reportRefusal, type Subject } from "../access/refusal.ts";
 import type { WatchAsked, WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, type FstreamError } from "../errors.ts";
@@ -144,12 +144,14 @@ export abstract class Stages implements ConnectionStage {
   /** The same for a request in HTTP. */
   protected watchHttp(peer: Peer, head: HttpHead, wanted: HttpWatch, asked: Asked): void {
     // Many a player gives the password only once it is asked for it: no refusal for the log.
-    if (this.services.access.lacksPassword(wanted)) return this.close(asked.refusal(passwordMissing));
+    const missing = this.services.access.passwordMissing(wanted);
+    if (missing !== undefined) return this.close(asked.refusal(missing));
+    const { authenticateWatchers } = this.services.options;
     const { probedBytes } = wanted;
     const answers =
       probedBytes === undefined
-        ? new HttpWatchAnswers(head, wanted)
-        : new ProbeAnswers(head, wanted, probedBytes);
+        ? new HttpWatchAnswers(head, wanted, authenticateWatchers)
+        : new ProbeAnswers(head, wanted, authenticateWatchers, probedBytes);
     if (head.method !== "HEAD") return this.watch(peer, wanted, answers, asked);
     const answer = (permit: WatchPermit) => this.close(answers.greeting(permit.info()));
     const permit = this.services.access.watch(peer, wanted);

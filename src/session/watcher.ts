@@ -6,9 +6,11 @@ import type { Place } from "../access/waitingplaces.ts";
 import type { WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, channelLabel, type FstreamError } from "../errors.ts";
 import type { End } from "../relay/broadcast.ts";
+import type { Timer } from "../relay/clock.ts";
 import type { Outlet, Watcher, WatcherOptions } from "../relay/watcher.ts";
 import type { CloseMode } from "./closing.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
+import { atExpiry } from "./expiry.ts";
 import type { Services } from "./services.ts";
 
 const nothing = new Uint8Array(0);
@@ -58,6 +60,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
   readonly #answers: WatchAnswers;
   readonly #leave: Leave;
   #permit: WatchPermit | undefined;
+  #expiry: Timer | undefined;
   #sinceMs = 0;
   #peerEnded = false;
   #closed = false;
@@ -82,6 +85,15 @@ export class WatcherSession implements ConnectionStage, Outlet {
     this.#permit = permit;
     this.#sinceMs = this.#services.clock.nowMs();
     this.#begin(permit, 0);
+    this.#expiry = atExpiry(this.#services.clock, permit.endsMs, (error) => this.#expired(error));
+    if (this.#closed) this.#expiry?.cancel();
+  }
+
+  #expired(error: FstreamError): void {
+    const { user, address } = this.#watched;
+    reportRefusal(this.#services, { intent: "watch", user }, address, error);
+    this.#watcher?.leave();
+    this.#over({ type: "aborted", error }, this.#written > this.#greetingBytes);
   }
 
   #begin(permit: WatchPermit, waitedMs: number): void {
@@ -118,6 +130,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
 
   closed(): void {
     this.#closed = true;
+    this.#expiry?.cancel();
     this.#place?.leave();
     this.#watcher?.leave();
   }
@@ -137,7 +150,12 @@ export class WatcherSession implements ConnectionStage, Outlet {
   }
 
   finish(end: End, begun: boolean): void {
-    if (!begun && this.#waitsOn(end)) return;
+    if (begun || !this.#waitsOn(end)) this.#over(end, begun);
+  }
+
+  /** `begun`: something of the stream was written. */
+  #over(end: End, begun: boolean): void {
+    this.#expiry?.cancel();
     const { user, channel, address } = this.#watched;
     const { options, log } = this.#services;
     this.#keepEnd(end);

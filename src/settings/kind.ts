@@ -207,3 +207,48 @@ function pathKind(range: string, find: (text: string, context: Context) => strin
     },
   };
 }
+
+/** The URL of a service; undefined for the empty text: none. */
+export function optionalUrl(): Kind<string | undefined> {
+  const range = 'an http or https URL, such as "http://127.0.0.1:8080/auth", or empty';
+  return {
+    placeholder: "URL",
+    range,
+    fromText: (text) => text,
+    read: (value) => {
+      if (value === "") return { value: undefined };
+      const url = typeof value === "string" ? URL.parse(value) : null;
+      const fits = url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === "";
+      return fits ? { value: url.href } : { right: range };
+    },
+  };
+}
+
+/** A program with its arguments; as a flag a list as in the settings file, or the program alone. Empty: none. */
+export function command(): Kind<readonly string[]> {
+  const range = 'a program and its arguments, such as ["/usr/local/bin/authenticate", "--strict"], or []';
+  return {
+    placeholder: "COMMAND",
+    range,
+    fromText: (text) => {
+      if (text === "") return [];
+      if (!text.startsWith("[")) return [text];
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        return text;
+      }
+    },
+    read: (value, { folder }) => {
+      const isTexts =
+        Array.isArray(value) && value.every((part) => typeof part === "string" && !part.includes("\0"));
+      if (!isTexts || value[0] === "") return { right: range };
+      const [program, ...rest] = value as string[];
+      // One without a slash is looked for in $PATH.
+      return {
+        value:
+          program === undefined ? [] : [program.includes("/") ? resolve(folder, program) : program, ...rest],
+      };
+    },
+  };
+}

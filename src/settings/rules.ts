@@ -67,4 +67,20 @@ export const rules: readonly Rule[] = [
         : "plain_passwords is false but nothing takes passwords in any other way: " +
           "tls_listen or https_listen should be set",
   },
+  {
+    keys: ["authenticator", "module", "command", "url"],
+    broken: ({ auth }) => {
+      const { authenticator, module, command, url } = auth;
+      const isMissing = {
+        users: false,
+        module: module === undefined,
+        command: command.length === 0,
+        http: url === undefined,
+      };
+      const key = authenticator === "http" ? "url" : authenticator;
+      return isMissing[authenticator]
+        ? `authenticator is "${authenticator}", which needs ${key} to be set`
+        : undefined;
+    },
+  },
 ];

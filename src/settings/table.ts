@@ -6,6 +6,7 @@
 import {
   addressBlocks,
   boolean,
+  command,
   duration,
   frameAncestors,
   integer,
@@ -14,6 +15,7 @@ import {
   oneOf,
   optionalPath,
   optionalSite,
+  optionalUrl,
   path,
   size,
   stateFolder,
@@ -282,12 +284,54 @@ export const table = {
       "a waiting connection costs its peer nothing",
     ),
   },
+  auth: {
+    authenticator: setting(
+      "authenticator",
+      oneOf(["users", "module", "command", "http"]),
+      "users",
+      "what decides about logins: the users folder, or a module, program or service of your own",
+    ),
+    authenticateWatchers: setting(
+      "authenticate_watchers",
+      boolean(),
+      false,
+      "whether watchers have to log in as well",
+    ),
+    module: setting(
+      "module",
+      optionalPath(),
+      "",
+      'the file in TypeScript or JavaScript that exports authenticate, for authenticator = "module"',
+    ),
+    command: setting(
+      "command",
+      command(),
+      [],
+      'program and arguments, run for each login, for authenticator = "command"',
+    ),
+    url: setting("url", optionalUrl(), "", 'where each login is sent by POST, for authenticator = "http"'),
+    timeoutMs: setting(
+      "timeout",
+      duration({ min: 100, max: 30 * second }),
+      "5s",
+      "how long the answer of a module, program or service may take",
+      "clients wait for half a minute",
+    ),
+    maxParallel: setting(
+      "max_parallel",
+      integer({ min: 1, max: 1000 }),
+      16,
+      "logins that a module, program or service is asked about at once; others wait",
+      "a flood of logins would be one of processes, or of requests to the service",
+    ),
+  },
 } as const satisfies Record<string, Record<string, Setting<unknown>>>;
 
 /** What each section of the file is about. */
 export const sections: Readonly<Record<keyof typeof table, string>> = {
   server: "sockets",
   fstream: "streams and users",
+  auth: "who is let in",
 };
 
 type Table = typeof table;
@@ -311,7 +355,13 @@ export const rows: readonly Row[] = (Object.keys(table) as (keyof Table)[]).flat
   Object.entries<Setting<unknown>>(table[section]).map(([property, setting]) => ({
     section,
     property,
-    flag: setting.name.replaceAll("_", "-"),
+    flag: flagOf(section, setting.name),
     setting,
   })),
 );
+
+/** The key with dashes. Those of [auth] are too short to say what they are about on their own. */
+function flagOf(section: string, name: string): string {
+  const flag = name.replaceAll("_", "-");
+  return section === "auth" && !flag.startsWith("auth") ? `auth-${flag}` : flag;
+}

@@ -8,7 +8,7 @@ import { Access, type AccessOptions, type Peer } from "../../src/access/access.t
 import { ConnectionLimits, type Purpose } from "../../src/access/limits.ts";
 import { WaitingPlaces } from "../../src/access/waitingplaces.ts";
 import { AdminToken } from "../../src/auth/admintoken.ts";
-import type { Login } from "../../src/auth/authenticator.ts";
+import type { AuthRequest } from "../../src/auth/authenticator.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
 import { Tokens } from "../../src/auth/tokens.ts";
 import { FstreamError } from "../../src/errors.ts";
@@ -20,13 +20,14 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
   const rig = new Rig();
   const limits = new ConnectionLimits({ maxConnections: 100, maxConnectionsPerIp: 2, exempt: () => false });
   const admitted: string[] = [];
-  const logins: Login[] = [];
+  const logins: AuthRequest[] = [];
   const slept: number[] = [];
   const nowMs = () => rig.clock.nowMs();
   const access = new Access(
     {
       relay: rig.relay,
       authenticator: {
+        needsPassword: true,
         authenticate: (login) => {
           logins.push(login);
           if (login.password !== "123") throw new FstreamError("unauthorized", "wrong user or password");
@@ -44,7 +45,14 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
       places: new WaitingPlaces({ maxWaiting: 10, exempt: () => false }),
       adminToken: adminTokenFile === undefined ? undefined : new AdminToken(adminTokenFile),
     },
-    { plainPasswords: true, backlogBytes: 1000, slowWatcher: "skip", maxWaitMs: 1000, ...changes },
+    {
+      plainPasswords: true,
+      authenticateWatchers: false,
+      backlogBytes: 1000,
+      slowWatcher: "skip",
+      maxWaitMs: 1000,
+      ...changes,
+    },
   );
   return { access, rig, limits, admitted, logins, slept };
 }
@@ -56,6 +64,8 @@ const watch = {
   channelPassword: "",
   start: { type: "join" },
   waitSeconds: 0,
+  watcher: undefined,
+  watcherPassword: "",
   slowPolicy: undefined,
 } as const;
 
@@ -75,7 +85,9 @@ describe("a peer", () => {
     const { access, admitted, logins } = gate();
     await access.token({ ...far, proxy: "198.51.100.1" }, "fier", "123");
     expect(admitted).toEqual(["token 198.51.100.1"]);
-    expect(logins).toEqual([{ user: "fier", password: "123", address: far.address }]);
+    expect(logins).toEqual([
+      expect.objectContaining({ user: "fier", password: "123", address: far.address }),
+    ]);
   });
 
   test("from an address with too many connections gets nothing, and no login is looked up for it", async () => {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Authenticator } from "../../src/auth/authenticator.ts";
 import { FolderAuthenticator } from "../../src/auth/folderauthenticator.ts";
 import { createLog } from "../../src/log.ts";
+import { authRequest } from "./request.ts";
 
 let folder: string;
 let authenticator: Authenticator;
@@ -26,7 +27,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function login(user: string, password: string): Promise<unknown> {
   try {
-    return await authenticator.authenticate({ user, password, address: "192.0.2.1" });
+    return await authenticator.authenticate(authRequest({ user, password }));
   } catch (error) {
     return (error as { code: string }).code;
   }

@@ -1,9 +1,10 @@
 // Failed logins slow down their own network, and no other. The clock and the sleeping are the test's.
 
 import { expect, test } from "bun:test";
-import type { Authenticator, Login } from "../../src/auth/authenticator.ts";
+import type { Authenticator } from "../../src/auth/authenticator.ts";
 import { Throttle, throttled } from "../../src/auth/throttle.ts";
 import { FstreamError } from "../../src/errors.ts";
+import { authRequest } from "./request.ts";
 
 /** An authenticator that knows "right", behind a throttle whose sleeps are written down and end when the test says. */
 function bench(options: { maxRemembered?: number; hold?: boolean } = {}) {
@@ -14,7 +15,8 @@ function bench(options: { maxRemembered?: number; hold?: boolean } = {}) {
   const answers: (() => void)[] = [];
   let asked = 0;
   const inner: Authenticator = {
-    authenticate: async ({ user, password }: Login) => {
+    needsPassword: true,
+    authenticate: async ({ user, password = "" }) => {
       asked++;
       if (password.startsWith("slow ")) await new Promise<void>((resolve) => answers.push(resolve));
       if (password === "slow right") return { user, channels: undefined };
@@ -33,7 +35,7 @@ function bench(options: { maxRemembered?: number; hold?: boolean } = {}) {
   });
   const door = throttled(inner, throttle);
   const login = (address: string, password: string, user = "fier") =>
-    door.authenticate({ user, password, address }).then(
+    door.authenticate(authRequest({ user, password, address })).then(
       () => "in",
       (error: FstreamError) => error.code,
     );

@@ -39,7 +39,7 @@ test("a hash, channels and being switched off are read", () => {
 test("an .ini file may say more, as the original's may; a .toml file may not", () => {
   expect(read("[DEFAULT]\npassword=x\nquota=7\n[other]\npassword=y\n", ".ini")).toHaveProperty("user");
   expect(read('password = "x"\nquota = 7\n')).toEqual({
-    problem: "unknown key quota: the keys are password, password_hash, channels, enabled",
+    problem: "unknown key quota: the keys are password, password_hash, channels, may_watch, enabled",
   });
 });
 

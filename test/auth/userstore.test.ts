@@ -57,6 +57,7 @@ test("a written user reads back the same, whatever signs are in it, and its owne
       name: "fier",
       secret: { kind: "plain", password },
       channels: ['a"b', "c*"],
+      mayWatch: undefined,
       enabled: false,
     };
     const path = await writeUser(folder, user);
@@ -73,6 +74,7 @@ test("a user that can't be written leaves nothing behind", async () => {
     name: "fier",
     secret: { kind: "plain", password: "x" },
     channels: undefined,
+    mayWatch: undefined,
     enabled: true,
   };
   const error = await writeUser(folder, user).catch((error: unknown) => error);
@@ -88,6 +90,7 @@ test.skipIf(process.getuid?.() !== 0)(
       name: "fier",
       secret: { kind: "plain", password: "x" },
       channels: undefined,
+      mayWatch: undefined,
       enabled: true,
     };
     const { uid, gid } = await stat(await writeUser(folder, user));
@@ -116,6 +119,7 @@ test.skipIf(process.getuid?.() !== 0)(
         name: "fier",
         secret: { kind: "plain", password: "x" },
         channels: undefined,
+        mayWatch: undefined,
         enabled: true,
       };
       for (let i = 0; i < 50; i++) await writeUser(folder, user).catch(() => undefined); // what it wrote may be gone

@@ -33,6 +33,8 @@ const everything = {
   fserv_arg_token: "t",
   fserv_arg_channel: "c",
   fserv_arg_channel_password: "456",
+  fserv_arg_watcher: "ann",
+  fserv_arg_watcher_password: "789",
   fserv_arg_bufsize: "7",
   fserv_arg_start: "live",
   fserv_arg_wait: "5",
@@ -46,7 +48,7 @@ async function names(verb: Verb): Promise<string> {
 }
 
 test("each verb sends its own arguments alone, whatever was exported for the others", async () => {
-  expect(await names("watch")).toBe("user channel channel_password start wait lag");
+  expect(await names("watch")).toBe("user channel channel_password watcher watcher_password start wait lag");
   expect(await names("broadcast")).toBe("user user_password token channel channel_password bufsize");
   expect(await names("token")).toBe("user user_password");
   for (const verb of ["watch", "broadcast", "token"] as const)
@@ -148,6 +150,9 @@ test("each argument has a flag, and each password a file", () => {
     "channel",
     "channel-password",
     "channel-password-file",
+    "watcher",
+    "watcher-password",
+    "watcher-password-file",
     "start",
     "wait",
     "lag",

@@ -104,15 +104,15 @@ test("a user that is not there can't be changed or removed", async () => {
 });
 
 test("the list is one name a line for scripts, and JSON where asked for", async () => {
-  await put("users/zoe.toml", 'password = "x"\nchannels = ["a", "b*"]\nenabled = false');
+  await put("users/zoe.toml", 'password = "x"\nchannels = ["a", "b*"]\nmay_watch = ["a/*"]\nenabled = false');
   await put("users/adam.ini", "[DEFAULT]\npassword=x");
   await put("users/broken.ini", "");
   const { status, stdout, stderr } = await run(cwd, ["user", "list"]);
   expect({ status, stdout }).toEqual({ status: 0, stdout: "adam\nzoe\n" });
   expect(stderr).toBe("fstream: hint: there is something wrong with 1 more: run `fstream check`\n");
   expect(JSON.parse((await run(cwd, ["user", "list", "--json"])).stdout)).toEqual([
-    { user: "adam", password: "plain", channels: null, enabled: true },
-    { user: "zoe", password: "plain", channels: ["a", "b*"], enabled: false },
+    { user: "adam", password: "plain", channels: null, mayWatch: null, enabled: true },
+    { user: "zoe", password: "plain", channels: ["a", "b*"], mayWatch: ["a/*"], enabled: false },
   ]);
 });
 

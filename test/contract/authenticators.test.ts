@@ -10,6 +10,7 @@ import { FolderAuthenticator } from "../../src/auth/folderauthenticator.ts";
 import { Throttle, throttled } from "../../src/auth/throttle.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
+import { authRequest } from "../auth/request.ts";
 
 const nfc = "andr\u00e9";
 const nfd = "andre\u0301";
@@ -86,7 +87,7 @@ for (const candidate of candidates) {
     afterAll(() => rm(root, { recursive: true }));
 
     const login = (user: string, password: string, address = "192.0.2.1") =>
-      authenticator.authenticate({ user, password, address });
+      authenticator.authenticate(authRequest({ user, password, address }));
     const refusal = (user: string, password: string, address?: string) =>
       login(user, password, address).then(
         () => undefined,

@@ -4,8 +4,8 @@
 //                         [--only structure|bytes|handshakes] [--slack X] [--keep]
 //
 // First streams made by structure (search.ts), then real ones with changed bytes (bytes.ts), then damaged handshakes: half, a
-// third and a sixth of the time. Prints a line for each finding and one for progress; exits with 0 if there is none, with 1
-// if there are some. `--seed 7 --from 19 --cases 1 --only structure` looks at case 19 of seed 7 alone. With `--keep` each
+// third and a sixth of the time. Prints a line for each finding and one for progress. At the end what took too long is looked at
+// again, and is no finding if it does not then. Exits with 0 if there is no finding, with 1 if there are some. `--seed 7 --from 19 --cases 1 --only structure` looks at case 19 of seed 7 alone. With `--keep` each
 // finding is made smaller and written to test/fixtures/hostile, where a test replays it.
 
 import { parseArgs } from "node:util";

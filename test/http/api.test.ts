@@ -47,14 +47,20 @@ function served(options: { listChannels?: boolean; publicUrl?: string } = {}) {
   const access = new Access(
     {
       relay: rig.relay,
-      authenticator: { authenticate: unused },
+      authenticator: { needsPassword: true, authenticate: unused },
       tokens: { issue: unused, redeem: unused },
       limits: { admit: () => {} },
       guesses: new Throttle({ nowMs, sleep: () => Promise.resolve() }),
       places: new WaitingPlaces({ maxWaiting: 10, exempt: () => false }),
       adminToken: new AdminToken(join(folder, "token")),
     },
-    { plainPasswords: true, backlogBytes: 1000, slowWatcher: "skip", maxWaitMs: 1000 },
+    {
+      plainPasswords: true,
+      authenticateWatchers: false,
+      backlogBytes: 1000,
+      slowWatcher: "skip",
+      maxWaitMs: 1000,
+    },
   );
   const lines: string[] = [];
   const log = createLog({ level: "info", journal: false, write: (line) => lines.push(line), nowMs });

@@ -68,7 +68,7 @@ describe("a watcher on a WebSocket", () => {
     };
     expect(await said("456", { Origin: "https://relay.example" })).toBe("ok");
     expect(await said("456", {})).toBe("ok");
-    const guess = "only a page of this server may give a channel's password";
+    const guess = "only a page of this server may watch what is not public";
     for (const password of ["456", "457"]) {
       expect(await said(password, { Origin: "https://evil.example" })).toBe(guess);
       // A name that was made to lead here.

@@ -31,6 +31,7 @@ const scraps = [
     "end,",
     "id=a",
     "user*=%C3%B1",
+    "watcher=",
   ],
   ["ok", "ok,", "error,code=", "message*=", "\0\0\0\x02\0", "\0\0\x10\0\0", "ñ", "日", "🎥", "\u0085"],
 ].flatMap((texts) => texts.map((text) => Buffer.from(text)));

@@ -182,7 +182,7 @@ function expected(given: Vector): (length: number) => unknown {
 /** The request that a vector has: what it does not name is as if left out. */
 function requestOf(fields: ReadonlyMap<string, unknown>): Request {
   const intent = fields.get("intent") as Intent;
-  const request: Record<string, unknown> = { intent };
+  const request: Record<string, unknown> = { intent, query: fields.get("query") ?? "" };
   for (const [field, { key, read }] of Object.entries(requestKeys[intent])) {
     if (!fields.has(key)) request[field] = key === "reply" && intent === "end" ? true : read(undefined);
     else request[field] = key === "start" ? startOf(fields.get(key)) : fields.get(key);

@@ -57,6 +57,7 @@ function requestFields(request: Request): string[] {
     if (isDefault(value, read)) continue;
     lines.push(`${key}: ${key === "start" ? startOf(value as { type: string; ms?: number }) : json(value)}`);
   }
+  if (request.query !== "") lines.push(`query: ${json(request.query)}`);
   return lines;
 }
 

@@ -36,6 +36,8 @@ function modelRequest(text: string, restAt: number): Handshake {
       /^(join|next|live|[0-9]+(ms|s|m|h))$/.test(value(text, "start") ?? "join") &&
       /^(skip|close)$/.test(value(text, "lag") ?? "skip") &&
       value(text, "channel_password") !== broken &&
+      value(text, "watcher_password") !== broken &&
+      !/\p{Cc}/u.test(value(text, "watcher") ?? "") &&
       number("wait"),
     broadcast: () =>
       value(text, "channel_password") !== broken &&

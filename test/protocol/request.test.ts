@@ -112,7 +112,13 @@ describe("what is encoded is decoded", () => {
         ["user", user],
         ["user_password", password],
       ]);
-      expect(decode(login)).toEqual({ intent: "token", user, userPassword: password, reply: false });
+      expect(decode(login)).toEqual({
+        intent: "token",
+        query: "",
+        user,
+        userPassword: password,
+        reply: false,
+      });
     }
   });
 });

@@ -16,6 +16,8 @@ describe("a watcher's message", () => {
     const usual = {
       channelPassword: "",
       start: { type: "join" },
+      watcher: undefined,
+      watcherPassword: "",
       waitSeconds: 0,
       slowPolicy: undefined,
     } as const;
@@ -26,8 +28,18 @@ describe("a watcher's message", () => {
   });
 
   test("has the values that a request has, numbers also as numbers", () => {
-    expect(watch({ channel_password: "a,b", start: "10s", wait: 30, lag: "close" })).toEqual({
+    const all = {
+      channel_password: "a,b",
+      watcher: "ann",
+      watcher_password: 7,
+      start: "10s",
+      wait: 30,
+      lag: "close",
+    };
+    expect(watch(all)).toEqual({
       channelPassword: "a,b",
+      watcher: "ann",
+      watcherPassword: "7",
       start: { type: "back", ms: 10_000 },
       waitSeconds: 30,
       slowPolicy: "close",

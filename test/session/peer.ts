@@ -181,6 +181,7 @@ export class TestServer {
     });
     this.tokens = new Tokens({ lifetimeMs: 120_000, nowMs: () => rig.clock.nowMs() });
     const authenticator: Authenticator = {
+      needsPassword: true,
       authenticate: async ({ user, password }): Promise<Grant> => {
         this.lookups++;
         await this.lookup;
@@ -206,6 +207,7 @@ export class TestServer {
       },
       {
         ...defaults.fstream,
+        ...defaults.auth,
         backlogBytes: 65_536,
         ...changes,
       },
@@ -224,7 +226,7 @@ export class TestServer {
         write: (line) => this.lines.push(line),
         nowMs: () => rig.clock.nowMs(),
       }),
-      options: { ...defaults.fstream, ...defaults.server, ...changes },
+      options: { ...defaults.fstream, ...defaults.server, ...defaults.auth, ...changes },
       turns: new Turns(rig.clock, (one) => one.turn()),
     };
   }

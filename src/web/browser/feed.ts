@@ -2,6 +2,7 @@
 // connection; to go on after its end takes another.
 
 import { type ChannelName, pathOf } from "./channel.ts";
+import type { Login } from "./login.ts";
 
 /** What a stream is, as the server says when it begins. */
 export interface StreamInfo {
@@ -30,6 +31,11 @@ export interface FeedListener {
 
 type Message = ({ readonly type: "ok" } & StreamInfo) | Exclude<End, { type: "lost" | "unreachable" }>;
 
+/** What is given to be let in, by the keys of the protocol. */
+export interface Credentials extends Partial<Login> {
+  readonly channel_password?: string;
+}
+
 /** How long a connection may take to open, milliseconds. */
 const openTimeoutMs = 10_000;
 
@@ -40,8 +46,7 @@ export class Feed {
   #isOpen = false;
   #isOver = false;
 
-  /** `password`: the channel's. */
-  constructor(name: ChannelName, password: string | undefined, listener: FeedListener) {
+  constructor(name: ChannelName, credentials: Credentials, listener: FeedListener) {
     this.#listener = listener;
     this.#socket = new WebSocket(pathOf("watch", name));
     this.#socket.binaryType = "arraybuffer";
@@ -49,7 +54,7 @@ export class Feed {
     this.#socket.addEventListener("open", () => {
       clearTimeout(this.#timer);
       this.#isOpen = true;
-      this.#socket.send(JSON.stringify(password === undefined ? {} : { channel_password: password }));
+      this.#socket.send(JSON.stringify(credentials));
     });
     this.#socket.addEventListener("message", ({ data }) => {
       if (this.#isOver) return;

@@ -3,6 +3,7 @@
 
 import { type ChannelName, pathOf, titleOf } from "./channel.ts";
 import { element } from "./element.ts";
+import { logIn } from "./login.ts";
 import type { State } from "./playback.ts";
 import { browserName, codecName, containerName, quoted } from "./words.ts";
 
@@ -33,6 +34,8 @@ export function noticeOf(state: State, name: ChannelName, actions: NoticeActions
       return said("Paused", undefined, button("Go on", actions.again));
     case "password":
       return passwordForm(title, state.isWrong, actions);
+    case "login":
+      return loginForm(title, state.reason);
     case "unplayable":
       return unplayable(state, actions);
     default:
@@ -44,6 +47,7 @@ export function noticeOf(state: State, name: ChannelName, actions: NoticeActions
 export function spokenOf(state: State, name: ChannelName): string {
   if (state.type === "playing") return `${titleOf(name)} is playing`;
   if (state.type === "password") return state.isWrong ? "Wrong password" : "This channel needs a password";
+  if (state.type === "login") return state.reason ?? `Log in to watch ${titleOf(name)}`;
   const notice = noticeOf(state, name, { password: () => {}, again: () => {} });
   return [...(notice?.querySelectorAll("p") ?? [])].map(({ textContent }) => textContent).join(" ");
 }
@@ -93,6 +97,46 @@ function passwordForm(title: string, isWrong: boolean, actions: NoticeActions): 
   return said(
     question,
     isWrong ? `Try again: ${title} takes another one.` : `Whoever broadcasts ${title} has it.`,
+    form,
+  );
+}
+
+function loginForm(title: string, reason: string | undefined): HTMLElement {
+  const isInvalid = reason === undefined ? undefined : "true";
+  const name = element("input", {
+    type: "text",
+    name: "watcher",
+    autocomplete: "username",
+    required: true,
+    "aria-label": "Your name",
+    "aria-invalid": isInvalid,
+    placeholder: "Name",
+  });
+  const password = element("input", {
+    type: "password",
+    name: "watcher_password",
+    autocomplete: "current-password",
+    required: true,
+    "aria-label": "Your password",
+    "aria-invalid": isInvalid,
+    placeholder: "Password",
+  });
+  const form = element(
+    "form",
+    {
+      class: "password-form login-form",
+      onsubmit: (event: SubmitEvent) => {
+        event.preventDefault();
+        logIn({ watcher: name.value, watcher_password: password.value });
+      },
+    },
+    name,
+    password,
+    element("button", { type: "submit", class: "button primary" }, "Watch"),
+  );
+  return said(
+    reason === undefined ? "Log in to watch" : "That did not work",
+    reason === undefined ? `The server asks who watches ${title}.` : sentence(reason),
     form,
   );
 }

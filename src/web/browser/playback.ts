@@ -4,14 +4,15 @@
 //   connecting --> playing <--> interrupted (nothing comes)
 //       ^             |
 //       |  a moment   v
-//       '-------- ended, not live, refused, unreachable           password, unplayable: it stays so until asked
+//       '-------- ended, not live, refused, unreachable           password, login, unplayable: it stays so until asked
 //
 // Whenever a stream begins there is a new sink, as nothing promises that it has the codecs of the last one.
 
 import { endOf, rangeAt, startAfter } from "./buffered.ts";
 import { type ChannelName, pathOf } from "./channel.ts";
-import { type End, Feed, type FeedListener, type StreamInfo } from "./feed.ts";
+import { type Credentials, type End, Feed, type FeedListener, type StreamInfo } from "./feed.ts";
 import { Follower } from "./follow.ts";
+import { currentLogin, type Login, whenLoggedIn } from "./login.ts";
 import type { Sink, SinkListener } from "./sink.ts";
 import { wayToPlay } from "./sinks.ts";
 
@@ -19,6 +20,8 @@ export type State =
   | { readonly type: "connecting" | "playing" | "interrupted" | "ended" | "unreachable" | "asleep" }
   | { readonly type: "not_live" }
   | { readonly type: "password"; readonly isWrong: boolean }
+  /** `reason`: why the login before would not do. */
+  | { readonly type: "login"; readonly reason: string | undefined }
   | { readonly type: "refused"; readonly message: string }
   | { readonly type: "unplayable"; readonly codec: string | undefined; readonly container: string };
 
@@ -56,6 +59,8 @@ export class Playback {
   #sink: Sink | undefined;
   #info: StreamInfo | undefined;
   #password: string | undefined;
+  /** The login that it was tried with last. */
+  #login: Login | undefined;
   #retry: number | undefined;
   #follows = true;
   /** Somebody has paused it. */
@@ -91,6 +96,17 @@ export class Playback {
       if (!media.seeking) this.#stalledAtMs = performance.now();
     });
     setInterval(() => this.#tick(), tickMs);
+    whenLoggedIn(() => {
+      if (this.#state.type === "login") this.connect();
+    });
+  }
+
+  #credentials(): Credentials {
+    this.#login = currentLogin();
+    return {
+      ...this.#login,
+      ...(this.#password === undefined ? {} : { channel_password: this.#password }),
+    };
   }
 
   get state(): State {
@@ -118,7 +134,7 @@ export class Playback {
     this.#retry = undefined;
     this.#feed?.close();
     this.#change({ type: "connecting" });
-    const feed = new Feed(this.#name, password, this.#feedListener());
+    const feed = new Feed(this.#name, this.#credentials(), this.#feedListener());
     this.#feed = feed;
   }
 
@@ -210,10 +226,9 @@ export class Playback {
   }
 
   #playNatively(): void {
-    const query =
-      this.#password === undefined ? "" : `?channel_password=${encodeURIComponent(this.#password)}`;
+    const query = new URLSearchParams({ ...this.#credentials() }).toString();
     this.#listener.hasSound(true);
-    this.#media.src = pathOf("watch", this.#name) + query;
+    this.#media.src = pathOf("watch", this.#name) + (query === "" ? "" : `?${query}`);
     if (!this.#isPaused) this.#play();
   }
 
@@ -243,7 +258,7 @@ export class Playback {
   #lookAgain(): void {
     const { state } = this;
     const listener = this.#feedListener();
-    this.#feed = new Feed(this.#name, this.#password, {
+    this.#feed = new Feed(this.#name, this.#credentials(), {
       ...listener,
       begins: (info) => {
         const way = wayToPlay(info);
@@ -305,9 +320,14 @@ export class Playback {
         this.#change({ type: "not_live" });
         return this.#again(retryMs);
       case "forbidden":
+        this.#dropSink();
+        // It is the channel's password, or else not for this watcher.
+        if (message.includes("password"))
+          return this.#change({ type: "password", isWrong: this.#password !== undefined });
+        return this.#change({ type: "login", reason: message });
       case "unauthorized":
         this.#dropSink();
-        return this.#change({ type: "password", isWrong: this.#password !== undefined });
+        return this.#change({ type: "login", reason: this.#login === undefined ? undefined : message });
       case "slow":
         return this.#again(0);
       default:
@@ -342,7 +362,7 @@ export class Playback {
   }
 
   #change(state: State): void {
-    if (state.type === this.#state.type && state.type !== "password" && state.type !== "unplayable") return;
+    if (state.type === this.#state.type && !["password", "login", "unplayable"].includes(state.type)) return;
     this.#state = state;
     this.#listener.changed(state);
   }

@@ -267,7 +267,7 @@ export class Player {
     this.#idleTimer = setTimeout(() => {
       const isHeard = this.#hasSound && !this.#video.muted && this.#video.volume > 0;
       const isWatched = !document.hidden || isHeard || document.pictureInPictureElement === this.#video;
-      const isOn = this.#playback.state.type !== "password" && this.#playback.state.type !== "unplayable";
+      const isOn = !["password", "login", "unplayable"].includes(this.#playback.state.type);
       if (isOn && (this.#playback.isPaused || !isWatched)) this.#playback.sleep();
     }, idleMs);
   }
@@ -307,7 +307,11 @@ export class Player {
       });
       this.#notice.replaceChildren(...(notice === undefined ? [] : [notice]));
       this.#notice.hidden = notice === undefined;
-      if (this.#notice.contains(document.activeElement) || state.type !== "password") return;
+      if (
+        this.#notice.contains(document.activeElement) ||
+        (state.type !== "password" && state.type !== "login")
+      )
+        return;
       if (this.root.parentElement?.childElementCount === 1) this.#notice.querySelector("input")?.focus();
     };
     if (state.type === "connecting") this.#noticeTimer = setTimeout(show, quietMs);

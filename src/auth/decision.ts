@@ -1,0 +1,60 @@
+// What an operator's own authentication answers (authtypes.ts, "Decision"), read with distrust: anything that is not such an
+// answer lets nobody in, and is named, so that a slip in a name of it is no open door. Pure.
+
+import type { DecisionDetails } from "./authtypes.ts";
+
+type Read = { readonly decision: DecisionDetails } | { readonly problem: string };
+
+/** Of what has been read of each key: whether it fits, and what would be right. */
+const keys: Readonly<Record<keyof DecisionDetails, { fits: (value: unknown) => boolean; right: string }>> = {
+  allow: { fits: isBoolean, right: "true or false" },
+  reason: { fits: (value) => typeof value === "string", right: "a text" },
+  tellReason: { fits: isBoolean, right: "true or false" },
+  channels: {
+    fits: (value) =>
+      Array.isArray(value) && value.every((pattern) => typeof pattern === "string" && pattern !== ""),
+    right: "a list of names",
+  },
+  validSeconds: { fits: isPositive, right: "a number above 0" },
+  cacheSeconds: { fits: isCount, right: "a number of at least 0" },
+  maxBitrate: { fits: isCount, right: "a number of at least 0" },
+  maxWatchers: { fits: isCount, right: "a number of at least 0" },
+};
+
+/** The decision that `value` is, or why it is none. */
+export function readDecision(value: unknown): Read {
+  if (typeof value === "boolean") return { decision: { allow: value } };
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return { problem: `neither true, false nor an object, but ${typeName(value)}` };
+  const decision: Record<string, unknown> = {};
+  for (const [key, given] of Object.entries(value)) {
+    // As if left out.
+    if (given === undefined || given === null) continue;
+    if (!Object.hasOwn(keys, key))
+      return { problem: `a decision has no key ${JSON.stringify(key.slice(0, 32))}: they are ${keyNames}` };
+    const { fits, right } = keys[key as keyof DecisionDetails];
+    if (!fits(given)) return { problem: `${key} should be ${right}` };
+    decision[key] = given;
+  }
+  if (!("allow" in decision)) return { problem: "allow is missing: it should be true or false" };
+  return { decision: decision as unknown as DecisionDetails };
+}
+
+const keyNames = Object.keys(keys).join(", ");
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === "boolean";
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+function isPositive(value: unknown): boolean {
+  return isCount(value) && value !== 0;
+}
+
+function typeName(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return Array.isArray(value) ? "a list" : `a ${typeof value}`;
+}

@@ -1,0 +1,14 @@
+// What is said to one that gives nothing to log in with.
+
+import { FstreamError } from "../errors.ts";
+import type { AuthRequest } from "./authtypes.ts";
+
+/** The refusal of a request for `action` that comes without what it has to have. */
+export function loginMissing(action: AuthRequest["action"]): FstreamError {
+  return new FstreamError(
+    "unauthorized",
+    action === "watch"
+      ? "this server asks who watches: give watcher and watcher_password"
+      : "neither user_password nor token was given",
+  );
+}

@@ -1,0 +1,57 @@
+// `fstream check --login`: what the settings' authenticator answers to a login, and how long that takes.
+
+import { type AuthRequest, mayBroadcast } from "../auth/authenticator.ts";
+import { asFstreamError, FstreamError, named } from "../errors.ts";
+import { stderrLog } from "../log.ts";
+import { defaultChannel } from "../protocol/keys.ts";
+import type { Settings } from "../settings/load.ts";
+import { openAuthenticator } from "./authentication.ts";
+import type { Invocation } from "./command.ts";
+import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
+import { say } from "./stderr.ts";
+
+/** Asks for the password, and then the authenticator; says what it answers. Gives the exit status that a client would have. */
+export async function probeLogin(settings: Settings, invocation: Invocation): Promise<void> {
+  const { flags, terminal } = invocation;
+  const name = String(flags.login);
+  const password = await passwordOf(invocation, name);
+  const request = requestOf(flags, name, password);
+  const authenticator = await openAuthenticator(settings, stderrLog("info", say));
+  const sinceMs = performance.now();
+  const took = () => `(${Math.round(performance.now() - sinceMs)} ms)`;
+  try {
+    const grant = await authenticator.authenticate(request);
+    const { action, user, channel = defaultChannel } = request;
+    if (action === "watch")
+      return terminal.say(`${named(name)} may watch ${named(user)}/${named(channel)} ${took()}`);
+    if (flags.channel !== undefined && !mayBroadcast(grant, channel))
+      throw new FstreamError("forbidden", `${named(name)} may not broadcast on channel ${named(channel)}`);
+    const channels = flags.channel === undefined ? (grant.channels?.join(", ") ?? "every channel") : channel;
+    terminal.say(`${named(name)} may broadcast on ${channels} ${took()}`);
+  } catch (thrown) {
+    const { code, message } = asFstreamError(thrown);
+    throw new FstreamError(code, `${named(name)} is refused: ${message} ${took()}`);
+  } finally {
+    authenticator.stop?.();
+  }
+}
+
+async function passwordOf({ flags, cwd }: Invocation, name: string): Promise<string> {
+  if (flags["password-file"] !== undefined) return await readSecretFile(String(flags["password-file"]), cwd);
+  if (!process.stdin.isTTY) return await readSecretLine();
+  const [password] = await askSecrets([`Password for ${name}: `]);
+  return password;
+}
+
+function requestOf(flags: Invocation["flags"], name: string, password: string): AuthRequest {
+  const channel = flags.channel === undefined ? defaultChannel : String(flags.channel);
+  const common = {
+    channel,
+    ...(password === "" ? {} : { password }),
+    address: "127.0.0.1",
+    protocol: "fstreams" as const,
+    id: crypto.randomUUID(),
+  };
+  if (flags.watch === undefined) return { action: "broadcast", user: name, ...common };
+  return { action: "watch", user: String(flags.watch), watcher: name, ...common };
+}
