@@ -50,7 +50,8 @@ export interface Log {
 }
 
 export interface LogOptions {
-  level: Level;
+  /** Looked at for each message. */
+  readonly level: Level;
   /** Whether lines carry `<N>` priorities for the journal. */
   journal: boolean;
   write(line: string): void;
@@ -99,10 +100,15 @@ class Allowance {
   }
 }
 
-/** The process's log: lines that `write` brings to stderr, with priorities where the journal listens. */
-export function stderrLog(level: Level, write: (line: string) => void): Log {
+/**
+ * The process's log: lines that `write` brings to stderr, with priorities where the journal listens. What is logged is what
+ * `options` say at the time.
+ */
+export function stderrLog(options: { readonly logLevel: Level }, write: (line: string) => void): Log {
   return createLog({
-    level,
+    get level() {
+      return options.logLevel;
+    },
     journal: process.env.JOURNAL_STREAM !== undefined,
     write,
     nowMs: () => performance.now(),

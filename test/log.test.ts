@@ -132,7 +132,7 @@ describe("a message that repeats", () => {
     const lines: string[] = [];
     const clock = spyOn(performance, "now");
     try {
-      const log = stderrLog("info", (line) => lines.push(line));
+      const log = stderrLog({ logLevel: "info" }, (line) => lines.push(line));
       clock.mockReturnValue(1000);
       log.repeated("a", "first");
       log.repeated("a", "second");

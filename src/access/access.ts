@@ -82,8 +82,8 @@ export interface AccessServices {
   readonly guesses: Throttle;
   /** For watchers that wait for a channel. */
   readonly places: WaitingPlaces;
-  /** Undefined: there is none. */
-  readonly adminToken?: Pick<AdminToken, "matches"> | undefined;
+  /** Undefined, or gives that: there is none. */
+  readonly adminToken?: () => Pick<AdminToken, "matches"> | undefined;
 }
 
 const channelPasswordMissing = new FstreamError("forbidden", "this channel has a password");
@@ -176,7 +176,8 @@ export class Access {
 
   /** Whether `token` is the operator's: resolves, or rejects with FstreamError. It is for TLS alone. */
   async admin(peer: Peer, token: string): Promise<void> {
-    const { adminToken, guesses } = this.#services;
+    const { guesses } = this.#services;
+    const adminToken = this.#services.adminToken?.();
     if (adminToken === undefined) throw new FstreamError("unauthorized", "no admin token is set here");
     if (!peer.secure) throw new FstreamError("forbidden", "the admin token is taken over HTTPS only");
     await guesses.run(peer.address, "the admin token", async () => {

@@ -9,8 +9,6 @@ import { FstreamError } from "../errors.ts";
 
 export interface WaitingPlacesOptions {
   readonly maxWaiting: number;
-  /** Whether an address is exempt from the share for each network; its places are not given to others either. */
-  readonly exempt: (address: string) => boolean;
 }
 
 /** A place that was taken. */
@@ -31,6 +29,7 @@ const shares = [1 / 8, 1 / 4, 1 / 4];
 
 export class WaitingPlaces {
   readonly #options: WaitingPlacesOptions;
+  readonly #exempt: (address: string) => boolean;
   readonly #byNetwork = new Map<string, number>();
   /** The places of those that are not exempt, by the widest network, each in the order of their coming. */
   readonly #byWidest = new Map<string, Set<Held>>();
@@ -38,8 +37,10 @@ export class WaitingPlaces {
   readonly #offered = new Set<Held>();
   #taken = 0;
 
-  constructor(options: WaitingPlacesOptions) {
+  /** `exempt`: whether an address is, from the share for each network; its places are not given to others either. */
+  constructor(options: WaitingPlacesOptions, exempt: (address: string) => boolean) {
     this.#options = options;
+    this.#exempt = exempt;
   }
 
   get taken(): number {
@@ -53,9 +54,9 @@ export class WaitingPlaces {
 
   /** Takes a place. Throws FstreamError `limit` if there is none; calls `dropped` if it is given to another later. */
   take(address: string, dropped: (error: FstreamError) => void): Place {
-    const { maxWaiting, exempt } = this.#options;
+    const { maxWaiting } = this.#options;
     const networks = networksOf(address);
-    const free = exempt(address);
+    const free = this.#exempt(address);
     const isOver = (network: string, width: number) =>
       (this.#byNetwork.get(network) ?? 0) >= Math.max(1, Math.floor(maxWaiting * shares[width]));
     for (const [width, network] of networks.entries()) {

@@ -237,7 +237,9 @@ function isFailure(error: unknown): boolean {
 /** `inner`, with logins as attempts at their users. One without a password is no attempt at any. */
 export function throttled(inner: Authenticator, throttle: Throttle): Authenticator {
   return {
-    needsPassword: inner.needsPassword,
+    get needsPassword() {
+      return inner.needsPassword;
+    },
     authenticate: (request) => {
       if (request.password === undefined) return inner.authenticate(request);
       return throttle.run(request.address, loginOf(request) ?? "", () => inner.authenticate(request));

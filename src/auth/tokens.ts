@@ -15,9 +15,8 @@ const tokenBytes = 24;
 const maxTokens = 100_000;
 
 export interface TokensOptions {
-  readonly lifetimeMs: number;
-  /** A clock that only goes forward. */
-  readonly nowMs: () => number;
+  /** How long a token lasts that is issued from now on. */
+  readonly tokenLifetimeMs: number;
   /** That many random bytes; fit for secrets. */
   readonly random?: (bytes: number) => Uint8Array;
   /** Tokens alive at a time, and remembered after their end. */
@@ -46,16 +45,17 @@ const refusals: Readonly<Record<End, { message: string; hint: string }>> = {
 
 /** The tokens of this process. */
 export class Tokens {
-  readonly #lifetimeMs: number;
+  readonly #options: TokensOptions;
   readonly #nowMs: () => number;
   readonly #random: (bytes: number) => Uint8Array;
   readonly #max: number;
-  readonly #live = new Map<string, Live>(); // by user, the one that ends next first
+  readonly #live = new Map<string, Live>(); // by user, in the order in which they were issued
   readonly #ended = new Map<string, End>(); // by user and digest, the one that ended first is first
 
-  constructor(options: TokensOptions) {
-    this.#lifetimeMs = options.lifetimeMs;
-    this.#nowMs = options.nowMs;
+  /** `nowMs` is a clock that only goes forward. */
+  constructor(options: TokensOptions, nowMs: () => number) {
+    this.#options = options;
+    this.#nowMs = nowMs;
     this.#random = options.random ?? randomBytes;
     this.#max = options.max ?? maxTokens;
   }
@@ -69,9 +69,10 @@ export class Tokens {
     if (this.#live.has(grant.user)) this.#end(grant.user, "replaced");
     if (this.#live.size >= this.#max) throw new FstreamError("limit", "too many tokens at once");
     const token = Buffer.from(this.#random(tokenBytes)).toString("base64url");
-    const endsMs = this.#nowMs() + this.#lifetimeMs;
+    const { tokenLifetimeMs } = this.#options;
+    const endsMs = this.#nowMs() + tokenLifetimeMs;
     this.#live.set(grant.user, { digest: digestOf(token), grant, endsMs });
-    return { token, expiresInSeconds: Math.floor(this.#lifetimeMs / 1000) };
+    return { token, expiresInSeconds: Math.floor(tokenLifetimeMs / 1000) };
   }
 
   /**
@@ -80,6 +81,7 @@ export class Tokens {
    */
   async redeem(user: string, token: string): Promise<Grant> {
     this.#sweep();
+    this.#endIfOver(user);
     const digest = digestOf(token);
     const live = this.#live.get(user);
     if (timingSafeEqual(digest, live?.digest ?? Buffer.alloc(digest.length)) && live !== undefined) {
@@ -91,13 +93,15 @@ export class Tokens {
     throw new FstreamError("unauthorized", refusals[end].message, { hint: refusals[end].hint });
   }
 
-  /** All lifetimes are the same, so those that are over stand first. */
+  /** Lifetimes are the same, but after a reload, so that those that are over stand first. */
   #sweep(): void {
-    const now = this.#nowMs();
-    for (const [user, live] of this.#live) {
-      if (live.endsMs > now) break;
-      this.#end(user, "expired");
-    }
+    for (const user of this.#live.keys()) if (!this.#endIfOver(user)) break;
+  }
+
+  #endIfOver(user: string): boolean {
+    const isOver = (this.#live.get(user)?.endsMs ?? 0) <= this.#nowMs();
+    if (isOver) this.#end(user, "expired");
+    return isOver;
   }
 
   #end(user: string, how: End): void {

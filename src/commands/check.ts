@@ -94,7 +94,7 @@ async function authenticatorProblems(settings: Settings): Promise<readonly Fstre
       new FstreamError("failed", `command: ${command[0]}: there is no such program, or it can't be run`),
     ];
   try {
-    (await openAuthenticator(settings, stderrLog("info", say))).stop?.();
+    (await openAuthenticator(settings, stderrLog({ logLevel: "info" }, say))).stop?.();
     return [];
   } catch (error) {
     if (!(error instanceof FstreamError)) throw error;

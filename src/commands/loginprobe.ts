@@ -16,7 +16,7 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
   const name = String(flags.login);
   const password = await passwordOf(invocation, name);
   const request = requestOf(flags, name, password);
-  const authenticator = await openAuthenticator(settings, stderrLog("info", say));
+  const authenticator = await openAuthenticator(settings, stderrLog({ logLevel: "info" }, say));
   const sinceMs = performance.now();
   const took = () => `(${Math.round(performance.now() - sinceMs)} ms)`;
   try {

@@ -2,16 +2,18 @@
 // input is a terminal, which has then been closed, it ends the server as well.
 
 import { isatty } from "node:tty";
+import { CurrentAuthenticator } from "../auth/currentauthenticator.ts";
 import { Throttle, throttled } from "../auth/throttle.ts";
 import { readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import { type Log, stderrLog } from "../log.ts";
 import { startServer } from "../server/server.ts";
-import { settingsDifference } from "../settings/difference.ts";
 import { settingFlags } from "../settings/flags.ts";
-import { loadSettings, type Settings, type Sources } from "../settings/load.ts";
+import { loadSettings, type Settings } from "../settings/load.ts";
+import { optionsOf } from "../settings/options.ts";
 import { described, openAuthenticator } from "./authentication.ts";
 import type { Command } from "./command.ts";
+import { Reload } from "./reload.ts";
 import { say } from "./stderr.ts";
 
 const stopSignals = ["SIGTERM", "SIGINT"] as const;
@@ -21,7 +23,7 @@ export const serve: Command = {
   summary: "the server",
   usage: ["serve [--config FILE] [--SETTING VALUE]..."],
   notes:
-    "On SIGTERM or SIGINT it ends its streams in order first, within shutdown_grace; a second signal ends it at once. On SIGHUP it takes up a renewed certificate, and says which settings need a restart; where standard input is a terminal, it ends as well.",
+    "On SIGTERM or SIGINT it ends its streams in order first, within shutdown_grace; a second signal ends it at once. On SIGHUP it takes up its settings and a renewed certificate, and says which settings need a restart; where standard input is a terminal, it ends as well.",
   flags: {
     config: { type: "string", value: "FILE", help: "settings file (default: ./fstream.toml if it is there)" },
     ...settingFlags,
@@ -35,44 +37,28 @@ export const serve: Command = {
     const { config, ...overrides } = flags;
     const file = typeof config === "string" ? config : undefined;
     // While the server stops, too: the default action would end it at once. What comes before it runs needs no answer.
-    let reload: (() => Promise<void>) | undefined;
+    let reload: Reload | undefined;
     const isOnTerminal = isatty(0);
-    if (!isOnTerminal) process.on("SIGHUP", () => void reload?.());
+    if (!isOnTerminal) process.on("SIGHUP", () => void reload?.run());
     const sources = { file, cwd, environment, overrides };
     const settings = await loadSettings(sources);
-    const log = stderrLog(settings.server.logLevel, say);
+    const options = optionsOf(settings);
+    const log = stderrLog(options, say);
     const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
-    const inner = await openAuthenticator(settings, log, (address) => throttle.pressureOf(address));
-    const authenticator = throttled(inner, throttle);
+    const open = (of: Settings) => openAuthenticator(of, log, (address) => throttle.pressureOf(address));
+    const authenticator = new CurrentAuthenticator(await open(settings));
     const stopped = signalled(isOnTerminal ? [...stopSignals, "SIGHUP"] : stopSignals);
-    const server = await startServer(settings, authenticator, log);
+    const server = await startServer(options, throttled(authenticator, throttle), log);
     if (settings.auth.authenticator === "users") await reportUsers(settings.fstream.usersDir, log);
     else log.info(`logins are decided by ${described(settings)}`);
-    reload = async () => {
-      log.info("SIGHUP: reloading");
-      try {
-        await Promise.all([server.reload(), reportSettings(settings, sources, log)]);
-      } catch (error) {
-        log.error(`a bug in fstream: ${(error as Error).stack ?? String(error)}`);
-      }
-    };
+    reload = new Reload({ settings, sources, options, authenticator, open, server, log });
     log.info("ready");
     log.info(`${await stopped}: stopping`);
     await server.stop();
-    authenticator.stop?.();
+    authenticator.stop();
     return 0;
   },
 };
-
-/** Settings are taken up when the server starts: what would be different then. */
-async function reportSettings(settings: Settings, sources: Sources, log: Log): Promise<void> {
-  const { changed, problems } = await settingsDifference(settings, sources);
-  if (changed.length > 0) log.warn(`settings that have changed need a restart: ${changed.join(", ")}`);
-  if (problems.length > 0)
-    log.warn(
-      `the settings are wrong by now, and the server would not start again (\`fstream check\`): ${problems[0]}`,
-    );
-}
 
 /** A server that is started for the first time has no users yet: a warning before the first broadcast fails. */
 async function reportUsers(folder: string, log: Log): Promise<void> {

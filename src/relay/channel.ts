@@ -118,7 +118,7 @@ export class Channel {
       },
       exceeded: (broadcast, error) => this.#dismiss(broadcast, error),
     });
-    this.#fanOut = new FanOut(clock, options.maxDelayMs, () => this.#audience.pass());
+    this.#fanOut = new FanOut(clock, options, () => this.#audience.pass());
   }
 
   get state(): ChannelState["type"] {
@@ -215,7 +215,7 @@ export class Channel {
     this.#reportedShort = false;
     this.#sinceMs = clock.wallMs();
     this.#limits = limits;
-    this.#ingest.begin(limits.maxBitrate ?? options.maxBitrate);
+    this.#ingest.begin(() => limits.maxBitrate ?? options.maxBitrate);
     counters.broadcasts.add(beginnings[before.type]);
     const cutPoints = this.#cutPoints(broadcaster, ring.head);
     const broadcast = this.#stream.begin(broadcaster, cutPoints, clock.nowMs());

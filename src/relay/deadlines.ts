@@ -38,7 +38,7 @@ export class Deadlines {
     this.#options = options;
     this.#stream = stream;
     this.#owner = owner;
-    this.#drain = new Drain(options.drainTimeoutMs);
+    this.#drain = new Drain(options);
   }
 
   /** Does for a watcher what is due. */

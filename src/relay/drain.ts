@@ -10,17 +10,17 @@ interface Progress {
 }
 
 export class Drain {
-  readonly #timeoutMs: number;
+  readonly #options: { readonly drainTimeoutMs: number };
   readonly #progress = new WeakMap<Watcher, Progress>();
 
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs;
+  constructor(options: { readonly drainTimeoutMs: number }) {
+    this.#options = options;
   }
 
   /** Whether a watcher that has been sent `sentBytes` bytes by now has taken nothing for too long. */
   isStuck(watcher: Watcher, sentBytes: number, nowMs: number): boolean {
     const last = this.#progress.get(watcher);
-    if (last?.sentBytes === sentBytes) return nowMs - last.sinceMs >= this.#timeoutMs;
+    if (last?.sentBytes === sentBytes) return nowMs - last.sinceMs >= this.#options.drainTimeoutMs;
     this.#progress.set(watcher, { sentBytes, sinceMs: nowMs });
     return false;
   }

@@ -12,15 +12,15 @@ const shortestWaitMs = 0.5;
 
 export class FanOut {
   readonly #clock: Clock;
-  readonly #maxDelayMs: number;
+  readonly #options: { readonly maxDelayMs: number };
   readonly #pass: () => void;
   #timer: Timer | undefined;
   #notBeforeMs = 0;
 
   /** `pass` sends to all watchers. */
-  constructor(clock: Clock, maxDelayMs: number, pass: () => void) {
+  constructor(clock: Clock, options: { readonly maxDelayMs: number }, pass: () => void) {
     this.#clock = clock;
-    this.#maxDelayMs = maxDelayMs;
+    this.#options = options;
     this.#pass = pass;
   }
 
@@ -38,7 +38,7 @@ export class FanOut {
     const startMs = this.#clock.nowMs();
     this.#pass();
     const endMs = this.#clock.nowMs();
-    this.#notBeforeMs = endMs + Math.min(restFactor * (endMs - startMs), this.#maxDelayMs);
+    this.#notBeforeMs = endMs + Math.min(restFactor * (endMs - startMs), this.#options.maxDelayMs);
   }
 
   stop(): void {

@@ -23,6 +23,7 @@ export class Ingest {
   readonly #stream: Stream;
   readonly #clock: Clock;
   readonly #events: IngestEvents;
+  #maxBitrate: () => number = () => 0;
   #limit: BitrateLimit | undefined;
   #recognised = false;
   /** Bytes since the channel began. */
@@ -34,10 +35,20 @@ export class Ingest {
     this.#events = events;
   }
 
-  /** Another broadcast begins, which may send so many bits a second; 0: no limit. */
-  begin(maxBitrate: number): void {
+  /** Another broadcast begins, which may send so many bits a second at a time; 0: no limit. */
+  begin(maxBitrate: () => number): void {
     this.#recognised = false;
-    this.#limit = maxBitrate > 0 ? new BitrateLimit(maxBitrate, this.#clock.nowMs()) : undefined;
+    this.#maxBitrate = maxBitrate;
+    this.#limit = undefined;
+    this.#limitAt(this.#clock.nowMs());
+  }
+
+  /** The limit by now; another one begins anew. */
+  #limitAt(nowMs: number): BitrateLimit | undefined {
+    const most = this.#maxBitrate();
+    if (most !== (this.#limit?.bitsPerSecond ?? 0))
+      this.#limit = most > 0 ? new BitrateLimit(most, nowMs) : undefined;
+    return this.#limit;
   }
 
   /** Adds bytes of `broadcast`; those of one that is over are dropped. */
@@ -86,8 +97,9 @@ export class Ingest {
   }
 
   #count(broadcast: Broadcast, bytes: number, nowMs: number): void {
-    if (this.#limit === undefined || this.#limit.take(bytes, nowMs)) return;
-    const message = `more than the ${this.#limit.bitsPerSecond} bits a second that are allowed here`;
+    const limit = this.#limitAt(nowMs);
+    if (limit === undefined || limit.take(bytes, nowMs)) return;
+    const message = `more than the ${limit.bitsPerSecond} bits a second that are allowed here`;
     this.#events.exceeded(broadcast, new FstreamError("limit", message));
   }
 }

@@ -4,11 +4,11 @@
 
 /** Bytes that all channels together may hold. */
 export class Budget {
-  readonly #total: number;
+  readonly #options: { readonly maxBacklogTotalBytes: number };
   #used = 0;
 
-  constructor(totalBytes: number) {
-    this.#total = totalBytes;
+  constructor(options: { readonly maxBacklogTotalBytes: number }) {
+    this.#options = options;
   }
 
   get usedBytes(): number {
@@ -17,7 +17,7 @@ export class Budget {
 
   /** Whether there is room for so many bytes. */
   has(bytes: number): boolean {
-    return this.#used + bytes <= this.#total;
+    return this.#used + bytes <= this.#options.maxBacklogTotalBytes;
   }
 
   /** Takes `bytes` if there is room for them. */

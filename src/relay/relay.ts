@@ -55,7 +55,7 @@ export class Relay {
   ) {
     this.#options = options;
     this.#clock = clock;
-    const budget = new Budget(options.maxBacklogTotalBytes);
+    const budget = new Budget(options);
     const { counters } = this;
     this.#events = {
       ...events,

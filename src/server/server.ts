@@ -27,7 +27,7 @@ import { Acknowledgements } from "../session/acknowledgements.ts";
 import { EndRecords } from "../session/endrecords.ts";
 import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
-import type { Settings } from "../settings/load.ts";
+import type { Options } from "../settings/options.ts";
 import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
 import { describe } from "./description.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
@@ -41,7 +41,10 @@ const reservedFiles = 128;
 const leastFiles = 256;
 
 export interface Server {
-  /** Reads anew what can change while it runs: the certificate. Says in the log what came of it; never rejects for that. */
+  /**
+   * Reads the certificate anew. Says in the log what came of it; never rejects for that. (Settings that can change are read where
+   * they are needed: see settings/options.ts.)
+   */
   reload(): Promise<void>;
   /**
    * Stops in order: nothing new begins, every peer still gets what is due to it, within shutdown_grace. Until then, and for a moment more,
@@ -74,19 +77,27 @@ function systemClock(log: Log): Clock {
   };
 }
 
+/** What `make` makes of a setting's value, made anew once that is another. */
+function derived<V, T>(value: () => V, make: (value: V) => T): () => T {
+  let made: { readonly of: V; readonly it: T } | undefined;
+  return () => {
+    const of = value();
+    if (made === undefined || made.of !== of) made = { of, it: make(of) };
+    return made.it;
+  };
+}
+
 const labelOf = ({ user, name }: Channel) => channelLabel(user, name);
 
-/** Starts a server. Rejects with FstreamError `failed` for an address or a certificate that can't be used. */
-export async function startServer(
-  settings: Settings,
-  authenticator: Authenticator,
-  log: Log,
-): Promise<Server> {
-  const { server, fstream, auth } = settings;
+/**
+ * Starts a server; what is put into `options` afterwards holds from then on. Rejects with FstreamError `failed` for an address or a certificate that can't be used.
+ */
+export async function startServer(options: Options, authenticator: Authenticator, log: Log): Promise<Server> {
   const clock = systemClock(log);
-  const trusted = addressMatcher(server.trustedProxies);
-  const tokens = new Tokens({ lifetimeMs: fstream.tokenLifetimeMs, nowMs: () => clock.nowMs() });
-  const relay = new Relay(fstream, clock, constantTimeEquals(), {
+  const matcher = derived(() => options.trustedProxies, addressMatcher);
+  const trusted = (address: string) => matcher()(address);
+  const tokens = new Tokens(options, () => clock.nowMs());
+  const relay = new Relay(options, clock, constantTimeEquals(), {
     recognised: (channel) =>
       log.event(`stream ${channel.user}`, `${labelOf(channel)}: ${describe(channel.info)}`),
     skipped: (channel, bytes) =>
@@ -115,23 +126,42 @@ export async function startServer(
       ),
   });
   const exempt = (address: string) => isLoopback(address) || trusted(address);
-  const maxConnections = connectionLimit(server.maxConnections, log);
-  const { maxConnectionsPerIp } = server;
-  const limits = new ConnectionLimits({ maxConnections, maxConnectionsPerIp, exempt });
-  // All may end at once, and have come back for more before all of them have asked.
-  const kept = { max: 2 * maxConnections, maxPerNetwork: 2 * maxConnectionsPerIp };
+  const maxConnections = derived(
+    () => options.maxConnections,
+    (wanted) => connectionLimit(wanted, log),
+  );
+  // So that what is wrong is found now.
+  maxConnections();
+  const limits = new ConnectionLimits({
+    get maxConnections() {
+      return maxConnections();
+    },
+    get maxConnectionsPerIp() {
+      return options.maxConnectionsPerIp;
+    },
+    exempt,
+  });
   const ends = new EndRecords(
     {
-      ...kept,
+      // All may end at once, and have come back for more before all of them have asked.
+      get max() {
+        return 2 * maxConnections();
+      },
+      get maxPerNetwork() {
+        return 2 * options.maxConnectionsPerIp;
+      },
       networkOf: (address) => (exempt(address) ? undefined : networkOf(address)),
       random: randomBytes,
     },
     clock,
   );
-  const adminToken = server.adminTokenFile === undefined ? undefined : new AdminToken(server.adminTokenFile);
+  const adminToken = derived(
+    () => options.adminTokenFile,
+    (path) => (path === undefined ? undefined : new AdminToken(path)),
+  );
   // One that can't be used is found when the server starts, not when it is needed.
-  await adminToken?.read();
-  const places = new WaitingPlaces({ ...server, exempt });
+  await adminToken()?.read();
+  const places = new WaitingPlaces(options, exempt);
   const access = new Access(
     {
       relay,
@@ -142,7 +172,7 @@ export async function startServer(
       places,
       adminToken,
     },
-    { ...fstream, ...auth },
+    options,
   );
   const services: Services = {
     access,
@@ -150,7 +180,7 @@ export async function startServer(
     ends,
     clock,
     log,
-    options: { ...fstream, ...server, ...auth },
+    options,
     // One that floods leaves what it has read to its watchers before it reads on.
     turns: new Turns(clock, (one) => one.turn(), true),
   };
@@ -162,14 +192,16 @@ export async function startServer(
     clock,
     log: httpLog,
     metrics: async () => metrics.families(await processFigures()),
-    options: { ...fstream, ...server },
+    options,
   });
   const http = {
     ...services,
     log: httpLog,
     trusted,
     limits,
-    frameAncestors: server.frameAncestors,
+    get frameAncestors() {
+      return options.frameAncestors;
+    },
     api,
     parts: new Parts(clock),
   };
@@ -180,11 +212,11 @@ export async function startServer(
   );
   const exchanges = new Sockets((connection) => new Exchange(connection, http), limits, http.log);
 
-  const { listen, tlsListen, httpsListen, httpListen } = server;
+  const { listen, tlsListen, httpsListen, httpListen } = options;
   const renewal =
     tlsListen === undefined && httpsListen === undefined
       ? undefined
-      : await Renewal.begin(await certificateOf(server), clock, log.scope("tls"));
+      : await Renewal.begin(await certificateOf(options), clock, log.scope("tls"));
   const tls = renewal && (() => renewal.pair);
   const plans = [
     { name: "tcp", setting: "listen", at: listen, tls: undefined, on: sockets },
@@ -204,21 +236,17 @@ export async function startServer(
     exchanges.stopListening();
     throw error;
   }
-  if (renewal !== undefined && server.tlsCert === undefined)
+  if (renewal !== undefined && options.tlsCert === undefined)
     log.info(`the certificate is self-signed; clients can pin it: --fingerprint ${renewal.pair.fingerprint}`);
 
   return {
     reload: async () => {
+      // Says whether that is possible at all.
+      maxConnections();
       await renewal?.read();
-      try {
-        await authenticator.reload?.();
-      } catch (error) {
-        if (!(error instanceof FstreamError)) throw error;
-        log.error(`${error.message}: the one before goes on`);
-      }
     },
     stop: async () => {
-      const graceMs = server.shutdownGraceMs;
+      const graceMs = options.shutdownGraceMs;
       renewal?.stop();
       access.stop();
       exchanges.stopListening();
@@ -261,8 +289,7 @@ function bind(at: At, sockets: Sockets): string {
   });
 }
 
-async function certificateOf(server: Settings["server"]): Promise<CertificateSource> {
-  const { tlsCert, tlsKey, stateDir } = server;
+async function certificateOf({ tlsCert, tlsKey, stateDir }: Options): Promise<CertificateSource> {
   return tlsCert !== undefined && tlsKey !== undefined
     ? namedCertificate(tlsCert, tlsKey)
     : await ownCertificate(stateDir);

@@ -1,33 +1,70 @@
-// What the settings file says by now, as against the settings that a server runs with: it takes them up when it is started, and
-// says on a reload what that would change.
+// The settings file read once more, by a server that runs: what is different by now, and what the server is to go on with. Settings
+// that are part of what is running keep their values until a restart. What is wrong with one key, or with what a running server
+// would make of the whole, keeps all of it from being taken up.
 
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { defaultFile, examineSettings, type Settings, type Sources } from "./load.ts";
+import { rules } from "./rules.ts";
 import { type Row, rows } from "./table.ts";
 
-/** What a restart would meet. */
+/** One key whose value is another by now. */
+export interface Change {
+  readonly row: Row;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
 export interface Difference {
-  /** Keys whose values would be others, in the order of the table. */
-  readonly changed: readonly string[];
-  /** What is wrong by now, one line each: the server would not start. */
+  /** What to run with from now on: as before where anything is wrong. */
+  readonly settings: Settings;
+  /** What that changes, in the order of the table. */
+  readonly live: readonly Change[];
+  /** What only a restart would change. */
+  readonly restart: readonly Change[];
+  /** What is wrong, one line each. */
   readonly problems: readonly string[];
 }
 
 /** Reads the settings again. Nothing is different where they came from a pipe, which can be read only once. */
 export async function settingsDifference(before: Settings, sources: Sources): Promise<Difference> {
+  const same = { settings: before, live: [], restart: [], problems: [] };
   const path = resolve(sources.cwd, sources.file ?? defaultFile);
   const isPipe = await stat(path).then(
     (stats) => !stats.isFile(),
     () => false, // reading it will tell why
   );
-  if (isPipe) return { changed: [], problems: [] };
-  const { settings, problems } = await examineSettings(sources);
-  const changed = rows.filter((row) => !isDeepStrictEqual(valueOf(row, before), valueOf(row, settings)));
-  return { changed: changed.map(({ setting }) => setting.name), problems };
+  if (isPipe) return same;
+  const { settings: read, problems } = await examineSettings(sources);
+  if (problems.length > 0) return { ...same, problems };
+  const changed = rows.flatMap((row): Change[] => {
+    const change = { row, before: valueOf(row, before), after: valueOf(row, read) };
+    return isDeepStrictEqual(change.before, change.after) ? [] : [change];
+  });
+  const live = changed.filter(({ row }) => row.setting.live);
+  const restart = changed.filter(({ row }) => !row.setting.live);
+  const settings = withChanges(before, live);
+  const broken = rules.flatMap((rule) => rule.broken(settings) ?? []);
+  if (broken.length > 0)
+    return { ...same, problems: broken.map((problem) => `before a restart, ${problem}`) };
+  return { settings, live, restart, problems: [] };
+}
+
+/** `settings` with what has changed. */
+export function withChanges(settings: Settings, changes: readonly Change[]): Settings {
+  const sections: Record<string, Record<string, unknown>> = structuredClone(settings);
+  for (const { row, after } of changes) sections[row.section][row.property] = after;
+  return sections as unknown as Settings; // each value is one of its row
 }
 
 function valueOf({ section, property }: Row, settings: Settings): unknown {
   return (settings[section] as Readonly<Record<string, unknown>>)[property];
+}
+
+/** "max_lag 60s -> 2m", for a message; the name alone where a value may have a secret in it. */
+export function describeChange({ row: { setting }, before, after }: Change): string {
+  const { kind, name } = setting;
+  const show = (value: unknown) => kind.show?.(value) ?? JSON.stringify(value ?? "");
+  return kind.isPrivate === true ? name : `${name} ${show(before)} -> ${show(after)}`;
 }

@@ -25,6 +25,10 @@ export interface Kind<T> {
   readonly read: (value: unknown, context: Context) => Reading<T>;
   /** A flag's text as the value that would stand in the settings file. */
   readonly fromText: (text: string) => unknown;
+  /** A value for messages, much as it would be written. Left out: as JSON has it. */
+  show?(value: T): string;
+  /** Whether there may be a secret in it, so that no message shows it. */
+  readonly isPrivate?: boolean;
 }
 
 interface Bounds {
@@ -52,6 +56,7 @@ export function size(bounds: Bounds): Kind<number> {
   return {
     placeholder: "SIZE",
     range,
+    show: formatSize,
     fromText: (text) => text,
     read: (value) => bounded(quantity(value, 1, parseSize), bounds, `${range}, written such as "16MiB"`),
   };
@@ -63,6 +68,7 @@ export function duration(bounds: Bounds): Kind<number> {
   return {
     placeholder: "DURATION",
     range,
+    show: formatDuration,
     fromText: (text) => text,
     read: (value) =>
       bounded(quantity(value, 1000, parseDuration), bounds, `${range}, written such as "10s" or "1h30m"`),
@@ -214,6 +220,7 @@ export function optionalUrl(): Kind<string | undefined> {
   return {
     placeholder: "URL",
     range,
+    isPrivate: true,
     fromText: (text) => text,
     read: (value) => {
       if (value === "") return { value: undefined };
@@ -230,6 +237,7 @@ export function command(): Kind<readonly string[]> {
   return {
     placeholder: "COMMAND",
     range,
+    isPrivate: true,
     fromText: (text) => {
       if (text === "") return [];
       if (!text.startsWith("[")) return [text];

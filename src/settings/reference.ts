@@ -19,6 +19,10 @@ Made from the table in \`src/settings/table.ts\`; change it there.
 leaves out is as said here; without a file everything is. Each key is a flag of \`fstream serve\` too, which beats the
 file. \`fstream check\` reports all that is wrong with a file at once.
 
+On SIGHUP (\`systemctl reload\`, \`kill -HUP\`) a running server reads the file again. It takes up at once what has changed, but for the
+settings that say here that they need a restart: those its log names. Limits hold for what comes from then on, \`max_bitrate\` and the
+timeouts also for what is there. If anything is wrong with the file nothing of it is taken up, and the log says where and what.
+
 - Sizes: \`"64KiB"\`, \`"16MiB"\`, \`"1GiB"\` (powers of 1024), \`"1kB"\`, \`"16MB"\`, \`"1GB"\` (powers of 1000); plain numbers are
   bytes.
 - Durations: \`"20ms"\`, \`"10s"\`, \`"2m"\`, \`"1h30m"\`, \`"1d"\`; plain numbers are seconds.
@@ -56,7 +60,7 @@ function rowsOf(section: Section): readonly Row[] {
 function entry({ flag, setting }: Row): string {
   const why = setting.why === undefined ? "" : ` Why: ${setting.why}.`;
   const text = `${setting.help[0].toUpperCase()}${setting.help.slice(1)}.${why}`;
-  return `- **\`${setting.name} = ${written(setting.default)}\`** (\`--${flag} ${setting.kind.placeholder}\`)\n  ${text}\n  It is ${setting.kind.range}.\n`;
+  return `- **\`${setting.name} = ${written(setting.default)}\`** (\`--${flag} ${setting.kind.placeholder}\`)\n  ${text}\n  It is ${setting.kind.range}.${setting.live ? "" : " **Another value needs a restart.**"}\n`;
 }
 
 function written(value: Row["setting"]["default"]): string {

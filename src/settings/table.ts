@@ -32,6 +32,8 @@ export interface Setting<T> {
   readonly help: string;
   /** Why there is such a limit, or why it is what it is. */
   readonly why?: string;
+  /** Whether a running server takes up another value on a reload. */
+  readonly live: boolean;
 }
 
 function setting<T>(
@@ -41,7 +43,12 @@ function setting<T>(
   help: string,
   why?: string,
 ): Setting<T> {
-  return { name, kind, default: value, help, ...(why === undefined ? {} : { why }) };
+  return { name, kind, default: value, help, live: true, ...(why === undefined ? {} : { why }) };
+}
+
+/** One that is part of what is running: another value needs a restart. */
+function fixed<T>(setting: Setting<T>): Setting<T> {
+  return { ...setting, live: false };
 }
 
 const second = 1000;
@@ -54,33 +61,41 @@ const any = Number.MAX_SAFE_INTEGER;
 
 export const table = {
   server: {
-    listen: setting("listen", listenAddress(), ":61920", "plain TCP"),
-    tlsListen: setting("tls_listen", listenAddress(), "", "the same protocol over TLS"),
-    httpsListen: setting(
-      "https_listen",
-      listenAddress(),
-      ":61921",
-      "HTTPS: pages, watching and broadcasting over HTTP, tokens, metrics",
+    listen: fixed(setting("listen", listenAddress(), ":61920", "plain TCP")),
+    tlsListen: fixed(setting("tls_listen", listenAddress(), "", "the same protocol over TLS")),
+    httpsListen: fixed(
+      setting(
+        "https_listen",
+        listenAddress(),
+        ":61921",
+        "HTTPS: pages, watching and broadcasting over HTTP, tokens, metrics",
+      ),
     ),
-    httpListen: setting(
-      "http_listen",
-      listenAddress(),
-      "",
-      "the same without TLS, for a reverse proxy; gives no tokens but to a trusted proxy, and without public_url to loopback",
-      "passwords would travel in the clear",
+    httpListen: fixed(
+      setting(
+        "http_listen",
+        listenAddress(),
+        "",
+        "the same without TLS, for a reverse proxy; gives no tokens but to a trusted proxy, and without public_url to loopback",
+        "passwords would travel in the clear",
+      ),
     ),
-    tlsCert: setting(
-      "tls_cert",
-      optionalPath(),
-      "",
-      "PEM file with the certificate and its chain, read again when it changes; empty: a self-signed pair, made once in state_dir",
+    tlsCert: fixed(
+      setting(
+        "tls_cert",
+        optionalPath(),
+        "",
+        "PEM file with the certificate and its chain, read again when it changes; empty: a self-signed pair, made once in state_dir",
+      ),
     ),
-    tlsKey: setting("tls_key", optionalPath(), "", "PEM file with the certificate's key"),
-    stateDir: setting(
-      "state_dir",
-      stateFolder(),
-      "",
-      "folder for what the server keeps; empty: $STATE_DIRECTORY, else ./state",
+    tlsKey: fixed(setting("tls_key", optionalPath(), "", "PEM file with the certificate's key")),
+    stateDir: fixed(
+      setting(
+        "state_dir",
+        stateFolder(),
+        "",
+        "folder for what the server keeps; empty: $STATE_DIRECTORY, else ./state",
+      ),
     ),
     publicUrl: setting(
       "public_url",
@@ -182,12 +197,14 @@ export const table = {
       true,
       "whether user_password is accepted over plain TCP; false: not for tokens either",
     ),
-    backlogBytes: setting(
-      "backlog",
-      size({ min: 64 * KiB, max: 2 * GiB }),
-      "16MiB",
-      "kept for each channel: how far a watcher may lag or rewind",
-      "memory for each channel that is live",
+    backlogBytes: fixed(
+      setting(
+        "backlog",
+        size({ min: 64 * KiB, max: 2 * GiB }),
+        "16MiB",
+        "kept for each channel: how far a watcher may lag or rewind",
+        "memory for each channel that is live",
+      ),
     ),
     maxBacklogTotalBytes: setting(
       "max_backlog_total",
@@ -341,6 +358,12 @@ type ValueOf<S> = S extends Setting<infer T> ? T : never;
 export type Settings = {
   readonly [S in keyof Table]: { readonly [P in keyof Table[S]]: ValueOf<Table[S][P]> };
 };
+
+/**
+ * The values of all settings in one object, as a server runs with them: what it is made of reads them when they are needed, and
+ * a reload puts others in their places (options.ts). No two sections have a property of one name.
+ */
+export type Options = Settings["server"] & Settings["fstream"] & Settings["auth"];
 
 /** One row of the table, with where it stands. */
 export interface Row {

@@ -34,7 +34,7 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
           return Promise.resolve({ user: login.user, channels });
         },
       },
-      tokens: new Tokens({ lifetimeMs: 60_000, nowMs }),
+      tokens: new Tokens({ tokenLifetimeMs: 60_000 }, nowMs),
       limits: {
         admit: (purpose: Purpose, address: string) => {
           admitted.push(`${purpose} ${address}`);
@@ -42,8 +42,8 @@ function gate(changes: Partial<AccessOptions> = {}, channels?: readonly string[]
         },
       },
       guesses: new Throttle({ nowMs, sleep: (ms) => Promise.resolve(void slept.push(ms)) }),
-      places: new WaitingPlaces({ maxWaiting: 10, exempt: () => false }),
-      adminToken: adminTokenFile === undefined ? undefined : new AdminToken(adminTokenFile),
+      places: new WaitingPlaces({ maxWaiting: 10 }, () => false),
+      ...(adminTokenFile === undefined ? {} : { adminToken: () => new AdminToken(adminTokenFile) }),
     },
     {
       plainPasswords: true,

@@ -8,7 +8,7 @@ import { TestServer } from "../session/peer.ts";
 
 /** WaitingPlaces whose holders are written down by their addresses. */
 function bench(max: number) {
-  const places = new WaitingPlaces({ maxWaiting: max, exempt: (address) => address === "127.0.0.1" });
+  const places = new WaitingPlaces({ maxWaiting: max }, (address) => address === "127.0.0.1");
   const dropped: string[] = [];
   const take = (address: string) => places.take(address, () => dropped.push(address));
   const refusal = (address: string) => {

@@ -6,9 +6,9 @@ import { Tokens } from "../../src/auth/tokens.ts";
 const fier = { user: "fier", channels: ["cam*"] };
 const zoe = { user: "zoe", channels: undefined };
 
-function bench(options: { lifetimeMs?: number; max?: number } = {}) {
+function bench(options: { tokenLifetimeMs?: number; max?: number } = {}) {
   const clock = { now: 5000 };
-  const tokens = new Tokens({ lifetimeMs: 120_000, nowMs: () => clock.now, ...options });
+  const tokens = new Tokens({ tokenLifetimeMs: 120_000, ...options }, () => clock.now);
   const refusal = (user: string, token: string) =>
     tokens.redeem(user, token).then(
       () => "accepted",
@@ -35,7 +35,7 @@ test("tokens are long, random, and need no escape in the protocol or a URL", asy
 
 test("every bit of the random bytes is in the token", async () => {
   const bytes = Uint8Array.from({ length: 24 }, (_, index) => index * 10);
-  const tokens = new Tokens({ lifetimeMs: 1, nowMs: () => 0, random: (count) => bytes.subarray(0, count) });
+  const tokens = new Tokens({ tokenLifetimeMs: 1, random: (count) => bytes.subarray(0, count) }, () => 0);
   const { token } = await tokens.issue(fier);
   expect(new Uint8Array(Buffer.from(token, "base64url"))).toEqual(bytes);
 });

@@ -51,8 +51,8 @@ function served(options: { listChannels?: boolean; publicUrl?: string } = {}) {
       tokens: { issue: unused, redeem: unused },
       limits: { admit: () => {} },
       guesses: new Throttle({ nowMs, sleep: () => Promise.resolve() }),
-      places: new WaitingPlaces({ maxWaiting: 10, exempt: () => false }),
-      adminToken: new AdminToken(join(folder, "token")),
+      places: new WaitingPlaces({ maxWaiting: 10 }, () => false),
+      adminToken: () => new AdminToken(join(folder, "token")),
     },
     {
       plainPasswords: true,

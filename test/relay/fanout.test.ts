@@ -9,7 +9,7 @@ function fanOutOf(costMs: number, maxDelayMs = 20) {
   const clock = new FakeClock();
   const passes: number[] = [];
   const startMs = clock.nowMs();
-  const fanOut = new FanOut(clock, maxDelayMs, () => {
+  const fanOut = new FanOut(clock, { maxDelayMs }, () => {
     passes.push(clock.nowMs() - startMs);
     clock.spend(costMs);
   });

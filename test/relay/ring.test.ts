@@ -8,7 +8,7 @@ import { random } from "../media/recorder.ts";
 import { opaque } from "./streams.ts";
 
 const segment = 4096;
-const plenty = () => new Budget(2 ** 30);
+const plenty = () => new Budget({ maxBacklogTotalBytes: 2 ** 30 });
 
 function ringOf(capacityBytes: number, budget = plenty(), evicting: (segment: number) => number = () => 0) {
   return new Ring({ capacityBytes, budget, evicting });
@@ -128,7 +128,7 @@ describe("bytes", () => {
 
 describe("the budget", () => {
   test("has room for as much as its total and no byte more", () => {
-    const budget = new Budget(100);
+    const budget = new Budget({ maxBacklogTotalBytes: 100 });
     expect(budget.take(60)).toBe(true);
     expect(budget.take(41)).toBe(false);
     expect(budget.take(40)).toBe(true);
@@ -137,7 +137,7 @@ describe("the budget", () => {
   });
 
   test("without room for the first segment refuses the ring with limit", () => {
-    const budget = new Budget(2 * segment);
+    const budget = new Budget({ maxBacklogTotalBytes: 2 * segment });
     ringOf(64 * 1024, budget);
     ringOf(64 * 1024, budget);
     expect(() => ringOf(64 * 1024, budget)).toThrow(FstreamError);
@@ -145,7 +145,7 @@ describe("the budget", () => {
   });
 
   test("that is used up makes a ring turn in what it has", () => {
-    const budget = new Budget(3 * segment);
+    const budget = new Budget({ maxBacklogTotalBytes: 3 * segment });
     const ring = ringOf(64 * 1024, budget);
     ring.append(opaque(10 * segment + 5));
     expect(ring.heldBytes).toBe(3 * segment);
@@ -154,7 +154,7 @@ describe("the budget", () => {
   });
 
   test("that has room again lets a ring grow on, with its bytes where they were", () => {
-    const budget = new Budget(6 * segment);
+    const budget = new Budget({ maxBacklogTotalBytes: 6 * segment });
     const other = ringOf(64 * 1024, budget);
     other.append(opaque(4 * segment));
     const ring = ringOf(64 * 1024, budget);

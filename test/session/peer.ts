@@ -175,11 +175,11 @@ export class TestServer {
   ) {
     const rig = new Rig(relayChanges);
     this.rig = rig;
-    this.waiting = new WaitingPlaces({
-      maxWaiting: changes.maxWaiting ?? defaults.server.maxWaiting,
-      exempt: (address) => address === "127.0.0.1",
-    });
-    this.tokens = new Tokens({ lifetimeMs: 120_000, nowMs: () => rig.clock.nowMs() });
+    this.waiting = new WaitingPlaces(
+      { maxWaiting: changes.maxWaiting ?? defaults.server.maxWaiting },
+      (address) => address === "127.0.0.1",
+    );
+    this.tokens = new Tokens({ tokenLifetimeMs: 120_000 }, () => rig.clock.nowMs());
     const authenticator: Authenticator = {
       needsPassword: true,
       authenticate: async ({ user, password }): Promise<Grant> => {
