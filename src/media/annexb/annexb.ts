@@ -25,6 +25,9 @@ import { type Entry, type EntrySink, type Mark, markAt, type Pictures, type Size
 
 /** Bytes without the first slice of a picture after which the stream is given up: no picture is that large. */
 const maxWithoutPicture = 8 * 1024 * 1024;
+/** So many units one after the other that have fewer than so many bytes on average are no video. */
+const unitsInRow = 4096;
+const leastUnitBytes = 8;
 /** Zeros that may stand before the very first start code. */
 const maxLeadingZeros = 16;
 
@@ -79,6 +82,9 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
   /** Whether the access unit at hand has its picture already, so that the next "before" begins another. */
   #pictured = true;
   #pictureOffset = -1;
+  /** Units of the row at hand, and where it began. */
+  #units = 0;
+  #rowOffset = 0;
   #entry: Entry | undefined;
   #size: Size | undefined;
   readonly #pace = new Pace();
@@ -101,6 +107,7 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
 
   nal(bytes: Uint8Array, length: number, whole: boolean, offset: number): void {
     this.#checkPictures(offset);
+    this.#checkUnits(offset);
     if (this.lost) return;
     const step = this.#pictures.step(bytes, length);
     if (step === undefined) this.info.damaged++;
@@ -123,6 +130,13 @@ class AnnexbDetector implements Detector, NalSink, EntrySink {
 
   #checkPictures(offset: number): void {
     this.lost ||= offset - this.#pictureOffset > maxWithoutPicture;
+  }
+
+  #checkUnits(offset: number): void {
+    if (++this.#units < unitsInRow) return;
+    this.lost ||= offset - this.#rowOffset < unitsInRow * leastUnitBytes;
+    this.#units = 0;
+    this.#rowOffset = offset;
   }
 
   get heldBytes(): number {

@@ -126,6 +126,18 @@ describe("H.264 in Annex B form", () => {
     expect(capture(h264, concat(bytes, new Uint8Array(8_000_000).fill(7))).lost).toBe(false);
     expect(capture(h264, concat(bytes, new Uint8Array(9_000_000).fill(7))).lost).toBe(true);
   });
+
+  test("is given up when thousands of units in a row have next to nothing in them", async () => {
+    const bytes = await fixture("h264-closed.h264");
+    const units = (count: number, unit: string) => {
+      const hex = Buffer.from(`000001${unit}`, "hex");
+      return Buffer.alloc(count * hex.length, hex);
+    };
+    // Where the rows of units begin depends on what came before.
+    expect(capture(h264, concat(bytes, units(10_000, "0c80"))).lost).toBe(true);
+    expect(capture(h264, concat(bytes, units(3000, "0c80"), bytes)).lost).toBe(false);
+    expect(capture(h264, concat(bytes, units(10_000, "0cffffff80"))).lost).toBe(false);
+  });
 });
 
 describe("the H.264 sniffer", () => {
