@@ -11,6 +11,8 @@ export interface Encode {
   readonly recorded?: string;
   /** How long a decoder shows nothing from a start on the spot either: until the whole picture was refreshed. Seconds. */
   readonly refreshSeconds?: number;
+  /** No player goes on with another of these behind it, so that its watchers are ended at a return. */
+  readonly endsAtReturn?: boolean;
   /** Of H.264 only: parameter sets are left out but for the first. */
   readonly headersOnce?: boolean;
 }
@@ -107,8 +109,10 @@ export const encodes: readonly Encode[] = [
   encode("ogg", "vorbis", "-vn -c:a libvorbis -q:a 9 -f ogg", { seconds: long }),
   encode("ogg", "opus", "-vn -c:a libopus -b:a 256k -f ogg", { seconds: long }),
   encode("ogg", "flac", "-vn -c:a flac -f ogg", { seconds: long }),
-  encode("ogg", "theora", "-c:v libtheora -b:v 700k -g 50 -an -f ogg"),
-  encode("ogg", "theora-vorbis", "-c:v libtheora -b:v 700k -g 50 -c:a libvorbis -f ogg"),
+  encode("ogg", "theora", "-c:v libtheora -b:v 700k -g 50 -an -f ogg", { endsAtReturn: true }),
+  encode("ogg", "theora-vorbis", "-c:v libtheora -b:v 700k -g 50 -c:a libvorbis -f ogg", {
+    endsAtReturn: true,
+  }),
   encode("adts", "aac", "-vn -c:a aac -b:a 320k -f adts", { seconds: long }),
   encode("mp3", "mp3", "-vn -c:a libmp3lame -b:a 320k -f mp3", { seconds: long }),
   encode("mp3", "vbr-no-id3", "-vn -c:a libmp3lame -q:a 0 -id3v2_version 0 -write_xing 0 -f mp3", {
