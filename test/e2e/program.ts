@@ -5,6 +5,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FileSink, Socket, SocketHandler } from "bun";
+import {
+  holdsNoSecret,
+  isSecret,
+  secretsOfCommand,
+  secretsOfRequest,
+  secretsOfUserFile,
+} from "../secrets.ts";
 
 /** The words of a command line that run the program. */
 export const program: readonly string[] = process.env.FSTREAM_BIN
@@ -56,10 +63,13 @@ export class Run {
   readonly process: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #chunks: Uint8Array[] = [];
   readonly #done: Promise<unknown>;
+  readonly #args: readonly string[];
   length = 0;
   stderr = "";
 
   constructor(args: readonly string[], environment: Record<string, string> = {}) {
+    this.#args = args;
+    secretsOfCommand(args, environment);
     this.process = Bun.spawn([...program, ...args], {
       stdin: "pipe",
       stdout: "pipe",
@@ -91,9 +101,12 @@ export class Run {
     await this.stdin.end();
   }
 
-  /** The exit status, once both outputs are read to their ends. */
+  /** The exit status, once both outputs are read to their ends. Rejects if it has said a secret. */
   async exit(): Promise<number> {
     await this.#done;
+    // On stdout is what was asked for: a token, or a stream.
+    if (this.#args.includes("token")) isSecret(Buffer.from(this.bytes).toString().trim());
+    holdsNoSecret(this.#args.join(" "), this.stderr);
     return await this.process.exited;
   }
 
@@ -150,6 +163,7 @@ export class TestServer {
     const folder = mkdtempSync(join(tmpdir(), "fstream-test-"));
     mkdirSync(join(folder, "users"));
     for (const [name, text] of Object.entries(options.users ?? defaultUsers)) {
+      secretsOfUserFile(text);
       writeFileSync(join(folder, "users", name), text);
     }
     for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), text);
@@ -304,6 +318,7 @@ export class Peer {
 
   /** A request as the protocol has it, behind a preamble, with the first of the stream in the same piece. */
   request(text: string, preamble = "\n\n", media: Uint8Array | string = ""): this {
+    secretsOfRequest(text);
     const body = Buffer.from(text);
     const head = Buffer.alloc(5);
     head.writeUInt32BE(body.length);

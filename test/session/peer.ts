@@ -16,6 +16,7 @@ import { EndRecords } from "../../src/session/endrecords.ts";
 import type { Services, SessionOptions } from "../../src/session/services.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
+import { holdsNoSecret, secretsOfRequest } from "../secrets.ts";
 import { defaults } from "../settings/defaults.ts";
 
 export class FakePeer implements Connection {
@@ -107,6 +108,7 @@ export class FakePeer implements Connection {
   }
 
   request(intent: Request["intent"], fields: Record<string, string>, ...media: Uint8Array[]): void {
+    secretsOfRequest([intent, ...Object.entries(fields).map(([key, value]) => `${key}=${value}`)].join());
     this.send(encodeRequest(intent, Object.entries(fields)), ...media);
   }
 
@@ -223,7 +225,10 @@ export class TestServer {
       log: createLog({
         level: "debug",
         journal: false,
-        write: (line) => this.lines.push(line),
+        write: (line) => {
+          this.lines.push(line);
+          holdsNoSecret("the log", line);
+        },
         nowMs: () => rig.clock.nowMs(),
       }),
       options: { ...defaults.fstream, ...defaults.server, ...defaults.auth, ...changes },
