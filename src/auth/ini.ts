@@ -5,7 +5,7 @@
 // is an error wherever it stands. Two things are kinder than Python: a byte order mark is skipped, and the text
 // is always UTF-8.
 
-import { FstreamError } from "../errors.ts";
+import { FstreamError, named } from "../errors.ts";
 
 /** What Python's str.strip() strips (str.isspace); JavaScript's trim() takes another set. */
 const space = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
@@ -49,7 +49,7 @@ export function readIniDefaults(text: string): ReadonlyMap<string, string> {
     const delimiter = stripped.search(/[=:]/);
     if (delimiter <= 0) throw wrong(index, "neither a section nor `key = value`");
     const key = strip(stripped.slice(0, delimiter)).toLowerCase();
-    if (section.has(key)) throw wrong(index, `${key} is given twice`);
+    if (section.has(key)) throw wrong(index, `${named(key)} is given twice`);
     value = [strip(stripped.slice(delimiter + 1))];
     section.set(key, value);
   }

@@ -10,7 +10,7 @@
 // commas, and `enabled` is what Python's getboolean takes. Problems never quote a secret. Pure.
 
 import { parse as parseToml } from "@iarna/toml";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, named } from "../errors.ts";
 import { readIniDefaults } from "./ini.ts";
 import { isPasswordHash, type Secret } from "./password.ts";
 
@@ -58,7 +58,7 @@ function tomlFields(text: string): Fields {
   }
   const unknown = Object.keys(fields).find((key) => !keys.includes(key));
   if (unknown === undefined) return { fields };
-  return { problem: `unknown key ${unknown}: the keys are ${keys.join(", ")}` };
+  return { problem: `unknown key ${named(unknown)}: the keys are ${keys.join(", ")}` };
 }
 
 const truths: Readonly<Record<string, boolean>> = {

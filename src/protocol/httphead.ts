@@ -67,7 +67,7 @@ export class HeadReader {
 
   /** Where the head ends in `bytes`, which follow those that are kept; undefined if not in them. */
   #end(bytes: Uint8Array): number | undefined | Unreadable {
-    const end = Math.min(bytes.length, this.#maxBytes);
+    const end = Math.min(bytes.length, this.#maxBytes - this.#size);
     for (let i = 0; i < end; i++) {
       const byte = bytes[i];
       if (byte === lineFeed) {

@@ -2,7 +2,7 @@
 // have got wrong in it short of a value (no TOML, unknown sections and keys) is found here.
 
 import { parse as parseToml } from "@iarna/toml";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, named } from "../errors.ts";
 import { isMissing, readNamedFile, readRegularFile } from "../file.ts";
 import { locate } from "./locate.ts";
 import { nearest } from "./nearest.ts";
@@ -64,17 +64,17 @@ export class Document {
       .filter((key) => !known.has(key))
       .map(
         (key) => () =>
-          `${this.place(section, key)}: unknown key ${key} in [${section}]${suggest(section, key)}`,
+          `${this.place(section, key)}: unknown key ${named(key)} in [${section}]${suggest(section, key)}`,
       );
   }
 
   #unknownSection(name: string, content: unknown): string {
     if (!isTable(content))
-      return `${this.place("", name)}: unknown key ${name} outside of the sections${suggest("", name)}`;
+      return `${this.place("", name)}: unknown key ${named(name)} outside of the sections${suggest("", name)}`;
     const near = nearest(name, Object.keys(sections));
     const all = Object.keys(sections).map((section) => `[${section}]`);
     const right = near === undefined ? `the sections are ${all.join(", ")}` : `did you mean [${near}]?`;
-    return `${this.place(name)}: unknown section [${name}]: ${right}`;
+    return `${this.place(name)}: unknown section [${named(name)}]: ${right}`;
   }
 }
 
