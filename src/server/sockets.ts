@@ -8,6 +8,7 @@ import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
 import type { Connection, ConnectionStage } from "../session/connection.ts";
 import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./libc.ts";
+import { plainHttpAnswer } from "./plainhttp.ts";
 import { calmMs, SendBuffer } from "./sendbuffer.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
@@ -205,7 +206,12 @@ export class Sockets {
         }
       },
       // What is encrypted comes here too.
-      data: (_raw, bytes) => giveBack(bytes),
+      data: (raw, bytes) => {
+        const answer = plainHttpAnswer(bytes);
+        // TLS, which has failed by now, closes the connection behind it.
+        if (answer !== undefined) raw.write(answer);
+        giveBack(bytes);
+      },
       close: (raw, error) => this.#close(raw, error),
       error: (raw, error) => this.#failed(raw, error),
     };

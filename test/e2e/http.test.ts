@@ -56,6 +56,31 @@ test("connections count against max_connections, and give their places back", as
   expect(await server.stop()).toBe(0);
 });
 
+test("plain HTTP on a port for TLS is answered with the address that is right", async () => {
+  const server = await TestServer.start();
+  const ask = async (port: "https" | "tls", request: string) => {
+    const peer = await Peer.dial(server.port(port));
+    peer.send(request);
+    await peer.ended();
+    return peer.text;
+  };
+  const host = `localhost:${server.port("https")}`;
+  const page = await ask("https", `GET /play/fier?x=1 HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  expect(page).toStartWith("HTTP/1.1 307 ");
+  expect(page).toContain(`\r\nLocation: https://${host}/play/fier?x=1\r\n`);
+  const upload = await ask(
+    "https",
+    `PUT /broadcast/fier HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 0\r\n\r\n`,
+  );
+  expect(upload).toStartWith("HTTP/1.1 400 ");
+  expect(upload).toEndWith(
+    "this port takes TLS: the address begins with https://, or fstreams:// for the client\n",
+  );
+  expect(await ask("tls", "GET / HTTP/1.0\r\n\r\n")).toStartWith("HTTP/1.1 400 ");
+  expect(await ask("https", "\x16\x03\x01\x00\x05hello")).not.toContain("HTTP");
+  expect(await server.stop()).toBe(0);
+});
+
 test("a connection serves for one request, however many come on it", async () => {
   const server = await TestServer.start({ server: http });
   const login = `POST /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ${btoa("fier:wrong")}\r\nContent-Length: 0\r\n\r\n`;
