@@ -1,5 +1,9 @@
 // How many connections there may be, in all and for each peer. One that is over a limit still gets to make its request, so that
 // it can be answered why it is refused; but of those there are only a few at a time, beyond which connections are reset.
+//
+// One that has not made its request yet has a place as long as there are others. When all are taken a newcomer gets the place of
+// the one that has been silent for longest, and only those that have asked count when another asks: so connections that say
+// nothing keep neither watchers out, nor take the places that are kept for broadcasters and tokens.
 
 import { networksOf } from "../auth/network.ts";
 import { FstreamError } from "../errors.ts";
@@ -22,11 +26,25 @@ const keptShare = 0.05;
 /** What the /56 and the /48 around an IPv6 /64 may have, as multiples of what that may. */
 const widths = [1, 4, 16];
 
+/** A connection's place. */
+export interface ConnectionPlace {
+  /** It has made its request: from now on its place is its own. */
+  keep(): void;
+  /** It goes; once is enough, and more does no harm. */
+  leave(): void;
+}
+
+interface Held extends ConnectionPlace {
+  readonly dropped: () => void;
+}
+
 export class ConnectionLimits {
   readonly #options: ConnectionLimitsOptions;
   readonly #byNetwork = new Map<string, number>();
+  /** Those that have not made their request, in the order of their coming. */
+  readonly #silent = new Set<Held>();
   #count = 0;
-  /** Connections that there was room for since the server began, and those that there was none for. */
+  /** Connections that there was room for since the server began, and those that there was none for, or none any more. */
   entered = 0;
   dropped = 0;
 
@@ -43,27 +61,44 @@ export class ConnectionLimits {
     return this.#options.maxConnections;
   }
 
-  /** A connection comes. False: there is not even room to refuse it; it does not count then. */
-  enter(address: string): boolean {
-    const entered = this.#enter(address);
-    if (entered) this.entered++;
-    else this.dropped++;
-    return entered;
-  }
-
-  #enter(address: string): boolean {
-    if (this.#count >= this.#options.maxConnections + refusalPlaces) return false;
+  /**
+   * A connection comes. Undefined: there is not even room to refuse it; it does not count then. `dropped` is called if its place is
+   * given to another before it is kept.
+   */
+  enter(address: string, dropped: () => void): ConnectionPlace | undefined {
     const networks = networksOf(address);
-    if (this.#exceeds(networks, address, refusalPlaces - 1)) return false;
+    const isOver = this.#exceeds(networks, address, refusalPlaces - 1);
+    if (isOver || (this.#count >= this.#options.maxConnections + refusalPlaces && !this.#dropSilent())) {
+      this.dropped++;
+      return undefined;
+    }
+    this.entered++;
     this.#count++;
     this.#add(networks);
-    return true;
+    let left = false;
+    const held: Held = {
+      dropped,
+      keep: () => this.#silent.delete(held),
+      leave: () => {
+        if (left) return;
+        left = true;
+        this.#silent.delete(held);
+        this.#count--;
+        this.#remove(address);
+      },
+    };
+    this.#silent.add(held);
+    return held;
   }
 
-  /** A connection that was let in goes. */
-  leave(address: string): void {
-    this.#count--;
-    this.#remove(address);
+  /** Takes the place of the connection that has been silent for longest. False if there is none. */
+  #dropSilent(): boolean {
+    const [oldest] = this.#silent;
+    if (oldest === undefined) return false;
+    oldest.leave();
+    this.dropped++;
+    oldest.dropped();
+    return true;
   }
 
   /**
@@ -80,11 +115,12 @@ export class ConnectionLimits {
     this.#remove(address);
   }
 
-  /** Throws FstreamError `limit` if one that wants this is one too many. */
+  /** Throws FstreamError `limit` if one that wants this, and has its place, is one too many. */
   admit(purpose: Purpose, address: string): void {
     const { maxConnections } = this.#options;
     const kept = purpose === "watch" ? Math.floor(maxConnections * keptShare) : 0;
-    if (this.#count > maxConnections - kept) throw new FstreamError("limit", "the server is full");
+    if (this.#count - this.#silent.size > maxConnections - kept)
+      throw new FstreamError("limit", "the server is full");
     if (this.#exceeds(networksOf(address), address, 0)) throw tooManyFromThere();
   }
 

@@ -85,6 +85,7 @@ export class Exchange extends Stages {
   }
 
   #watch(request: HttpRequest, asked: Asked): void {
+    this.connection.keepPlace();
     const { authenticateWatchers } = this.services.options;
     const wanted = parseHttpWatch(request, authenticateWatchers);
     const known: Asked = {
@@ -97,6 +98,7 @@ export class Exchange extends Stages {
 
   /** `rest`: what came of the body with the head. */
   #broadcast(request: HttpRequest, rest: Uint8Array, asked: Asked): void {
+    this.connection.keepPlace();
     const { user } = channelOf(request.path, broadcastPath);
     const known: Asked = { ...asked, subject: { intent: "broadcast", user } };
     this.guard(known, () => {
@@ -153,6 +155,7 @@ export class Exchange extends Stages {
   }
 
   #answer(request: HttpRequest): void {
+    this.connection.keepPlace();
     const headOnly = request.method === "HEAD";
     const asked: Asked = {
       subject: { intent: "request" },

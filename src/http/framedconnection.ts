@@ -150,6 +150,10 @@ export class FramedConnection implements Connection {
     return 0;
   }
 
+  keepPlace(): void {
+    this.#connection.keepPlace();
+  }
+
   pause(): void {
     this.#connection.pause();
   }

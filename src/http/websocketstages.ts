@@ -174,6 +174,7 @@ export abstract class WebSocketStages extends Stages {
     if (this.#hasBegun) return this.message(text);
     this.#hasBegun = true;
     this.#deadline.cancel();
+    this.connection.keepPlace();
     this.guard(this.asked, () => this.begin(text));
   }
 

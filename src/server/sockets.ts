@@ -2,7 +2,7 @@
 // socket's events go to it. What Bun's sockets are like to work with is said where it matters.
 
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
-import type { ConnectionLimits } from "../access/limits.ts";
+import type { ConnectionLimits, ConnectionPlace } from "../access/limits.ts";
 import { plainAddress } from "../auth/network.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
@@ -40,16 +40,19 @@ class Peer implements Connection {
   readonly handler: Handler;
 
   readonly #sendBuffer: SendBuffer;
+  // What no write needs comes last.
+  readonly place: ConnectionPlace;
 
   constructor(
     socket: Socket<Peer | undefined>,
-    address: string,
+    { address, place }: Entered,
     secure: boolean,
     handle: (connection: Connection) => Handler,
   ) {
     this.socket = socket;
     this.#sendBuffer = new SendBuffer((bytes) => boundUnsent(descriptorOf(socket), bytes));
     this.address = address;
+    this.place = place;
     this.secure = secure;
     this.handler = handle(this);
   }
@@ -100,9 +103,19 @@ class Peer implements Connection {
     this.socket.terminate();
   }
 
+  keepPlace(): void {
+    this.place.keep();
+  }
+
   unacknowledged(): number | undefined {
     return unacknowledgedBytes(descriptorOf(this.socket));
   }
+}
+
+/** An accepted socket that is counted. */
+interface Entered {
+  readonly address: string;
+  readonly place: ConnectionPlace;
 }
 
 export interface ListenOptions {
@@ -176,8 +189,8 @@ export class Sockets {
     return {
       ...this.#events(),
       open: (socket) => {
-        const address = this.#enter(socket);
-        if (address !== undefined) this.#begin(socket, address, false);
+        const entered = this.#enter(socket);
+        if (entered !== undefined) this.#begin(socket, entered, false);
       },
     };
   }
@@ -192,16 +205,16 @@ export class Sockets {
     return {
       open: (raw) => {
         // First of all: after the upgrade the address is not there any more.
-        const address = this.#enter(raw);
-        if (address === undefined) return;
+        const entered = this.#enter(raw);
+        if (entered === undefined) return;
         // The context of a pair is made once: Bun finds it again by the PEM's content.
         const { cert, key } = tls();
         const options = { isServer: true, data: undefined, tls: { cert, key }, socket };
         try {
           const [, secure] = raw.upgradeTLS<Peer | undefined>(options);
-          raw.data = this.#begin(secure, address, true);
+          raw.data = this.#begin(secure, entered, true);
         } catch (error) {
-          this.#limits.leave(address);
+          entered.place.leave();
           throw error;
         }
       },
@@ -233,8 +246,8 @@ export class Sockets {
     };
   }
 
-  /** Counts an accepted socket; gives its peer's address, or nothing if there is no room and it is gone. */
-  #enter(socket: Socket<Peer | undefined>): string | undefined {
+  /** Counts an accepted socket; gives nothing if there is no room and it is gone. */
+  #enter(socket: Socket<Peer | undefined>): Entered | undefined {
     // A peer that has reset the connection already has no address any more, whatever the types say.
     const remote = socket.remoteAddress as string | undefined;
     if (remote === undefined) {
@@ -242,17 +255,22 @@ export class Sockets {
       return undefined;
     }
     const address = plainAddress(remote);
-    if (!this.#limits.enter(address)) {
+    const place = this.#limits.enter(address, () => {
+      this.#log.repeated("room", `${address} has asked for nothing yet, and others need its place`);
+      // By then it has one; over TLS that is of the socket within.
+      socket.data?.reset();
+    });
+    if (place === undefined) {
       this.#log.repeated("full", `no room even to refuse ${address}`);
       socket.terminate();
       return undefined;
     }
     socket.setKeepAlive(true, keepAliveMs);
-    return address;
+    return { address, place };
   }
 
-  #begin(socket: Socket<Peer | undefined>, address: string, secure: boolean): Peer {
-    const peer = new Peer(socket, address, secure, this.#handle);
+  #begin(socket: Socket<Peer | undefined>, entered: Entered, secure: boolean): Peer {
+    const peer = new Peer(socket, entered, secure, this.#handle);
     socket.data = peer;
     (this.#stopping ? this.#late : this.#peers).add(peer);
     return peer;
@@ -275,7 +293,7 @@ export class Sockets {
     const peer = socket.data;
     if (peer === undefined || !(this.#peers.delete(peer) || this.#late.delete(peer))) return;
     this.#deleteFast(peer);
-    this.#limits.leave(peer.address);
+    peer.place.leave();
     peer.handler.closed(error);
     if (this.#peers.size === 0) this.#whenEmpty?.();
   }

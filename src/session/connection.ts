@@ -15,6 +15,8 @@ export interface Connection {
    * how many they were. To be called while paused, or `data` gets its bytes out of order.
    */
   receive(into: Uint8Array, offset: number, length: number): number;
+  /** The request has come: before that its place may be given to another connection, which resets this one. */
+  keepPlace(): void;
   /** Stops and goes on reading. While paused the peer's end is not reported either. */
   pause(): void;
   resume(): void;

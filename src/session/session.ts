@@ -48,6 +48,7 @@ export class Session extends Stages {
   }
 
   #begin(request: Request, rest: Uint8Array): void {
+    this.connection.keepPlace();
     const { access, ends } = this.services;
     const { address, secure } = this.connection;
     const peer = { address, secure, query: request.query };
@@ -80,6 +81,7 @@ export class Session extends Stages {
 
   #beginHttp(head: HttpHead | Unreadable): void {
     if ("type" in head) return this.refuseUnreadable(head);
+    this.connection.keepPlace();
     const { address } = this.connection;
     const asked: Asked = {
       subject: { intent: "request" },

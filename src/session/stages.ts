@@ -81,6 +81,7 @@ export abstract class Stages implements ConnectionStage {
     timeoutMs: number,
   ): void {
     if (this.#closed || this.#stage !== from) return;
+    this.connection.keepPlace();
     from?.closed(undefined);
     const closing = new ClosingStage(this.connection, this.services, finalBytes, mode, timeoutMs);
     this.enter(closing, () => closing.begin());

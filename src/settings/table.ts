@@ -122,7 +122,7 @@ export const table = {
       "max_connections",
       integer({ min: 1, max: 1_000_000 }),
       16_000,
-      "connections at once; the last 5 % are kept for broadcasters and tokens",
+      "connections at once; the last 5 % are kept for broadcasters and tokens, and those that have asked for nothing yet make room for others",
       "beyond what the system lets a process open a server only spins",
     ),
     maxConnectionsPerIp: setting(

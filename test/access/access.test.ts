@@ -92,7 +92,7 @@ describe("a peer", () => {
 
   test("from an address with too many connections gets nothing, and no login is looked up for it", async () => {
     const { access, limits, logins } = gate();
-    for (let i = 0; i < 3; i++) limits.enter(far.address);
+    for (let i = 0; i < 3; i++) limits.enter(far.address, () => {});
     const asks = [
       () => access.token(far, "fier", "123"),
       () => access.broadcast(far, broadcast),

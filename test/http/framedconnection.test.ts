@@ -33,6 +33,7 @@ class Sink implements Connection {
 
   available = () => 0;
   receive = () => 0;
+  keepPlace(): void {}
   pause(): void {}
   resume(): void {}
   shutdown(): void {}

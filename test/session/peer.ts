@@ -29,6 +29,7 @@ export class FakePeer implements Connection {
   /** How the server ended it, in order: "fin", "close", "reset". */
   readonly ends: string[] = [];
   paused = false;
+  placeKept = false;
   /** What has come and can be had without an event. */
   flood: Uint8Array = new Uint8Array(0);
   asked = 0;
@@ -64,6 +65,10 @@ export class FakePeer implements Connection {
     this.flood = this.flood.subarray(bytes.length);
     into.set(bytes, offset);
     return bytes.length;
+  }
+
+  keepPlace(): void {
+    this.placeKept = true;
   }
 
   pause(): void {
