@@ -21,6 +21,7 @@ import type { BroadcastHandle, Relay } from "../relay/relay.ts";
 import type { SlowPolicy } from "../relay/watcher.ts";
 import { AccessCounters, counted } from "./counters.ts";
 import type { ConnectionLimits, Purpose } from "./limits.ts";
+import type { Rewinds } from "./rewinds.ts";
 import type { WaitingPlaces } from "./waitingplaces.ts";
 import { type WatchAsked, WatchPermit } from "./watchpermit.ts";
 
@@ -82,6 +83,8 @@ export interface AccessServices {
   readonly guesses: Throttle;
   /** For watchers that wait for a channel. */
   readonly places: WaitingPlaces;
+  /** How much of the backlogs watchers may begin with; left out: no limit. */
+  readonly rewinds?: Rewinds;
   /** Undefined, or gives that: there is none. */
   readonly adminToken?: () => Pick<AdminToken, "matches"> | undefined;
 }

@@ -23,8 +23,8 @@ export interface ConnectionLimitsOptions {
 export const refusalPlaces = 64;
 /** This part of all connections is kept for broadcasters and tokens. */
 const keptShare = 0.05;
-/** What the /56 and the /48 around an IPv6 /64 may have, as multiples of what that may. */
-const widths = [1, 4, 16];
+/** What the networks of an address may have (networksOf), as multiples of what the narrowest may: an IPv6 /64, /56 and /48. */
+export const networkShares = [1, 4, 16];
 
 /** A connection's place. */
 export interface ConnectionPlace {
@@ -140,7 +140,8 @@ export class ConnectionLimits {
   #exceeds(networks: readonly string[], address: string, more: number): boolean {
     const { maxConnectionsPerIp, exempt } = this.#options;
     const over = networks.some(
-      (network, index) => (this.#byNetwork.get(network) ?? 0) > maxConnectionsPerIp * widths[index] + more,
+      (network, index) =>
+        (this.#byNetwork.get(network) ?? 0) > maxConnectionsPerIp * networkShares[index] + more,
     );
     return over && !exempt(address);
   }

@@ -5,6 +5,7 @@ import type { Throttle } from "../auth/throttle.ts";
 import type { FstreamError } from "../errors.ts";
 import type { Relay } from "../relay/relay.ts";
 import type { Outlet, SlowPolicy, StartPoint, Watcher, WatcherOptions } from "../relay/watcher.ts";
+import type { Rewinds } from "./rewinds.ts";
 import type { Place, WaitingPlaces } from "./waitingplaces.ts";
 
 /** What a watcher asks for. */
@@ -33,6 +34,7 @@ interface Services {
   readonly relay: Relay;
   readonly guesses: Throttle;
   readonly places: WaitingPlaces;
+  readonly rewinds?: Rewinds;
 }
 
 export class WatchPermit {
@@ -87,6 +89,7 @@ export class WatchPermit {
       const watcher = relay.watch(user, channel, outlet, {
         start,
         password: channelPassword,
+        allowance: this.#services.rewinds?.of(this.#address),
         slowPolicy: slowPolicy ?? this.#options.slowWatcher,
         waitMs,
         greeting,

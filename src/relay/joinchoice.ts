@@ -27,13 +27,15 @@ const wait: Place = { type: "wait" };
 
 /**
  * Where a watcher's first byte is. `arrivedAt` is where the head was when it came, for `start=next`;
- * `offsetAgo` gives the offset of the byte that came that many milliseconds ago.
+ * `offsetAgo` gives the offset of the byte that came that many milliseconds ago. Where it may choose it is no more than `allowedBytes`
+ * behind the head: it waits for the next join point if there is none so near.
  */
 export function firstPlace(
   start: StartPoint,
   window: BroadcastWindow,
   arrivedAt: number,
   offsetAgo: (ms: number) => number,
+  allowedBytes = Number.POSITIVE_INFINITY,
 ): Place {
   const { head } = window;
   const { cutPoints } = window.broadcast;
@@ -42,16 +44,18 @@ export function firstPlace(
   // One that joins before it is known what the stream is gets it as it came: its own header is in there.
   if (cutPoints.kind === "sniffing" || head === window.broadcast.start)
     return { type: "at", offset: floor, header: noHeader };
+  // What has come since it came is no backlog.
+  const reach = Math.max(floor, Math.min(head - allowedBytes, arrivedAt));
   switch (start.type) {
     case "join":
-      return placeAt(cutPoints.newestJoin(head), floor, head);
+      return placeAt(cutPoints.newestJoin(head), reach, head);
     case "next":
       return placeAt(cutPoints.joinAtOrAfter(Math.max(arrivedAt, floor)), floor, head);
     case "back": {
       const newest = cutPoints.newestJoin(head)?.offset ?? head;
-      const before = cutPoints.joinAtOrBefore(Math.max(Math.min(offsetAgo(start.ms), newest), floor));
-      if (before !== undefined && before.offset >= floor) return placeAt(before, floor, head);
-      return placeAt(cutPoints.joinAtOrAfter(floor), floor, head);
+      const before = cutPoints.joinAtOrBefore(Math.max(Math.min(offsetAgo(start.ms), newest), reach));
+      if (before !== undefined && before.offset >= reach) return placeAt(before, reach, head);
+      return placeAt(cutPoints.joinAtOrAfter(reach), reach, head);
     }
     default:
       return start.type satisfies never;

@@ -81,8 +81,12 @@ export class Placing {
     // One that was there before it was known what the stream is gets it as it came.
     if (watcher.detecting === broadcast && start.type !== "live" && window.tail <= broadcast.start)
       return { type: "at", offset: broadcast.start, header: noHeader };
-    return firstPlace(start, window, watcher.arrivedAt, (ms) =>
-      this.#stream.timeline.offsetAt(this.#clock.nowMs() - ms),
+    return firstPlace(
+      start,
+      window,
+      watcher.arrivedAt,
+      (ms) => this.#stream.timeline.offsetAt(this.#clock.nowMs() - ms),
+      watcher.options.allowance?.bytes,
     );
   }
 
@@ -103,7 +107,8 @@ export class Placing {
       return { type: "aborted", error: new FstreamError("disconnected", message) };
     }
     const isOther = resumed !== undefined && resumed.broadcast !== broadcast;
-    if (resumed !== undefined) this.#count(watcher, bytesBetween(resumed, broadcast, offset));
+    if (resumed === undefined) this.#allow(watcher, header.start.length, offset);
+    else this.#count(watcher, bytesBetween(resumed, broadcast, offset));
     prefix.dropHeader();
     const greeting = watcher.greeting(broadcast.cutPoints.info);
     if (greeting !== undefined) prefix.add([greeting], true);
@@ -112,6 +117,11 @@ export class Placing {
     broadcast.watchers++;
     const allowedLagMs = this.#stream.timeline.ageOf(offset);
     return { broadcast, offset, prefix, sentBytes, isBlocked, allowedLagMs };
+  }
+
+  /** Counts what a watcher is sent at its start of what was there when it came. */
+  #allow({ options, arrivedAt }: Watcher, headerBytes: number, offset: number): void {
+    options.allowance?.take(headerBytes + Math.max(0, arrivedAt - offset));
   }
 
   /** A watcher in mid-stream has no place any more: counts all that there still was as skipped. */

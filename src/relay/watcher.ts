@@ -27,8 +27,18 @@ export interface Outlet {
   finish(end: End, begun: boolean): void;
 }
 
+/** What a watcher may be sent at its start of what has come before. */
+export interface BacklogAllowance {
+  /** So many bytes, as things are. */
+  readonly bytes: number;
+  /** It is sent so many. */
+  take(bytes: number): void;
+}
+
 export interface WatcherOptions {
   readonly start: StartPoint;
+  /** Undefined: all that there is. */
+  readonly allowance?: BacklogAllowance | undefined;
   /** The channel password it offers. */
   readonly password: string;
   /** What becomes of it when it falls too far behind. */

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { version } from "../../package.json";
 import { Access } from "../access/access.ts";
 import { ConnectionLimits, refusalPlaces } from "../access/limits.ts";
+import { Rewinds } from "../access/rewinds.ts";
 import { WaitingPlaces } from "../access/waitingplaces.ts";
 import { AdminToken } from "../auth/admintoken.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
@@ -170,6 +171,16 @@ export async function startServer(options: Options, authenticator: Authenticator
       limits,
       guesses: new Throttle({ nowMs: () => clock.nowMs(), sleep: Bun.sleep }),
       places,
+      rewinds: new Rewinds(options, {
+        nowMs: () => clock.nowMs(),
+        exempt,
+        exhausted: (address) =>
+          log.repeated(
+            `rewinds ${networkOf(address)}`,
+            `watchers from ${address} have begun with as much of the backlogs as they may in a minute ` +
+              "(max_rewinds_per_ip): they begin less far back",
+          ),
+      }),
       adminToken,
     },
     options,

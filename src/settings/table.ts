@@ -133,6 +133,14 @@ export const table = {
         "loopback and trusted proxies are exempt, and the proxies' clients are not",
       "one peer can't take every place",
     ),
+    maxRewindsPerIp: setting(
+      "max_rewinds_per_ip",
+      integer({ min: 0, max: 1_000_000 }),
+      16,
+      "whole backlogs that watchers of one address (as above) may begin with in a minute (start=1h); beyond that they begin less far " +
+        "back, or at the next join point; 0: no limit; loopback and trusted proxies are exempt",
+      "a request of a few bytes has a whole backlog sent",
+    ),
     maxWaiting: setting(
       "max_waiting",
       integer({ min: 0, max: 1_000_000 }),

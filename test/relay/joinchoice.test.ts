@@ -100,6 +100,19 @@ describe("a joiner", () => {
     }
   });
 
+  test("begins no further back than it is allowed, and waits where that leaves no join point", () => {
+    const back = (allowed: number) => at(firstPlace({ type: "back", ms: 5 }, window, 600, () => 0, allowed));
+    const join = (allowed: number) => at(firstPlace({ type: "join" }, window, 600, never, allowed));
+    expect([300, 299, 100, 99, 0].map(back)).toEqual([300, 500, 500, "wait", "wait"]);
+    expect([300, 100, 99, 0].map(join)).toEqual([500, 500, "wait", "wait"]);
+    expect(at(firstPlace({ type: "live" }, window, 600, never, 0))).toBe(600);
+    const raw = windowOf(cutPointsOf("opaque"), 0, 600);
+    expect(at(firstPlace({ type: "back", ms: 5 }, raw, 600, () => 0, 40))).toBe(560);
+    // What it is may only be known with its first byte.
+    const unknown = windowOf(cutPointsOf("sniffing"), 0, 600, 400);
+    expect(at(firstPlace({ type: "join" }, unknown, 600, never, 0))).toBe(400);
+  });
+
   test("waits while the newest join point is not in the ring", () => {
     const short = windowOf(cutPointsOf("marked", [100]), 200, 600);
     expect(at(firstPlace({ type: "join" }, short, 600, never))).toBe("wait");

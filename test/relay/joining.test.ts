@@ -180,6 +180,22 @@ describe("a joiner", () => {
     expect(join.spans).toEqual([[20_000 + sniffedBytes, 20_010 + sniffedBytes]]);
   });
 
+  test("takes from its allowance what it begins with, and nothing for what comes afterwards", () => {
+    const rig = new Rig();
+    const sender = rig.broadcast();
+    sender.send(wavHead(10_000));
+    sender.send(opaque(34_956, 44));
+    const taken: number[] = [];
+    const allowance = { bytes: 15_000, take: (bytes: number) => void taken.push(bytes) };
+    const watcher = rig.watch({ start: { type: "back", ms: 60_000 }, allowance });
+    const none = rig.watch({ allowance: { ...allowance, bytes: 0 } });
+    expect(watcher.receivedBytes).toBe(44 + 14_956);
+    expect(none.receivedBytes).toBe(0);
+    sender.send(opaque(10_000, 35_000));
+    expect(none.receivedBytes).toBe(44 + 4956);
+    expect(taken).toEqual([44 + 14_956, 44]);
+  });
+
   test("that rewinds far is served in turns: others get what is new meanwhile, and it gets everything in the end", () => {
     const length = 3_000_000;
     const rig = new Rig({ backlogBytes: 4_000_000, maxBacklogTotalBytes: 2 ** 24 });

@@ -113,6 +113,7 @@ export class Rig {
       waitMs: what.waitMs ?? 0,
       greeting: () => new TextEncoder().encode(what.greeting ?? ""),
       awaitsDetection: what.awaitsDetection ?? false,
+      allowance: what.allowance,
     });
     return outlet;
   }
