@@ -65,7 +65,7 @@ export class Rewinds {
   }
 
   #left(network: string, width: number): number {
-    return this.#most(width) - this.#takenBy(network, width);
+    return Math.floor(this.#most(width) - this.#takenBy(network, width));
   }
 
   #most(width: number): number {

@@ -29,7 +29,7 @@ export interface Outlet {
 
 /** What a watcher may be sent at its start of what has come before. */
 export interface BacklogAllowance {
-  /** So many bytes, as things are. */
+  /** So many whole bytes, as things are. */
   readonly bytes: number;
   /** It is sent so many. */
   take(bytes: number): void;

@@ -28,7 +28,7 @@ test("an address may begin with some backlogs at once, and a minute brings as ma
   take("192.0.2.1", 250);
   expect(left("192.0.2.1")).toBe(50);
   expect(left("192.0.2.2")).toBe(400);
-  clock.ms += 6000;
+  clock.ms += 6007;
   expect(left("192.0.2.1")).toBe(90);
   clock.ms += 60_000;
   expect(left("192.0.2.1")).toBe(400);

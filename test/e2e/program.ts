@@ -279,7 +279,7 @@ export class Peer {
   end: "open" | "fin" | "reset" = "open";
 
   /** With TLS it resolves once the handshake is done; any certificate will do. */
-  static async dial(port: number, secure = false): Promise<Peer> {
+  static async dial(port: number, secure = false, hostname = "127.0.0.1"): Promise<Peer> {
     const peer = new Peer();
     const shaken = Promise.withResolvers<void>();
     const socket: SocketHandler<undefined> = {
@@ -292,7 +292,7 @@ export class Peer {
     };
     const tls = secure ? { tls: { rejectUnauthorized: false } } : {};
     try {
-      peer.#socket = await Bun.connect({ hostname: "127.0.0.1", port, allowHalfOpen: true, ...tls, socket });
+      peer.#socket = await Bun.connect({ hostname, port, allowHalfOpen: true, ...tls, socket });
       if (secure) await shaken.promise;
     } catch (error) {
       // The server may have reset it before Bun knows of it.
