@@ -34,25 +34,25 @@ test("a connection that is silent, or stops in the middle of its request, is clo
 
 test("connections count against max_connections, and give their places back", async () => {
   const server = await TestServer.start({ server: `${http}\nmax_connections = 20` });
-  const idle: Peer[] = [];
-  for (let i = 0; i < 42; i++) idle.push(await Peer.dial(server.port("https")));
-  // Listeners are not served in the order of what comes to them: an answer says that all those are counted.
-  const asking = await Peer.dial(server.port("http"));
-  asking.send(health);
-  await until("it is answered", () => asking.text.endsWith("ok\n"));
-  const login = await Peer.dial(server.port("http"));
-  for (let i = 0; i < 41; i++) idle.push(await Peer.dial(server.port("http")));
-  const beyond = await Peer.dial(server.port("http"));
-  await beyond.ended();
-  expect(beyond.length).toBe(0);
-  await server.says(/no room even to refuse 127\.0\.0\.1/);
-  login.send(
-    "POST /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ZmllcjoxMjM=\r\nContent-Length: 0\r\n\r\n",
+  const asking: Peer[] = [];
+  const ask = async (listener: "http" | "https", request: string) => {
+    const peer = await server.dial(listener);
+    asking.push(peer.send(`${request.replace("\n", " HTTP/1.1\r\nHost: localhost\r\n")}\r\n\r\n`));
+    return peer;
+  };
+  for (let i = 0; i < 19; i++) await ask(i % 2 === 0 ? "https" : "http", "GET /watch/ann?wait=60\n");
+  await server.watched("ann/default", 19);
+  const login = "Authorization: Basic ZmllcjoxMjM=\r\nContent-Length: ";
+  (await ask("https", `PUT /broadcast/fier\n${login}9`)).send("media");
+  await server.says(/fier\/default: a broadcast from .* begins/);
+  const beyond = await ask("http", `POST /token\n${login}0`);
+  await until("it is answered", () => beyond.text.includes("the server is full\n"));
+  expect(beyond.text).toContain("HTTP/1.1 429 ");
+  for (const peer of asking) peer.reset();
+  await until(
+    "there is room again",
+    async () => (await server.watch({ fserv_arg_user: "ann" }).exit()) === 4,
   );
-  await until("it is answered", () => login.text.includes("the server is full\n"));
-  expect(login.text).toContain("HTTP/1.1 429 ");
-  for (const peer of [...idle, asking, login]) peer.reset();
-  await until("there is room again", async () => (await server.watch().exit()) === 4);
   expect(await server.stop()).toBe(0);
 });
 

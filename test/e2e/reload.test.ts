@@ -144,12 +144,15 @@ test("a wrong file changes nothing, and the log says where and what; settings th
 test("another authenticator takes over once it is ready, and one that can't be used changes nothing", async () => {
   const server = await TestServer.start();
   const program = join(server.folder, "decide.sh");
-  writeFileSync(program, '#!/bin/sh\ngrep -q \'"password":"script"\'\n');
+  writeFileSync(program, '#!/bin/sh\ngrep -q \'"password":"of the script"\'\n');
   chmodSync(program, 0o755);
   const module = join(server.folder, "auth.ts");
-  writeFileSync(module, "export function authenticate({ password }) { return password === 'module'; }\n");
+  writeFileSync(
+    module,
+    "export function authenticate({ password }) { return password === 'of the module'; }\n",
+  );
   const answers = async () => {
-    const passwords = ["123", "script", "module"];
+    const passwords = ["123", "of the script", "of the module"];
     const all = passwords.map((password) =>
       answer(server, `token,user=fier,user_password=${password},reply=1`),
     );
