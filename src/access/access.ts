@@ -153,25 +153,6 @@ export class Access {
     });
   }
 
-  /** Why a watcher is refused as long as it gives no password at all: it may only have to be asked for one. */
-  passwordMissing({
-    user,
-    channel,
-    channelPassword,
-    watcher,
-    watcherPassword,
-  }: WatchAsked): FstreamError | undefined {
-    const { relay, authenticator } = this.#services;
-    // What has a password is not told to one that has to log in first.
-    if (this.#options.authenticateWatchers)
-      return authenticator.needsPassword && watcher === undefined && watcherPassword === ""
-        ? loginMissing("watch")
-        : undefined;
-    return channelPassword === "" && relay.find(user, channel)?.guarded === true
-      ? channelPasswordMissing
-      : undefined;
-  }
-
   /** Whether nobody broadcasts without a password or a token. */
   get needsPassword(): boolean {
     return this.#services.authenticator.needsPassword;

@@ -1,7 +1,7 @@
 // A refusal, logged and counted in the same form over TCP and HTTP.
 
 import { networkOf } from "../auth/network.ts";
-import { type FstreamError, named, systemReason } from "../errors.ts";
+import { FstreamError, named, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { AccessCounters, Intent } from "./counters.ts";
 
@@ -10,6 +10,8 @@ export interface Subject {
   readonly intent: Intent;
   /** Whose, where that is known. */
   readonly user?: string;
+  /** Who watches, where a name was given. */
+  readonly watcher?: string | undefined;
 }
 
 /** Logs and counts that a peer did not get what it asked for; repeated ones of a network are summed up in the log. */
@@ -23,18 +25,24 @@ export function reportRefusal(
   const key = `${error.code} ${networkOf(address)}`;
   const what = titleOf(subject);
   if (error.code === "internal") log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error");
-  else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})`);
+  else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})${behind(error)}`);
 }
 
-function titleOf({ intent, user }: Subject): string {
+/** What the peer does not get to know. */
+function behind({ cause }: FstreamError): string {
+  return cause instanceof FstreamError ? `: ${cause.message}` : "";
+}
+
+function titleOf({ intent, user, watcher }: Subject): string {
   if (intent === "end") return "a watcher's question how its stream ended,";
-  return user === undefined ? intent : `${intent} of ${named(user)}`;
+  const what = user === undefined ? intent : `${intent} of ${named(user)}`;
+  return watcher === undefined ? what : `${what} by ${named(watcher)}`;
 }
 
 /** What failed and why, or where a bug is. */
 function detailOf(error: FstreamError): string {
   const { cause, message } = error;
-  const reason = systemReason(cause);
+  const reason = cause instanceof FstreamError ? cause.message : systemReason(cause);
   if (reason !== undefined) return `${message}: ${reason}`;
   const { stack } = cause instanceof Error ? cause : error;
   return (stack ?? message).replaceAll(/\n\s*/g, " | ");

@@ -30,6 +30,11 @@ export interface Watching {
   readonly place: Place | undefined;
 }
 
+/** Whether no password is given. */
+export function isAnonymous({ channelPassword, watcher, watcherPassword }: WatchAsked): boolean {
+  return channelPassword === "" && watcherPassword === "" && watcher === undefined;
+}
+
 interface Services {
   readonly relay: Relay;
   readonly guesses: Throttle;

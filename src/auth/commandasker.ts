@@ -1,15 +1,22 @@
 // The authenticator "command": a program of the operator's, run for each request, without a shell. The request is JSON on its
 // standard input. It allows by exit status 0; a decision as JSON on its standard output says more. What it writes to
 // standard error goes to the log.
+//
+// It is the first of a process group of its own: one that takes too long is killed with all that it has started. What it leaves
+// running after its end may hold its output open, and is not waited for.
 
 import { systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { AuthRequest } from "./authtypes.ts";
-import { type Asker, Unanswered } from "./outsideauthenticator.ts";
+import { type Asker, Unanswered, withoutPassword } from "./outsideauthenticator.ts";
 
 /** What it may write, bytes. */
 const maxOutputBytes = 64 * 1024;
 const maxErrorBytes = 4096;
+/** What it wrote is there this long after its end, milliseconds. */
+const outputMs = 200;
+/** What is wrong with the command itself: it will not be better later. */
+const lasting = new Set(["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ENOEXEC", "E2BIG", "EINVAL"]);
 
 export class CommandAsker implements Asker {
   readonly #command: readonly string[];
@@ -22,34 +29,60 @@ export class CommandAsker implements Asker {
   }
 
   async ask(request: AuthRequest, signal: AbortSignal): Promise<unknown> {
-    const input = new TextEncoder().encode(`${JSON.stringify(request)}\n`);
-    const child = this.#spawn(input, signal);
-    const [output, errors] = await Promise.all([
-      read(child.stdout, maxOutputBytes, () => child.kill("SIGKILL")),
-      read(child.stderr, maxErrorBytes, () => {}),
-      child.exited,
-    ]);
-    for (const line of errors.text.split("\n"))
-      if (line !== "") this.#log.repeated("command", `${this.#command[0]}: ${line}`);
+    const child = this.#spawn();
+    void give(child.stdin, `${JSON.stringify(request)}\n`);
+    let isOver = false;
+    const stop = () => {
+      if (!isOver) killGroup(child.pid);
+      output.close();
+      errors.close();
+    };
+    const output = gather(child.stdout, maxOutputBytes, () => stop());
+    const errors = gather(child.stderr, maxErrorBytes, () => {});
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    await child.exited;
+    isOver = true;
+    await Promise.race([Promise.all([output.ended, errors.ended]), Bun.sleep(outputMs)]);
+    signal.removeEventListener("abort", stop);
+    stop();
+    for (const line of errors.text.split("\n")) if (line !== "") this.#quote(withoutPassword(line, request));
     if (output.isOver) throw new Unanswered(`the command wrote more than ${maxOutputBytes} bytes`, false);
-    if (child.signalCode !== null)
-      throw new Unanswered(`the command was ended by ${child.signalCode}`, false);
+    if (child.signalCode !== null) throw new Unanswered(`the command was ended by ${child.signalCode}`, true);
     return decisionOf(child.exitCode ?? 1, output.text.trim());
   }
 
-  #spawn(stdin: Uint8Array, signal: AbortSignal) {
+  #quote(line: string): void {
+    this.#log.repeated(`command ${line}`, `${this.#command[0]}: ${line}`);
+  }
+
+  #spawn() {
     try {
-      return Bun.spawn([...this.#command], {
-        stdin,
-        stdout: "pipe",
-        stderr: "pipe",
-        signal,
-        killSignal: "SIGKILL",
-      });
+      const pipes = { stdin: "pipe", stdout: "pipe", stderr: "pipe" } as const;
+      return Bun.spawn([...this.#command], { ...pipes, detached: true });
     } catch (error) {
       const reason = systemReason(error) ?? (error as Error).message;
-      throw new Unanswered(`the command can't be run: ${this.#command[0]}: ${reason}`, false);
+      const isTemporary = !lasting.has((error as NodeJS.ErrnoException).code ?? "");
+      throw new Unanswered(`the command can't be run: ${this.#command[0]}: ${reason}`, isTemporary);
     }
+  }
+}
+
+/** Bytes as `stdin` would be in a memfd, which stays open until the garbage is collected. */
+async function give(stdin: Bun.FileSink, input: string): Promise<void> {
+  try {
+    await stdin.write(input);
+    await stdin.end();
+  } catch {
+    // It need not read them.
+  }
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // All of it has ended.
   }
 }
 
@@ -69,19 +102,32 @@ function decisionOf(status: number, output: string): unknown {
   return isRefusal ? said : refused;
 }
 
-/** The text of a stream up to so many bytes; calls `over` if there is more, which is dropped. */
-async function read(
-  stream: ReadableStream<Uint8Array>,
-  maxBytes: number,
-  over: () => void,
-): Promise<{ readonly text: string; readonly isOver: boolean }> {
+interface Output {
+  text: string;
+  /** Whether there was more. */
+  isOver: boolean;
+  /** Resolves once nothing more can come. */
+  readonly ended: Promise<void>;
+  close(): void;
+}
+
+/** What comes from a pipe, as text, up to so many bytes; the rest is dropped. */
+function gather(stream: ReadableStream<Uint8Array>, maxBytes: number, whenOver: () => void): Output {
+  const reader = stream.getReader();
   const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const piece of stream) {
-    if (bytes < maxBytes) text += decoder.decode(piece.subarray(0, maxBytes - bytes), { stream: true });
-    if (bytes <= maxBytes && bytes + piece.length > maxBytes) over();
-    bytes += piece.length;
-  }
-  return { text: text + decoder.decode(), isOver: bytes > maxBytes };
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const output = { text: "", isOver: false, ended, close: () => void reader.cancel() };
+  const read = async () => {
+    let leftBytes = maxBytes;
+    for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) {
+      output.text += decoder.decode(value.subarray(0, leftBytes), { stream: true });
+      if (value.length > leftBytes && !output.isOver) {
+        output.isOver = true;
+        whenOver();
+      }
+      leftBytes = Math.max(0, leftBytes - value.length);
+    }
+  };
+  void read().then(resolve, resolve);
+  return output;
 }

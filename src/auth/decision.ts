@@ -3,6 +3,9 @@
 
 import type { DecisionDetails } from "./authtypes.ts";
 
+/** Of a reason, characters. */
+const maxReasonLength = 200;
+
 type Read = { readonly decision: DecisionDetails } | { readonly problem: string };
 
 /** Of what has been read of each key: whether it fits, and what would be right. */
@@ -25,18 +28,20 @@ const keys: Readonly<Record<keyof DecisionDetails, { fits: (value: unknown) => b
 export function readDecision(value: unknown): Read {
   if (typeof value === "boolean") return { decision: { allow: value } };
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    return { problem: `neither true, false nor an object, but ${typeName(value)}` };
+    return { problem: `${typeName(value)}, and not true, false or an object` };
   const decision: Record<string, unknown> = {};
   for (const [key, given] of Object.entries(value)) {
     // As if left out.
     if (given === undefined || given === null) continue;
     if (!Object.hasOwn(keys, key))
-      return { problem: `a decision has no key ${JSON.stringify(key.slice(0, 32))}: they are ${keyNames}` };
+      return {
+        problem: `no decision: there is no key ${JSON.stringify(key.slice(0, 32))}, they are ${keyNames}`,
+      };
     const { fits, right } = keys[key as keyof DecisionDetails];
-    if (!fits(given)) return { problem: `${key} should be ${right}` };
-    decision[key] = given;
+    if (!fits(given)) return { problem: `no decision: ${key} should be ${right}` };
+    decision[key] = key === "reason" ? String(given).slice(0, maxReasonLength).toWellFormed() : given;
   }
-  if (!("allow" in decision)) return { problem: "allow is missing: it should be true or false" };
+  if (!("allow" in decision)) return { problem: "no decision: allow is missing, it should be true or false" };
   return { decision: decision as unknown as DecisionDetails };
 }
 

@@ -40,7 +40,7 @@ export class FolderAuthenticator implements Authenticator {
     if (name === undefined || password === undefined) throw loginMissing(action);
     const user = await this.#logIn(name, password, address);
     if (action === "watch" && !matchesAny(user.mayWatch, `${request.user}/${request.channel}`))
-      throw new FstreamError("forbidden", `${named(name)} may not watch this channel`);
+      throw new FstreamError("unauthorized", `${named(name)} may not watch this channel`);
     return { user: user.name, channels: user.channels };
   }
 

@@ -2,13 +2,14 @@
 // "Authentication", "HTTP-based"), so that those that exist serve unchanged. A status of 2xx lets in. A service made for
 // fstream may answer a decision as JSON, known by its `allow`; other bodies mean nothing, as with MediaMTX.
 
+import { reasonOf } from "../errors.ts";
 import type { AuthRequest } from "./authtypes.ts";
 import { type Asker, Unanswered } from "./outsideauthenticator.ts";
 
 /** Of an answer's body, bytes. */
 const maxBodyBytes = 64 * 1024;
 /** Of a refusal's body, what the log gets. Characters. */
-const maxReasonLength = 100;
+const maxQuotedLength = 100;
 
 export class HttpAsker implements Asker {
   readonly #url: string;
@@ -22,26 +23,48 @@ export class HttpAsker implements Asker {
 
   async ask(request: AuthRequest, signal: AbortSignal): Promise<unknown> {
     let response: Response;
-    let body: string;
+    let body: string | undefined;
     try {
       response = await fetch(this.#url, {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json" },
         body: JSON.stringify(mediaMtxRequest(request)),
         redirect: "manual",
+        // A connection that was kept may be one that the service is about to close.
+        keepalive: false,
         signal,
       });
       body = await bodyOf(response);
     } catch (error) {
-      throw new Unanswered(`${this.#name} can't be asked: ${(error as Error).message}`, true);
+      throw new Unanswered(`${this.#name} can't be asked: ${reasonOf(error)}`, true);
     }
+    if (body === undefined)
+      throw new Unanswered(`${this.#name} answered more than ${maxBodyBytes} bytes`, false);
     const { status } = response;
     if (status >= 300 && status < 400)
       throw new Unanswered(`${this.#name} redirects, which is not followed`, false);
-    if (status >= 500) throw new Unanswered(`${this.#name} failed: it answered ${status}`, true);
-    const said = decisionIn(body);
+    if (status >= 500 || status === 429)
+      throw new Unanswered(`${this.#name} failed: it answered ${status}`, true);
+    const said = this.#decisionIn(body, response.headers);
     if (response.ok) return said ?? true;
-    return said ?? { allow: false, reason: `answered ${status}: ${body.trim().slice(0, maxReasonLength)}` };
+    const quoted = body.trim().slice(0, maxQuotedLength);
+    const refused = { allow: false, reason: `status ${status}${quoted === "" ? "" : `: ${quoted}`}` };
+    return said?.allow === false ? said : refused;
+  }
+
+  /** The body as a decision, if it is meant as one. */
+  #decisionIn(body: string, headers: Headers): { readonly allow: unknown } | undefined {
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(body);
+    } catch {
+      // What is broken may have meant to refuse.
+      if (body.trim() === "" || !/^application\/json\b/i.test(headers.get("content-type") ?? ""))
+        return undefined;
+      throw new Unanswered(`${this.#name} answered what is not JSON, but is said to be`, false);
+    }
+    const isMeant = typeof parsed === "object" && parsed !== null && Object.hasOwn(parsed, "allow");
+    return isMeant ? (parsed as { readonly allow: unknown }) : undefined;
   }
 }
 
@@ -62,26 +85,15 @@ export function mediaMtxRequest(request: AuthRequest): Readonly<Record<string, s
   };
 }
 
-/** The body as a decision, if it is meant as one. */
-function decisionIn(body: string): unknown {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    const isMeant = typeof parsed === "object" && parsed !== null && Object.hasOwn(parsed, "allow");
-    return isMeant ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** At most so much of it. */
-async function bodyOf({ body }: Response): Promise<string> {
+/** Undefined if it is too long: it is not read on. */
+async function bodyOf({ body }: Response): Promise<string | undefined> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
   for await (const piece of body ?? []) {
-    text += decoder.decode(piece.subarray(0, maxBodyBytes - bytes), { stream: true });
     bytes += piece.length;
-    if (bytes >= maxBodyBytes) break;
+    if (bytes > maxBodyBytes) return undefined;
+    text += decoder.decode(piece, { stream: true });
   }
-  return text;
+  return text + decoder.decode();
 }

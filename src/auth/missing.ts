@@ -3,12 +3,13 @@
 import { FstreamError } from "../errors.ts";
 import type { AuthRequest } from "./authtypes.ts";
 
-/** The refusal of a request for `action` that comes without what it has to have. */
-export function loginMissing(action: AuthRequest["action"]): FstreamError {
+/** The refusal of a request for `action` that comes without what it has to have. `cause`: for the log. */
+export function loginMissing(action: AuthRequest["action"], cause: { cause?: Error } = {}): FstreamError {
   return new FstreamError(
     "unauthorized",
     action === "watch"
       ? "this server asks who watches: give watcher and watcher_password"
       : "neither user_password nor token was given",
+    cause,
   );
 }

@@ -1,21 +1,27 @@
-// Runs an operator's module (moduleasker.ts) in a thread of its own. The first message names the file, each further one is a
-// request; each is answered once.
+// Runs an operator's module in a thread of its own (modulethread.ts is the server's side). The first message names the file, each
+// further one is a request; each is answered once.
 
+import { pathToFileURL } from "node:url";
 import type { Authenticate, AuthRequest } from "./authtypes.ts";
 
 export type ToWorker =
   | { readonly type: "load"; readonly path: string }
   | { readonly type: "ask"; readonly number: number; readonly request: AuthRequest }
-  | { readonly type: "ping" };
+  | { readonly type: "ping"; readonly number: number };
 
 export type FromWorker =
   | { readonly type: "loaded" }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "answer"; readonly number: number; readonly value: unknown }
   | { readonly type: "thrown"; readonly number: number; readonly message: string }
-  | { readonly type: "pong" };
+  | { readonly type: "pong"; readonly number: number };
 
 declare const self: Worker;
+
+// The server's standard output is for nothing but what it is asked for.
+console.log = console.error;
+console.info = console.error;
+console.debug = console.error;
 
 let authenticate: Authenticate | undefined;
 
@@ -28,7 +34,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
       void ask(data.number, data.request);
       return;
     case "ping":
-      say({ type: "pong" });
+      say({ type: "pong", number: data.number });
       return;
     default:
       data satisfies never;
@@ -37,11 +43,10 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
 
 async function load(path: string): Promise<void> {
   try {
-    const module = (await import(path)) as { readonly authenticate?: unknown };
-    if (typeof module.authenticate !== "function") {
-      say({ type: "failed", message: "it exports no function authenticate" });
-      return;
-    }
+    if (!(await Bun.file(path).exists())) return say({ type: "failed", message: "there is no such file" });
+    const module = (await import(pathToFileURL(path).href)) as { readonly authenticate?: unknown };
+    if (typeof module.authenticate !== "function")
+      return say({ type: "failed", message: "it exports no function authenticate" });
     authenticate = module.authenticate as Authenticate;
     say({ type: "loaded" });
   } catch (error) {
@@ -59,8 +64,24 @@ async function ask(number: number, request: AuthRequest): Promise<void> {
   }
 }
 
+/** With the place in the operator's files, where there is one. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // Of several mistakes in a file the first.
+  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
+  const place = placeOf(error);
+  return `${isBuilding(error) ? "" : `${error.name}: `}${error.message}${place === undefined ? "" : ` (${place})`}`;
+}
+
+function placeOf(error: Error): string | undefined {
+  if (isBuilding(error))
+    return error.position === null ? undefined : `${error.position.file}:${error.position.line}`;
+  return /^\s+at (?:.*\()?(\/(?!\$bunfs)[^()\n]*:\d+:\d+)\)?$/m.exec(error.stack ?? "")?.[1];
+}
+
+/** What Bun has against a file. */
+function isBuilding(error: Error): error is BuildMessage | ResolveMessage {
+  return error.name === "BuildMessage" || error.name === "ResolveMessage";
 }
 
 function say(message: FromWorker): void {

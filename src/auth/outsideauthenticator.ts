@@ -3,7 +3,7 @@
 // answers, and what becomes of those that are none. Only a decision to allow lets anybody in.
 
 import { createHmac, randomBytes } from "node:crypto";
-import { FstreamError, named } from "../errors.ts";
+import { FstreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Authenticator, type AuthRequest, type Grant, loginOf, matchesAny } from "./authenticator.ts";
 import type { DecisionDetails } from "./authtypes.ts";
@@ -15,8 +15,8 @@ import { networkOf } from "./network.ts";
 /** What is asked. */
 export interface Asker {
   /**
-   * The answer, which is to be a decision (decision.ts). Rejects with an Unanswered if there is none. What goes on after `signal` is
-   * aborted is no one's.
+   * The answer, which is to be a decision (decision.ts). Rejects with an Unanswered if there is none. Once `signal` is aborted nobody
+   * waits for it any more, and nothing of it is to go on.
    */
   ask(request: AuthRequest, signal: AbortSignal): Promise<unknown>;
   /** See Authenticator. */
@@ -24,13 +24,13 @@ export interface Asker {
   stop?(): void;
 }
 
-/** Why there is no answer, for the log. */
-export class Unanswered extends Error {
+/** Why there is no answer. */
+export class Unanswered extends FstreamError {
   /** Whether asking again later may help. */
   readonly isTemporary: boolean;
 
   constructor(message: string, isTemporary: boolean) {
-    super(message);
+    super("failed", message);
     this.isTemporary = isTemporary;
   }
 }
@@ -52,8 +52,6 @@ export interface OutsideOptions {
 const maxWaiting = 256;
 /** Decisions remembered at a time. */
 const maxRemembered = 10_000;
-/** Of a reason, characters. */
-const maxReasonLength = 200;
 
 interface Remembered {
   readonly decision: DecisionDetails;
@@ -66,8 +64,9 @@ export class OutsideAuthenticator implements Authenticator {
   readonly #options: OutsideOptions;
   readonly #nowMs: () => number;
   readonly #queue: FairQueue;
-  /** By what was asked; in the order in which they were made. */
-  readonly #remembered = new Map<string, Remembered>();
+  readonly #stopped = new AbortController();
+  /** By what was asked; in the order in which they were made. Another one after a reload. */
+  #remembered = new Map<string, Remembered>();
   /** Passwords are not kept. */
   readonly #key = randomBytes(32);
 
@@ -82,20 +81,9 @@ export class OutsideAuthenticator implements Authenticator {
   async authenticate(request: AuthRequest): Promise<Grant> {
     const { allow, reason, tellReason, channels, validSeconds, maxBitrate, maxWatchers } =
       await this.#decision(request);
-    const said = reason?.slice(0, maxReasonLength).toWellFormed();
-    if (!allow) {
-      const login = loginOf(request);
-      const who = login === undefined ? "a watcher without a name" : named(login);
-      this.#options.log.repeated(
-        `refused ${login ?? ""}`,
-        `${request.action} by ${who} from ${request.address} refused: ${said ?? "no reason given"}`,
-        "info",
-      );
-      if (tellReason === true && said !== undefined) throw new FstreamError("unauthorized", said);
-      throw refusalOf(request);
-    }
+    if (!allow) throw refusalOf(request, reason, tellReason === true);
     if (request.action === "watch" && !matchesAny(channels, request.channel ?? ""))
-      throw new FstreamError("forbidden", "this watcher may not watch this channel");
+      throw new FstreamError("unauthorized", "this watcher may not watch this channel");
     return {
       user: loginOf(request) ?? "",
       channels,
@@ -106,42 +94,50 @@ export class OutsideAuthenticator implements Authenticator {
   }
 
   async reload(): Promise<void> {
-    this.#remembered.clear();
-    await this.#options.asker.reload?.();
+    try {
+      await this.#options.asker.reload?.();
+    } finally {
+      this.#remembered = new Map();
+    }
   }
 
+  /** What is being asked is asked no longer. */
   stop(): void {
+    this.#stopped.abort();
     this.#options.asker.stop?.();
   }
 
   async #decision(request: AuthRequest): Promise<DecisionDetails> {
     const key = this.#keyOf(request);
-    const remembered = this.#remembered.get(key);
-    if (remembered !== undefined && remembered.untilMs > this.#nowMs()) return remembered.decision;
+    const remembered = this.#remembered;
+    const known = remembered.get(key);
+    if (known !== undefined && known.untilMs > this.#nowMs()) return known.decision;
     const decision = await this.#queue.run(networkOf(request.address), () => this.#ask(request));
-    this.#remember(key, decision);
+    this.#remember(remembered, key, decision);
     return decision;
   }
 
   async #ask(request: AuthRequest): Promise<DecisionDetails> {
     const { asker, log, timeoutMs } = this.#options;
-    const timeout = new AbortController();
+    const over = new AbortController();
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       late.reject(new Unanswered(`no answer within ${timeoutMs} ms`, true));
-      timeout.abort();
+      over.abort();
     }, timeoutMs);
     try {
-      const read = readDecision(await Promise.race([asker.ask(request, timeout.signal), late.promise]));
+      const signal = AbortSignal.any([over.signal, this.#stopped.signal]);
+      const read = readDecision(await Promise.race([asker.ask(request, signal), late.promise]));
       if ("decision" in read) return read.decision;
-      throw new Unanswered(read.problem, false);
+      throw new Unanswered(`the answer is ${read.problem}`, false);
     } catch (error) {
-      const isTemporary = error instanceof Unanswered && error.isTemporary;
-      const message = error instanceof Error ? error.message : String(error);
-      log.repeated(`unanswered ${message}`, `can't authenticate: ${message}`, "error");
+      if (!(error instanceof Unanswered)) throw error; // a bug
+      const cause = new FstreamError("failed", withoutPassword(error.message, request));
+      log.repeated(`unanswered ${cause.message}`, `can't authenticate: ${cause.message}`, "error");
       // What is wrong is the operator's to know; the one who asked can only come back.
-      if (isTemporary) throw new FstreamError("busy", "the server can't check logins at the moment");
-      throw new FstreamError("internal", "the server can't check logins");
+      throw error.isTemporary
+        ? new FstreamError("busy", "the server can't check logins at the moment", { cause })
+        : new FstreamError("internal", "the server can't check logins", { cause });
     } finally {
       clearTimeout(timer);
     }
@@ -152,20 +148,31 @@ export class OutsideAuthenticator implements Authenticator {
     return createHmac("sha256", this.#key).update(asked, "utf8").digest("base64url");
   }
 
-  #remember(key: string, decision: DecisionDetails): void {
+  #remember(remembered: Map<string, Remembered>, key: string, decision: DecisionDetails): void {
     const { cacheSeconds = 0 } = decision;
-    this.#remembered.delete(key);
+    remembered.delete(key);
     if (cacheSeconds === 0) return;
-    this.#remembered.set(key, { decision, untilMs: this.#nowMs() + cacheSeconds * 1000 });
-    for (const oldest of this.#remembered.keys()) {
-      if (this.#remembered.size <= maxRemembered) break;
-      this.#remembered.delete(oldest);
+    remembered.set(key, { decision, untilMs: this.#nowMs() + cacheSeconds * 1000 });
+    for (const oldest of remembered.keys()) {
+      if (remembered.size <= maxRemembered) break;
+      remembered.delete(oldest);
     }
   }
 }
 
-/** In words that do not tell what was wrong. */
-function refusalOf({ action, password }: AuthRequest): FstreamError {
-  if (password === undefined) return loginMissing(action);
-  return new FstreamError("unauthorized", `wrong ${action === "watch" ? "watcher" : "user"} or password`);
+/** In words that do not tell what was wrong, unless the decision says so; the log gets the reason in any case. */
+function refusalOf(request: AuthRequest, reason: string | undefined, tellReason: boolean): FstreamError {
+  if (reason !== undefined && tellReason) return new FstreamError("unauthorized", reason);
+  const cause =
+    reason === undefined ? {} : { cause: new FstreamError("failed", withoutPassword(reason, request)) };
+  const { action, password } = request;
+  if (password === undefined) return loginMissing(action, cause);
+  const who = action === "watch" ? "watcher" : "user";
+  return new FstreamError("unauthorized", `wrong ${who} or password`, cause);
+}
+
+/** For the log: what the operator's own says may quote what it was given. */
+export function withoutPassword(text: string, { password = "" }: AuthRequest): string {
+  if (password === "") return text;
+  return text.replaceAll(password, "***").replaceAll(JSON.stringify(password).slice(1, -1), "***");
 }

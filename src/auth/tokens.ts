@@ -69,10 +69,11 @@ export class Tokens {
     if (this.#live.has(grant.user)) this.#end(grant.user, "replaced");
     if (this.#live.size >= this.#max) throw new FstreamError("limit", "too many tokens at once");
     const token = Buffer.from(this.#random(tokenBytes)).toString("base64url");
-    const { tokenLifetimeMs } = this.#options;
-    const endsMs = this.#nowMs() + tokenLifetimeMs;
+    const nowMs = this.#nowMs();
+    // What the grant allows may be over sooner.
+    const endsMs = Math.min(nowMs + this.#options.tokenLifetimeMs, grant.endsMs ?? Number.POSITIVE_INFINITY);
     this.#live.set(grant.user, { digest: digestOf(token), grant, endsMs });
-    return { token, expiresInSeconds: Math.floor(tokenLifetimeMs / 1000) };
+    return { token, expiresInSeconds: Math.max(0, Math.floor((endsMs - nowMs) / 1000)) };
   }
 
   /**
@@ -93,7 +94,7 @@ export class Tokens {
     throw new FstreamError("unauthorized", refusals[end].message, { hint: refusals[end].hint });
   }
 
-  /** Lifetimes are the same, but after a reload, so that those that are over stand first. */
+  /** Most lifetimes are the same, so that those that are over stand first. */
   #sweep(): void {
     for (const user of this.#live.keys()) if (!this.#endIfOver(user)) break;
   }

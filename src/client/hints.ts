@@ -14,8 +14,10 @@ const later: Hint = (verb) =>
   verb === "token" ? "try again later" : "try again later, or let --retry do it";
 
 const hints: Partial<Record<Code, Hint>> = {
-  unauthorized: () =>
-    "check --user and --user-password (or the variables fserv_arg_user and fserv_arg_user_password)",
+  unauthorized: (verb) =>
+    verb === "watch"
+      ? "check --watcher and --watcher-password-file (or the variables fserv_arg_watcher and fserv_arg_watcher_password)"
+      : "check --user and --user-password (or the variables fserv_arg_user and fserv_arg_user_password)",
   forbidden: (verb) =>
     verb === "watch"
       ? "a channel's password is given with --channel-password or fserv_arg_channel_password"
@@ -35,6 +37,7 @@ const final = /operator has ended the broadcast/;
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
   [/^the token /, () => newToken],
+  [/^the permission has expired/, () => "the server lets nobody stay for longer: begin again"],
   [
     /on a plain connection/,
     (verb) =>

@@ -35,7 +35,7 @@ async function openAsker({ auth }: Settings, log: Log): Promise<Asker | undefine
     case "users":
       return undefined;
     case "module":
-      return await ModuleAsker.load(module, log);
+      return await ModuleAsker.load({ path: module, log, timeoutMs: auth.timeoutMs });
     case "command":
       return new CommandAsker(command, log);
     case "http":

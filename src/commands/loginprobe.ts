@@ -29,7 +29,9 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
     const channels = flags.channel === undefined ? (grant.channels?.join(", ") ?? "every channel") : channel;
     terminal.say(`${named(name)} may broadcast on ${channels} ${took()}`);
   } catch (thrown) {
-    const { code, message } = asFstreamError(thrown);
+    const { code, message, cause } = asFstreamError(thrown);
+    if (cause instanceof FstreamError && (code === "unauthorized" || code === "forbidden"))
+      terminal.say(`the reason, which the client is not given: ${cause.message}`);
     throw new FstreamError(code, `${named(name)} is refused: ${message} ${took()}`);
   } finally {
     authenticator.stop?.();

@@ -88,11 +88,9 @@ export class Exchange extends Stages {
     this.connection.keepPlace();
     const { authenticateWatchers } = this.services.options;
     const wanted = parseHttpWatch(request, authenticateWatchers);
-    const known: Asked = {
-      ...asked,
-      subject: { intent: "watch", user: wanted.user },
-      refusal: (error) => watchRefusal(request, error, authenticateWatchers),
-    };
+    const known = this.watchAsked(wanted, asked.address, (error) =>
+      watchRefusal(request, error, authenticateWatchers),
+    );
     this.guard(known, () => this.watchHttp(request.client, request, wanted, known));
   }
 
@@ -110,7 +108,7 @@ export class Exchange extends Stages {
       if (parsed.type === "refused") return this.refuseUnreadable(parsed);
       const permit = this.#http.access.broadcast(request.client, parsed.asked);
       const first = rest.slice();
-      this.login(known, permit, (granted, early) =>
+      this.login({ ...known, isAnonymous: credentials === undefined }, permit, (granted, early) =>
         this.#upload(parsed.upload, granted, [first, early], known),
       );
     });

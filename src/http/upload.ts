@@ -199,6 +199,7 @@ export class UploadStage implements ConnectionStage {
       new Broadcasting(this.#upload.address, this.#services, this.#upload, dismissed);
     try {
       if (continued === undefined) broadcasting.begin(this.#permit);
+      else broadcasting.renew(this.#permit);
     } catch (error) {
       this.#refuse(asFstreamError(error));
       return false;

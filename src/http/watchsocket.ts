@@ -57,7 +57,7 @@ export class WatchSocket extends WebSocketStages {
             ? { finalBytes: encodeEnd(end), mode: "fin" }
             : { finalBytes: nothing, mode: "reset" },
       },
-      this.asked,
+      this.watchAsked(wanted, this.#client.address, encodeRefusal),
     );
   }
 

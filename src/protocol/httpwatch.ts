@@ -4,7 +4,7 @@
 
 import { FstreamError } from "../errors.ts";
 import type { HttpHead } from "./httphead.ts";
-import { requestKeys } from "./keys.ts";
+import { isKey, requestKeys } from "./keys.ts";
 import type { WatchRequest } from "./request.ts";
 
 /** Where a target's channel stands behind. */
@@ -52,8 +52,13 @@ export function queryOf(target: string): URLSearchParams {
   return new URLSearchParams(query);
 }
 
-/** The query of a target as it is, without its question mark. */
-export function queryTextOf(target: string): string {
+/** What the query of a target has beside the protocol's own keys, as it is there. */
+export function otherQueryOf(target: string): string {
+  const fields = queryTextOf(target).split("&");
+  return fields.filter((field) => !isKey([...new URLSearchParams(field).keys()].join(""))).join("&");
+}
+
+function queryTextOf(target: string): string {
   const from = target.indexOf("?");
   return from < 0 ? "" : target.slice(from + 1);
 }

@@ -121,6 +121,15 @@ export const requestKeys = {
   end: { reply: replyOfEnd, id },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Key<unknown>>>>>;
 
+const keys = new Set<string>(
+  Object.values(requestKeys).flatMap((keysOf) => Object.values(keysOf).map(({ key }) => key)),
+);
+
+/** Whether `key` is one of the protocol's, of any intent. */
+export function isKey(key: string): boolean {
+  return keys.has(key);
+}
+
 /** A duration as requests have it: a whole number with ms, s, m or h; a year at most. Undefined if it is none. */
 export function parseDurationMs(value: string): number | undefined {
   const match = /^(\d+)(ms|s|m|h)$/.exec(value);

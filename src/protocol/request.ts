@@ -3,7 +3,7 @@
 // (user names as file names, bufsize against the backlog) is checked where they are known.
 
 import { FstreamError } from "../errors.ts";
-import { requestKeys } from "./keys.ts";
+import { isKey, requestKeys } from "./keys.ts";
 import { formatText, parseText } from "./text.ts";
 
 export type Intent = keyof typeof requestKeys;
@@ -59,13 +59,9 @@ export function parseRequest(text: string): Request {
   return request as Request;
 }
 
-/** Of every intent: a password that belongs to another is not passed on with what is unknown. */
-const knownKeys = new Set<string>(
-  Object.values(requestKeys).flatMap((keys) => Object.values(keys).map(({ key }) => key)),
-);
-
+/** Without the keys of other intents: their passwords are not to be passed on. */
 function queryOf(fields: ReadonlyMap<string, string>): string {
-  return new URLSearchParams([...fields].filter(([key]) => !knownKeys.has(key))).toString();
+  return new URLSearchParams([...fields].filter(([key]) => !isKey(key))).toString();
 }
 
 /** The bytes that make a request: bare preamble, length, null byte, text. */

@@ -52,8 +52,14 @@ export class Broadcasting implements Broadcaster {
   /** To be called once. Throws FstreamError if the channel can't be had. */
   begin(permit: BroadcastPermit): void {
     this.#handle = permit.begin(this);
-    this.#expiry = atExpiry(this.#clock, permit.endsMs, (error) => this.#expired(error));
+    this.renew(permit);
     this.#log.event(`begin ${this.#user}`, `${this.#label}: a broadcast from ${this.#address} begins`);
+  }
+
+  /** It goes on with another permit for the same. */
+  renew({ endsMs }: BroadcastPermit): void {
+    this.#expiry?.cancel();
+    this.#expiry = atExpiry(this.#clock, endsMs, (error) => this.#expired(error));
   }
 
   /** Whether it has begun and not ended. */

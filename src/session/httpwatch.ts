@@ -2,9 +2,9 @@
 // connection closes (RFC 9112, section 6.3): an orderly end is a FIN, a stream that was cut short ends with a reset.
 
 import type { Peer } from "../access/access.ts";
-import { type FstreamError, meaning } from "../errors.ts";
+import { FstreamError, meaning } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
-import { type HttpWatch, pathOf, queryOf, queryTextOf, watchPath } from "../protocol/httpwatch.ts";
+import { type HttpWatch, otherQueryOf, pathOf, queryOf, watchPath } from "../protocol/httpwatch.ts";
 import { encodeHead, encodeText } from "./httpresponse.ts";
 import { shownByClose, type WatchAnswers } from "./watcher.ts";
 
@@ -63,7 +63,7 @@ export function watchRefusal(
   error: FstreamError,
   watchersLogIn: boolean,
 ): Uint8Array {
-  const byPage = (head.headers.get("sec-fetch-dest") ?? "document") !== "document";
+  const byPage = isByPage(head);
   const isAsked =
     error.code === "unauthorized" ||
     (error.code === "forbidden" && !watchersLogIn && !queryOf(head.target).has("channel_password"));
@@ -72,6 +72,17 @@ export function watchRefusal(
     ...(status === undefined ? {} : { status }),
     isReadable: !watchersLogIn,
   });
+}
+
+/** Whether something in a page makes the request: browsers say so (Fetch Metadata Request Headers). */
+function isByPage({ headers }: Pick<HttpHead, "headers">): boolean {
+  return (headers.get("sec-fetch-dest") ?? "document") !== "document";
+}
+
+/** Refuses what something in a page of another site asks for: it could have its visitors try passwords. Throws FstreamError `forbidden`. */
+export function refuseOtherSites(head: Pick<HttpHead, "headers">): void {
+  if (isByPage(head) && head.headers.get("sec-fetch-site") === "cross-site")
+    throw new FstreamError("forbidden", "only a page of this server may log in here");
 }
 
 /** The answer to a request that is refused: why, in words, and the code in `X-Fstream-Code`. */
@@ -93,7 +104,7 @@ export function httpPeer(
     address,
     secure,
     protocol: secure ? "https" : "http",
-    query: queryTextOf(target),
+    query: otherQueryOf(target),
     userAgent: headers.get("user-agent") ?? undefined,
   };
 }

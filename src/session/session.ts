@@ -91,11 +91,9 @@ export class Session extends Stages {
     this.guard(asked, () => {
       const { authenticateWatchers } = this.services.options;
       const wanted = parseHttpWatch(head, authenticateWatchers);
-      const known: Asked = {
-        ...asked,
-        subject: { intent: "watch", user: wanted.user },
-        refusal: (error) => watchRefusal(head, error, authenticateWatchers),
-      };
+      const known = this.watchAsked(wanted, asked.address, (error) =>
+        watchRefusal(head, error, authenticateWatchers),
+      );
       this.guard(known, () => this.watchHttp(httpPeer(this.connection, head), head, wanted, known));
     });
   }
@@ -144,7 +142,7 @@ function tokenAnswer(request: TokenRequest, issued: { token: string; expiresInSe
 }
 
 function subjectOf(request: Request): Subject {
-  return request.intent === "end"
-    ? { intent: request.intent }
-    : { intent: request.intent, user: request.user };
+  if (request.intent === "end") return { intent: request.intent };
+  const { intent, user } = request;
+  return { intent, user, watcher: intent === "watch" ? request.watcher : undefined };
 }

@@ -3,14 +3,14 @@
 
 import type { Peer } from "../access/access.ts";
 import { reportRefusal, type Subject } from "../access/refusal.ts";
-import type { WatchAsked, WatchPermit } from "../access/watchpermit.ts";
+import { isAnonymous, type WatchAsked, type WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, type FstreamError } from "../errors.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import type { HttpWatch } from "../protocol/httpwatch.ts";
 import type { PresentedToken } from "../protocol/request.ts";
 import { type CloseMode, ClosingStage, type FinalBytes } from "./closing.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
-import { HttpWatchAnswers, unreadable } from "./httpwatch.ts";
+import { HttpWatchAnswers, refuseOtherSites, unreadable } from "./httpwatch.ts";
 import { LoginStage } from "./login.ts";
 import { ProbeAnswers, ProbeSession } from "./probe.ts";
 import type { Services } from "./services.ts";
@@ -25,6 +25,11 @@ export interface Asked {
   /** Its client, as access has it. */
   readonly address: string;
   readonly refusal: (error: FstreamError) => Uint8Array;
+  /**
+   * Whether no password is given, by a client that may do so once it is asked: many a player and page does. To be asked is no
+   * refusal then, for the log.
+   */
+  readonly isAnonymous?: boolean;
 }
 
 export abstract class Stages implements ConnectionStage {
@@ -92,8 +97,9 @@ export abstract class Stages implements ConnectionStage {
     this.leave(this.#stage, finalBytes, "fin", timeoutMs);
   }
 
-  protected refuse(error: FstreamError, { subject, address, refusal }: Asked): void {
-    reportRefusal(this.services, subject, address, error);
+  protected refuse(error: FstreamError, { subject, address, refusal, isAnonymous = false }: Asked): void {
+    const isQuestion = isAnonymous && (error.code === "unauthorized" || error.code === "forbidden");
+    if (!isQuestion) reportRefusal(this.services, subject, address, error);
     this.close(refusal(error));
   }
 
@@ -126,6 +132,12 @@ export abstract class Stages implements ConnectionStage {
     this.enter(login, () => login.begin(pending));
   }
 
+  /** What a watcher asks for, over HTTP. */
+  protected watchAsked(wanted: WatchAsked, address: string, refusal: Asked["refusal"]): Asked {
+    const subject = { intent: "watch", user: wanted.user, watcher: wanted.watcher } as const;
+    return { subject, address, refusal, isAnonymous: isAnonymous(wanted) };
+  }
+
   /** Watches, after a login where the channel has a password. Throws FstreamError. */
   protected watch(peer: Peer, wanted: WatchAsked, answers: WatchAnswers, asked: Asked): void {
     const begin = (permit: WatchPermit) => {
@@ -144,10 +156,8 @@ export abstract class Stages implements ConnectionStage {
 
   /** The same for a request in HTTP. */
   protected watchHttp(peer: Peer, head: HttpHead, wanted: HttpWatch, asked: Asked): void {
-    // Many a player gives the password only once it is asked for it: no refusal for the log.
-    const missing = this.services.access.passwordMissing(wanted);
-    if (missing !== undefined) return this.close(asked.refusal(missing));
     const { authenticateWatchers } = this.services.options;
+    if (authenticateWatchers && !isAnonymous(wanted)) refuseOtherSites(head);
     const { probedBytes } = wanted;
     const answers =
       probedBytes === undefined

@@ -19,6 +19,7 @@ const nothing = new Uint8Array(0);
 export interface Watched {
   readonly user: string;
   readonly channel: string;
+  readonly watcher: string | undefined;
   /** Its IP address, as access has it. */
   readonly address: string;
 }
@@ -90,8 +91,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
   }
 
   #expired(error: FstreamError): void {
-    const { user, address } = this.#watched;
-    reportRefusal(this.#services, { intent: "watch", user }, address, error);
+    this.#report(error);
     this.#watcher?.leave();
     this.#over({ type: "aborted", error }, this.#written > this.#greetingBytes);
   }
@@ -194,11 +194,15 @@ export class WatcherSession implements ConnectionStage, Outlet {
 
   /** It waited for the channel, and may do so no longer. */
   #refuse(error: FstreamError): void {
-    const { user, address } = this.#watched;
     const { options } = this.#services;
     this.#permit?.refused(error);
-    reportRefusal(this.#services, { intent: "watch", user }, address, error);
+    this.#report(error);
     this.#leave(this.#answers.refusal(error), "fin", options.drainTimeoutMs);
+  }
+
+  #report(error: FstreamError): void {
+    const { user, watcher, address } = this.#watched;
+    reportRefusal(this.#services, { intent: "watch", user, watcher }, address, error);
   }
 
   #keepEnd(end: End): void {

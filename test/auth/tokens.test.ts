@@ -40,6 +40,17 @@ test("every bit of the random bytes is in the token", async () => {
   expect(new Uint8Array(Buffer.from(token, "base64url"))).toEqual(bytes);
 });
 
+test("a token ends with what its grant allows, if that is sooner", async () => {
+  const { tokens, clock, refusal } = bench();
+  const { token, expiresInSeconds } = await tokens.issue({ ...fier, endsMs: 5000 + 10_500, maxWatchers: 3 });
+  expect(expiresInSeconds).toBe(10);
+  clock.now += 10_499;
+  expect(await tokens.redeem("fier", token)).toEqual({ ...fier, endsMs: 15_500, maxWatchers: 3 });
+  const late = await tokens.issue({ ...fier, endsMs: 15_500 });
+  clock.now = 15_500;
+  expect(await refusal("fier", late.token)).toBe("unauthorized: the token has expired");
+});
+
 test("a newer token ends the older one, and says so", async () => {
   const { tokens, refusal } = bench();
   const older = await tokens.issue(fier);

@@ -10,6 +10,7 @@ import { FolderAuthenticator } from "../../src/auth/folderauthenticator.ts";
 import { Throttle, throttled } from "../../src/auth/throttle.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
+import { kinds } from "../auth/answering.ts";
 import { authRequest } from "../auth/request.ts";
 
 const nfc = "andr\u00e9";
@@ -49,6 +50,15 @@ async function folderOf(
 }
 
 const candidates: readonly Candidate[] = [
+  ...kinds.map((kind) => ({
+    name: `an operator's own, by ${kind.name}`,
+    create: async (folder: string) => {
+      const decide = `
+        const users: Record<string, string> = ${JSON.stringify(users)};
+        return Object.hasOwn(users, request.user) && users[request.user] === request.password;`;
+      return (await kind.start(folder, decide)).authenticator;
+    },
+  })),
   {
     name: "a folder of .toml files",
     create: (folder) => folderOf(folder, ".toml", (password) => `password = ${JSON.stringify(password)}\n`),
@@ -84,7 +94,10 @@ for (const candidate of candidates) {
       await Bun.write(join(root, "outside.ini"), "[DEFAULT]\npassword=123\n");
       authenticator = await candidate.create(join(root, "users"), users);
     });
-    afterAll(() => rm(root, { recursive: true }));
+    afterAll(async () => {
+      authenticator.stop?.();
+      await rm(root, { recursive: true });
+    });
 
     const login = (user: string, password: string, address = "192.0.2.1") =>
       authenticator.authenticate(authRequest({ user, password, address }));
@@ -176,7 +189,7 @@ for (const candidate of candidates) {
           });
       }
       expect((await login(nfc, "accent")).user).toBe(nfc);
-    });
+    }, 60_000); // a program for each
 
     test("logins at the same time are each answered for themselves", async () => {
       const all = Array.from({ length: 30 }, (_, index) => {

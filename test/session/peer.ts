@@ -3,7 +3,7 @@
 
 import { Access, type AccessOptions } from "../../src/access/access.ts";
 import { WaitingPlaces } from "../../src/access/waitingplaces.ts";
-import type { Authenticator, Grant } from "../../src/auth/authenticator.ts";
+import type { Authenticator, AuthRequest, Grant } from "../../src/auth/authenticator.ts";
 import { Throttle } from "../../src/auth/throttle.ts";
 import { Tokens } from "../../src/auth/tokens.ts";
 import { FstreamError } from "../../src/errors.ts";
@@ -173,6 +173,12 @@ export class TestServer {
   /** Logins are looked up until this is resolved. */
   lookup: Promise<void> = Promise.resolve();
   lookups = 0;
+  /** What was asked last. */
+  lastLogin: AuthRequest | undefined;
+  /** What a right login allows, besides. */
+  granted: Partial<Grant> = {};
+  /** Whether nobody is let in without a password. */
+  needsPassword = true;
   #ids = 0;
 
   constructor(
@@ -187,13 +193,17 @@ export class TestServer {
       (address) => address === "127.0.0.1",
     );
     this.tokens = new Tokens({ tokenLifetimeMs: 120_000 }, () => rig.clock.nowMs());
+    const needsPassword = () => this.needsPassword;
     const authenticator: Authenticator = {
-      needsPassword: true,
-      authenticate: async ({ user, password }): Promise<Grant> => {
+      get needsPassword() {
+        return needsPassword();
+      },
+      authenticate: async (request): Promise<Grant> => {
         this.lookups++;
+        this.lastLogin = request;
         await this.lookup;
-        if (password !== "123") throw new FstreamError("unauthorized", "wrong user or password");
-        return { user, channels };
+        if (request.password !== "123") throw new FstreamError("unauthorized", "wrong user or password");
+        return { user: request.user, channels, ...this.granted };
       },
     };
     const access = new Access(

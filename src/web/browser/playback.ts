@@ -321,10 +321,7 @@ export class Playback {
         return this.#again(retryMs);
       case "forbidden":
         this.#dropSink();
-        // It is the channel's password, or else not for this watcher.
-        if (message.includes("password"))
-          return this.#change({ type: "password", isWrong: this.#password !== undefined });
-        return this.#change({ type: "login", reason: message });
+        return this.#change({ type: "password", isWrong: this.#password !== undefined });
       case "unauthorized":
         this.#dropSink();
         return this.#change({ type: "login", reason: this.#login === undefined ? undefined : message });

@@ -1,0 +1,141 @@
+// An operator's module in a thread (moduleworker.ts), from the server's side: what is asked is answered, or the thread is over.
+// A thread in which nothing moves any more is ended: it is asked for a sign of life with what else it is asked.
+
+import type { Log } from "../log.ts";
+import type { AuthRequest } from "./authtypes.ts";
+import type { FromWorker, ToWorker } from "./moduleworker.ts";
+
+/** How long a module may take to load, milliseconds: it may have to wait for a database. */
+const loadTimeoutMs = 10_000;
+/** One that was replaced may take so long for what it was asked before, milliseconds. */
+const retiredMs = 30_000;
+/** Requests that it may leave unanswered. */
+const maxUnanswered = 1000;
+
+export type Answer = Extract<FromWorker, { type: "answer" | "thrown" }>;
+
+export interface ThreadOptions {
+  readonly path: string;
+  readonly log: Log;
+  /** How long it may show no sign of life, milliseconds. */
+  readonly timeoutMs: number;
+}
+
+export class ModuleThread {
+  /** Rejects if the module can't be loaded. */
+  readonly loaded: Promise<void>;
+  isOver = false;
+  readonly #options: ThreadOptions;
+  readonly #worker: Worker;
+  readonly #asked = new Map<number, (answer: Answer | undefined) => void>();
+  readonly #settleLoaded: { resolve(): void; reject(error: Error): void };
+  readonly #loading: ReturnType<typeof setTimeout>;
+  /** While a sign of life is due. */
+  #ping: ReturnType<typeof setTimeout> | undefined;
+  #number = 0;
+  #isLoaded = false;
+  #isRetired = false;
+
+  /** Begins to load it. */
+  constructor(options: ThreadOptions) {
+    this.#options = options;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.loaded = promise;
+    this.loaded.catch(() => {}); // nobody may wait for it
+    this.#settleLoaded = { resolve, reject };
+    // Of the binary it is an entry point of its own (scripts/build).
+    const isSource = import.meta.url.endsWith("/modulethread.ts");
+    const worker = isSource ? "./moduleworker.ts" : "./auth/moduleworker.ts";
+    this.#worker = new Worker(new URL(worker, import.meta.url).href, { smol: true });
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#heard(data));
+    this.#worker.addEventListener("error", ({ message }) => this.#failed(message));
+    this.#worker.addEventListener("close", () => this.end());
+    this.#post({ type: "load", path: options.path });
+    this.#loading = setTimeout(() => {
+      reject(new Error(`it was not loaded within ${loadTimeoutMs / 1000} s`));
+      this.end();
+    }, loadTimeoutMs);
+  }
+
+  /** To be asked once it is loaded. Undefined: the thread has ended before there was an answer. */
+  ask(request: AuthRequest): Promise<Answer | undefined> {
+    if (this.#asked.size >= maxUnanswered) this.#kill(`left ${maxUnanswered} requests unanswered`);
+    if (this.isOver) return Promise.resolve(undefined);
+    const number = this.#number++;
+    const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
+    this.#asked.set(number, resolve);
+    this.#post({ type: "ask", number, request });
+    this.#post({ type: "ping", number });
+    if (this.#ping === undefined) this.#awaitPong();
+    return promise;
+  }
+
+  #awaitPong(): void {
+    this.#ping = setTimeout(() => this.#kill("has come to a stop"), this.#options.timeoutMs);
+  }
+
+  /** Ends once all that was asked is answered, or nobody waits for that any more. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#asked.size === 0) this.end();
+    else setTimeout(() => this.end(), retiredMs).unref();
+  }
+
+  end(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    clearTimeout(this.#ping);
+    clearTimeout(this.#loading);
+    this.#worker.terminate();
+    this.#settleLoaded.reject(new Error("it has ended before it was loaded"));
+    for (const answered of this.#asked.values()) answered(undefined);
+    this.#asked.clear();
+  }
+
+  #heard(message: FromWorker): void {
+    // The module itself may say anything.
+    switch (message?.type) {
+      case "loaded":
+        clearTimeout(this.#loading);
+        this.#isLoaded = true;
+        this.#settleLoaded.resolve();
+        return;
+      case "failed":
+        this.#settleLoaded.reject(new Error(message.message));
+        this.end();
+        return;
+      case "pong":
+        clearTimeout(this.#ping);
+        this.#ping = undefined;
+        if (message.number !== this.#number - 1) this.#awaitPong();
+        return;
+      case "answer":
+      case "thrown":
+        this.#asked.get(message.number)?.(message);
+        this.#asked.delete(message.number);
+        if (this.#isRetired && this.#asked.size === 0) this.end();
+        return;
+      default:
+        message satisfies undefined;
+    }
+  }
+
+  /** The thread is over: the module threw where nobody catches it, or its file can't be read. */
+  #failed(message: string): void {
+    // What Bun gives is what it would print: the source, the reason, the stack.
+    const reason = /^(?:\w+: )?error: (.*)$/im.exec(message)?.[1] ?? message.split("\n", 1)[0];
+    this.#settleLoaded.reject(new Error(reason));
+    if (this.#isLoaded) this.#kill(`failed: ${reason}`);
+    else this.end();
+  }
+
+  #kill(reason: string): void {
+    const { log, path } = this.#options;
+    log.repeated("module", `${path} ${reason}: it starts anew`, "error");
+    this.end();
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+}
