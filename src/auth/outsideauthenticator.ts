@@ -167,8 +167,7 @@ function refusalOf(request: AuthRequest, reason: string | undefined, tellReason:
     reason === undefined ? {} : { cause: new FstreamError("failed", withoutPassword(reason, request)) };
   const { action, password } = request;
   if (password === undefined) return loginMissing(action, cause);
-  const who = action === "watch" ? "watcher" : "user";
-  return new FstreamError("unauthorized", `wrong ${who} or password`, cause);
+  return new FstreamError("unauthorized", "wrong user or password", cause);
 }
 
 /** For the log: what the operator's own says may quote what it was given. */

@@ -2,7 +2,7 @@
 
 import { Chromium, hasChromium, type Page, type Screen } from "./chromium.ts";
 import { ClockEncoder, type Encoding, type Look, lookAtPicture } from "./clockpicture.ts";
-import { type Run, TestServer, until } from "./program.ts";
+import { type Run, type ServerOptions, TestServer, until } from "./program.ts";
 
 /** Whether what they need is on this machine. */
 export const canShow = hasChromium && Bun.which("ffmpeg") !== null;
@@ -20,9 +20,14 @@ export class Stage {
 
   /** `switches`: more of the browser's. */
   static async start(...switches: string[]): Promise<Stage> {
+    return await Stage.startWith({}, switches);
+  }
+
+  /** The same with a server that has such settings. */
+  static async startWith(options: ServerOptions, switches: readonly string[] = []): Promise<Stage> {
     const any = "127.0.0.1:0";
     const listeners = { listen: any, https_listen: any, http_listen: any };
-    return new Stage(await TestServer.start({ listeners }), await Chromium.start(switches));
+    return new Stage(await TestServer.start({ listeners, ...options }), await Chromium.start(switches));
   }
 
   get site(): string {

@@ -137,9 +137,10 @@ const defaultListeners = {
 
 export interface ServerOptions {
   readonly listeners?: Readonly<Record<string, string>>;
-  /** TOML of its [server] and [fstream], besides the listeners. */
+  /** TOML of its sections, besides the listeners. */
   readonly server?: string;
   readonly fstream?: string;
+  readonly auth?: string;
   /** Files of its users folder. */
   readonly users?: Readonly<Record<string, string>>;
   /** Other files of its folder. */
@@ -172,7 +173,7 @@ export class TestServer {
       .join("\n");
     writeFileSync(
       join(folder, "fstream.toml"),
-      `[server]\nlog_level = "debug"\n${listeners}\n${options.server ?? ""}\n[fstream]\n${options.fstream ?? ""}\n`,
+      `[server]\nlog_level = "debug"\n${listeners}\n${options.server ?? ""}\n[fstream]\n${options.fstream ?? ""}\n[auth]\n${options.auth ?? ""}\n`,
     );
     return await TestServer.#launch(folder);
   }

@@ -3,7 +3,7 @@
 
 import { type ChannelName, pathOf, titleOf } from "./channel.ts";
 import { element } from "./element.ts";
-import { logIn } from "./login.ts";
+import { currentLogin, logIn } from "./login.ts";
 import type { State } from "./playback.ts";
 import { browserName, codecName, containerName, quoted } from "./words.ts";
 
@@ -108,6 +108,7 @@ function loginForm(title: string, reason: string | undefined): HTMLElement {
     name: "watcher",
     autocomplete: "username",
     required: true,
+    value: currentLogin()?.watcher,
     "aria-label": "Your name",
     "aria-invalid": isInvalid,
     placeholder: "Name",
@@ -135,8 +136,8 @@ function loginForm(title: string, reason: string | undefined): HTMLElement {
     element("button", { type: "submit", class: "button primary" }, "Watch"),
   );
   return said(
-    reason === undefined ? "Log in to watch" : "That did not work",
-    reason === undefined ? `The server asks who watches ${title}.` : sentence(reason),
+    reason === undefined ? "Log in to watch" : capital(reason),
+    reason === undefined ? `The server asks who watches ${title}.` : `Log in again to watch ${title}.`,
     form,
   );
 }
@@ -197,5 +198,9 @@ export function copyable(line: string): HTMLElement {
 
 /** As a sentence: a capital, a full stop. */
 function sentence(text: string): string {
-  return text === "" ? "" : `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+  return text === "" ? "" : `${capital(text)}${text.endsWith(".") ? "" : "."}`;
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
