@@ -172,7 +172,7 @@ export class Access {
   /** Uses up a token that was presented with a request which is refused anyway. */
   async spend(user: string, token: string): Promise<void> {
     try {
-      await this.#redeem(user, token);
+      await this.#use(user, token);
     } catch (error) {
       // It was none: the refusal that is on its way says enough.
       if (!(error instanceof FstreamError)) throw error;
@@ -186,7 +186,18 @@ export class Access {
     return token;
   }
 
-  #redeem(user: string, token: string): Promise<Grant> {
+  /** A right token is never delayed, as none is found by trying; wrong ones are slowed down as wrong passwords are. */
+  async #redeem({ address }: Peer, user: string, token: string): Promise<Grant> {
+    try {
+      return await this.#use(user, token);
+    } catch (error) {
+      return await this.#services.guesses.run(address, `token of ${user}`, () =>
+        Promise.reject(error as Error),
+      );
+    }
+  }
+
+  #use(user: string, token: string): Promise<Grant> {
     return counted(this.counters.tokenUses, () => this.#services.tokens.redeem(user, token));
   }
 
@@ -208,7 +219,7 @@ export class Access {
     peer: Peer,
     { user, channel, token, userPassword, bufsize }: BroadcastAsked,
   ): Promise<Grant> {
-    const spent = token === undefined ? undefined : await this.#redeem(user, token);
+    const spent = token === undefined ? undefined : await this.#redeem(peer, user, token);
     this.#refuseIfFull("broadcast", peer);
     this.#refuseLargeChunks(bufsize);
     return spent ?? this.#logIn(peer, "broadcast", userPassword, { user, channel });

@@ -69,6 +69,8 @@ interface Attempt {
   readonly tallies: readonly Tally[];
   /** Ends its wait. */
   start?: () => void;
+  /** Ends its wait, without a look at it. */
+  drop?: (error: FstreamError) => void;
 }
 
 export class Throttle {
@@ -171,7 +173,7 @@ export class Throttle {
       const { maxDelayed, maxWaiting } = allowances[width];
       if (tally.waiting.size < (indebted ? maxDelayed : maxWaiting)) continue;
       this.#forgetIdle(attempt.tallies);
-      if (indebted) throw new FstreamError("limit", "too many wrong passwords from this address");
+      if (indebted) throw tooManyWrong();
       throw new FstreamError("busy", "too many logins at once from this address");
     }
     if (this.#waiting >= maxWaitingInAll) {
@@ -180,16 +182,23 @@ export class Throttle {
     }
     this.#waiting++;
     for (const { waiting } of attempt.tallies) waiting.add(attempt);
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
+      const over = () => {
+        delete attempt.start;
+        delete attempt.drop;
+        this.#waiting--;
+        for (const { waiting } of attempt.tallies) waiting.delete(attempt);
+      };
       attempt.start = () => {
         if (attempt.start === undefined) return;
-        delete attempt.start;
-        this.#waiting--;
-        for (const tally of attempt.tallies) {
-          tally.waiting.delete(attempt);
-          tally.running++;
-        }
+        over();
+        for (const tally of attempt.tallies) tally.running++;
         resolve();
+      };
+      attempt.drop = (error) => {
+        over();
+        this.#forgetIdle(attempt.tallies);
+        reject(error);
       };
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (debt - 1));
       void this.#options.sleep(delayMs).then(attempt.start);
@@ -198,10 +207,23 @@ export class Throttle {
 
   #end(attempt: Attempt, failed: boolean): void {
     for (const tally of attempt.tallies) tally.running--;
-    if (failed) this.#count(attempt);
+    if (failed) {
+      this.#count(attempt);
+      this.#dropTooMany(attempt.tallies);
+    }
     for (const { waiting } of attempt.tallies)
       for (const next of waiting) if (this.#mayStart(next)) next.start?.();
     this.#forgetIdle(attempt.tallies);
+  }
+
+  /** Of a network that has come to have failures too many, no more wait than would have been let in now: the newest go. */
+  #dropTooMany(tallies: readonly Tally[]): void {
+    const nowMs = this.#options.nowMs();
+    for (const [width, { failures, waiting }] of tallies.entries()) {
+      const { free, maxDelayed } = allowances[width];
+      if (failures.count(nowMs) <= free) continue;
+      for (const surplus of [...waiting].slice(maxDelayed)) surplus.drop?.(tooManyWrong());
+    }
   }
 
   #count({ address, subject, tallies }: Attempt): void {
@@ -225,6 +247,10 @@ export class Throttle {
   }
 }
 
+function tooManyWrong(): FstreamError {
+  return new FstreamError("limit", "too many wrong passwords from this address");
+}
+
 /** Failures, and attempts that may yet be some. */
 function debtOf({ failures, running, waiting }: Tally, nowMs: number): number {
   return failures.count(nowMs) + running + waiting.size;
@@ -234,14 +260,19 @@ function isFailure(error: unknown): boolean {
   return error instanceof FstreamError && (error.code === "unauthorized" || error.code === "forbidden");
 }
 
-/** `inner`, with logins as attempts at their users. One without a password is no attempt at any. */
+/**
+ * `inner`, with logins as attempts at their users. One that brings nothing is no attempt at any; where it need not be a password there may
+ * be a secret in the query.
+ */
 export function throttled(inner: Authenticator, throttle: Throttle): Authenticator {
   return {
     get needsPassword() {
       return inner.needsPassword;
     },
     authenticate: (request) => {
-      if (request.password === undefined) return inner.authenticate(request);
+      const { password, query } = request;
+      if (password === undefined && (inner.needsPassword || query === undefined))
+        return inner.authenticate(request);
       return throttle.run(request.address, loginOf(request) ?? "", () => inner.authenticate(request));
     },
     reload: async () => await inner.reload?.(),

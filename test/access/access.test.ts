@@ -120,6 +120,16 @@ describe("a peer", () => {
     expect(await refusal(() => access.broadcast(plain, { ...broadcast, token }))).toBe("");
   });
 
+  test("with wrong tokens is slowed down as with wrong passwords, and with a right one never", async () => {
+    const { access, slept } = gate();
+    const wrong = () => refusal(() => access.broadcast(far, { ...broadcast, token: "wrong" }));
+    for (let i = 0; i < 13; i++) expect(await wrong()).toBe("unauthorized");
+    expect(slept).toEqual([250, 500]);
+    const { token } = await access.token(far, "fier", "123");
+    expect(await refusal(() => access.broadcast(far, { ...broadcast, token }))).toBe("");
+    expect(slept).toEqual([250, 500]);
+  });
+
   test("may broadcast on the channels of its user alone, with a token too, and the token is used up", async () => {
     const { access } = gate({}, ["cam*"]);
     const { token } = await access.token(far, "fier", "123");

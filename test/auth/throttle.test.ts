@@ -167,6 +167,35 @@ test("attempts side by side count before they are answered: no more begin than m
   ]);
 });
 
+test("those that wait when their network comes to have failures too many are no more than may be delayed", async () => {
+  const { login, slept, answers, asked } = bench({ hold: true });
+  const all = Array.from({ length: 75 }, () => login("192.0.2.1", "slow wrong"));
+  const other = login("192.0.2.2", "slow wrong");
+  await settled();
+  expect([asked(), slept.length]).toEqual([12, 64]);
+  for (const answer of answers.splice(0)) answer();
+  const refused = await Promise.all([...all.slice(0, 11), ...all.slice(27)]);
+  expect(refused.filter((code) => code === "unauthorized")).toHaveLength(11);
+  expect(refused.filter((code) => code === "limit")).toHaveLength(48);
+  expect(await other).toBe("unauthorized");
+  expect(asked()).toBe(12);
+});
+
+test("a secret in the query is an attempt where no password is needed, and nothing at all is none", async () => {
+  const slept: number[] = [];
+  const throttle = new Throttle({ nowMs: () => 0, sleep: (ms) => Promise.resolve(void slept.push(ms)) });
+  const inner = {
+    needsPassword: false,
+    authenticate: () => Promise.reject(new FstreamError("unauthorized", "")),
+  };
+  const { password: _, ...request } = authRequest();
+  const door = throttled(inner, throttle);
+  for (let i = 0; i < 20; i++) await door.authenticate(request).catch(() => {});
+  expect(slept).toEqual([]);
+  for (let i = 0; i < 13; i++) await door.authenticate({ ...request, query: "jwt=x" }).catch(() => {});
+  expect(slept).toEqual([250, 500]);
+});
+
 test("right logins side by side wait for each other at most, never for a delay", async () => {
   const { login, answers, asked } = bench({ hold: true });
   const all = Array.from({ length: 60 }, () => login("192.0.2.1", "slow right"));
