@@ -5,6 +5,8 @@ import { join } from "node:path";
 
 const root = join(import.meta.dir, "../..");
 const tests = ["test/protocol/fuzz.test.ts", "test/http/fuzz.test.ts"];
+/** For one of its tests, on a busy machine. */
+const timeoutMs = 60_000;
 /** Seeds are further apart than a run uses. */
 const seedStep = 1000;
 
@@ -19,7 +21,7 @@ export async function searchHandshakes(
   let runs = 0;
   for (; performance.now() < untilMs; runs++) {
     const given = (seed + runs) * seedStep;
-    const run = Bun.spawn([process.execPath, "test", ...tests], {
+    const run = Bun.spawn([process.execPath, "test", `--timeout=${timeoutMs}`, ...tests], {
       cwd: root,
       env: { ...process.env, FSTREAM_FUZZ_SEED: String(given) },
       stdout: "ignore",
