@@ -1,8 +1,10 @@
 // Passwords: whether a given one is right, in a time that tells nothing, and how they are hashed. Plain ones
 // are compared by their keyed digests; hashes are argon2id (RFC 9106) in the PHC string format. One hash
-// takes 64 MiB and a tenth of a second, so two at a time are worked on, and the others wait in a fair queue.
+// takes 64 MiB and a tenth of a second of a thread of the pool, so two at a time are worked on at the most, never on all of the
+// pool's threads, since users' files are read there too; the others wait in a fair queue.
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { FstreamError } from "../errors.ts";
 import { FairQueue, waitLimit } from "./fairqueue.ts";
 
@@ -11,7 +13,10 @@ export type Secret =
   | { readonly kind: "plain"; readonly password: string }
   | { readonly kind: "hash"; readonly hash: string };
 
-const hashesAtOnce = 2;
+/** Bun's pool has a thread for each CPU, and two where there is only one. */
+const poolThreads = Math.max(2, availableParallelism());
+/** Hashes that are worked on at a time. */
+export const hashesAtOnce = Math.min(2, poolThreads - 1);
 const maxWaiting = 64;
 /** A hash asks for memory itself: far above the usual 64 MiB it would be a way to exhaust it. */
 const maxMemoryKiB = 1024 * 1024;
