@@ -210,3 +210,45 @@ test("watchers log in from then on, and the admin token is another's", async () 
   expect(behindOk(watcher.text)).toBe("media");
   expect(await server.stop()).toBe(0);
 });
+
+test("proxies are trusted, and pages shown and named, as the file says by now", async () => {
+  const server = await TestServer.start();
+  const site = `https://127.0.0.1:${server.port("https")}`;
+  const wrong = () =>
+    fetch(`${site}/token`, {
+      method: "POST",
+      headers: {
+        Authorization: `Basic ${btoa("fier:a wrong one")}`,
+        "X-Forwarded-For": "198.51.100.9",
+        "X-Forwarded-Proto": "https",
+      },
+      tls: { rejectUnauthorized: false },
+    });
+  const framed = async () => {
+    const page = await fetch(site, { tls: { rejectUnauthorized: false } });
+    return page.headers.get("content-security-policy") ?? "";
+  };
+  await wrong();
+  await server.says(/token of fier from 127\.0\.0\.1 refused/);
+  expect(await framed()).toContain("frame-ancestors 'self'");
+  await reload(server, {
+    server:
+      'trusted_proxies = ["127.0.0.1"]\nframe_ancestors = "https://example.org"\npublic_url = "https://relay.example"',
+  });
+  await wrong();
+  await server.says(/token of fier from 198\.51\.100\.9 refused/);
+  expect(await framed()).toContain("frame-ancestors https://example.org");
+  expect(await answer(server, login)).toBe("ok,url=https://relay.example/play/fier/default");
+  expect(await server.stop()).toBe(0);
+});
+
+test("a flag goes on beating the file", async () => {
+  const first = await TestServer.start();
+  const server = await first.restart();
+  const file = join(server.folder, "fstream.toml");
+  const text = await Bun.file(file).text();
+  await Bun.write(file, text.replace(/^listen = .*$/m, 'listen = ":1"'));
+  expect(await signal(server)).toContain("fstream: no setting has changed\n");
+  expect((await server.watch().outcome()).status).toBe(4);
+  expect(await server.stop()).toBe(0);
+});
