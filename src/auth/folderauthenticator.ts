@@ -7,7 +7,7 @@
 // password compared, always the same one for the same name.
 
 import { createHmac, randomBytes } from "node:crypto";
-import { FstreamError, named } from "../errors.ts";
+import { FstreamError, named, reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Authenticator, type AuthRequest, type Grant, loginOf, matchesAny } from "./authenticator.ts";
 import { type Files, Listing } from "./listing.ts";
@@ -62,7 +62,7 @@ export class FolderAuthenticator implements Authenticator {
     try {
       return await this.#listing.files();
     } catch (cause) {
-      this.#log.repeated("folder", `the users folder can't be read: ${(cause as Error).message}`);
+      this.#log.repeated("folder", `the users folder can't be read: ${reasonOf(cause)}`);
       throw new FstreamError("internal", "the server can't look up its users", { cause });
     }
   }

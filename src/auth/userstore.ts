@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, reasonOf } from "../errors.ts";
 import { readRegularFile } from "../file.ts";
 import { userNameProblem } from "./name.ts";
 import { type Ending, endings, readUserFile, type User, type UserFile } from "./userfile.ts";
@@ -102,7 +102,7 @@ async function knownFiles(folder: string): Promise<ReadonlySet<string>> {
     return await listFiles(folder);
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    const what = missing ? "there is no such folder" : (cause as Error).message;
+    const what = missing ? "there is no such folder" : reasonOf(cause);
     throw new FstreamError("failed", `the users folder ${folder} can't be read: ${what}`, {
       cause,
       ...(missing ? { hint: "`fstream user add NAME` makes it" } : {}),
@@ -143,7 +143,7 @@ export async function writeUser(
     await rename(temporary, path);
   } catch (cause) {
     await unlink(temporary).catch(() => undefined); // it may never have been made
-    throw new FstreamError("failed", `${path} can't be written: ${(cause as Error).message}`, { cause });
+    throw new FstreamError("failed", `${path} can't be written: ${reasonOf(cause)}`, { cause });
   }
   return path;
 }

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { generate } from "selfsigned";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, reasonOf } from "../errors.ts";
 import { isMissing, readRegularFile } from "../file.ts";
 import { type KeyPair, keyPairOf, readKeyPair, selfSignedFile } from "../keypair.ts";
 
@@ -62,7 +62,7 @@ async function readOwn(file: string): Promise<KeyPair> {
 }
 
 function unusable(file: string, cause: unknown): FstreamError {
-  return new FstreamError("failed", `can't keep a certificate in ${file}: ${(cause as Error).message}`, {
+  return new FstreamError("failed", `can't keep a certificate in ${file}: ${reasonOf(cause)}`, {
     hint: "set state_dir to a folder that this user can write, or tls_cert and tls_key",
     cause,
   });
@@ -93,8 +93,8 @@ async function makePair(file: string): Promise<void> {
     ],
   });
   const draft = `${file}.${randomBytes(6).toString("hex")}`;
-  await writeFile(draft, `${pair.private.trim()}\n${pair.cert.trim()}\n`, { mode: 0o600, flag: "wx" });
   try {
+    await writeFile(draft, `${pair.private.trim()}\n${pair.cert.trim()}\n`, { mode: 0o600, flag: "wx" });
     await link(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

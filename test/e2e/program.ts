@@ -67,10 +67,15 @@ export class Run {
   length = 0;
   stderr = "";
 
-  constructor(args: readonly string[], environment: Record<string, string> = {}) {
+  /** `under`: the words of a command that runs the program, which it is given behind them. */
+  constructor(
+    args: readonly string[],
+    environment: Record<string, string> = {},
+    under: readonly string[] = [],
+  ) {
     this.#args = args;
     secretsOfCommand(args, environment);
-    this.process = Bun.spawn([...program, ...args], {
+    this.process = Bun.spawn([...under, ...program, ...args], {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "pipe",
@@ -145,6 +150,8 @@ export interface ServerOptions {
   readonly users?: Readonly<Record<string, string>>;
   /** Other files of its folder. */
   readonly files?: Readonly<Record<string, string>>;
+  /** See Run. */
+  readonly under?: readonly string[];
 }
 
 const defaultUsers = { "fier.ini": "[DEFAULT]\npassword=123\n", "ann.toml": 'password = "abc"\n' };
@@ -175,11 +182,15 @@ export class TestServer {
       join(folder, "fstream.toml"),
       `[server]\nlog_level = "debug"\n${listeners}\n${options.server ?? ""}\n[fstream]\n${options.fstream ?? ""}\n[auth]\n${options.auth ?? ""}\n`,
     );
-    return await TestServer.#launch(folder);
+    return await TestServer.#launch(folder, [], options.under);
   }
 
-  static async #launch(folder: string, flags: readonly string[] = []): Promise<TestServer> {
-    const run = new Run(["serve", "--config", join(folder, "fstream.toml"), ...flags]);
+  static async #launch(
+    folder: string,
+    flags: readonly string[] = [],
+    under: readonly string[] = [],
+  ): Promise<TestServer> {
+    const run = new Run(["serve", "--config", join(folder, "fstream.toml"), ...flags], {}, under);
     const server = new TestServer(folder, run);
     await until("the server is ready", () => {
       if (run.process.exitCode !== null) throw new Error(`the server ended: ${run.stderr}`);

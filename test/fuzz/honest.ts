@@ -10,7 +10,7 @@ const tries = 30;
 /** A median, and the slowest but one of a hundred, are at most so many times what they are on the idle server, */
 const maxFactor = 5;
 /** or at most so long: a difference of less than that nobody notices. Milliseconds. */
-const unnoticedMs = 50;
+const unnoticedMs = 100;
 
 export const plain: Login = { user: "hana", password: "a plain one" };
 export const hashed: Login = { user: "hugo", password: "a hashed one" };
