@@ -1,0 +1,80 @@
+// Peers whose network is gone without a word: no FIN, no reset, as when a cable is pulled. The server and its peers are in networks of
+// their own, with a link between them that is cut.
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { deadlineMs, Run, TestServer, until } from "./program.ts";
+
+setDefaultTimeout(2 * deadlineMs);
+
+/** Runs the server at 192.0.2.1; its peers' network, with 192.0.2.2, is the one of the process whose id it says. */
+const inNetworks = [
+  "unshare",
+  "-rn",
+  "sh",
+  "-ec",
+  `unshare -n sleep 600 &
+   peers=$!
+   until [ "$(readlink /proc/$peers/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.01; done
+   ip link set lo up
+   ip link add server type veth peer name peer netns $peers
+   ip address add 192.0.2.1/24 dev server
+   ip link set server up
+   nsenter -t $peers -n sh -ec 'ip address add 192.0.2.2/24 dev peer; ip link set peer up'
+   echo "peers: $peers" >&2
+   exec "$@"`,
+  "sh",
+];
+
+/** Whether this machine lets its users have such networks, and has what makes them. */
+function hasNetworks(): boolean {
+  const command = [...inNetworks.map((word) => word.replace("sleep 600", "sleep 1")), "true"];
+  return Bun.spawnSync(command, { stderr: "ignore" }).exitCode === 0;
+}
+
+const isThere = ["unshare", "nsenter", "ip"].every((name) => Bun.which(name) !== null) && hasNetworks();
+
+test.skipIf(!isThere)(
+  "peers whose network is gone are found: their broadcast is held for another to go on, and nothing is left of them",
+  async () => {
+    const server = await TestServer.start({
+      listeners: { listen: "0.0.0.0:0" },
+      server: 'https_listen = ""',
+      fstream: 'hold = "1h"',
+      under: inNetworks,
+    });
+    const [, peers] = await server.says(/^peers: (\d+)$/m);
+    const enter = (pid: number | string) => ["nsenter", "-t", `${pid}`, "-U", "-n", "--preserve-credentials"];
+    const here = enter(server.run.process.pid);
+    const there = enter(peers);
+    const address = `192.0.2.1:${server.port("tcp")}`;
+    const fier = { fserv_arg_user: "fier", fserv_arg_user_password: "123" };
+
+    // One beside the server, for which all goes on; there a broadcaster, and watchers that wait.
+    const watcher = new Run([address, "watch", "--wait"], fier, here);
+    await server.watched("fier/default", 1);
+    const open = () => readdirSync(`/proc/${server.run.process.pid}/fd`).length;
+    const before = open();
+    const broadcaster = new Run([address, "broadcast"], fier, there);
+    await broadcaster.send("before ");
+    await server.says(/fier\/default: a broadcast from 192\.0\.2\.2 begins/);
+    const waiting = new Run([address, "watch", "--wait"], { ...fier, fserv_arg_channel: "later" }, there);
+    await server.watched("fier/later", 1);
+    expect(open()).toBe(before + 2);
+
+    expect(Bun.spawnSync([...there, "ip", "link", "set", "peer", "down"]).exitCode).toBe(0);
+    await server.says(/fier\/default: the broadcast breaks off after 7 bytes: /);
+    await until("nothing is left of them", () => open() <= before);
+
+    // The same user goes on from elsewhere, and its watcher has it all.
+    const next = new Run([address, "broadcast"], fier, here);
+    await next.finish("after");
+    expect(await next.exit()).toBe(0);
+    expect(await watcher.outcome()).toMatchObject({ status: 0, stdout: "before after" });
+    broadcaster.process.kill("SIGKILL");
+    waiting.process.kill("SIGKILL");
+    process.kill(Number(peers), "SIGKILL");
+    expect(await server.stop()).toBe(0);
+    expect(server.run.stderr).not.toContain("not done in time");
+  },
+);
