@@ -5,7 +5,7 @@
 // It is the first of a process group of its own: one that takes too long is killed with all that it has started. What it leaves
 // running after its end may hold its output open, and is not waited for.
 
-import { systemReason } from "../errors.ts";
+import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { AuthRequest } from "./authtypes.ts";
 import { type Asker, Unanswered, withoutPassword } from "./outsideauthenticator.ts";
@@ -22,8 +22,10 @@ export class CommandAsker implements Asker {
   readonly #command: readonly string[];
   readonly #log: Log;
 
-  /** `command`: the program and its arguments. */
+  /** `command`: the program and its arguments. Throws FstreamError `failed` if there is no such program. */
   constructor(command: readonly string[], log: Log) {
+    if (Bun.which(command[0]) === null)
+      throw new FstreamError("failed", `command ${command[0]}: there is no such program, or it can't be run`);
     this.#command = command;
     this.#log = log;
   }

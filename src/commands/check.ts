@@ -88,11 +88,6 @@ async function examineUsers({ fstream }: Settings, errors: FstreamError[]): Prom
 
 /** What keeps the authenticator from being asked. */
 async function authenticatorProblems(settings: Settings): Promise<readonly FstreamError[]> {
-  const { authenticator, command } = settings.auth;
-  if (authenticator === "command" && Bun.which(command[0]) === null)
-    return [
-      new FstreamError("failed", `command: ${command[0]}: there is no such program, or it can't be run`),
-    ];
   try {
     (await openAuthenticator(settings, stderrLog({ logLevel: "info" }, say))).stop?.();
     return [];

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { AuthRequest } from "../../src/auth/authenticator.ts";
 import { CommandAsker } from "../../src/auth/commandasker.ts";
 import { Unanswered } from "../../src/auth/outsideauthenticator.ts";
@@ -49,12 +51,17 @@ test("its arguments are its own: no shell looks at them", async () => {
 });
 
 test("one that is not there, is no program, or is killed is no decision", async () => {
-  const missing = await problem("/no/such/program");
-  expect([missing.message, missing.isTemporary]).toEqual([
-    "the command can't be run: /no/such/program: there is no such file or folder",
+  for (const command of ["/no/such/program", "/", "/etc/passwd", "no-such-program"])
+    expect(() => new CommandAsker([command], keptLog().log)).toThrow(
+      `command ${command}: there is no such program, or it can't be run`,
+    );
+  const script = join(mkdtempSync(join(tmpdir(), "fstream-command-")), "script");
+  writeFileSync(script, "#!/no/such/interpreter\n", { mode: 0o755 });
+  const broken = await problem(script);
+  expect([broken.message, broken.isTemporary]).toEqual([
+    `the command can't be run: ${script}: there is no such file or folder`,
     false,
   ]);
-  expect((await problem("/")).message).toContain("can't be run: /: ");
   const killed = await problem("sh", "-c", "kill -9 $$");
   expect([killed.message, killed.isTemporary]).toEqual(["the command was ended by SIGKILL", true]);
 });

@@ -174,7 +174,8 @@ export class TestServer {
       secretsOfUserFile(text);
       writeFileSync(join(folder, "users", name), text);
     }
-    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), text);
+    for (const [name, text] of Object.entries(options.files ?? {}))
+      writeFileSync(join(folder, name), text, { mode: text.startsWith("#!") ? 0o755 : 0o644 });
     const listeners = Object.entries(options.listeners ?? defaultListeners)
       .map(([key, address]) => `${key} = "${address}"`)
       .join("\n");
