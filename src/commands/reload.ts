@@ -47,24 +47,35 @@ export class Reload {
   readonly #of: Reloaded;
   #settings: Settings;
   #running: Promise<void> = Promise.resolve();
+  /** One that has not begun. */
+  #next: Promise<void> | undefined;
 
   constructor(of: Reloaded) {
     this.#of = of;
     this.#settings = of.settings;
   }
 
-  /** Reloads, once those are done that were asked for before. Says in the log what came of it, and never rejects. */
+  /**
+   * Reloads, once the one before is done; one that is about to begin will do for all that asked. Says in the log what came of it, and
+   * never rejects.
+   */
   run(): Promise<void> {
-    const { log } = this.#of;
-    this.#running = this.#running.then(async () => {
-      log.info("SIGHUP: reloading");
-      try {
-        await this.#reload();
-      } catch (error) {
-        log.error(`a bug in fstream: ${(error as Error).stack ?? String(error)}`);
-      }
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#begin();
     });
-    return this.#running;
+    this.#running = this.#next;
+    return this.#next;
+  }
+
+  async #begin(): Promise<void> {
+    const { log } = this.#of;
+    log.info("SIGHUP: reloading");
+    try {
+      await this.#reload();
+    } catch (error) {
+      log.error(`a bug in fstream: ${(error as Error).stack ?? String(error)}`);
+    }
   }
 
   async #reload(): Promise<void> {
