@@ -26,6 +26,9 @@ const inNetworks = [
   "sh",
 ];
 
+/** Runs a command in the network of a process. */
+const networkOf = (pid: string) => ["nsenter", "-t", pid, "-U", "-n", "--preserve-credentials"];
+
 /** Whether this machine lets its users have such networks, and has what makes them. */
 function hasNetworks(): boolean {
   const command = [...inNetworks.map((word) => word.replace("sleep 600", "sleep 1")), "true"];
@@ -44,9 +47,8 @@ test.skipIf(!isThere)(
       under: inNetworks,
     });
     const [, peers] = await server.says(/^peers: (\d+)$/m);
-    const enter = (pid: number | string) => ["nsenter", "-t", `${pid}`, "-U", "-n", "--preserve-credentials"];
-    const here = enter(server.run.process.pid);
-    const there = enter(peers);
+    const here = networkOf(`${server.run.process.pid}`);
+    const there = networkOf(peers);
     const address = `192.0.2.1:${server.port("tcp")}`;
     const fier = { fserv_arg_user: "fier", fserv_arg_user_password: "123" };
 

@@ -12,13 +12,13 @@ const blast = new Uint8Array(mebi);
 const hasBash = Bun.which("bash") !== null;
 
 let server: TestServer;
-let isOver = false;
+const all = { areOver: false };
 const children: Bun.Subprocess[] = [];
 beforeAll(async () => {
   server = await TestServer.start({ fstream: 'backlog = "1MiB"\nmax_lag = "1s"' });
 });
 afterAll(async () => {
-  isOver = true;
+  all.areOver = true;
   for (const child of children) child.kill("SIGKILL");
   expect(await server.stop()).toBe(0);
   expect(server.run.stderr).not.toContain("fstream: error:");
@@ -34,7 +34,7 @@ async function dial(request: string): Promise<Peer> {
 
 /** Sends a piece, and the next one once the kernel has taken it, until all is over or the server ends it. */
 async function pour(peer: Peer, piece: Uint8Array, pauseMs: number): Promise<void> {
-  while (!isOver && peer.end === "open") {
+  while (!all.areOver && peer.end === "open") {
     peer.send(piece);
     await peer.sent();
     await Bun.sleep(pauseMs);
