@@ -27,7 +27,7 @@ export interface AuthRequest {
   readonly protocol: "fstream" | "fstreams" | "http" | "https" | "ws" | "wss";
   /** Of this request, and no other. */
   readonly id: string;
-  /** The query of the request's URL; in fstream's own protocol the arguments that fstream does not know, written as one. */
+  /** What the query of the URL has beside fstream's own keys; in its own protocol the arguments that it does not know, written as one. */
   readonly query?: string;
   /** The client's User-Agent, over HTTP. */
   readonly userAgent?: string;
@@ -42,9 +42,9 @@ export interface DecisionDetails {
   readonly reason?: string;
   /** Whether the one who asked gets the reason too. */
   readonly tellReason?: boolean;
-  /** The channels that the user may broadcast to, `*` for any run of characters; left out: all. */
+  /** The channels that this is good for, `*` for any run of characters; left out: all. */
   readonly channels?: readonly string[];
-  /** After so many seconds the connection is closed. */
+  /** After so many seconds the connection is closed; a token ends then, and what began with it. */
   readonly validSeconds?: number;
   /** For so many seconds the same request gets the same decision, without being asked about again. */
   readonly cacheSeconds?: number;

@@ -337,10 +337,10 @@ export const table = {
     url: setting("url", optionalUrl(), "", 'where each login is sent by POST, for authenticator = "http"'),
     timeoutMs: setting(
       "timeout",
-      duration({ min: 100, max: 30 * second }),
+      duration({ min: 100, max: 20 * second }),
       "5s",
       "how long the answer of a module, program or service may take",
-      "clients wait for half a minute",
+      "clients wait for half a minute, the wait for a turn included",
     ),
     maxParallel: setting(
       "max_parallel",

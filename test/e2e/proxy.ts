@@ -1,29 +1,14 @@
 // Proxies in front of a server, run with what docs/proxies.md says: its blocks as they stand there, but for addresses and paths.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { certificates } from "../certificates.ts";
+import { documentOf } from "./document.ts";
 import { Peer, until } from "./program.ts";
 
-const page = readFileSync(join(import.meta.dir, "../../docs/proxies.md"), "utf8");
-
-/** What stands in place of what, in a block of the page. */
-type Changes = Readonly<Record<string, string>>;
-
-/** The block of the page that begins with `beginning`, changed. Throws where the page does not have it, or what is to be changed. */
-export function block(language: string, beginning: string, changes: Changes): string {
-  const blocks = page.matchAll(/^```(\w+)\n([^]*?)^```$/gm);
-  const found = Array.from(blocks).find((parts) => parts[1] === language && parts[2].startsWith(beginning));
-  if (found === undefined)
-    throw new Error(`no ${language} block of docs/proxies.md begins with ${beginning}`);
-  let [, , text] = found;
-  for (const [from, to] of Object.entries(changes)) {
-    if (!text.includes(from)) throw new Error(`docs/proxies.md no longer says ${from}`);
-    text = text.replaceAll(from, to);
-  }
-  return text;
-}
+/** A block of the page: see document.ts. */
+export const { block } = documentOf("proxies.md");
 
 /** nginx's module for TCP where Debian has it; elsewhere it may be built in. */
 const streamModule = "/usr/lib/nginx/modules/ngx_stream_module.so";

@@ -44,24 +44,27 @@ async function serve(lifetime: string) {
 test.each([
   ["forward", dayMs],
   ["back", -dayMs],
-])("a clock that is set %s a day neither ends a token's life nor prolongs it, and ends no stream", async (_, jumpMs) => {
-  const { server, ask, token } = await serve("1h");
-  const broadcaster = await ask("broadcast,user=fier,user_password=123,channel=live", "before ");
-  await broadcaster.received(7);
-  const watcher = await ask("watch,user=fier,channel=live,start=live");
-  const waiting = await ask("watch,user=fier,channel=later,wait=60");
-  await watcher.received(43);
-  const given = await token();
-  setSystemTime(Date.now() + jumpMs);
-  const later = await ask(`broadcast,user=fier,token=${given},channel=later`, "media");
-  later.finish();
-  await waiting.ended();
-  expect(behindOk(waiting.text)).toBe("media");
-  broadcaster.send("after").finish();
-  await watcher.ended();
-  expect(behindOk(watcher.text)).toEndWith("after");
-  await server.stop();
-});
+])(
+  "a clock that is set %s a day neither ends a token's life nor prolongs it, and ends no stream",
+  async (_, jumpMs) => {
+    const { server, ask, token } = await serve("1h");
+    const broadcaster = await ask("broadcast,user=fier,user_password=123,channel=live", "before ");
+    await broadcaster.received(7);
+    const watcher = await ask("watch,user=fier,channel=live,start=live");
+    const waiting = await ask("watch,user=fier,channel=later,wait=60");
+    await watcher.received(43);
+    const given = await token();
+    setSystemTime(Date.now() + jumpMs);
+    const later = await ask(`broadcast,user=fier,token=${given},channel=later`, "media");
+    later.finish();
+    await waiting.ended();
+    expect(behindOk(waiting.text)).toBe("media");
+    broadcaster.send("after").finish();
+    await watcher.ended();
+    expect(behindOk(watcher.text)).toEndWith("after");
+    await server.stop();
+  },
+);
 
 test("a clock that is set back again and again does not keep a token alive", async () => {
   const { server, ask, token } = await serve("1s");
@@ -73,6 +76,8 @@ test("a clock that is set back again and again does not keep a token alive", asy
   }
   const late = await ask(`broadcast,user=fier,token=${given}`, "media");
   await late.ended();
-  expect(decodeURIComponent(late.text.slice(5))).toBe("error,code=unauthorized,message*=the token has expired");
+  expect(decodeURIComponent(late.text.slice(5))).toBe(
+    "error,code=unauthorized,message*=the token has expired",
+  );
   await server.stop();
 });
