@@ -9,8 +9,8 @@
 import type { Socket, SocketHandler } from "bun";
 import { encodeRequest } from "../../src/protocol/request.ts";
 import { dice, pieces } from "../protocol/dice.ts";
-import { vectors } from "../protocol/vectors.ts";
-import { damaged, pick } from "./damage.ts";
+import { pick } from "./damage.ts";
+import { drawHandshake } from "./handshakerequests.ts";
 import { drawRequest, type Login } from "./requests.ts";
 
 export interface Ports {
@@ -49,23 +49,6 @@ export interface Progress {
 const task = JSON.parse(process.argv[2]) as Task;
 const roll = dice(task.seed);
 const progress: Progress = { handshakes: 0, requests: 0, open: 0, refused: 0, answers: 0 };
-const seeds = vectors("request-", "refused-", "more-").map(({ bytes }) => Buffer.from(bytes));
-const scraps = [
-  "\n",
-  "\n\n",
-  ",",
-  "=",
-  "*=",
-  "%zz",
-  "\0",
-  "reply=1",
-  "wait=9",
-  "start=1h",
-  "\xff",
-  "a".repeat(5000),
-];
-const media = Buffer.alloc(64 * 1024, "hostile media ");
-
 /** Of a hundred connections so many are over TLS: each costs as much as some tens of plain ones. */
 const tlsOfHundred = 2;
 const atOnce = 250;
@@ -75,45 +58,16 @@ const waitMs = 1000;
 interface Attack {
   readonly port: keyof Ports;
   readonly bytes: Uint8Array;
-  readonly media: Uint8Array;
 }
 
 function handshake(): Attack {
-  const login = pick(roll, task.logins);
   const port = roll(100) < tlsOfHundred ? "tls" : "tcp";
-  const channel = `c${roll(4)}`;
-  const reply = roll(2) === 0 ? { reply: "1" } : ({} as Record<string, string>);
-  const intents: readonly [() => Uint8Array, number][] = [
-    [() => encodeRequest("watch", Object.entries({ user: login.user, channel, ...reply })), 0],
-    [
-      () => encodeRequest("watch", Object.entries({ user: "live", channel: "live", start: "1h", ...reply })),
-      0,
-    ],
-    [
-      () =>
-        encodeRequest("watch", Object.entries({ user: login.user, channel: "none", wait: "2", ...reply })),
-      0,
-    ],
-    [
-      () =>
-        encodeRequest(
-          "broadcast",
-          Object.entries({ user: login.user, user_password: login.password, channel, ...reply }),
-        ),
-      roll(media.length),
-    ],
-    [() => encodeRequest("token", Object.entries({ user: login.user, user_password: login.password })), 0],
-    [() => encodeRequest("end", Object.entries({ id: "x", reply: "1" })), 0],
-    [() => pick(roll, seeds), 0],
-  ];
-  const [make, mediaBytes] = pick(roll, intents);
-  const bytes = roll(2) === 0 ? make() : damaged(make(), roll, scraps, pick(roll, seeds));
-  return { port, bytes, media: media.subarray(0, mediaBytes) };
+  return { port, bytes: drawHandshake(roll, pick(roll, task.logins), ["live", "live"]) };
 }
 
 function request(): Attack {
   const port = roll(100) < tlsOfHundred ? "https" : "http";
-  return { port, bytes: drawRequest(roll, pick(roll, task.logins)), media: media.subarray(0, 0) };
+  return { port, bytes: drawRequest(roll, pick(roll, task.logins)) };
 }
 
 /** What is done with a socket. */
@@ -184,7 +138,7 @@ function say(socket: Socket<Data>, bytes: Uint8Array): void {
 }
 
 /** Makes one connection, and resolves once it is over. */
-async function one({ port, bytes, media: stream }: Attack): Promise<void> {
+async function one({ port, bytes }: Attack): Promise<void> {
   const over = Promise.withResolvers<void>();
   const socket = await dial(task.ports[port], over.resolve);
   if (socket === undefined) return;
@@ -196,7 +150,6 @@ async function one({ port, bytes, media: stream }: Attack): Promise<void> {
     say(socket, piece);
     if (roll(50) === 0) await Bun.sleep(roll(20));
   }
-  if (stream.length > 0 && !isCut) say(socket, stream);
   switch (roll(8)) {
     case 0:
       socket.terminate();

@@ -4,8 +4,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dice } from "../protocol/dice.ts";
+import { http, protocol } from "./connectiontargets.ts";
 import { fileTargets } from "./filetargets.ts";
-import { http } from "./httptarget.ts";
 import type { Target } from "./target.ts";
 
 /** An input that is kept is cut in so many ways. */
@@ -16,7 +16,7 @@ const inARow = 50;
 const maxFindings = 20;
 const folder = join(import.meta.dir, "../fixtures/inputs");
 
-export const targets: readonly Target[] = [http, ...fileTargets];
+export const targets: readonly Target[] = [http, protocol, ...fileTargets];
 
 export interface InputOptions {
   readonly seed: number;

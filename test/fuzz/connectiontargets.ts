@@ -1,15 +1,18 @@
-// The HTTP side, without a socket: whatever bytes a client sends and however they are cut, nothing is thrown, no answer is `internal`,
+// Connections of HTTP and of the protocol, without a socket: whatever bytes a client sends and however they are cut, nothing is thrown, no answer is `internal`,
 // the answer and what is relayed are the same, and nothing is left behind. The time is bounded, and so is what is answered.
 
 import { Api } from "../../src/http/api.ts";
 import { Exchange } from "../../src/http/exchange.ts";
 import { opcodes } from "../../src/http/frames.ts";
+import { Session } from "../../src/session/session.ts";
 import { serverFrames } from "../http/clientframes.ts";
 import { HttpTestServer, proxy } from "../http/requesting.ts";
 import { pieces, singly } from "../protocol/dice.ts";
 import { opaque, sniffedBytes } from "../relay/streams.ts";
 import { FakePeer } from "../session/peer.ts";
 import { threadMs } from "./clock.ts";
+import { pick, type Roll } from "./damage.ts";
+import { drawHandshake } from "./handshakerequests.ts";
 import { drawRequest } from "./requests.ts";
 import { inLine, type Target } from "./target.ts";
 
@@ -33,13 +36,27 @@ async function settled(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => void setImmediate(resolve));
 }
 
-/** A connection from `address` to a server of its own, on which `parts` are sent; `turns`: the server has turns in between. */
+/** Where a connection comes from, and how its server is set. */
+interface From {
+  readonly isHttp: boolean;
+  readonly address: string;
+  readonly secure: boolean;
+  readonly settings: { readonly authenticateWatchers?: boolean; readonly publicUrl?: string };
+}
+
+const settings: readonly From["settings"][] = [
+  {},
+  { authenticateWatchers: true },
+  { publicUrl: "https://relay.example" },
+];
+
+/** A connection to a server of its own, on which `parts` are sent; `turns`: the server has turns in between. */
 async function exchange(
   parts: readonly Uint8Array[],
-  from: { readonly address: string; readonly secure: boolean },
+  from: From,
   turns: (index: number) => boolean,
 ): Promise<Exchanged> {
-  const server = new HttpTestServer();
+  const server = new HttpTestServer(from.settings);
   const { rig } = server;
   const api = new Api({
     relay: rig.relay,
@@ -47,7 +64,7 @@ async function exchange(
     clock: rig.clock,
     log: server.services.log,
     metrics: async () => [],
-    options: { listChannels: true, publicUrl: undefined },
+    options: { listChannels: true, publicUrl: from.settings.publicUrl },
   });
   const sender = rig.broadcast();
   sender.send(opaque(streamBytes));
@@ -60,10 +77,9 @@ async function exchange(
       thrown.push(error);
     }
   };
-  const peer = new FakePeer(
-    from.secure,
-    from.address,
-    (connection) => new Exchange(connection, { ...server.http, api }),
+  const http = { ...server.http, api };
+  const peer = new FakePeer(from.secure, from.address, (connection) =>
+    from.isHttp ? new Exchange(connection, http) : new Session(connection, server.services),
   );
   let spentMs = 0;
   for (const [index, part] of parts.entries()) {
@@ -134,30 +150,42 @@ function steady(answer: string): string {
 
 const begin = (text: string) => JSON.stringify(text.slice(0, 200));
 
+/** `settings` of the server, and where the connection comes from, are chosen by `roll`. */
+async function fault(bytes: Uint8Array, roll: Roll, isHttp: boolean): Promise<string | undefined> {
+  const from: From = {
+    isHttp,
+    address: [proxy, "192.0.2.1", "127.0.0.1"][roll(3)],
+    secure: roll(2) === 0,
+    settings: pick(roll, settings),
+  };
+  const whole = await exchange([bytes], from, () => false);
+  if (whole.fault !== undefined) return whole.fault;
+  const ways: [Uint8Array[], (index: number) => boolean][] = [
+    [pieces(bytes, roll), () => roll(3) === 0],
+    [bytes.length < 3000 ? singly(bytes) : pieces(bytes, roll), () => roll(200) === 0],
+  ];
+  for (const [parts, turns] of ways) {
+    const cut = await exchange(parts, from, turns);
+    if (cut.fault !== undefined) return `in pieces ${cut.fault}`;
+    // What counts there is how much comes within a second, in pieces too.
+    if (cut.answer.includes("within a second") || whole.answer.includes("within a second")) continue;
+    if (cut.answer !== whole.answer)
+      return `in pieces is answered ${begin(cut.answer)}, whole ${begin(whole.answer)}`;
+    if (cut.relayed !== whole.relayed) return "in pieces other bytes are relayed";
+  }
+  return undefined;
+}
+
 export const http: Target = {
   name: "http",
   ending: "http",
   draw: (roll) => drawRequest(roll, login),
-  async fault(bytes, roll) {
-    const from = {
-      address: [proxy, "192.0.2.1", "127.0.0.1"][roll(3)],
-      secure: roll(2) === 0,
-    };
-    const whole = await exchange([bytes], from, () => false);
-    if (whole.fault !== undefined) return whole.fault;
-    const ways: [Uint8Array[], (index: number) => boolean][] = [
-      [pieces(bytes, roll), () => roll(3) === 0],
-      [bytes.length < 3000 ? singly(bytes) : pieces(bytes, roll), () => roll(200) === 0],
-    ];
-    for (const [parts, turns] of ways) {
-      const cut = await exchange(parts, from, turns);
-      if (cut.fault !== undefined) return `in pieces ${cut.fault}`;
-      // What counts there is how much comes within a second, in pieces too.
-      if (cut.answer.includes("within a second") || whole.answer.includes("within a second")) continue;
-      if (cut.answer !== whole.answer)
-        return `in pieces is answered ${begin(cut.answer)}, whole ${begin(whole.answer)}`;
-      if (cut.relayed !== whole.relayed) return "in pieces other bytes are relayed";
-    }
-    return undefined;
-  },
+  fault: (bytes, roll) => fault(bytes, roll, true),
+};
+
+export const protocol: Target = {
+  name: "protocol",
+  ending: "bin",
+  draw: (roll) => drawHandshake(roll, login, ["fier", "default"]),
+  fault: (bytes, roll) => fault(bytes, roll, false),
 };
