@@ -9,6 +9,7 @@ import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { AuthRequest } from "./authtypes.ts";
 import { type Asker, Unanswered, withoutPassword } from "./outsideauthenticator.ts";
+import { Spaced } from "./spaced.ts";
 
 /** What it may write, bytes. */
 const maxOutputBytes = 64 * 1024;
@@ -21,6 +22,7 @@ const lasting = new Set(["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ENOEXEC", "E2B
 export class CommandAsker implements Asker {
   readonly #command: readonly string[];
   readonly #log: Log;
+  readonly #starts = new Spaced();
 
   /** `command`: the program and its arguments. Throws FstreamError `failed` if there is no such program. */
   constructor(command: readonly string[], log: Log) {
@@ -31,7 +33,10 @@ export class CommandAsker implements Asker {
   }
 
   async ask(request: AuthRequest, signal: AbortSignal): Promise<unknown> {
-    const child = this.#spawn();
+    const child = await this.#starts.run(() => {
+      if (signal.aborted) throw new Unanswered("the command's turn did not come in time", true);
+      return this.#spawn();
+    });
     void give(child.stdin, `${JSON.stringify(request)}\n`);
     let isOver = false;
     const stop = () => {
