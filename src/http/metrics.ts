@@ -137,7 +137,11 @@ export class Metrics {
         limits.most,
       ),
       counter("fstream_accepted_connections_total", "Connections that were let in.", limits.entered),
-      counter("fstream_dropped_connections_total", "Connections that there was no room for.", limits.dropped),
+      counter(
+        "fstream_dropped_connections_total",
+        "Connections that there was no room for, or none any more before they had asked for anything.",
+        limits.dropped,
+      ),
       gauge("fstream_waiting_watchers", "Watchers that wait for a channel to go live.", places.taken),
       gauge("fstream_max_waiting_watchers", "The most of them (max_waiting).", places.most),
       counter(
