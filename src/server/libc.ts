@@ -1,5 +1,5 @@
-// What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, a bound for
-// those not even sent, what has come and is not read, reading it to a place of one's own, the processor time of this thread,
+// What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, for how long it
+// has acknowledged nothing, a bound for those not even sent, what has come and is not read, reading it to a place of one's own, the processor time of this thread,
 // and how many files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined, and nothing has come.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
@@ -19,12 +19,18 @@ const CLOCK_THREAD_CPUTIME_ID = 3;
 /** setsockopt(2) level and option, see tcp(7). */
 const IPPROTO_TCP = 6;
 const TCP_NOTSENT_LOWAT = 25;
+/** getsockopt(2), `struct tcp_info` of <linux/tcp.h>, and where in it what is looked at stands. */
+const TCP_INFO = 11;
+const retransmitsAt = 2;
+const lastAckRecvAt = 56;
+const infoBytes = 64;
 
 const libc = load();
 const answer = new Int32Array(1);
 const option = new Int32Array(1);
 const limits = new BigUint64Array(2);
 const time = new BigInt64Array(2);
+const info = new DataView(new ArrayBuffer(infoBytes));
 
 function load() {
   if (process.platform !== "linux") return undefined;
@@ -35,6 +41,10 @@ function load() {
         ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
         setsockopt: {
           args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
+          returns: FFIType.i32,
+        },
+        getsockopt: {
+          args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
           returns: FFIType.i32,
         },
         recv: {
@@ -56,6 +66,18 @@ export function unacknowledgedBytes(fd: number): number | undefined {
   if (libc === undefined) return undefined;
   if (fd < 0 || libc.ioctl(fd, SIOCOUTQ, ptr(answer)) < 0) return 0;
   return answer[0];
+}
+
+/**
+ * For how long a peer's kernel has acknowledged nothing, though what it was sent was sent again, milliseconds; 0: it has not to, or
+ * has. One that has no room for more acknowledges that.
+ */
+export function unansweredMs(fd: number): number {
+  if (libc === undefined || fd < 0) return 0;
+  option[0] = infoBytes;
+  if (libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, ptr(info), ptr(option)) < 0 || option[0] < infoBytes)
+    return 0;
+  return info.getUint8(retransmitsAt) === 0 ? 0 : info.getUint32(lastAckRecvAt, true);
 }
 
 /** Bytes that have come and were not read; 0 too where that can't be told, and if the socket is gone. */

@@ -34,6 +34,11 @@ export class SendBuffer {
     return grows;
   }
 
+  /** Whether it was full once, and not since that time. */
+  isStuckSince(ms: number): boolean {
+    return this.#fullMs > 0 && this.#fullMs <= ms;
+  }
+
   /** Shrinks if it was not full lately. True if it is as small as it gets. */
   calm(nowMs: number): boolean {
     if (nowMs - this.#fullMs < calmMs) return false;

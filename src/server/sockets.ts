@@ -7,12 +7,16 @@ import { plainAddress } from "../auth/network.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
 import type { Connection, ConnectionStage } from "../session/connection.ts";
-import { boundUnsent, receive, unacknowledgedBytes, unreadBytes } from "./libc.ts";
+import { boundUnsent, receive, unacknowledgedBytes, unansweredMs, unreadBytes } from "./libc.ts";
 import { plainHttpAnswer } from "./plainhttp.ts";
 import { calmMs, SendBuffer } from "./sendbuffer.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
 const keepAliveMs = 5000;
+/** One that is sent something is not probed: it has gone if it has acknowledged nothing of it for so long, milliseconds. */
+const goneMs = 20_000;
+/** How often that is looked at, milliseconds. */
+const lookMs = 5000;
 /** A buffer of at least so many bytes is given back at once. */
 const largeBufferBytes = 16 * 1024;
 
@@ -75,6 +79,11 @@ class Peer implements Connection {
     return this.#sendBuffer.calm(performance.now());
   }
 
+  /** Whether its network is gone, as far as can be known: without that the kernel goes on sending for a quarter of an hour. */
+  isGone(nowMs: number): boolean {
+    return this.#sendBuffer.isStuckSince(nowMs - goneMs) && unansweredMs(descriptorOf(this.socket)) >= goneMs;
+  }
+
   available(): number {
     return this.secure ? 0 : unreadBytes(descriptorOf(this.socket));
   }
@@ -135,6 +144,8 @@ export class Sockets {
   /** Peers whose send buffers are larger than usual; while there are some, `#calming` looks after them. */
   readonly #fast = new Set<Peer>();
   #calming: ReturnType<typeof setInterval> | undefined;
+  /** Looks for peers that have gone, while there are any. */
+  #looking: ReturnType<typeof setInterval> | undefined;
   readonly #listeners: TCPSocketListener<Peer | undefined>[] = [];
   /** Those that came while the server stops: it does not wait for them. */
   readonly #late = new Set<Peer>();
@@ -273,7 +284,13 @@ export class Sockets {
     const peer = new Peer(socket, entered, secure, this.#handle);
     socket.data = peer;
     (this.#stopping ? this.#late : this.#peers).add(peer);
+    this.#looking ??= setInterval(() => this.#look(), lookMs).unref();
     return peer;
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    for (const peer of this.#peers) if (peer.isGone(nowMs)) peer.reset();
   }
 
   #addFast(peer: Peer): void {
@@ -295,7 +312,10 @@ export class Sockets {
     this.#deleteFast(peer);
     peer.place.leave();
     peer.handler.closed(error);
-    if (this.#peers.size === 0) this.#whenEmpty?.();
+    if (this.#peers.size > 0) return;
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+    this.#whenEmpty?.();
   }
 
   /** A throw in a handler is a bug: it ends the one connection, and is logged. */

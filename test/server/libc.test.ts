@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Socket } from "bun";
-import { receive, unacknowledgedBytes, unreadBytes } from "../../src/server/libc.ts";
+import { receive, unacknowledgedBytes, unansweredMs, unreadBytes } from "../../src/server/libc.ts";
 import { until } from "../e2e/program.ts";
 
 /** The descriptor of a socket, which Bun has and its types do not. */
@@ -34,6 +34,7 @@ describe.skipIf(process.platform !== "linux")("a paused socket", () => {
     client.write(sent);
     await until("all of it has come", () => unreadBytes(fd) === 1000);
     expect(unacknowledgedBytes(descriptorOf(client))).toBe(0);
+    expect([unansweredMs(descriptorOf(client)), unansweredMs(-1)]).toEqual([0, 0]);
     const into = new Uint8Array(600);
     expect(receive(fd, into, 100, 400)).toBe(400);
     expect(into.subarray(0, 100)).toEqual(new Uint8Array(100));
