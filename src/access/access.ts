@@ -10,7 +10,13 @@
 // refused is an FstreamError; the relay has limits of its own (channels, watchers, memory), and refuses in the same way.
 
 import type { AdminToken } from "../auth/admintoken.ts";
-import { type Authenticator, type AuthRequest, type Grant, mayBroadcast } from "../auth/authenticator.ts";
+import {
+  type Authenticator,
+  type AuthRequest,
+  type Grant,
+  mayBroadcast,
+  mayWatch,
+} from "../auth/authenticator.ts";
 import { loginMissing } from "../auth/missing.ts";
 import { userNameProblem } from "../auth/name.ts";
 import type { Throttle } from "../auth/throttle.ts";
@@ -127,7 +133,10 @@ export class Access {
     refuseBadName(asked.user);
     this.#refuseIfFull("watch", peer);
     return this.#options.authenticateWatchers
-      ? this.#logInWatcher(peer, asked).then((grant) => this.#permitWatch(peer, asked, grant))
+      ? this.#logInWatcher(peer, asked).then((grant) => {
+          if (mayWatch(grant, asked.user, asked.channel)) return this.#permitWatch(peer, asked, grant);
+          throw new FstreamError("unauthorized", `${named(grant.user)} may not watch this channel`);
+        })
       : this.#permitWatch(peer, asked);
   }
 

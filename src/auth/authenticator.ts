@@ -13,6 +13,8 @@ export interface Grant {
   readonly user: string;
   /** Names of channels the user may broadcast to, `*` standing for any run of characters; undefined: all. */
   readonly channels: readonly string[] | undefined;
+  /** Patterns of what a watcher may watch, USER/CHANNEL; undefined: all. */
+  readonly mayWatch?: readonly string[] | undefined;
   /** When what begins with this grant is to end, on the clock of `performance.now()`; undefined: never. */
   readonly endsMs?: number;
   /** In place of the settings `max_bitrate` and `max_watchers_per_channel`; 0: no limit; undefined: as those say. */
@@ -39,6 +41,11 @@ export function loginOf({ action, user, watcher }: AuthRequest): string | undefi
 /** Whether `grant` covers `channel`. */
 export function mayBroadcast(grant: Grant, channel: string): boolean {
   return matchesAny(grant.channels, channel);
+}
+
+/** Whether `grant`, of a watcher, covers the channel of that user. */
+export function mayWatch(grant: Grant, user: string, channel: string): boolean {
+  return matchesAny(grant.mayWatch, `${user}/${channel}`);
 }
 
 /** Whether one of the patterns stands for `name`: of the whole name, `*` for any run of characters. Without patterns all do. */

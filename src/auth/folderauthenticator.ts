@@ -9,7 +9,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { FstreamError, named, reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Authenticator, type AuthRequest, type Grant, loginOf, matchesAny } from "./authenticator.ts";
+import { type Authenticator, type AuthRequest, type Grant, loginOf } from "./authenticator.ts";
 import { type Files, Listing } from "./listing.ts";
 import { loginMissing } from "./missing.ts";
 import { networkOf } from "./network.ts";
@@ -39,9 +39,8 @@ export class FolderAuthenticator implements Authenticator {
     const name = loginOf(request);
     if (name === undefined || password === undefined) throw loginMissing(action);
     const user = await this.#logIn(name, password, address);
-    if (action === "watch" && !matchesAny(user.mayWatch, `${request.user}/${request.channel}`))
-      throw new FstreamError("unauthorized", `${named(name)} may not watch this channel`);
-    return { user: user.name, channels: user.channels };
+    const { channels, mayWatch } = user;
+    return action === "watch" ? { user: user.name, channels, mayWatch } : { user: user.name, channels };
   }
 
   async #logIn(name: string, password: string, address: string): Promise<User> {

@@ -41,7 +41,7 @@ export class ModuleAsker implements Asker {
     const { path } = this.#options;
     for (let times = 0; times < 2 && !signal.aborted; times++) {
       const thread = await this.#running(signal);
-      const answer = await thread?.ask(request);
+      const answer = await thread?.ask(request, signal);
       if (answer?.type === "thrown") throw new Unanswered(`${path} threw ${answer.message}`, false);
       if (answer !== undefined) return answer.value;
     }

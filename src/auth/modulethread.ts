@@ -9,7 +9,7 @@ import type { FromWorker, ToWorker } from "./moduleworker.ts";
 const loadTimeoutMs = 10_000;
 /** One that was replaced may take so long for what it was asked before, milliseconds. */
 const retiredMs = 30_000;
-/** Requests that it may leave unanswered. */
+/** Requests that it may leave unanswered for good. */
 const maxUnanswered = 1000;
 
 export type Answer = Extract<FromWorker, { type: "answer" | "thrown" }>;
@@ -21,13 +21,23 @@ export interface ThreadOptions {
   readonly timeoutMs: number;
 }
 
+interface Asked {
+  readonly settle: (answer: Answer | undefined) => void;
+  /** What the module does for it before it waits for something is done. */
+  isBegun: boolean;
+  /** Nobody waits for its answer any more. */
+  isLate: boolean;
+}
+
 export class ModuleThread {
   /** Rejects if the module can't be loaded. */
   readonly loaded: Promise<void>;
   isOver = false;
   readonly #options: ThreadOptions;
   readonly #worker: Worker;
-  readonly #asked = new Map<number, (answer: Answer | undefined) => void>();
+  readonly #asked = new Map<number, Asked>();
+  /** Requests that nobody waits for any more, and that were not answered. */
+  #left = 0;
   readonly #settleLoaded: { resolve(): void; reject(error: Error): void };
   readonly #loading: ReturnType<typeof setTimeout>;
   /** While a sign of life is due. */
@@ -57,17 +67,38 @@ export class ModuleThread {
     }, loadTimeoutMs);
   }
 
-  /** To be asked once it is loaded. Undefined: the thread has ended before there was an answer. */
-  ask(request: AuthRequest): Promise<Answer | undefined> {
-    if (this.#asked.size >= maxUnanswered) this.#kill(`left ${maxUnanswered} requests unanswered`);
+  /**
+   * To be asked once it is loaded. Undefined: the thread has ended before there was an answer; or `signal` was aborted, and the
+   * module is past what it does for this request before it waits for something.
+   */
+  ask(request: AuthRequest, signal: AbortSignal): Promise<Answer | undefined> {
+    if (this.#left >= maxUnanswered) this.#kill(`left ${maxUnanswered} requests unanswered`);
     if (this.isOver) return Promise.resolve(undefined);
     const number = this.#number++;
     const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
-    this.#asked.set(number, resolve);
+    const asked: Asked = { settle: resolve, isBegun: false, isLate: signal.aborted };
+    this.#asked.set(number, asked);
+    signal.addEventListener(
+      "abort",
+      () => {
+        asked.isLate = true;
+        if (asked.isBegun) this.#leave(number);
+      },
+      { once: true },
+    );
     this.#post({ type: "ask", number, request });
     this.#post({ type: "ping", number });
     if (this.#ping === undefined) this.#awaitPong();
     return promise;
+  }
+
+  /** Nobody waits for that answer any more. */
+  #leave(number: number): void {
+    const asked = this.#asked.get(number);
+    if (asked === undefined) return;
+    this.#asked.delete(number);
+    this.#left++;
+    asked.settle(undefined);
   }
 
   #awaitPong(): void {
@@ -88,7 +119,7 @@ export class ModuleThread {
     clearTimeout(this.#loading);
     this.#worker.terminate();
     this.#settleLoaded.reject(new Error("it has ended before it was loaded"));
-    for (const answered of this.#asked.values()) answered(undefined);
+    for (const { settle } of this.#asked.values()) settle(undefined);
     this.#asked.clear();
   }
 
@@ -108,16 +139,26 @@ export class ModuleThread {
         clearTimeout(this.#ping);
         this.#ping = undefined;
         if (message.number !== this.#number - 1) this.#awaitPong();
+        this.#begun(message.number);
         return;
       case "answer":
       case "thrown":
-        this.#asked.get(message.number)?.(message);
+        if (!this.#asked.has(message.number)) this.#left--;
+        this.#asked.get(message.number)?.settle(message);
         this.#asked.delete(message.number);
         if (this.#isRetired && this.#asked.size === 0) this.end();
         return;
       default:
         message satisfies undefined;
     }
+  }
+
+  /** The module has done what it does at once for that request. */
+  #begun(number: number): void {
+    const asked = this.#asked.get(number);
+    if (asked === undefined) return;
+    asked.isBegun = true;
+    if (asked.isLate) this.#leave(number);
   }
 
   /** The thread is over: the module threw where nobody catches it, or its file can't be read. */

@@ -53,8 +53,12 @@ const maxWaiting = 256;
 /** Decisions remembered at a time. */
 const maxRemembered = 10_000;
 
-interface Remembered {
+interface Made {
   readonly decision: DecisionDetails;
+  readonly madeMs: number;
+}
+
+interface Remembered extends Made {
   readonly untilMs: number;
 }
 
@@ -79,15 +83,15 @@ export class OutsideAuthenticator implements Authenticator {
   }
 
   async authenticate(request: AuthRequest): Promise<Grant> {
-    const { allow, reason, tellReason, channels, validSeconds, maxBitrate, maxWatchers } =
-      await this.#decision(request);
+    const { decision, madeMs } = await this.#decision(request);
+    const { allow, reason, tellReason, channels, validSeconds, maxBitrate, maxWatchers } = decision;
     if (!allow) throw refusalOf(request, reason, tellReason === true);
     if (request.action === "watch" && !matchesAny(channels, request.channel ?? ""))
       throw new FstreamError("unauthorized", "this watcher may not watch this channel");
     return {
       user: loginOf(request) ?? "",
       channels,
-      ...(validSeconds === undefined ? {} : { endsMs: this.#nowMs() + validSeconds * 1000 }),
+      ...(validSeconds === undefined ? {} : { endsMs: madeMs + validSeconds * 1000 }),
       ...(maxBitrate === undefined ? {} : { maxBitrate }),
       ...(maxWatchers === undefined ? {} : { maxWatchers }),
     };
@@ -107,27 +111,52 @@ export class OutsideAuthenticator implements Authenticator {
     this.#options.asker.stop?.();
   }
 
-  async #decision(request: AuthRequest): Promise<DecisionDetails> {
+  async #decision(request: AuthRequest): Promise<Made> {
     const key = this.#keyOf(request);
     const remembered = this.#remembered;
     const known = remembered.get(key);
-    if (known !== undefined && known.untilMs > this.#nowMs()) return known.decision;
-    const decision = await this.#queue.run(networkOf(request.address), () => this.#ask(request));
-    this.#remember(remembered, key, decision);
-    return decision;
+    if (known !== undefined && known.untilMs > this.#nowMs()) return known;
+    const decision = await this.#inTurn(request);
+    const made = { decision, madeMs: this.#nowMs() };
+    this.#remember(remembered, key, made);
+    return made;
   }
 
-  async #ask(request: AuthRequest): Promise<DecisionDetails> {
-    const { asker, log, timeoutMs } = this.#options;
+  /** What is asked keeps its place until nothing is done for it any more, which may be after its time. */
+  #inTurn(request: AuthRequest): Promise<DecisionDetails> {
+    return new Promise((resolve, reject) => {
+      const turn = async () => {
+        const { asked, decision } = this.#ask(request);
+        decision.then(resolve, reject);
+        await asked.catch(() => undefined); // which the decision has said
+      };
+      this.#queue.run(networkOf(request.address), turn).catch(reject);
+    });
+  }
+
+  #ask(request: AuthRequest): {
+    readonly asked: Promise<unknown>;
+    readonly decision: Promise<DecisionDetails>;
+  } {
     const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#stopped.signal]);
+    const asked = this.#options.asker.ask(request, signal);
+    return { asked, decision: this.#decide(request, asked, over) };
+  }
+
+  async #decide(
+    request: AuthRequest,
+    asked: Promise<unknown>,
+    over: AbortController,
+  ): Promise<DecisionDetails> {
+    const { log, timeoutMs } = this.#options;
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       late.reject(new Unanswered(`no answer within ${timeoutMs} ms`, true));
       over.abort();
     }, timeoutMs);
     try {
-      const signal = AbortSignal.any([over.signal, this.#stopped.signal]);
-      const read = readDecision(await Promise.race([asker.ask(request, signal), late.promise]));
+      const read = readDecision(await Promise.race([asked, late.promise]));
       if ("decision" in read) return read.decision;
       throw new Unanswered(`the answer is ${read.problem}`, false);
     } catch (error) {
@@ -148,11 +177,12 @@ export class OutsideAuthenticator implements Authenticator {
     return createHmac("sha256", this.#key).update(asked, "utf8").digest("base64url");
   }
 
-  #remember(remembered: Map<string, Remembered>, key: string, decision: DecisionDetails): void {
-    const { cacheSeconds = 0 } = decision;
+  #remember(remembered: Map<string, Remembered>, key: string, made: Made): void {
+    const { cacheSeconds = 0, validSeconds = cacheSeconds } = made.decision;
     remembered.delete(key);
-    if (cacheSeconds === 0) return;
-    remembered.set(key, { decision, untilMs: this.#nowMs() + cacheSeconds * 1000 });
+    const seconds = Math.min(cacheSeconds, validSeconds);
+    if (seconds === 0) return;
+    remembered.set(key, { ...made, untilMs: made.madeMs + seconds * 1000 });
     for (const oldest of remembered.keys()) {
       if (remembered.size <= maxRemembered) break;
       remembered.delete(oldest);

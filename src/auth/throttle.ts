@@ -92,7 +92,16 @@ export class Throttle {
    * What `work` gives, which is an attempt from `address` at `subject`: begun after a delay if there is a debt. It has failed
    * if it ends with FstreamError `unauthorized` or `forbidden`. Rejects with `limit` or `busy` if too many wait.
    */
-  async run<T>(address: string, subject: string, work: () => T | Promise<T>): Promise<T> {
+  run<T>(address: string, subject: string, work: () => T | Promise<T>): Promise<T> {
+    return this.#run(address, subject, work, true);
+  }
+
+  /** The same for what is no guess at anything: it counts while it is under way, and is no failure, whatever comes of it. */
+  share<T>(address: string, work: () => T | Promise<T>): Promise<T> {
+    return this.#run(address, "", work, false);
+  }
+
+  async #run<T>(address: string, subject: string, work: () => T | Promise<T>, isGuess: boolean): Promise<T> {
     const attempt = { address, subject, tallies: this.#talliesOf(address) };
     if (this.#mayStart(attempt)) for (const tally of attempt.tallies) tally.running++;
     else await this.#wait(attempt);
@@ -101,10 +110,10 @@ export class Throttle {
       const result = work();
       // What is known at once is counted at once.
       const value = result instanceof Promise ? await result : result;
-      this.#reputations.succeeded(address);
+      if (isGuess) this.#reputations.succeeded(address);
       return value;
     } catch (error) {
-      failed = isFailure(error);
+      failed = isGuess && isFailure(error);
       throw error;
     } finally {
       this.#end(attempt, failed);
@@ -261,8 +270,8 @@ function isFailure(error: unknown): boolean {
 }
 
 /**
- * `inner`, with logins as attempts at their users. One that brings nothing is no attempt at any; where it need not be a password there may
- * be a secret in the query.
+ * `inner`, with logins as attempts at their users. One that brings nothing is no guess; where it need not be a password there may be a
+ * secret in the query.
  */
 export function throttled(inner: Authenticator, throttle: Throttle): Authenticator {
   return {
@@ -271,8 +280,9 @@ export function throttled(inner: Authenticator, throttle: Throttle): Authenticat
     },
     authenticate: (request) => {
       const { password, query } = request;
-      if (password === undefined && (inner.needsPassword || query === undefined))
-        return inner.authenticate(request);
+      if (password === undefined && inner.needsPassword) return inner.authenticate(request);
+      if (password === undefined && query === undefined)
+        return throttle.share(request.address, () => inner.authenticate(request));
       return throttle.run(request.address, loginOf(request) ?? "", () => inner.authenticate(request));
     },
     reload: async () => await inner.reload?.(),

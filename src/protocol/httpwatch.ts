@@ -72,7 +72,9 @@ export function parseHttpWatch(
   const keys = requestKeys.watch;
   const value = (key: string) => query.getAll(key).at(-1) || undefined;
   const basic = basicOf(headers);
-  const login = watchersLogIn ? basic : undefined;
+  // A name and its password come together.
+  const isInQuery = query.has("watcher") || query.has("watcher_password");
+  const login = watchersLogIn && !isInQuery ? basic : undefined;
   return {
     ...channelOf(pathOf(target), watchPath),
     channelPassword: keys.channelPassword.read(

@@ -165,6 +165,13 @@ export class Audience {
     });
   }
 
+  /** Ends watchers until there are `most`: first those that wait, of them those that came last. */
+  keep(most: number): void {
+    const { flowing, pending } = this.#watchers;
+    const error = new FstreamError("limit", "this broadcast may have fewer watchers than there are");
+    for (const each of [...flowing, ...pending].slice(most)) this.end(each, { type: "aborted", error });
+  }
+
   /** The broadcaster is gone, for a while or for good. When it is for good, watchers that have everything are ended. */
   broadcasterGone(): void {
     this.#watchers.forEach((each) => this.#goOn(each));

@@ -1,5 +1,6 @@
 // How many bits a second a broadcaster may send, on the average of some seconds: a keyframe may be large. A token bucket,
-// full at first; what is sent beyond it ends the broadcast. Each broadcast has its own.
+// full at first; what is sent beyond it ends the broadcast. It is its channel's, so that a broadcast that begins anew finds what the
+// one before has left.
 
 /** So many seconds' worth may come at once. */
 const burstSeconds = 10;
@@ -22,5 +23,31 @@ export class BitrateLimit {
     this.#allowedBits = Math.min(mostBits, this.#allowedBits + earnedBits) - bytes * 8;
     this.#lastMs = nowMs;
     return this.#allowedBits >= 0;
+  }
+
+  /** Whether it is full at `nowMs`, as one that nothing was sent against. */
+  isFull(nowMs: number): boolean {
+    this.take(0, nowMs);
+    return this.#allowedBits >= this.bitsPerSecond * burstSeconds;
+  }
+}
+
+/** Of all channels, those that are over included until their limits are full again. */
+export class BitrateLimits {
+  readonly #limits = new Map<string, BitrateLimit>();
+
+  /** The limit of the channel with this key; another one begins anew. */
+  of(key: string, bitsPerSecond: number, nowMs: number): BitrateLimit {
+    const known = this.#limits.get(key);
+    if (known?.bitsPerSecond === bitsPerSecond) return known;
+    const limit = new BitrateLimit(bitsPerSecond, nowMs);
+    this.#limits.set(key, limit);
+    return limit;
+  }
+
+  /** Forgets those that are full, of channels that are not `busy`. */
+  forget(nowMs: number, busy: { has(key: string): boolean }): void {
+    for (const [key, limit] of this.#limits)
+      if (!busy.has(key) && limit.isFull(nowMs)) this.#limits.delete(key);
   }
 }

@@ -11,6 +11,7 @@
 import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
 import { Audience } from "./audience.ts";
+import type { BitrateLimits } from "./bitrate.ts";
 import { type Broadcast, type Broadcaster, type BroadcastLimits, type End, slow } from "./broadcast.ts";
 import type { ChannelState } from "./channelstate.ts";
 import { ChunkCutPoints } from "./chunkcutpoints.ts";
@@ -64,10 +65,17 @@ export interface ChannelParts {
   readonly budget: Budget;
   readonly events: ChannelEvents;
   readonly counters: Counters;
+  /** What broadcasters may send, by channelKey. */
+  readonly bitrates: BitrateLimits;
   /** What each user's streams have cost. */
   readonly workTimes: WorkTimes;
   /** Compares channel passwords, in constant time. */
   readonly samePassword: (a: string, b: string) => boolean;
+}
+
+/** Of a channel. Names have no control characters in them. */
+export function channelKey(user: string, name: string): string {
+  return `${user}\n${name}`;
 }
 
 /** What a broadcast is, by the state in which it finds its channel. */
@@ -106,7 +114,9 @@ export class Channel {
     this.#footprint = new Footprint(parts.budget, this.#stream, this.#audience, (reason) =>
       events.opaque(this, reason),
     );
-    this.#ingest = new Ingest(this.#stream, clock, {
+    const limitOf = (bitsPerSecond: number, nowMs: number) =>
+      parts.bitrates.of(channelKey(user, name), bitsPerSecond, nowMs);
+    this.#ingest = new Ingest(this.#stream, clock, limitOf, {
       added: () => {
         this.#footprint.update();
         this.#audience.placePending();
@@ -225,6 +235,7 @@ export class Channel {
       this.#guard(() => before.broadcast.broadcaster.dismissed(error));
     }
     this.#audience.begin(broadcast, (watcher) => this.#admits(broadcaster, watcher.options.password));
+    if (this.maxWatchers > 0) this.#audience.keep(this.maxWatchers);
     this.#footprint.update();
     return broadcast;
   }

@@ -2,7 +2,7 @@
 // see them, and they count for the bit rate that a broadcaster may have. Watchers get them from the fan-out.
 
 import { FstreamError } from "../errors.ts";
-import { BitrateLimit } from "./bitrate.ts";
+import type { BitrateLimit } from "./bitrate.ts";
 import type { Broadcast } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import type { Receive, Ring } from "./ring.ts";
@@ -23,13 +23,21 @@ export class Ingest {
   readonly #stream: Stream;
   readonly #clock: Clock;
   readonly #events: IngestEvents;
+  readonly #limitOf: (bitsPerSecond: number, nowMs: number) => BitrateLimit;
   #maxBitrate: () => number = () => 0;
   #limit: BitrateLimit | undefined;
   #recognised = false;
   /** Bytes since the channel began. */
   bytes = 0;
 
-  constructor(stream: Stream, clock: Clock, events: IngestEvents) {
+  /** `limitOf` gives the channel's limit of so many bits a second. */
+  constructor(
+    stream: Stream,
+    clock: Clock,
+    limitOf: (bitsPerSecond: number, nowMs: number) => BitrateLimit,
+    events: IngestEvents,
+  ) {
+    this.#limitOf = limitOf;
     this.#stream = stream;
     this.#clock = clock;
     this.#events = events;
@@ -43,11 +51,11 @@ export class Ingest {
     this.#limitAt(this.#clock.nowMs());
   }
 
-  /** The limit by now; another one begins anew. */
+  /** The limit by now. */
   #limitAt(nowMs: number): BitrateLimit | undefined {
     const most = this.#maxBitrate();
     if (most !== (this.#limit?.bitsPerSecond ?? 0))
-      this.#limit = most > 0 ? new BitrateLimit(most, nowMs) : undefined;
+      this.#limit = most > 0 ? this.#limitOf(most, nowMs) : undefined;
     return this.#limit;
   }
 

@@ -2,8 +2,9 @@
 // limits, and swept a few times a second.
 
 import { FstreamError, named } from "../errors.ts";
+import { BitrateLimits } from "./bitrate.ts";
 import type { Broadcast, Broadcaster, BroadcastLimits, End } from "./broadcast.ts";
-import { Channel, type ChannelEvents, type ChannelOptions } from "./channel.ts";
+import { Channel, type ChannelEvents, type ChannelOptions, channelKey } from "./channel.ts";
 import type { Clock } from "./clock.ts";
 import { Counters } from "./counters.ts";
 import { WorkTimes } from "./cputime.ts";
@@ -66,11 +67,13 @@ export class Relay {
     };
     const closed = (channel: Channel) => this.#closed(channel);
     const workTimes = new WorkTimes(clock);
+    const bitrates = new BitrateLimits();
     this.#parts = {
       options,
       clock,
       budget,
       samePassword,
+      bitrates,
       workTimes,
       counters,
       events: { ...events, closed },
@@ -89,7 +92,7 @@ export class Relay {
 
   /** A channel that is live, held or awaited. */
   find(user: string, name: string): Channel | undefined {
-    return this.#channels.get(keyOf(user, name));
+    return this.#channels.get(channelKey(user, name));
   }
 
   /** A channel that is live or held. Throws FstreamError `not_live`. */
@@ -137,7 +140,7 @@ export class Relay {
       if (!channel.hasRing) this.#makeRoom();
       broadcast = channel.begin(broadcaster, limits);
     } catch (error) {
-      if (channel.idle) this.#channels.delete(keyOf(user, name));
+      if (channel.idle) this.#channels.delete(channelKey(user, name));
       throw error;
     }
     return {
@@ -195,13 +198,13 @@ export class Relay {
 
   #open(user: string, name: string): Channel {
     const channel = new Channel(user, name, this.#parts);
-    this.#channels.set(keyOf(user, name), channel);
+    this.#channels.set(channelKey(user, name), channel);
     if (!this.#sweeping) this.#sweepLater();
     return channel;
   }
 
   #closed(channel: Channel): void {
-    const key = keyOf(channel.user, channel.name);
+    const key = channelKey(channel.user, channel.name);
     if (this.#channels.get(key) === channel) this.#channels.delete(key);
     if (channel.idle) this.#events.closed(channel);
     else this.#drain(channel);
@@ -238,6 +241,7 @@ export class Relay {
       this.#for(channel, () => channel.sweep(nowMs));
       this.#drained(channel);
     }
+    this.#parts.bitrates.forget(nowMs, this.#channels);
     this.#parts.workTimes.forget(new Set([...this.#channels.values()].map(({ user }) => user)));
     if (this.#channels.size > 0 || this.#draining.size > 0) this.#sweepLater();
     else this.#sweeping = false;
@@ -264,9 +268,4 @@ export class Relay {
   #refuseIfStopped(): void {
     if (this.#stopped) throw new FstreamError("shutting_down", "the server is shutting down");
   }
-}
-
-/** Names have no control characters in them. */
-function keyOf(user: string, name: string): string {
-  return `${user}\n${name}`;
 }

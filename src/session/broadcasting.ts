@@ -8,7 +8,7 @@ import type { Broadcaster } from "../relay/broadcast.ts";
 import type { Clock, Timer } from "../relay/clock.ts";
 import type { BroadcastHandle } from "../relay/relay.ts";
 import type { Receive } from "../relay/ring.ts";
-import { atExpiry } from "./expiry.ts";
+import { atExpiry, refuseExpired } from "./expiry.ts";
 
 /** What a broadcaster asked for, as far as it matters once it has a permit. */
 export interface BroadcastingRequest {
@@ -51,6 +51,7 @@ export class Broadcasting implements Broadcaster {
 
   /** To be called once. Throws FstreamError if the channel can't be had. */
   begin(permit: BroadcastPermit): void {
+    refuseExpired(this.#clock, permit.endsMs);
     this.#handle = permit.begin(this);
     this.renew(permit);
     this.#log.event(`begin ${this.#user}`, `${this.#label}: a broadcast from ${this.#address} begins`);

@@ -196,6 +196,27 @@ test("a secret in the query is an attempt where no password is needed, and nothi
   expect(slept).toEqual([250, 500]);
 });
 
+test("what brings nothing has its share of what is under way, so that it is not ahead of those that bring something", async () => {
+  const throttle = new Throttle({ nowMs: () => 0, sleep: () => new Promise(() => {}) });
+  let asked = 0;
+  const inner = {
+    needsPassword: false,
+    authenticate: () => {
+      asked++;
+      return new Promise<never>(() => {});
+    },
+  };
+  const { password: _, ...request } = authRequest();
+  const door = throttled(inner, throttle);
+  const all = Array.from({ length: 200 }, () =>
+    door.authenticate(request).catch((error: FstreamError) => error.code),
+  );
+  expect(await all[199]).toBe("busy");
+  expect(asked).toBe(11);
+  expect(throttle.pressureOf(request.address)()).toBeGreaterThan(11);
+  expect(throttle.pressureOf("198.51.100.7")()).toBe(0);
+});
+
 test("right logins side by side wait for each other at most, never for a delay", async () => {
   const { login, answers, asked } = bench({ hold: true });
   const all = Array.from({ length: 60 }, () => login("192.0.2.1", "slow right"));

@@ -56,6 +56,18 @@ describe("limits", () => {
     expect(rig.refusal(() => rig.watch({ channel: "other" }))).toBeUndefined();
   });
 
+  test("a broadcast's own limit of watchers is one for those that waited for it too, in the order of their coming", () => {
+    const rig = new Rig({ maxWatchersPerChannel: 3 });
+    const waiting = [1, 2, 3].map(() => rig.watch({ waitMs: 5000 }));
+    const broadcaster = { channelPassword: "", bufsize: 0, dismissed: () => {} };
+    rig.relay.broadcast("fier", "default", broadcaster, { maxWatchers: 1 });
+    expect(waiting.map(({ ending }) => ending)).toEqual(["", "limit", "limit"]);
+    expect(rig.refusal(() => rig.watch())).toBe("limit");
+    // The next one has none of its own.
+    rig.broadcast();
+    expect(rig.refusal(() => rig.watch())).toBeUndefined();
+  });
+
   test("max_backlog_total refuses a channel for which there is no memory, and leaves no trace of it", () => {
     const rig = new Rig({ maxBacklogTotalBytes: 2 * 4096 });
     const first = rig.broadcast({ channel: "a" });
@@ -282,6 +294,8 @@ describe("max_bitrate", () => {
     sender.send(opaque(1000, 401_000));
     expect(watcher.receivedBytes).toBe(401_000);
     expect(watcher.ending).toBe("");
+    // What was too much is paid back first.
+    rig.clock.advance(5000);
     const back = rig.broadcast();
     back.send(opaque(sniffedBytes));
     expect(watcher.receivedBytes).toBe(401_000 + sniffedBytes);
@@ -290,6 +304,25 @@ describe("max_bitrate", () => {
     rig.clock.advance(20_000);
     expect(watcher.ending).toBe("disconnected");
     expect(rig.relay.backlogBytes).toBe(0);
+  });
+
+  test("is a channel's, however often it is broadcast to", () => {
+    const rig = new Rig({ maxBitrate, holdMs: 0 });
+    for (let times = 0; times < 10; times++) {
+      const sender = rig.broadcast();
+      sender.send(opaque(10_000));
+      expect(sender.dismissal).toBeUndefined();
+      sender.finish();
+    }
+    expect(rig.channels).toBe(0);
+    const sender = rig.broadcast();
+    sender.send(opaque(1000));
+    expect(sender.dismissal?.code).toBe("limit");
+    // It comes back with time, and is forgotten then.
+    rig.clock.advance(20_000);
+    const later = rig.broadcast();
+    later.send(opaque(100_000));
+    expect(later.dismissal).toBeUndefined();
   });
 
   test("ends an append of more than it allows, however large, after its bytes have been passed on", () => {
