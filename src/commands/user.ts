@@ -84,12 +84,14 @@ function noAction(action = "", actions: readonly string[]): FstreamError {
   });
 }
 
-async function usersFolder({ flags, cwd, environment, terminal }: Invocation): Promise<string> {
+async function usersFolder({ flags, cwd, environment }: Invocation): Promise<string> {
   if (flags["users-dir"] !== undefined) return resolve(cwd, String(flags["users-dir"]));
   const file = flags.config === undefined ? undefined : String(flags.config);
   const settings = await loadSettings({ file, cwd, environment, overrides: {} });
   if (settings.auth.authenticator !== "users")
-    terminal.hint(`the server does not ask the users folder: logins are decided by ${described(settings)}`);
+    throw new FstreamError("failed", `logins are decided by ${described(settings)}, not by a users folder`, {
+      hint: "--users-dir DIR names a folder all the same",
+    });
   return settings.fstream.usersDir;
 }
 

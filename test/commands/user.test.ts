@@ -49,6 +49,28 @@ test("the folder is the one of the settings file", async () => {
   expect(stderr).toContain("did you mean users_dir?");
 });
 
+test("a folder that the server does not ask has to be named", async () => {
+  await put("fstream.toml", '[auth]\nauthenticator = "http"\nurl = "http://127.0.0.1:8080/auth?key=k"\n');
+  const { status, stderr } = await run(cwd, ["user", "add", "fier", "--plain"], "x\n");
+  expect([status, stderr]).toEqual([
+    1,
+    "fstream: error: logins are decided by the service at 127.0.0.1:8080, not by a users folder\n" +
+      "fstream: hint: --users-dir DIR names a folder all the same\n",
+  ]);
+  const named = await run(cwd, ["user", "add", "fier", "--plain", "--users-dir", "people"], "x\n");
+  expect([named.status, await readdir(join(cwd, "people"))]).toEqual([0, ["fier.toml"]]);
+});
+
+test("what a user may watch is set, and kept, as its channels are", async () => {
+  const flags = ["--plain", "--may-watch", "fier/*, */default"];
+  expect((await run(cwd, ["user", "add", "ann", ...flags], "x\n")).status).toBe(0);
+  expect(await read("users/ann.toml")).toBe('password = "x"\nmay_watch = ["fier/*", "*/default"]\n');
+  await run(cwd, ["user", "passwd", "ann", "--plain"], "y\n");
+  expect(await read("users/ann.toml")).toBe('password = "y"\nmay_watch = ["fier/*", "*/default"]\n');
+  await run(cwd, ["user", "passwd", "ann", "--plain", "--may-watch="], "y\n");
+  expect(await read("users/ann.toml")).toBe('password = "y"\n');
+});
+
 test("a user that is there already, in whichever file, is not added again", async () => {
   await put("users/fier.ini", "[DEFAULT]\npassword=123");
   await put("users/zoe.toml", "rubbish");

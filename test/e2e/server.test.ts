@@ -249,7 +249,11 @@ describe("a server that starts", () => {
     const file = join(server.folder, "users", "new one.ini");
     writeFileSync(file, "[DEFAULT]\npassword = first ; or so\n");
     expect((await login("first ; or so")).status).toBe(0);
-    const hash = await Bun.password.hash("second ; or so", { algorithm: "argon2id", memoryCost: 8, timeCost: 1 });
+    const hash = await Bun.password.hash("second ; or so", {
+      algorithm: "argon2id",
+      memoryCost: 8,
+      timeCost: 1,
+    });
     writeFileSync(join(server.folder, "users", "new one.toml"), `password_hash = "${hash}"\n`);
     expect((await login("second ; or so")).status).toBe(3);
     rmSync(file);

@@ -107,6 +107,14 @@ describe("a watcher over HTTP", () => {
     );
   });
 
+  test("or a broadcaster without a password is asked in the same way, where one may do without", async () => {
+    const server = new HttpTestServer();
+    server.needsPassword = false;
+    const asked = answerOf(await server.request("PUT /broadcast/fier", ["Transfer-Encoding: chunked"]));
+    expect([asked.status, asked.fields.get("www-authenticate")?.slice(0, 5)]).toEqual([401, "Basic"]);
+    expect([server.lookups, server.lastLogin?.action, server.lines]).toEqual([1, "broadcast", []]);
+  });
+
   test("gives it in Basic authentication, or in keys of the query, which nothing else gets to see", async () => {
     const server = new HttpTestServer(logIn);
     await server.broadcast({ channel_password: "456" }, film);
