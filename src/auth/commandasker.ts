@@ -8,7 +8,7 @@
 import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { AuthRequest } from "./authtypes.ts";
-import { type Asker, Unanswered, withoutPassword } from "./outsideauthenticator.ts";
+import { type Asker, Unanswered, withoutSecrets } from "./outsideauthenticator.ts";
 import { Spaced } from "./spaced.ts";
 
 /** What it may write, bytes. */
@@ -53,7 +53,7 @@ export class CommandAsker implements Asker {
     await Promise.race([Promise.all([output.ended, errors.ended]), Bun.sleep(outputMs)]);
     signal.removeEventListener("abort", stop);
     stop();
-    for (const line of errors.text.split("\n")) if (line !== "") this.#quote(withoutPassword(line, request));
+    for (const line of errors.text.split("\n")) if (line !== "") this.#quote(withoutSecrets(line, request));
     if (output.isOver) throw new Unanswered(`the command wrote more than ${maxOutputBytes} bytes`, false);
     if (child.signalCode !== null) throw new Unanswered(`the command was ended by ${child.signalCode}`, true);
     return decisionOf(child.exitCode ?? 1, output.text.trim());

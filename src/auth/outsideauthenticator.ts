@@ -161,7 +161,7 @@ export class OutsideAuthenticator implements Authenticator {
       throw new Unanswered(`the answer is ${read.problem}`, false);
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error; // a bug
-      const cause = new FstreamError("failed", withoutPassword(error.message, request));
+      const cause = new FstreamError("failed", withoutSecrets(error.message, request));
       log.repeated(`unanswered ${cause.message}`, `can't authenticate: ${cause.message}`, "error");
       // What is wrong is the operator's to know; the one who asked can only come back.
       throw error.isTemporary
@@ -194,14 +194,24 @@ export class OutsideAuthenticator implements Authenticator {
 function refusalOf(request: AuthRequest, reason: string | undefined, tellReason: boolean): FstreamError {
   if (reason !== undefined && tellReason) return new FstreamError("unauthorized", reason);
   const cause =
-    reason === undefined ? {} : { cause: new FstreamError("failed", withoutPassword(reason, request)) };
+    reason === undefined ? {} : { cause: new FstreamError("failed", withoutSecrets(reason, request)) };
   const { action, password } = request;
   if (password === undefined) return loginMissing(action, cause);
   return new FstreamError("unauthorized", "wrong user or password", cause);
 }
 
+/** Values of a query that are as long may be secrets: tokens of the operator's own. Characters. */
+const leastSecretLength = 8;
+
 /** For the log: what the operator's own says may quote what it was given. */
-export function withoutPassword(text: string, { password = "" }: AuthRequest): string {
-  if (password === "") return text;
-  return text.replaceAll(password, "***").replaceAll(JSON.stringify(password).slice(1, -1), "***");
+export function withoutSecrets(text: string, { password = "", query = "" }: AuthRequest): string {
+  const values = [...new URLSearchParams(query).values()].filter(({ length }) => length >= leastSecretLength);
+  const secrets = [password, query, ...values].flatMap((secret) => [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    encodeURIComponent(secret.toWellFormed()),
+  ]);
+  let rest = text;
+  for (const secret of secrets) if (secret !== "") rest = rest.replaceAll(secret, "***");
+  return rest;
 }

@@ -120,3 +120,27 @@ test("no password and no token stands in a log or a message, however it was give
   expect(server.run.stderr.split("\n").length).toBeGreaterThan(20);
   expect(server.run.stderr).not.toContain("a bug in fstream");
 });
+
+test("nor does what a careless program of the operator's repeats of it, for watchers that log in too", async () => {
+  for (const secret of secrets) isSecret(secret);
+  const server = await TestServer.start({
+    listeners: { listen: "127.0.0.1:0", http_listen: "127.0.0.1:0", https_listen: "" },
+    auth: 'authenticator = "command"\nauthenticate_watchers = true\ncommand = ["sh", "-c", "cat >&2; exit 1"]',
+  });
+  for (const request of [
+    `broadcast,user=fier,user_password=${wrong},reply=1,channel=${"x".repeat(50)}`,
+    `watch,user=fier,watcher=ann,watcher_password=${right},reply=1`,
+    `watch,user=fier,channel_password*=${encodeURIComponent(channelPassword)},secret=${wrong},reply=1`,
+    `token,user=fier,user_password=${right},reply=1`,
+  ]) {
+    const peer = await server.dial();
+    peer.request(request);
+    await peer.ended();
+    expect(peer.text).toContain("error,code=unauthorized");
+  }
+  const site = `http://127.0.0.1:${server.port("http")}`;
+  const query = `watcher=ann&watcher_password=${encodeURIComponent(wrong)}`;
+  expect((await fetch(`${site}/watch/fier/none?${query}`)).status).toBe(401);
+  await server.says(/sh: \{"action":"watch"/);
+  expect(await server.stop()).toBe(0);
+});

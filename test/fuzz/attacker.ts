@@ -50,7 +50,7 @@ const task = JSON.parse(process.argv[2]) as Task;
 const roll = dice(task.seed);
 const progress: Progress = { handshakes: 0, requests: 0, open: 0, refused: 0, answers: 0 };
 /** Of a hundred connections so many are over TLS: each costs as much as some tens of plain ones. */
-const tlsOfHundred = 2;
+const tlsOfHundred = 3;
 const atOnce = 250;
 /** A connection that waits for the server does so for at most so long, milliseconds. */
 const waitMs = 1000;
@@ -99,7 +99,7 @@ function flush(socket: Socket<Data>): void {
   }
 }
 
-async function dial(port: number, over: () => void): Promise<Socket<Data> | undefined> {
+async function dial(port: number, secure: boolean, over: () => void): Promise<Socket<Data> | undefined> {
   progress.open++;
   const data: Data = {
     unsent: [],
@@ -110,7 +110,6 @@ async function dial(port: number, over: () => void): Promise<Socket<Data> | unde
       over();
     },
   };
-  const secure = port === task.ports.tls || port === task.ports.https;
   const tls = secure ? { tls: { rejectUnauthorized: false } } : {};
   const hostname = pick(roll, task.addresses);
   try {
@@ -140,7 +139,9 @@ function say(socket: Socket<Data>, bytes: Uint8Array): void {
 /** Makes one connection, and resolves once it is over. */
 async function one({ port, bytes }: Attack): Promise<void> {
   const over = Promise.withResolvers<void>();
-  const socket = await dial(task.ports[port], over.resolve);
+  // Now and then without TLS where TLS is spoken.
+  const secure = (port === "tls" || port === "https") && roll(4) > 0;
+  const socket = await dial(task.ports[port], secure, over.resolve);
   if (socket === undefined) return;
   const isCut = roll(5) === 0;
   const all = isCut ? bytes.subarray(0, roll(bytes.length + 1)) : bytes;
@@ -188,7 +189,7 @@ const byteEveryMs = 2000;
 async function stall(): Promise<void> {
   const open = new Set<Socket<Data>>();
   const begin = async (): Promise<void> => {
-    const socket = await dial(roll(2) === 0 ? task.ports.tcp : task.ports.http, () => {
+    const socket = await dial(roll(2) === 0 ? task.ports.tcp : task.ports.http, false, () => {
       if (socket !== undefined) open.delete(socket);
       setTimeout(() => void begin(), 100 + roll(400));
     });
@@ -208,7 +209,7 @@ async function guess(): Promise<void> {
   const everyMs = 1000 / task.count;
   for (let nextMs = performance.now(); ; nextMs += everyMs) {
     const fields = { user: pick(roll, task.users), user_password: "wrong", channel: "guessed", reply: "1" };
-    void dial(task.ports.tcp, () => {}).then((socket) => {
+    void dial(task.ports.tcp, false, () => {}).then((socket) => {
       if (socket !== undefined) say(socket, encodeRequest("broadcast", Object.entries(fields)));
     });
     progress.handshakes++;
