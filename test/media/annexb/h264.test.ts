@@ -8,6 +8,12 @@ import { concat, fixture, noise } from "../recorder.ts";
 
 const hex = (text: string) => Uint8Array.fromHex(text.replaceAll(" ", ""));
 
+/** The same unit, in hex, so many times. */
+function units(unit: string, count: number): Buffer {
+  const bytes = Buffer.from(`000001${unit}`, "hex");
+  return Buffer.alloc(count * bytes.length, bytes);
+}
+
 describe("a sequence parameter set", () => {
   test.each([
     ["1080 lines, cropped", "6742c028da01e0089f97011000000300100000030320f1832a", 1920, 1080],
@@ -129,14 +135,10 @@ describe("H.264 in Annex B form", () => {
 
   test("is given up when thousands of units in a row have next to nothing in them", async () => {
     const bytes = await fixture("h264-closed.h264");
-    const units = (count: number, unit: string) => {
-      const hex = Buffer.from(`000001${unit}`, "hex");
-      return Buffer.alloc(count * hex.length, hex);
-    };
     // Where the rows of units begin depends on what came before.
-    expect(capture(h264, concat(bytes, units(10_000, "0c80"))).lost).toBe(true);
-    expect(capture(h264, concat(bytes, units(3000, "0c80"), bytes)).lost).toBe(false);
-    expect(capture(h264, concat(bytes, units(10_000, "0cffffff80"))).lost).toBe(false);
+    expect(capture(h264, concat(bytes, units("0c80", 10_000))).lost).toBe(true);
+    expect(capture(h264, concat(bytes, units("0c80", 3000), bytes)).lost).toBe(false);
+    expect(capture(h264, concat(bytes, units("0cffffff80", 10_000))).lost).toBe(false);
   });
 });
 
