@@ -1,7 +1,7 @@
 // `fstream check --login`: what the settings' authenticator answers to a login, and how long that takes.
 
-import { type AuthRequest, mayBroadcast } from "../auth/authenticator.ts";
-import { asFstreamError, FstreamError, named } from "../errors.ts";
+import { type AuthRequest, mayBroadcast, mayWatch } from "../auth/authenticator.ts";
+import { asFstreamError, channelLabel, FstreamError, named } from "../errors.ts";
 import { stderrLog } from "../log.ts";
 import { defaultChannel } from "../protocol/keys.ts";
 import type { Settings } from "../settings/load.ts";
@@ -22,8 +22,11 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
   try {
     const grant = await authenticator.authenticate(request);
     const { action, user, channel = defaultChannel } = request;
-    if (action === "watch")
-      return terminal.say(`${named(name)} may watch ${named(user)}/${named(channel)} ${took()}`);
+    if (action === "watch") {
+      if (!mayWatch(grant, user, channel))
+        throw new FstreamError("unauthorized", `${named(name)} may not watch this channel`);
+      return terminal.say(`${named(name)} may watch ${channelLabel(user, channel)} ${took()}`);
+    }
     if (flags.channel !== undefined && !mayBroadcast(grant, channel))
       throw new FstreamError("forbidden", `${named(name)} may not broadcast on channel ${named(channel)}`);
     const channels = flags.channel === undefined ? (grant.channels?.join(", ") ?? "every channel") : channel;
