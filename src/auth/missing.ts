@@ -8,7 +8,7 @@ export function loginMissing(action: AuthRequest["action"], cause: { cause?: Err
   return new FstreamError(
     "unauthorized",
     action === "watch"
-      ? "this server asks who watches: give watcher and watcher_password"
+      ? "watchers must log in here: give watcher and watcher_password"
       : "neither user_password nor token was given",
     cause,
   );

@@ -52,6 +52,7 @@ export class ModuleAsker implements Asker {
     const thread = await loaded(this.#options);
     this.#thread.retire();
     this.#thread = thread;
+    this.#options.log.info(`module ${this.#options.path}: loaded again`);
     if (this.#stopped) thread.end();
   }
 
@@ -81,14 +82,16 @@ export class ModuleAsker implements Asker {
 }
 
 async function loaded(options: ModuleOptions): Promise<ModuleThread> {
+  const { path } = options;
   const thread = new ModuleThread(options);
   try {
     await thread.loaded;
     return thread;
   } catch (error) {
     thread.end();
-    throw new FstreamError("failed", `module ${options.path}: ${(error as Error).message}`, {
-      hint: "it should export a function authenticate; `fstream auth types` prints its types",
-    });
+    const { message } = error as Error;
+    const hint = "`fstream auth types` prints the type of what it should export";
+    const next = message.startsWith("it exports no") ? { hint } : {};
+    throw new FstreamError("failed", `module ${path}: ${message}`, next);
   }
 }

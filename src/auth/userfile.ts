@@ -1,7 +1,7 @@
 // What stands in one user's file: NAME.toml, or the original's NAME.ini with the same keys in `[DEFAULT]`.
 //
 //   password = "..."  |  password_hash = "$argon2id$..."     one of them, not empty
-//   channels = ["default", "cam*"]                            left out: every channel
+//   channels = ["default", "cam*"]                            left out: every channel; []: none
 //   may_watch = ["fier/*"]                                    USER/CHANNEL; left out: every channel (authenticate_watchers)
 //   enabled = true                                            left out: true
 //
@@ -123,7 +123,5 @@ function userOf(name: string, fields: Readonly<Record<string, unknown>>): UserFi
 /** Whether `value` is a list of names, or left out. */
 function isList(value: unknown): value is readonly string[] | undefined {
   if (value === undefined) return true;
-  return (
-    Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string" && one !== "")
-  );
+  return Array.isArray(value) && value.every((one) => typeof one === "string" && one !== "");
 }

@@ -98,7 +98,7 @@ function senseless(): FstreamError {
 
 const reasons: Readonly<Record<string, string>> = {
   slow: "this end was too slow",
-  unauthorized: "the permission to watch has expired",
+  unauthorized: "the login has expired",
   forbidden: "the broadcast that followed has another channel password",
   shutting_down: "the server is shutting down",
   not_live: "the broadcast broke off",

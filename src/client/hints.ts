@@ -37,13 +37,14 @@ const final = /operator has ended the broadcast/;
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
   [/^the token /, () => newToken],
-  [/^the permission has expired/, () => "the server lets nobody stay for longer: begin again"],
+  [/ may not watch /, () => "another --watcher may be allowed"],
+  [/^the login has expired/, () => "it was valid for a limited time: log in again"],
   [
     /on a plain connection/,
     (verb) =>
       verb === "broadcast"
         ? "use --token-from https://HOST:61921, or the address fstreams://HOST:61922"
-        : "use the address https://HOST:61921 or fstreams://HOST:61922",
+        : `use the address ${verb === "watch" ? "" : "https://HOST:61921 or "}fstreams://HOST:61922`,
   ],
 ];
 

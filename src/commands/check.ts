@@ -49,7 +49,9 @@ async function run(invocation: Invocation): Promise<number> {
   );
   const folder = settings.auth.authenticator === "users" ? await examineUsers(settings, errors) : undefined;
   if (folder === undefined && problems.length === 0) errors.push(...(await authenticatorProblems(settings)));
-  errors.push(...(folder?.problems ?? []).map((problem) => new FstreamError("failed", problem)));
+  // Another user's file is no matter of a login.
+  const folderProblems = flags.login === undefined ? (folder?.problems ?? []) : [];
+  errors.push(...folderProblems.map((problem) => new FstreamError("failed", problem)));
   const adminToken = await examineAdminToken(settings);
   if (adminToken.error !== undefined) errors.push(adminToken.error);
   for (const error of errors) terminal.error(error);

@@ -88,7 +88,7 @@ export class Reload {
     const taken = live.filter((change) => tried.includes(change) || !isTried(change));
     if (taken.length > 0) this.#takeUp(taken);
     if (restart.length > 0) log.warn(`settings that have changed need a restart: ${names(restart)}`);
-    if (problems.length > 0) log.error(`no setting is taken up: ${summary(problems)}`);
+    if (problems.length > 0) log.error(`nothing was changed: ${summary(problems)}`);
     else if (live.length + restart.length === 0) log.info("no setting has changed");
     await server.reload();
   }
@@ -127,7 +127,7 @@ export class Reload {
       return changes;
     } catch (error) {
       if (!(error instanceof FstreamError)) throw error;
-      const stays = changes.length === 0 ? "the one before goes on" : `as before: ${names(changes)}`;
+      const stays = changes.length === 0 ? "the previous one stays in use" : `not changed: ${names(changes)}`;
       this.#of.log.error(`${error.message}: ${stays}`);
       return [];
     }

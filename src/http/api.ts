@@ -26,6 +26,8 @@ export interface ApiParts {
   readonly options: {
     /** Whether channels without a password are everybody's to see. */
     readonly listChannels: boolean;
+    /** Whether watchers have to log in. */
+    readonly authenticateWatchers: boolean;
     /** Where people reach the pages; undefined: that is not known. */
     readonly publicUrl: string | undefined;
   };
@@ -122,7 +124,7 @@ export class Api {
 
   #described(channel: Channel) {
     const { user, name } = channel;
-    const site = this.#parts.options.publicUrl ?? "";
+    const { publicUrl: site = "", authenticateWatchers } = this.#parts.options;
     return {
       user,
       channel: name,
@@ -134,7 +136,7 @@ export class Api {
       received_bytes: channel.bytesIn,
       sent_bytes: channel.bytesOut,
       skips: channel.skips,
-      protected: channel.guarded,
+      protected: channel.guarded || authenticateWatchers,
       watch_url: `${site}/watch/${encodeURIComponent(user)}/${encodeURIComponent(name)}`,
       play_url: pageUrl(site, user, name),
     };

@@ -168,7 +168,7 @@ export class Relay {
     const found = options.waitMs === 0 ? this.live(user, name) : this.find(user, name);
     const maxWatchers = found?.maxWatchers ?? 0;
     if (maxWatchers > 0 && (found?.watchers ?? 0) >= maxWatchers) {
-      throw new FstreamError("limit", "this channel has as many watchers as it may have");
+      throw new FstreamError("limit", "the channel is full");
     }
     return (found ?? this.#open(user, name)).watch(outlet, options);
   }

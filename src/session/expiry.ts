@@ -7,7 +7,7 @@ import type { Clock, Timer } from "../relay/clock.ts";
 const longestTimerMs = 24 * 3600 * 1000;
 
 function expiredError(): FstreamError {
-  return new FstreamError("unauthorized", "the permission has expired");
+  return new FstreamError("unauthorized", "the login has expired");
 }
 
 /** Throws FstreamError if a permit that ends then is over. */

@@ -91,7 +91,9 @@ export class WatcherSession implements ConnectionStage, Outlet {
   }
 
   #expired(error: FstreamError): void {
-    this.#report(error);
+    const { user, channel, address } = this.#watched;
+    const { log } = this.#services;
+    log.event(`expired ${user}`, `watcher ${address} of ${channelLabel(user, channel)}: ${error.message}`);
     this.#watcher?.leave();
     this.#over({ type: "aborted", error }, this.#written > this.#greetingBytes);
   }

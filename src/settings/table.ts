@@ -203,7 +203,7 @@ export const table = {
       "plain_passwords",
       boolean(),
       true,
-      "whether user_password is accepted over plain TCP; false: not for tokens either",
+      "whether passwords of users and watchers are accepted without TLS; false: for tokens neither",
     ),
     backlogBytes: fixed(
       setting(
@@ -332,7 +332,7 @@ export const table = {
       "command",
       command(),
       [],
-      'program and arguments, run for each login, for authenticator = "command"',
+      'program and arguments, run for each login, for authenticator = "command"; one without a slash is looked for in $PATH',
     ),
     url: setting("url", optionalUrl(), "", 'where each login is sent by POST, for authenticator = "http"'),
     timeoutMs: setting(

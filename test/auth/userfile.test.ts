@@ -21,6 +21,12 @@ test("a password alone lets the user broadcast everywhere", () => {
   expect(read('\ufeff# mine\r\npassword = "a;b #c"\r\n')).toEqual({ user } as never);
 });
 
+test("an empty list of channels is none, as for one that only watches", () => {
+  expect(read('password = "x"\nchannels = []\nmay_watch = []\n')).toMatchObject({
+    user: { channels: [], mayWatch: [] },
+  });
+});
+
 test("a hash, channels and being switched off are read", () => {
   const user = {
     name: "fier",
@@ -53,7 +59,6 @@ test("a file with anything wrong in it is no user", () => {
     [`password = "x"\npassword_hash = "${hash}"`, /^both password and password_hash/],
     ['password = "x"\nenabled = "no"', /^enabled should be true or false/],
     ['password = "x"\nchannels = "default"', /^channels should be a list/],
-    ['password = "x"\nchannels = []', /^channels should be a list/],
     ['password = "x"\nchannels = ["a", 1]', /^channels should be a list/],
     ['password = "x"\nchannels = [""]', /^channels should be a list/],
     ['\npassword = "hunter2', /^not TOML in line 2$/],

@@ -100,7 +100,7 @@ for (const kind of kinds) {
       const nothing = { password: undefined } as unknown as Partial<AuthRequest>;
       expect((await refusal(saying({ allow: false }), nothing))?.message).toContain("neither user_password");
       const watch = { ...nothing, action: "watch" } as const;
-      expect((await refusal(saying({ allow: false }), watch))?.message).toContain("asks who watches");
+      expect((await refusal(saying({ allow: false }), watch))?.message).toContain("must log in here");
     });
 
     test("lets a watcher in to the channels of the decision, and under its own name", async () => {

@@ -462,7 +462,7 @@ test("a module is taken up anew on SIGHUP with what it imports; a broken one cha
   await reload("name.ts", 'export const name = "bob";');
   expect(await who()).toBe("bob");
   expect(await reload("name.ts", "export const name = ;")).toMatch(
-    /error: module .*auth.ts: Unexpected ; \(.*name.ts:1\): the one before goes on\n/,
+    /error: module .*auth.ts: Unexpected ; \(.*name.ts:1\): the previous one stays in use\n/,
   );
   expect(await who()).toBe("bob");
   await reload("name.ts", 'export const name = "eve";');

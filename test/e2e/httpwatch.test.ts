@@ -208,11 +208,7 @@ describe.skipIf(Bun.which("curl") === null)("a limit", () => {
     await server.watched("fier/default", 1);
     const { stdout } = await new Curl(server, "tcp", "/watch/fier", "-i").end();
     const { status, fields, body } = taken(stdout);
-    expect([status, fields.get("retry-after"), body]).toEqual([
-      429,
-      "5",
-      "this channel has as many watchers as it may have\n",
-    ]);
+    expect([status, fields.get("retry-after"), body]).toEqual([429, "5", "the channel is full\n"]);
     // It comes back by itself when there is room.
     const patient = new Curl(
       server,

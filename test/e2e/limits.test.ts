@@ -114,9 +114,7 @@ describe("a limit", () => {
     await watcher.received(ok.length);
     const late = await server.watch().outcome();
     expect([late.status, late.stdout]).toEqual([6, ""]);
-    expect(late.stderr).toStartWith(
-      "fstream: error: this channel has as many watchers as it may have\nfstream: hint: ",
-    );
+    expect(late.stderr).toStartWith("fstream: error: the channel is full\nfstream: hint: ");
     watcher.reset();
     const next = server.watch({ fserv_arg_start: "live" }, "--wait");
     await server.watched("fier/default", 2);

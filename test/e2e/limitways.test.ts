@@ -100,7 +100,7 @@ describe("in every way in", () => {
     const server = await startWith({ fstream: "max_watchers_per_channel = 1" });
     await enter(server, broadcast);
     await enter(server, watch, { start: "live" });
-    await refused(server, waysTo("watch"), "this channel has as many watchers as it may have");
+    await refused(server, waysTo("watch"), "the channel is full");
     expect(await server.stop()).toBe(0);
   });
 

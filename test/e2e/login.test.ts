@@ -31,7 +31,7 @@ describe.skipIf(!canShow)("a page of a server where watchers log in", () => {
     })()`);
 
   test(
-    "asks who watches, says what will not do, and plays for those who may",
+    "asks for a name and a password, says what will not do, and plays for those who may",
     async () => {
       const broadcast = await stage.broadcast("hall", "mpegts");
       for (const screen of [desktop, phone]) {
@@ -45,7 +45,7 @@ describe.skipIf(!canShow)("a page of a server where watchers log in", () => {
         expect(page.complaints).toEqual([]);
         await page.close();
       }
-      expect(stage.server.run.stderr).not.toContain("asks who watches");
+      expect(stage.server.run.stderr).not.toContain("must log in here");
       await broadcast.end();
     },
     timeout,

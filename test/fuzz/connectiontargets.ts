@@ -64,7 +64,7 @@ async function exchange(
     clock: rig.clock,
     log: server.services.log,
     metrics: async () => [],
-    options: { listChannels: true, publicUrl: from.settings.publicUrl },
+    options: { listChannels: true, authenticateWatchers: false, publicUrl: from.settings.publicUrl },
   });
   const sender = rig.broadcast();
   sender.send(opaque(streamBytes));

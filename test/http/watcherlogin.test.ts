@@ -10,7 +10,7 @@ import { connectHttp, SocketPeer } from "./socketpeer.ts";
 const film = joined(flvHead, flvConfig(0), flvFrame(0, true, 5000));
 const logIn = { authenticateWatchers: true } as const;
 const ann = { watcher: "ann", watcher_password: "123" };
-const asks = "this server asks who watches: give watcher and watcher_password";
+const asks = "watchers must log in here: give watcher and watcher_password";
 
 function unauthorized(message: string): string {
   return `|error,code=unauthorized,message*=${message.replaceAll(",", "%2C")}`;
@@ -239,9 +239,7 @@ describe("a permission that expires", () => {
     expect([raw.ends, http.ends]).toEqual([["reset"], ["reset"]]);
     expect(socket.take()).toMatchObject([{ type: "end", reason: "unauthorized" }, "close 1008 unauthorized"]);
     expect(server.askEnd(1)).toContain("reason=unauthorized");
-    expect(server.lines.join("")).toContain(
-      "watch of fier by ann from 192.0.2.1 refused: the permission has expired",
-    );
+    expect(server.lines.join("")).toContain("watcher 192.0.2.1 of fier/default: the login has expired");
     // Nobody else notices.
     broadcaster.send(flvFrame(80, false, 100));
     expect(broadcaster.ends).toEqual([]);

@@ -137,7 +137,7 @@ function loginForm(title: string, reason: string | undefined): HTMLElement {
   );
   return said(
     reason === undefined ? "Log in to watch" : capital(reason),
-    reason === undefined ? `The server asks who watches ${title}.` : `Log in again to watch ${title}.`,
+    reason === undefined ? `Only those who log in may watch ${title}.` : `Log in again to watch ${title}.`,
     form,
   );
 }
