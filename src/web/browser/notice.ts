@@ -4,7 +4,7 @@
 import { type ChannelName, pathOf, titleOf } from "./channel.ts";
 import { element } from "./element.ts";
 import { currentLogin, logIn } from "./login.ts";
-import type { State } from "./playback.ts";
+import type { State } from "./playbackstate.ts";
 import { browserName, codecName, containerName, quoted } from "./words.ts";
 
 export interface NoticeActions {

@@ -6,7 +6,8 @@ import { element, icon, iconButton, relabel } from "./element.ts";
 import type { StreamInfo } from "./feed.ts";
 import { noticeOf, spokenOf } from "./notice.ts";
 import type { PlayerOptions } from "./options.ts";
-import { Playback, type State } from "./playback.ts";
+import { Playback } from "./playback.ts";
+import type { State } from "./playbackstate.ts";
 import { isSound } from "./words.ts";
 
 export interface PlayerHooks {
