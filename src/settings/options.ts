@@ -12,7 +12,7 @@ export function optionsOf({ server, fstream, auth }: Settings): Options {
   return { ...server, ...fstream, ...auth };
 }
 
-/** Puts the values of `settings` into `options`, whoever holds them. */
+/** Puts the values of `settings` into `options`, which all parts of the server hold. */
 export function takeUp(options: Options, settings: Settings): void {
   Object.assign(options, optionsOf(settings));
 }

@@ -92,7 +92,7 @@ export class FragmentWriter {
     const shown = Math.round((frame.time * this.#secondsPerTick + leadSeconds) * clock.timescale);
     const decoded = clock.track.kind === "audio" ? soundTime(clock, shown) : pictureTime(clock, shown);
     const gap = clock.waiting === undefined ? 0 : decoded - clock.waiting.decoded;
-    // Whoever was skipped has frames that are far apart, or in the past.
+    // A watcher that was skipped has frames that are far apart, or in the past.
     const written = this.#write(clock, gap > 0 && gap < 10 * clock.timescale ? gap : usualDuration(clock));
     clock.waiting = { frame, decoded, shown: clock.track.kind === "audio" ? decoded : shown };
     return written;
