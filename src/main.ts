@@ -1,13 +1,13 @@
 // From the command line to a command, and from its outcome to the exit status. The only place that ends the process. Messages
 // go to stderr, results to stdout.
 
-import { version } from "../package.json";
 import type { Invocation, Terminal } from "./commands/command.ts";
 import { isCommand, loadCommand } from "./commands/commands.ts";
 import { flushed, say } from "./commands/stderr.ts";
 import { FstreamError, meaning } from "./errors.ts";
-import { printable } from "./log.ts";
+import { printable, printableJson } from "./log.ts";
 import { writeStdout } from "./stdio.ts";
+import { build, versionLine } from "./version.ts";
 
 const terminal: Terminal = {
   say: (line) => say(`fstream: ${printable(line)}\n`),
@@ -31,7 +31,10 @@ const wordsMs = 500;
 async function main(argv: readonly string[]): Promise<number> {
   const [first, second, ...rest] = argv;
   if (first === "--version" || first === "-V") {
-    terminal.print(`fstream ${version}\n`);
+    if (second !== undefined && second !== "--json") {
+      throw new FstreamError("usage", `--version takes nothing but --json: ${second}`);
+    }
+    terminal.print(second === "--json" ? `${printableJson(build)}\n` : `${versionLine()}\n`);
     return 0;
   }
   if (isCommand(first)) return await call(first, argv.slice(1));
@@ -84,7 +87,7 @@ function report(error: unknown): number {
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const lines = stack.split("\n").map(printable).join("\n");
-  say(`fstream: error: a bug in fstream ${version}\n${lines}\n`);
+  say(`fstream: error: a bug in ${versionLine()}\n${lines}\n`);
   terminal.hint("please report it, with the lines above");
   return meaning("failed").exit;
 }

@@ -12,6 +12,7 @@ const root = join(import.meta.dir, "..");
 const allowed: Record<string, readonly string[]> = {
   errors: [],
   log: [],
+  version: [],
   file: ["errors"],
   stdio: ["file", "errors"],
   keypair: ["file", "errors"],
@@ -24,7 +25,19 @@ const allowed: Record<string, readonly string[]> = {
   session: ["protocol", "access", "relay", "errors", "log"],
   web: [],
   http: ["session", "access", "protocol", "relay", "auth", "web", "errors", "log"],
-  server: ["http", "session", "access", "relay", "auth", "settings", "keypair", "file", "errors", "log"],
+  server: [
+    "http",
+    "session",
+    "access",
+    "relay",
+    "auth",
+    "settings",
+    "keypair",
+    "file",
+    "errors",
+    "log",
+    "version",
+  ],
   client: ["protocol", "media", "stdio", "file", "errors", "log"],
   commands: [
     "settings",
@@ -40,7 +53,7 @@ const allowed: Record<string, readonly string[]> = {
     "errors",
     "log",
   ],
-  main: ["commands", "stdio", "errors", "log"],
+  main: ["commands", "stdio", "errors", "log", "version"],
 };
 /** Layers that work with values alone: no runtime, no clock, no randomness. */
 const pure = ["protocol", "media"];

@@ -1,7 +1,6 @@
 // The server put together: settings in, listeners out. What it is made of knows nothing of it.
 
 import { randomBytes } from "node:crypto";
-import { version } from "../../package.json";
 import { Access } from "../access/access.ts";
 import { ConnectionLimits, refusalPlaces } from "../access/limits.ts";
 import { Rewinds } from "../access/rewinds.ts";
@@ -29,6 +28,7 @@ import { EndRecords } from "../session/endrecords.ts";
 import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
 import type { Options } from "../settings/options.ts";
+import { build } from "../version.ts";
 import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
 import { describe } from "./description.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
@@ -195,7 +195,7 @@ export async function startServer(options: Options, authenticator: Authenticator
     // One that floods leaves what it has read to its watchers before it reads on.
     turns: new Turns(clock, (one) => one.turn(), true),
   };
-  const metrics = new Metrics({ relay, access, limits, places, version });
+  const metrics = new Metrics({ relay, access, limits, places, version: build.version });
   const httpLog = log.scope("http");
   const api = new Api({
     relay,

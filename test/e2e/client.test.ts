@@ -39,12 +39,16 @@ async function takeAll(peer: Peer): Promise<void> {
   peer.fin();
 }
 
-test("the version is one line on stdout", async () => {
-  expect(await run(["--version"])).toEqual({
-    status: 0,
-    stdout: `fstream ${version}\n`,
-    stderr: "",
-  });
+test("the version is one line on stdout, with the commit, Bun and the target; for scripts it is JSON", async () => {
+  const { stdout, ...ended } = await run(["--version"]);
+  expect(ended).toEqual({ status: 0, stderr: "" });
+  const [, commit, target] =
+    /^fstream \S+ \(commit ([0-9a-f]{12}(?:-dirty)?|unknown), Bun [\d.]+, (\S+)\)\n$/.exec(stdout) ?? [];
+  expect(stdout).toBe(`fstream ${version} (commit ${commit}, Bun ${Bun.version}, ${target})\n`);
+  expect(target).toStartWith(`${process.platform}-${process.arch}`);
+  const json = await run(["--version", "--json"]);
+  expect(JSON.parse(json.stdout)).toEqual({ version, commit, bun: Bun.version, target });
+  expect((await run(["--version", "--jso"])).status).toBe(2);
 });
 
 test("the printed example works with a server of the original protocol", async () => {
