@@ -66,7 +66,8 @@ export class CommandAsker implements Asker {
   #spawn() {
     try {
       const pipes = { stdin: "pipe", stdout: "pipe", stderr: "pipe" } as const;
-      return Bun.spawn([...this.#command], { ...pipes, detached: true });
+      // Left out, it would be as it was when this process began, with what is meant for this process alone.
+      return Bun.spawn([...this.#command], { ...pipes, detached: true, env: process.env });
     } catch (error) {
       const reason = systemReason(error) ?? (error as Error).message;
       const isTemporary = !lasting.has((error as NodeJS.ErrnoException).code ?? "");

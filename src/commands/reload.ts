@@ -23,6 +23,8 @@ export interface Reloaded {
   /** See Server. */
   readonly server: { reload(): Promise<void> };
   readonly log: Log;
+  /** Called when a reload begins, and when it is over. */
+  readonly notifier?: { reloading(): void; reloaded(): void };
 }
 
 /** Whether it is one that another authenticator has to be made ready for. */
@@ -69,13 +71,15 @@ export class Reload {
   }
 
   async #begin(): Promise<void> {
-    const { log } = this.#of;
+    const { log, notifier } = this.#of;
+    notifier?.reloading();
     log.info("SIGHUP: reloading");
     try {
       await this.#reload();
     } catch (error) {
       log.error(`a bug in fstream: ${(error as Error).stack ?? String(error)}`);
     }
+    notifier?.reloaded();
   }
 
   async #reload(): Promise<void> {

@@ -1,8 +1,8 @@
 // What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, for how long it
-// has acknowledged nothing, a bound for those not even sent, what has come and is not read, reading it to a place of one's own, the processor time of this thread,
-// and how many files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined, and nothing has come.
+// has acknowledged nothing, a bound for those not even sent, what has come and is not read, reading it to a place of one's own, the processor time of this thread, the
+// clock that other processes go by, and how many files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined, and nothing has come.
 
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { dlopen, type FFIFunction, FFIType, ptr } from "bun:ffi";
 
 /** ioctl(2) SIOCOUTQ, see tcp(7). */
 const SIOCOUTQ = 0x5411;
@@ -14,6 +14,7 @@ const MSG_DONTWAIT = 0x40;
 const RLIMIT_NOFILE = 7;
 
 /** clock_gettime(2), <bits/time.h>. */
+const CLOCK_MONOTONIC = 1;
 const CLOCK_THREAD_CPUTIME_ID = 3;
 
 /** setsockopt(2) level and option, see tcp(7). */
@@ -25,35 +26,36 @@ const retransmitsAt = 2;
 const lastAckRecvAt = 56;
 const infoBytes = 64;
 
-const libc = load();
+const libc = libcOf({
+  ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
+  setsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
+    returns: FFIType.i32,
+  },
+  getsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
+    returns: FFIType.i32,
+  },
+  recv: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32],
+    returns: FFIType.i64_fast,
+  },
+  clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+  getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+});
 const answer = new Int32Array(1);
 const option = new Int32Array(1);
 const limits = new BigUint64Array(2);
 const time = new BigInt64Array(2);
 const info = new DataView(new ArrayBuffer(infoBytes));
 
-function load() {
+/** Functions of libc. Undefined elsewhere than on Linux, and where it can't be loaded. */
+export function libcOf<const S extends Record<string, FFIFunction>>(symbols: S) {
   if (process.platform !== "linux") return undefined;
   const musl = process.arch === "arm64" ? "libc.musl-aarch64.so.1" : "libc.musl-x86_64.so.1";
   for (const name of ["libc.so.6", musl]) {
     try {
-      return dlopen(name, {
-        ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
-        setsockopt: {
-          args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
-          returns: FFIType.i32,
-        },
-        getsockopt: {
-          args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
-          returns: FFIType.i32,
-        },
-        recv: {
-          args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32],
-          returns: FFIType.i64_fast,
-        },
-        clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
-        getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
-      }).symbols;
+      return dlopen(name, symbols).symbols;
     } catch {
       // Not this libc: the next one, or none.
     }
@@ -108,6 +110,12 @@ export function boundUnsent(fd: number, bytes: number): void {
 export function threadMs(): number | undefined {
   if (libc === undefined || libc.clock_gettime(CLOCK_THREAD_CPUTIME_ID, ptr(time)) < 0) return undefined;
   return Number(time[0]) * 1000 + Number(time[1]) / 1e6;
+}
+
+/** The system's CLOCK_MONOTONIC, microseconds. */
+export function monotonicUs(): bigint | undefined {
+  if (libc === undefined || libc.clock_gettime(CLOCK_MONOTONIC, ptr(time)) < 0) return undefined;
+  return time[0] * 1_000_000n + time[1] / 1000n;
 }
 
 /** How many files, sockets included, this process may have open. */

@@ -27,8 +27,10 @@ import { Acknowledgements } from "../session/acknowledgements.ts";
 import { EndRecords } from "../session/endrecords.ts";
 import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
+import type { ListenAddress } from "../settings/address.ts";
 import type { Options } from "../settings/options.ts";
 import { build } from "../version.ts";
+import { addressText, assignSockets, type PassedSocket } from "./activation.ts";
 import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
 import { describe } from "./description.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
@@ -42,6 +44,8 @@ const reservedFiles = 128;
 const leastFiles = 256;
 
 export interface Server {
+  /** What it does at the moment, in a few words: channels that are on, and watchers. */
+  readonly summary: string;
   /**
    * Reads the certificate anew. Says in the log what came of it; never rejects for that. (Settings that can change are read where
    * they are needed: see settings/options.ts.)
@@ -88,12 +92,22 @@ function derived<V, T>(value: () => V, make: (value: V) => T): () => T {
   };
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 const labelOf = ({ user, name }: Channel) => channelLabel(user, name);
 
 /**
- * Starts a server; what is put into `options` afterwards holds from then on. Rejects with FstreamError `failed` for an address or a certificate that can't be used.
+ * Starts a server; what is put into `options` afterwards holds from then on. `passed` are sockets that listen already, in place of
+ * addresses. Rejects with FstreamError `failed` for an address, a socket or a certificate that can't be used.
  */
-export async function startServer(options: Options, authenticator: Authenticator, log: Log): Promise<Server> {
+export async function startServer(
+  options: Options,
+  authenticator: Authenticator,
+  log: Log,
+  passed: readonly PassedSocket[] = [],
+): Promise<Server> {
   const clock = systemClock(log);
   const matcher = derived(() => options.trustedProxies, addressMatcher);
   const trusted = (address: string) => matcher()(address);
@@ -224,8 +238,16 @@ export async function startServer(options: Options, authenticator: Authenticator
   const exchanges = new Sockets((connection) => new Exchange(connection, http), limits, http.log);
 
   const { listen, tlsListen, httpsListen, httpListen } = options;
+  const adopted = assignSockets(passed, {
+    listen,
+    tls_listen: tlsListen,
+    https_listen: httpsListen,
+    http_listen: httpListen,
+  });
+  const isSecure = (setting: string, at: ListenAddress | undefined) =>
+    at !== undefined || adopted.has(setting);
   const renewal =
-    tlsListen === undefined && httpsListen === undefined
+    !isSecure("tls_listen", tlsListen) && !isSecure("https_listen", httpsListen)
       ? undefined
       : await Renewal.begin(await certificateOf(options), clock, log.scope("tls"));
   const tls = renewal && (() => renewal.pair);
@@ -237,7 +259,12 @@ export async function startServer(options: Options, authenticator: Authenticator
   ];
   try {
     for (const { name, setting, at, tls, on } of plans) {
-      if (at === undefined) continue;
+      const given = adopted.get(setting);
+      for (const socket of given ?? []) {
+        on.adopt(socket.descriptor, tls);
+        log.info(`listening on ${name} ${addressText(socket)}, passed by the service manager`);
+      }
+      if (at === undefined || given !== undefined) continue;
       const bound = bind({ ...at, setting, tls }, on);
       log.info(`listening on ${name} ${bound}`);
     }
@@ -251,6 +278,12 @@ export async function startServer(options: Options, authenticator: Authenticator
     log.info(`the certificate is self-signed; clients can pin it: --fingerprint ${renewal.pair.fingerprint}`);
 
   return {
+    get summary() {
+      const there = [...relay.channels, ...relay.draining];
+      const channels = there.filter(({ state }) => state === "live" || state === "held").length;
+      const watchers = there.reduce((sum, each) => sum + each.watchers, 0);
+      return `${counted(channels, "channel")}, ${counted(watchers, "watcher")}`;
+    },
     reload: async () => {
       // Says whether that is possible at all.
       maxConnections();
@@ -285,7 +318,7 @@ function bind(at: At, sockets: Sockets): string {
   for (const host of hosts) {
     try {
       const port = sockets.listen({ ...at, host });
-      return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+      return addressText({ host, port });
     } catch (error) {
       failure ??= error;
       if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") break;

@@ -1,7 +1,7 @@
 // Listeners, plain and TLS, of the protocol and of HTTP: each socket that Bun accepts is counted and gets a Handler, and the
 // socket's events go to it. What Bun's sockets are like to work with is said where it matters.
 
-import type { Socket, SocketHandler, TCPSocketListener } from "bun";
+import type { Socket, SocketHandler, TCPSocketListener, TCPSocketListenOptions } from "bun";
 import type { ConnectionLimits, ConnectionPlace } from "../access/limits.ts";
 import { plainAddress } from "../auth/network.ts";
 import type { KeyPair } from "../keypair.ts";
@@ -165,10 +165,26 @@ export class Sockets {
       port: options.port,
       // A peer that half-closes goes on being served: `... | nc -N` is a watcher too.
       allowHalfOpen: true,
-      socket: options.tls === undefined ? this.#plain() : this.#secure(options.tls),
+      socket: this.#handlers(options.tls),
     });
     this.#listeners.push(listener);
     return listener.port;
+  }
+
+  /**
+   * Takes over a socket that listens already, in place of binding. `stopListening` closes it for this process alone, and shuts
+   * nothing down: connections that come later wait for whoever else has it.
+   */
+  adopt(descriptor: number, tls: ListenOptions["tls"]): void {
+    // Bun has `fd`, and its types do not.
+    const options = { fd: descriptor, allowHalfOpen: true, socket: this.#handlers(tls) };
+    this.#listeners.push(
+      Bun.listen<Peer | undefined>(options as unknown as TCPSocketListenOptions<Peer | undefined>),
+    );
+  }
+
+  #handlers(tls: ListenOptions["tls"]): SocketHandler<Peer | undefined> {
+    return tls === undefined ? this.#plain() : this.#secure(tls);
   }
 
   /** Ends what has not begun. Connections that come from now on are not waited for. */

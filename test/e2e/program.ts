@@ -67,18 +67,20 @@ export class Run {
   length = 0;
   stderr = "";
 
-  /** `under`: the words of a command that runs the program, which it is given behind them. */
+  /**
+   * `under`: the words of a command that runs the program, which it is given behind them. `descriptors`: files of this process that it
+   * gets too, from 3 on.
+   */
   constructor(
     args: readonly string[],
     environment: Record<string, string> = {},
     under: readonly string[] = [],
+    descriptors: readonly number[] = [],
   ) {
     this.#args = args;
     secretsOfCommand(args, environment);
     this.process = Bun.spawn([...under, ...program, ...args], {
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "pipe",
+      stdio: ["pipe", "pipe", "pipe", ...descriptors],
       cwd: tmpdir(),
       env: { PATH: process.env.PATH ?? "", ...environment },
     });
@@ -151,7 +153,9 @@ export interface ServerOptions {
   /** Other files of its folder. */
   readonly files?: Readonly<Record<string, string>>;
   /** See Run. */
+  readonly environment?: Record<string, string>;
   readonly under?: readonly string[];
+  readonly descriptors?: readonly number[];
 }
 
 const defaultUsers = { "fier.ini": "[DEFAULT]\npassword=123\n", "ann.toml": 'password = "abc"\n' };
@@ -183,15 +187,16 @@ export class TestServer {
       join(folder, "fstream.toml"),
       `[server]\nlog_level = "debug"\n${listeners}\n${options.server ?? ""}\n[fstream]\n${options.fstream ?? ""}\n[auth]\n${options.auth ?? ""}\n`,
     );
-    return await TestServer.#launch(folder, [], options.under);
+    return await TestServer.#launch(folder, [], options);
   }
 
   static async #launch(
     folder: string,
     flags: readonly string[] = [],
-    under: readonly string[] = [],
+    { environment, under, descriptors }: ServerOptions = {},
   ): Promise<TestServer> {
-    const run = new Run(["serve", "--config", join(folder, "fstream.toml"), ...flags], {}, under);
+    const args = ["serve", "--config", join(folder, "fstream.toml"), ...flags];
+    const run = new Run(args, environment, under, descriptors);
     const server = new TestServer(folder, run);
     await until("the server is ready", () => {
       if (run.process.exitCode !== null) throw new Error(`the server ended: ${run.stderr}`);
@@ -256,6 +261,11 @@ export class TestServer {
     const flags = ["--listen", this.address];
     await this.#end();
     return await TestServer.#launch(this.folder, flags);
+  }
+
+  /** Starts another in the same folder, once this one has been ended by its `run`. */
+  async again(options: ServerOptions): Promise<TestServer> {
+    return await TestServer.#launch(this.folder, [], options);
   }
 
   /** Ends it if it still runs, and removes its folder. Gives its exit status. */
