@@ -6,6 +6,8 @@
 // summed up, and each kind of message has a rate of its own. There are only so many kinds, so that all of them
 // together have a rate too; and the first message of a kind is never left out because others flood.
 
+import { fstatSync } from "node:fs";
+
 export type Level = "debug" | "info" | "warn" | "error";
 
 const order: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
@@ -109,11 +111,25 @@ export function stderrLog(options: { readonly logLevel: Level }, write: (line: s
     get level() {
       return options.logLevel;
     },
-    journal: process.env.JOURNAL_STREAM !== undefined,
+    journal: isJournal(2, process.env.JOURNAL_STREAM),
     write,
     nowMs: () => performance.now(),
     after: (ms, call) => void setTimeout(call, ms).unref(),
   });
+}
+
+/**
+ * Whether the descriptor leads to the journal, whose stream $JOURNAL_STREAM names by device and inode (systemd.exec(5)). Programs
+ * that were started by a service have the variable too, with their output somewhere else.
+ */
+export function isJournal(descriptor: number, stream: string | undefined): boolean {
+  if (stream === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(descriptor, { bigint: true });
+    return stream === `${dev}:${ino}`;
+  } catch {
+    return false; // it is closed
+  }
 }
 
 /** A log that writes whole lines through `options.write`. */

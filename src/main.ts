@@ -5,14 +5,17 @@ import type { Invocation, Terminal } from "./commands/command.ts";
 import { isCommand, loadCommand } from "./commands/commands.ts";
 import { flushed, say } from "./commands/stderr.ts";
 import { FstreamError, meaning } from "./errors.ts";
-import { printable, printableJson } from "./log.ts";
+import { isJournal, printable, printableJson } from "./log.ts";
 import { writeStdout } from "./stdio.ts";
 import { build, versionLine } from "./version.ts";
+
+/** The journal's priority, as the log has it. */
+const errorMark = isJournal(2, process.env.JOURNAL_STREAM) ? "<3>" : "";
 
 const terminal: Terminal = {
   say: (line) => say(`fstream: ${printable(line)}\n`),
   error: (error) => {
-    say(`fstream: error: ${printable(error.message)}\n`);
+    say(`${errorMark}fstream: error: ${printable(error.message)}\n`);
     if (error.hint !== undefined) terminal.hint(error.hint);
   },
   hint: (text) => say(`fstream: hint: ${printable(text)}\n`),

@@ -1,8 +1,17 @@
 // Lines for people and for the journal: whole, harmless, and never a flood.
 
 import { describe, expect, setSystemTime, spyOn, test } from "bun:test";
+import { closeSync, openSync, statSync } from "node:fs";
 import { named } from "../src/errors.ts";
-import { createLog, type Level, type Log, printable, printableJson, stderrLog } from "../src/log.ts";
+import {
+  createLog,
+  isJournal,
+  type Level,
+  type Log,
+  printable,
+  printableJson,
+  stderrLog,
+} from "../src/log.ts";
 
 function capture(level: Level = "info", journal = false) {
   const lines: string[] = [];
@@ -10,6 +19,16 @@ function capture(level: Level = "info", journal = false) {
   const log = createLog({ level, journal, write: (line) => void lines.push(line), nowMs: () => time.ms });
   return { log, lines, time };
 }
+
+test("the journal is told by its stream, not by the variable alone", () => {
+  const { dev, ino } = statSync(import.meta.path, { bigint: true });
+  const descriptor = openSync(import.meta.path, "r");
+  expect(isJournal(descriptor, `${dev}:${ino}`)).toBe(true);
+  for (const stream of [`${dev}:${ino + 1n}`, `${dev}`, "", undefined])
+    expect(isJournal(descriptor, stream)).toBe(false);
+  closeSync(descriptor);
+  expect(isJournal(-1, `${dev}:${ino}`)).toBe(false);
+});
 
 describe("a log line", () => {
   test("names the program, the level where it matters, and the scope", () => {

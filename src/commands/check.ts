@@ -10,6 +10,7 @@ import { examineSettings, type Settings } from "../settings/load.ts";
 import { described, openAuthenticator } from "./authentication.ts";
 import type { Command, Invocation } from "./command.ts";
 import { probeLogin } from "./loginprobe.ts";
+import { configFlag, sourcesOf } from "./settingsfile.ts";
 import { say } from "./stderr.ts";
 
 export const check: Command = {
@@ -20,7 +21,7 @@ export const check: Command = {
     "check --login NAME [--watch USER] [--channel NAME] [--password-file FILE]",
   ],
   flags: {
-    config: { type: "string", value: "FILE", help: "the settings file (default: ./fstream.toml, if there)" },
+    config: configFlag,
     "users-dir": { type: "string", value: "DIR", help: "the users folder, in place of the settings' one" },
     login: {
       type: "string",
@@ -39,11 +40,10 @@ export const check: Command = {
 };
 
 async function run(invocation: Invocation): Promise<number> {
-  const { flags, operands, environment, cwd, terminal } = invocation;
+  const { flags, operands, terminal } = invocation;
   if (operands.length > 0) throw new FstreamError("usage", `check takes no operand: ${operands[0]}`);
-  const file = flags.config === undefined ? undefined : String(flags.config);
-  const overrides = { "users-dir": flags["users-dir"] };
-  const { settings, problems } = await examineSettings({ file, cwd, environment, overrides });
+  const sources = sourcesOf(invocation, { "users-dir": flags["users-dir"] });
+  const { settings, file, problems } = await examineSettings(sources);
   const errors = [...problems, ...(await fileProblems(settings))].map(
     (problem) => new FstreamError("failed", problem),
   );
@@ -67,12 +67,13 @@ async function run(invocation: Invocation): Promise<number> {
     await probeLogin(settings, invocation);
     return 0;
   }
+  const checked = `settings (${file ?? "no file: defaults"})`;
   if (folder === undefined) {
-    terminal.say(`settings are fine, and logins are decided by ${described(settings)}`);
+    terminal.say(`${checked} are fine, and logins are decided by ${described(settings)}`);
     return 0;
   }
   const { length } = folder.users;
-  terminal.say(`settings and ${length} ${length === 1 ? "user" : "users"} are fine`);
+  terminal.say(`${checked} and ${length} ${length === 1 ? "user" : "users"} are fine`);
   if (!folder.users.some((user) => user.enabled))
     terminal.hint("there is no user to broadcast yet: `fstream user add NAME`");
   return 0;

@@ -8,8 +8,10 @@ import { FstreamError } from "../errors.ts";
 import { readRegularFile } from "../file.ts";
 import { maxPemBytes, selfSignedFile } from "../keypair.ts";
 import type { ListenAddress } from "../settings/address.ts";
-import { defaultFile, examineSettings, type Settings } from "../settings/load.ts";
+import { defaultFile } from "../settings/find.ts";
+import { examineSettings, type Settings } from "../settings/load.ts";
 import type { Invocation } from "./command.ts";
+import { sourcesOf } from "./settingsfile.ts";
 
 export interface LocalServer {
   readonly address: Address;
@@ -20,15 +22,11 @@ export interface LocalServer {
 }
 
 /** Its `https_listen`, else its `http_listen`. Rejects with FstreamError `usage` if it has neither. */
-export async function localServer({ flags, environment, cwd }: Invocation): Promise<LocalServer> {
-  const file = flags.config === undefined ? undefined : String(flags.config);
+export async function localServer(invocation: Invocation): Promise<LocalServer> {
+  const sources = sourcesOf(invocation);
   // What is wrong with them is for `fstream check` to say; only a file that was named has to be there.
-  const {
-    settings,
-    file: found,
-    problems,
-  } = await examineSettings({ file, cwd, environment, overrides: {} });
-  if (file !== undefined && found === undefined) throw new FstreamError("failed", problems[0]);
+  const { settings, file: found, problems } = await examineSettings(sources);
+  if (sources.file !== undefined && found === undefined) throw new FstreamError("failed", problems[0]);
   const { httpsListen, httpListen, adminTokenFile } = settings.server;
   const name = found ?? defaultFile;
   if (httpsListen !== undefined)

@@ -1,6 +1,7 @@
 // `fstream serve`: the server, until SIGTERM or SIGINT. SIGHUP has it read anew what can change while it runs; where standard
 // input is a terminal, which has then been closed, it ends the server as well.
 
+import { resolve } from "node:path";
 import { isatty } from "node:tty";
 import { CurrentAuthenticator } from "../auth/currentauthenticator.ts";
 import { Throttle, throttled } from "../auth/throttle.ts";
@@ -11,11 +12,12 @@ import { passedSockets } from "../server/activation.ts";
 import { managerVariables, Notifier } from "../server/notify.ts";
 import { startServer } from "../server/server.ts";
 import { settingFlags } from "../settings/flags.ts";
-import { loadSettings, type Settings } from "../settings/load.ts";
+import { loadExamined, type Settings } from "../settings/load.ts";
 import { optionsOf } from "../settings/options.ts";
 import { described, openAuthenticator } from "./authentication.ts";
 import type { Command } from "./command.ts";
 import { Reload } from "./reload.ts";
+import { configFlag, sourcesOf } from "./settingsfile.ts";
 import { say } from "./stderr.ts";
 
 const stopSignals = ["SIGTERM", "SIGINT"] as const;
@@ -27,25 +29,26 @@ export const serve: Command = {
   notes:
     "On SIGTERM or SIGINT it ends its streams in order first, within shutdown_grace; a second signal ends it at once. On SIGHUP it takes up its settings and a renewed certificate, and says which settings need a restart; where standard input is a terminal, it ends as well.",
   flags: {
-    config: { type: "string", value: "FILE", help: "settings file (default: ./fstream.toml if it is there)" },
+    config: configFlag,
     ...settingFlags,
   },
-  run: async ({ flags, operands, environment, cwd }) => {
+  run: async (invocation) => {
+    const { flags, operands, environment, cwd } = invocation;
     if (operands.length > 0) {
       throw new FstreamError("usage", `serve takes no operand: ${operands[0]}`, {
         hint: "--listen HOST:PORT is where it listens",
       });
     }
-    const { config, ...overrides } = flags;
-    const file = typeof config === "string" ? config : undefined;
+    const { config: _, ...overrides } = flags;
     // While the server stops, too: the default action would end it at once. What comes before it runs needs no answer.
     let reload: Reload | undefined;
     const isOnTerminal = isatty(0);
     if (!isOnTerminal) process.on("SIGHUP", () => void reload?.run());
-    const sources = { file, cwd, environment, overrides };
-    const settings = await loadSettings(sources);
+    const sources = sourcesOf(invocation, overrides);
+    const { settings, file } = await loadExamined(sources);
     const options = optionsOf(settings);
     const log = stderrLog(options, say);
+    log.info(file === undefined ? "no settings file: defaults" : `settings of ${resolve(cwd, file)}`);
     const notifier = new Notifier(environment, log.scope("systemd"));
     const passed = passedSockets(environment);
     for (const name of managerVariables) delete process.env[name];

@@ -7,6 +7,7 @@ import type { Trust } from "../client/trust.ts";
 import { FstreamError } from "../errors.ts";
 import { printable, printableJson } from "../log.ts";
 import { parseDuration } from "../settings/duration.ts";
+import { defaultPlaces } from "../settings/find.ts";
 import type { Command, Invocation } from "./command.ts";
 import { addressOperand, trustFlags, trustOf } from "./connectionflags.ts";
 import { localServer } from "./localserver.ts";
@@ -44,7 +45,7 @@ export const status: Command = {
     config: {
       type: "string",
       value: "FILE",
-      help: "without an address: the settings of the server on this machine (default: ./fstream.toml)",
+      help: `without an address: the settings of the server on this machine (default: ${defaultPlaces})`,
     },
     ...trustFlags,
   },

@@ -14,13 +14,14 @@ import { nearest } from "../settings/nearest.ts";
 import { described } from "./authentication.ts";
 import type { Command, Invocation } from "./command.ts";
 import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
+import { configFlag, sourcesOf } from "./settingsfile.ts";
 
 export const user: Command = {
   name: "user",
   summary: "adds, changes, removes and lists users; a running server sees it at once",
   usage: ["user add NAME [FLAG]...", "user passwd NAME [FLAG]...", "user remove NAME", "user list [--json]"],
   flags: {
-    config: { type: "string", value: "FILE", help: "the settings file (default: ./fstream.toml, if there)" },
+    config: configFlag,
     "users-dir": { type: "string", value: "DIR", help: "the users folder, in place of the settings' one" },
     "password-file": {
       type: "string",
@@ -84,10 +85,10 @@ function noAction(action = "", actions: readonly string[]): FstreamError {
   });
 }
 
-async function usersFolder({ flags, cwd, environment }: Invocation): Promise<string> {
+async function usersFolder(invocation: Invocation): Promise<string> {
+  const { flags, cwd } = invocation;
   if (flags["users-dir"] !== undefined) return resolve(cwd, String(flags["users-dir"]));
-  const file = flags.config === undefined ? undefined : String(flags.config);
-  const settings = await loadSettings({ file, cwd, environment, overrides: {} });
+  const settings = await loadSettings(sourcesOf(invocation));
   if (settings.auth.authenticator !== "users")
     throw new FstreamError("failed", `logins are decided by ${described(settings)}, not by a users folder`, {
       hint: "--users-dir DIR names a folder all the same",

@@ -3,9 +3,9 @@
 // would make of the whole, keeps all of it from being taken up.
 
 import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { defaultFile, examineSettings, type Settings, type Sources } from "./load.ts";
+import { findFile } from "./find.ts";
+import { examineSettings, type Settings, type Sources } from "./load.ts";
 import { rules } from "./rules.ts";
 import { type Row, rows } from "./table.ts";
 
@@ -30,7 +30,7 @@ export interface Difference {
 /** Reads the settings again. Nothing is different where they came from a pipe, which can be read only once. */
 export async function settingsDifference(before: Settings, sources: Sources): Promise<Difference> {
   const same = { settings: before, live: [], restart: [], problems: [] };
-  const path = resolve(sources.cwd, sources.file ?? defaultFile);
+  const { path } = await findFile(sources.file, sources.cwd, sources.system);
   const isPipe = await stat(path).then(
     (stats) => !stats.isFile(),
     () => false, // reading it will tell why

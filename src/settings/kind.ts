@@ -2,7 +2,8 @@
 // would be right. A kind never throws: a value that does not fit is an ordinary result, since all that is
 // wrong with a settings file is reported at once.
 
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { isAddressBlock, type ListenAddress, parseListenAddress, parseSite } from "./address.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatSize, parseSize } from "./size.ts";
@@ -187,6 +188,23 @@ export function optionalPath(): Kind<string | undefined> {
   return {
     ...pathKind("a path, or empty", () => undefined),
     read: (value, context) => (value === "" ? { value: undefined } : read(value, context)),
+  };
+}
+
+/**
+ * A file, as an absolute path; for the empty text the credential of that name, where systemd passes it (systemd.exec(5),
+ * LoadCredential=), else undefined.
+ */
+export function optionalSecret(credential: string): Kind<string | undefined> {
+  const kind = optionalPath();
+  return {
+    ...kind,
+    read: (value, context) => {
+      const folder = context.environment.CREDENTIALS_DIRECTORY;
+      if (value !== "" || !folder) return kind.read(value, context);
+      const path = join(folder, credential);
+      return { value: existsSync(path) ? path : undefined };
+    },
   };
 }
 

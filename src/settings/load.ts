@@ -5,22 +5,22 @@
 // Relative paths count from the settings file's folder, or without a file from the working folder; those
 // given as flags always from the working folder, as on any command line.
 
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { FstreamError } from "../errors.ts";
 import { type Document, readDocument, show } from "./document.ts";
+import { findFile } from "./find.ts";
 import type { Context } from "./kind.ts";
 import { rules } from "./rules.ts";
 import { type Row, rows, type Settings } from "./table.ts";
 
 export type { Settings } from "./table.ts";
 
-/** What the working folder is looked through for where no file is named. */
-export const defaultFile = "fstream.toml";
-
 /** Where settings come from. */
 export interface Sources {
-  /** The settings file, which must then be there; undefined: fstream.toml of the working folder, if there. */
+  /** The settings file, which must then be there; undefined: fstream.toml of the working folder, else `system`, if there. */
   readonly file?: string | undefined;
+  /** An installed server's settings file, absolute. */
+  readonly system?: string | undefined;
   /** The working folder, absolute. */
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -30,7 +30,7 @@ export interface Sources {
 
 /** What came of reading the settings. */
 export interface Examination {
-  /** The file that was read, as its name was given; undefined: there was none. */
+  /** The file that was read, as it is named in `problems`; undefined: there was none. */
   readonly file: string | undefined;
   /** With the default in the place of each value that is wrong. */
   readonly settings: Settings;
@@ -45,9 +45,15 @@ export interface Examination {
  * others.
  */
 export async function loadSettings(sources: Sources): Promise<Settings> {
-  const { settings, problems, misused } = await examineSettings(sources);
+  return (await loadExamined(sources)).settings;
+}
+
+/** The same, with the file that they come from. */
+export async function loadExamined(sources: Sources): Promise<Examination> {
+  const examination = await examineSettings(sources);
+  const { problems, misused } = examination;
   const [first, ...others] = problems;
-  if (first === undefined) return settings;
+  if (first === undefined) return examination;
   const more = others.length === 0 ? "" : ` (and ${others.length} more; run \`fstream check\`)`;
   throw new FstreamError(misused.has(first) ? "usage" : "failed", `${first}${more}`);
 }
@@ -56,8 +62,7 @@ export async function loadSettings(sources: Sources): Promise<Settings> {
 export async function examineSettings(sources: Sources): Promise<Examination> {
   const problems: string[] = [];
   const misused = new Set<string>();
-  const file = sources.file ?? defaultFile;
-  const path = resolve(sources.cwd, file);
+  const { name: file, path } = await findFile(sources.file, sources.cwd, sources.system);
   const document = await readDocument(path, file, sources.file !== undefined, problems);
   problems.push(...document.unknown());
 

@@ -15,7 +15,8 @@ export function reference(): string {
 
 Made from the table in \`src/settings/table.ts\`; change it there.
 
-\`fstream serve\` reads the file that \`--config\` names, else \`fstream.toml\` of the working folder if there is one. What it
+\`fstream serve\` reads the file that \`--config\` names, else \`fstream.toml\` of the working folder, else that of
+\`$CONFIGURATION_DIRECTORY\`, which is \`/etc/fstream\` where nothing else is said (on Windows \`%PROGRAMDATA%\\fstream\`); its log says which. What it
 leaves out is as said here; without a file everything is. Each key is a flag of \`fstream serve\` too, which beats the
 file. \`fstream check\` reports all that is wrong with a file at once.
 

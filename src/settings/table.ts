@@ -14,6 +14,7 @@ import {
   listenAddress,
   oneOf,
   optionalPath,
+  optionalSecret,
   optionalSite,
   optionalUrl,
   path,
@@ -83,12 +84,19 @@ export const table = {
     tlsCert: fixed(
       setting(
         "tls_cert",
-        optionalPath(),
+        optionalSecret("tls_cert"),
         "",
-        "PEM file with the certificate and its chain, read again when it changes; empty: a self-signed pair, made once in state_dir",
+        "PEM file with the certificate and its chain, read again when it changes; empty: systemd's credential tls_cert if there is one, else a self-signed pair, made once in state_dir",
       ),
     ),
-    tlsKey: fixed(setting("tls_key", optionalPath(), "", "PEM file with the certificate's key")),
+    tlsKey: fixed(
+      setting(
+        "tls_key",
+        optionalSecret("tls_key"),
+        "",
+        "PEM file with the certificate's key; empty: systemd's credential tls_key if there is one",
+      ),
+    ),
     stateDir: fixed(
       setting(
         "state_dir",
@@ -171,9 +179,9 @@ export const table = {
     ),
     adminTokenFile: setting(
       "admin_token_file",
-      optionalPath(),
+      optionalSecret("admin_token"),
       "",
-      "file with a token that opens /metrics, and all of /api, to others than this machine, and to it where public_url is set or it is a trusted proxy; empty: to none",
+      "file with a token that opens /metrics, and all of /api, to others than this machine, and to it where public_url is set or it is a trusted proxy; empty: systemd's credential admin_token if there is one, else to none",
       "they show what is not public, and end broadcasts",
     ),
     logLevel: setting(

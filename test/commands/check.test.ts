@@ -25,7 +25,7 @@ test("settings and users without fault are fine, and nothing is on stdout", asyn
   expect(await run(cwd, ["check"])).toEqual({
     status: 0,
     stdout: "",
-    stderr: "fstream: settings and 1 user are fine\n",
+    stderr: "fstream: settings (no file: defaults) and 1 user are fine\n",
   });
 });
 
@@ -67,7 +67,7 @@ test.skipIf(process.platform === "win32")(
       stdout: "",
       stderr:
         `fstream: warning: ${path}: others on this machine can read its plain password: chmod o= ${path}\n` +
-        "fstream: settings and 3 users are fine\n",
+        "fstream: settings (no file: defaults) and 3 users are fine\n",
     });
   },
 );
@@ -84,7 +84,7 @@ test("where no user can log in there is a hint", async () => {
   const { status, stderr } = await run(cwd, ["check"]);
   expect(status).toBe(0);
   expect(stderr).toBe(
-    "fstream: settings and 1 user are fine\nfstream: hint: there is no user to broadcast yet: `fstream user add NAME`\n",
+    "fstream: settings (no file: defaults) and 1 user are fine\nfstream: hint: there is no user to broadcast yet: `fstream user add NAME`\n",
   );
 });
 
@@ -94,7 +94,7 @@ test("certificate and key are looked at, and whether they belong together", asyn
   await put("users/fier.ini", "[DEFAULT]\npassword=123");
   await put("cert.pem", loopback.cert);
   await put("key.pem", loopback.key);
-  expect((await run(cwd, ["check"])).stderr).toBe("fstream: settings and 1 user are fine\n");
+  expect((await run(cwd, ["check"])).stderr).toBe("fstream: settings (fstream.toml) and 1 user are fine\n");
 
   await put("key.pem", elsewhere.key);
   expect((await run(cwd, ["check"])).stderr).toBe("fstream: error: tls_key is not the key of tls_cert\n");
@@ -132,7 +132,7 @@ test("an admin token that can't be used is an error, and one that others can rea
   await put("token", "short");
   expect((await run(cwd, ["check"])).stderr).toContain("at least 16 visible ASCII characters");
   await put("token", "0123456789abcdef\n");
-  expect((await run(cwd, ["check"])).stderr).toBe("fstream: settings and 1 user are fine\n");
+  expect((await run(cwd, ["check"])).stderr).toBe("fstream: settings (fstream.toml) and 1 user are fine\n");
   if (process.platform === "win32") return;
   await put("token", "0123456789abcdef\n", 0o644);
   const { status, stderr } = await run(cwd, ["check"]);

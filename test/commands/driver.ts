@@ -6,6 +6,8 @@ import { parseCommand } from "../../src/commands/parse.ts";
 import { user } from "../../src/commands/user.ts";
 import { asFstreamError, type FstreamError, meaning } from "../../src/errors.ts";
 
+// No settings of the machine.
+process.env.CONFIGURATION_DIRECTORY = "/nowhere";
 const [name, ...argv] = process.argv.slice(2);
 const command = name === "check" ? check : user;
 

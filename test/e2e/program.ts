@@ -82,7 +82,8 @@ export class Run {
     this.process = Bun.spawn([...under, ...program, ...args], {
       stdio: ["pipe", "pipe", "pipe", ...descriptors],
       cwd: tmpdir(),
-      env: { PATH: process.env.PATH ?? "", ...environment },
+      // No settings of the machine.
+      env: { PATH: process.env.PATH ?? "", CONFIGURATION_DIRECTORY: "/nowhere", ...environment },
     });
     this.#done = Promise.all([this.#read(), this.#readWords()]);
   }

@@ -157,7 +157,7 @@ describe("a server that starts", () => {
   test("says where it listens, and then that it is ready", async () => {
     const server = await TestServer.start();
     expect(server.run.stderr).toMatch(
-      /^(fstream: listening on (tcp|tls|https) 127\.0\.0\.1:[1-9]\d*\n){3}fstream: .*--fingerprint (\w\w:){31}\w\w\nfstream: ready\n$/,
+      /^fstream: settings of .*\/fstream\.toml\n(fstream: listening on (tcp|tls|https) 127\.0\.0\.1:[1-9]\d*\n){3}fstream: .*--fingerprint (\w\w:){31}\w\w\nfstream: ready\n$/,
     );
     expect(server.run.length).toBe(0);
     expect(await server.stop()).toBe(0);

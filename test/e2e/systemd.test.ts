@@ -25,6 +25,24 @@ function passed(sockets: Readonly<Record<string, ListeningSocket>>) {
   };
 }
 
+test("the server says which settings it runs with: an installed server's where its folder has none", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fstream-etc-"));
+  const file = join(folder, "fstream.toml");
+  await Bun.write(file, '[server]\nlisten = "127.0.0.1:0"\nhttps_listen = ""\n');
+  const serve = new Run(["serve"], { CONFIGURATION_DIRECTORY: folder });
+  await until("it is ready", () => serve.stderr.includes("fstream: ready\n"));
+  expect(serve.stderr).toStartWith(`fstream: settings of ${file}\nfstream: listening on tcp 127.0.0.1:`);
+  serve.process.kill("SIGTERM");
+  expect(await serve.exit()).toBe(0);
+  const check = await new Run(["check"], { CONFIGURATION_DIRECTORY: folder }).outcome();
+  expect(check.stderr).toContain(`the users folder ${join(folder, "users")} can't be read`);
+  const without = new Run(["serve", "--listen", "127.0.0.1:0", "--https-listen", ""]);
+  await until("it is ready", () => without.stderr.includes("fstream: ready\n"));
+  expect(without.stderr).toStartWith("fstream: no settings file: defaults\n");
+  without.process.kill("SIGTERM");
+  expect(await without.exit()).toBe(0);
+});
+
 describe.skipIf(process.platform !== "linux")("under a service manager", () => {
   test.each([
     ["a path", join(mkdtempSync(join(tmpdir(), "fstream-notify-")), "socket")],
@@ -138,7 +156,7 @@ describe.skipIf(process.platform !== "linux")("under a service manager", () => {
       status: 1,
       stdout: "",
       stderr:
-        `fstream: error: no listener is for the socket on 127.0.0.1:${socket.port} that the service manager passes: listen is on port 61000\n` +
+        `fstream: no settings file: defaults\nfstream: error: no listener is for the socket on 127.0.0.1:${socket.port} that the service manager passes: listen is on port 61000\n` +
         "fstream: hint: the ports should agree, or FileDescriptorName= of the socket unit be one of listen, tls_listen, https_listen, http_listen\n",
     });
     socket.close();

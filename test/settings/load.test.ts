@@ -46,6 +46,45 @@ test("without a file everything is at its default, and paths count from the work
   expect(settings.server.stateDir).toBe("/nowhere/state");
 });
 
+test("the working folder's file is read, else an installed server's, else none", async () => {
+  const [cwd, etc] = [
+    await folderWith("[server]\nmax_waiting = 1"),
+    await folderWith("[server]\nmax_waiting = 2"),
+  ];
+  const system = join(etc, "fstream.toml");
+  const read = async (more: Partial<Sources>) => {
+    const { file, settings } = await examineSettings(sources("/nowhere", more));
+    return [file, settings.server.maxWaiting, settings.fstream.usersDir];
+  };
+  expect(await read({ cwd, system })).toEqual(["fstream.toml", 1, join(cwd, "users")]);
+  expect(await read({ system })).toEqual([system, 2, join(etc, "users")]);
+  expect(await read({ system: "/nowhere/else" })).toEqual([undefined, 1000, "/nowhere/users"]);
+  // One that was named is the only one.
+  const named = await examineSettings(sources(cwd, { file: "other.toml", system }));
+  expect(named.problems).toEqual(["other.toml: can't be read: there is no such file or folder"]);
+  await Bun.write(system, "[server]\nmax_waiting = -1");
+  expect((await examineSettings(sources("/nowhere", { system }))).problems[0]).toStartWith(`${system}:2: `);
+});
+
+test("credentials of systemd stand in for files that are not set, where they are passed", async () => {
+  const folder = join(root, "credentials");
+  for (const name of ["tls_cert", "tls_key"]) await Bun.write(join(folder, name), "");
+  const environment = { CREDENTIALS_DIRECTORY: folder };
+  const passed = await loadSettings(sources("/nowhere", { environment }));
+  expect(passed.server).toMatchObject({
+    tlsCert: join(folder, "tls_cert"),
+    tlsKey: join(folder, "tls_key"),
+    adminTokenFile: undefined,
+  });
+  const overrides = { "tls-cert": "a.pem", "tls-key": "b.pem", "admin-token-file": "c" };
+  const { server } = await loadSettings(sources("/etc", { environment, overrides }));
+  expect([server.tlsCert, server.tlsKey, server.adminTokenFile]).toEqual([
+    "/etc/a.pem",
+    "/etc/b.pem",
+    "/etc/c",
+  ]);
+});
+
 test("durations are read as milliseconds, sizes as bytes, and addresses as host and port", async () => {
   const cwd = await folderWith(
     '[server]\nlisten = ":7000"\ntls_listen = ""\n[fstream]\nhold = "2s"\nbacklog = "1MiB"\n',

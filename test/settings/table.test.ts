@@ -64,9 +64,9 @@ test("only switches can be given as flags without a value", () => {
     help: expect.stringContaining("(default: 60s)"),
     optionalValue: false,
   });
-  expect(settingFlags["tls-key"].help).toEndWith("(default: none)");
+  expect(settingFlags["tls-listen"].help).toEndWith("(default: none)");
   expect(settingFlags["tls-cert"].help).toEndWith(
-    "empty (the default): a self-signed pair, made once in state_dir",
+    "empty (the default): systemd's credential tls_cert if there is one, else a self-signed pair, made once in state_dir",
   );
 });
 

@@ -1,0 +1,20 @@
+// The settings of commands that have --config: where they are looked for.
+
+import { defaultPlaces, systemFile } from "../settings/find.ts";
+import type { Sources } from "../settings/load.ts";
+import type { Flag, Invocation } from "./command.ts";
+
+export const configFlag: Flag = {
+  type: "string",
+  value: "FILE",
+  help: `the settings file (default: ${defaultPlaces}, if there)`,
+};
+
+/** Where the settings come from that a command works with; `overrides` are its flags that are settings. */
+export function sourcesOf(
+  { flags, cwd, environment }: Invocation,
+  overrides: Sources["overrides"] = {},
+): Sources {
+  const file = typeof flags.config === "string" ? flags.config : undefined;
+  return { file, system: systemFile(environment), cwd, environment, overrides };
+}
