@@ -3,7 +3,7 @@
 // pipeline). A source that always has more, such as a file, yields to the event loop after as much as is read ahead:
 // signals and the connection have to be heard between.
 
-import { fstatSync } from "node:fs";
+import { fstatSync, type Stats } from "node:fs";
 import { isatty } from "node:tty";
 import { FstreamError, reasonOf } from "../errors.ts";
 import { readSome } from "../file.ts";
@@ -101,14 +101,31 @@ export class Input {
 /** The process's stdin, from the descriptor's offset on; throws FstreamError `failed` if it is closed. */
 export function stdinInput(): Input {
   if (isClosed(0)) throw new FstreamError("failed", "can't read stdin: it is closed");
-  return new Input(isFile(0) ? descriptorReader(0) : Bun.stdin.stream().getReader());
+  return new Input(isStream(0) ? streamReader() : descriptorReader(0));
 }
 
-/** Whether it is a file or a device, which are always ready: of those Bun's stream would read from the beginning. */
-function isFile(fd: number): boolean {
-  const stats = fstatSync(fd);
+/**
+ * Whether it is one that is waited for: a pipe, a socket, a terminal. Files and devices are always ready, and Bun's stream would read
+ * files from the beginning. What can't be looked at, as handles on Windows may be, is read as a file, which tells what is wrong with it.
+ */
+function isStream(fd: number): boolean {
+  let stats: Stats;
+  try {
+    stats = fstatSync(fd);
+  } catch {
+    return false;
+  }
   if (stats.isDirectory()) throw new FstreamError("failed", "can't read stdin: it is a folder");
-  return stats.isFile() || stats.isBlockDevice() || (stats.isCharacterDevice() && !isatty(fd));
+  return !stats.isFile() && !stats.isBlockDevice() && (!stats.isCharacterDevice() || isatty(fd));
+}
+
+/** On Windows there are pipes that Bun can't wait for (other programs' emulations of them): those are read as files are. */
+function streamReader(): Reader {
+  try {
+    return Bun.stdin.stream().getReader();
+  } catch {
+    return descriptorReader(0);
+  }
 }
 
 /** Reads on the thread pool from where the descriptor stands. */
