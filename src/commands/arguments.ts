@@ -2,7 +2,7 @@
 // sends which is the protocol's to say (protocol/keys.ts); a key of the protocol without a row here is an error at once.
 
 import { FstreamError } from "../errors.ts";
-import { parseDurationMs, requestKeys } from "../protocol/keys.ts";
+import { lagWords, parseDurationMs, requestKeys, startWords } from "../protocol/keys.ts";
 import { parseDuration } from "../settings/duration.ts";
 import { parseSize } from "../settings/size.ts";
 import type { Flag } from "./command.ts";
@@ -12,6 +12,8 @@ export type Verb = "watch" | "broadcast" | "token";
 interface Argument {
   /** Stands for the value in the help text. */
   readonly value: string;
+  /** See Flag. */
+  readonly choices?: readonly string[];
   /** What it does: lower case, no full stop. */
   readonly help: string;
   /** It has to stay out of sight: the flag can name a file, and slips of its name are not sent. */
@@ -48,9 +50,10 @@ const table: Readonly<Record<string, Argument>> = {
   watcher_password: { value: "TEXT", help: "the watcher's password", secret: true },
   start: {
     value: "WHERE",
+    choices: startWords,
     help: "where to begin: join (the newest place to start at once, the default), next (the one to come), live (the newest byte), or so far back, e.g. 10s",
     read(value, source) {
-      if (["join", "next", "live"].includes(value) || parseDurationMs(value) !== undefined) return value;
+      if (startWords.some((word) => word === value) || parseDurationMs(value) !== undefined) return value;
       const ms = parseDuration(value);
       if (ms !== undefined) return `${ms}ms`;
       throw bad(source, "join, next, live, or a duration such as 10s", value);
@@ -62,10 +65,11 @@ const table: Readonly<Record<string, Argument>> = {
     optionalValue: true,
   },
   lag: {
-    value: "skip|close",
+    value: lagWords.join("|"),
+    choices: lagWords,
     help: "what the server does when this end is too slow: skip to the newest place to start, or close",
     read(value, source) {
-      if (value === "skip" || value === "close") return value;
+      if (lagWords.some((word) => word === value)) return value;
       throw bad(source, "skip or close", value);
     },
   },
@@ -102,11 +106,12 @@ export const secretArguments: ReadonlySet<string> = new Set(
 export function argumentFlags(verb: Verb): Record<string, Flag> {
   const flags: Record<string, Flag> = {};
   for (const name of argumentsOf[verb]) {
-    const { value, help, optionalValue = false } = table[name];
+    const { value, choices, help, optionalValue = false } = table[name];
     const flag = flagOf(name);
     flags[flag] = {
       type: "string",
       value,
+      ...(choices === undefined ? {} : { choices }),
       help: `${help}; variable: ${variablePrefix}${name}`,
       ...(optionalValue ? { optionalValue } : {}),
     };

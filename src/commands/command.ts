@@ -11,8 +11,10 @@ export interface Flag {
   readonly short?: string;
   /** What the flag is without being given; for a person the help text should say it. */
   readonly default?: string | boolean;
-  /** Stands for the value in the help text, e.g. FILE. */
+  /** Stands for the value in the help text. FILE and DIR are a file and a folder, which shells complete. */
   readonly value?: string;
+  /** Words that the value can be, which shells complete: all that it can be, or those beside numbers and names. */
+  readonly choices?: readonly string[];
   /** What it does: lower case, no full stop. */
   readonly help: string;
   /** `--wait` alone is `true`, and a value comes only after an equals sign: `--wait=5s`. */
@@ -58,6 +60,8 @@ export interface Command {
   readonly notes?: string;
   /** Each way to call it, without `fstream` in front. */
   readonly usage: readonly string[];
+  /** What its first operand is one of, which shells complete. */
+  readonly words?: readonly string[];
   /** By name without dashes, in the order of the help text. `help` is there without being declared. */
   readonly flags: Readonly<Record<string, Flag>>;
   /** The exit status; rejects with an FstreamError that says what is wrong. */

@@ -12,6 +12,7 @@ const loaders = {
   user: async () => (await import("./user.ts")).user,
   auth: async () => (await import("./auth.ts")).auth,
   check: async () => (await import("./check.ts")).check,
+  completion: async () => (await import("./completion.ts")).completion(loadCommands),
 } as const satisfies Record<string, () => Promise<Command>>;
 
 export type CommandName = keyof typeof loaders;
@@ -25,4 +26,9 @@ export function isCommand(word: string | undefined): word is CommandName {
 
 export function loadCommand(name: CommandName): Promise<Command> {
   return loaders[name]();
+}
+
+/** All of them, for what is about every verb. */
+export function loadCommands(): Promise<readonly Command[]> {
+  return Promise.all(commandNames.map((name) => loadCommand(name)));
 }

@@ -3,12 +3,12 @@
 import { withoutCredentials } from "../client/address.ts";
 import { FstreamError } from "../errors.ts";
 import { nearest } from "../settings/nearest.ts";
-import { commandNames, isCommand, loadCommand } from "./commands.ts";
+import { commandNames, isCommand, loadCommand, loadCommands } from "./commands.ts";
 import { helpText } from "./parse.ts";
 
 /** What `fstream --help` prints. */
 export async function overview(): Promise<string> {
-  const commands = await Promise.all(commandNames.map((name) => loadCommand(name)));
+  const commands = await loadCommands();
   const usages = commands.flatMap(({ usage }) => usage.map((way) => `  fstream ${way}\n`));
   const width = Math.max(...commandNames.map((name) => name.length));
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`);

@@ -9,12 +9,17 @@ import type { Command, Flag, Invocation } from "./command.ts";
 
 const helpFlag: Flag = { type: "boolean", short: "h", help: "show this text" };
 
+/** All flags that `command` takes, in the order of the help text. */
+export function flagsOf(command: Pick<Command, "flags">): Readonly<Record<string, Flag>> {
+  return { ...command.flags, help: helpFlag };
+}
+
 /** The flags and operands in `argv` (without the verb); throws FstreamError `usage`. `flags.help` may be set. */
 export function parseCommand(
   command: Pick<Command, "name" | "flags">,
   argv: readonly string[],
 ): Pick<Invocation, "flags" | "operands"> {
-  const known: Readonly<Record<string, Flag>> = { ...command.flags, help: helpFlag };
+  const known = flagsOf(command);
   const options = Object.fromEntries(
     Object.entries(known).map(([name, flag]) => [
       name,
@@ -81,7 +86,7 @@ function unknownFlag(command: string, name: string, known: Readonly<Record<strin
 /** What `fstream help COMMAND` prints: lines of at most `columns`, unless a single word is longer. */
 export function helpText(command: Omit<Command, "run">, columns = 80): string {
   const names = command.usage.map((way, index) => `${index === 0 ? "usage:" : "      "} fstream ${way}\n`);
-  const flags = Object.entries({ ...command.flags, help: helpFlag }).map(([name, flag]) => {
+  const flags = Object.entries(flagsOf(command)).map(([name, flag]) => {
     const head = `  ${flag.short === undefined ? "    " : `-${flag.short}, `}--${name}${placeholder(flag)}`;
     return `${head}\n${wrapped(flag.help, columns, "          ")}`;
   });

@@ -16,10 +16,13 @@ import type { Command, Invocation } from "./command.ts";
 import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
 import { configFlag, sourcesOf } from "./settingsfile.ts";
 
+const actions = ["add", "passwd", "remove", "list"] as const;
+
 export const user: Command = {
   name: "user",
   summary: "adds, changes, removes and lists users; a running server sees it at once",
   usage: ["user add NAME [FLAG]...", "user passwd NAME [FLAG]...", "user remove NAME", "user list [--json]"],
+  words: actions,
   flags: {
     config: configFlag,
     "users-dir": { type: "string", value: "DIR", help: "the users folder, in place of the settings' one" },
@@ -58,27 +61,22 @@ export const user: Command = {
 
 async function run(invocation: Invocation): Promise<number> {
   const [action, name, ...more] = invocation.operands;
-  const actions: Readonly<Record<string, (folder: string, name: string) => Promise<number>>> = {
-    add: (folder, name) => add(invocation, folder, name),
-    passwd: (folder, name) => passwd(invocation, folder, name),
-    remove: (folder, name) => remove(invocation, folder, name),
-  };
+  const change = { add, passwd, remove };
   if (action === "list") {
     if (name !== undefined) throw new FstreamError("usage", "user list takes no name");
     return await list(invocation, await usersFolder(invocation));
   }
-  if (action === undefined || !Object.hasOwn(actions, action))
-    throw noAction(action, [...Object.keys(actions), "list"]);
+  if (action !== "add" && action !== "passwd" && action !== "remove") throw noAction(action);
   if (name === undefined) {
     throw new FstreamError("usage", `user ${action} needs a name`, { hint: `fstream user ${action} NAME` });
   }
   if (more.length > 0) throw new FstreamError("usage", `user ${action} takes one name`);
   const problem = userNameProblem(name);
   if (problem !== undefined) throw new FstreamError("usage", `a user's name ${problem}`);
-  return await actions[action](await usersFolder(invocation), name);
+  return await change[action](invocation, await usersFolder(invocation), name);
 }
 
-function noAction(action = "", actions: readonly string[]): FstreamError {
+function noAction(action = ""): FstreamError {
   const near = nearest(action, actions);
   return new FstreamError("usage", "user needs one of add, passwd, remove or list", {
     hint: near === undefined ? "`fstream help user` shows how" : `did you mean ${near}?`,

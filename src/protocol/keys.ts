@@ -63,21 +63,29 @@ const replyOfEnd: Key<true> = {
   },
 };
 
+/** What `start` can be, besides a duration. */
+export const startWords = ["join", "next", "live"] as const;
+
 const start: Key<Start> = {
   key: "start",
   read(value = "join") {
-    if (value === "join" || value === "next" || value === "live") return { type: value };
+    const type = startWords.find((word) => word === value);
+    if (type !== undefined) return { type };
     const ms = parseDurationMs(value);
     if (ms === undefined) throw bad("start is none of join, next, live, or a duration such as 10s");
     return { type: "back", ms };
   },
 };
 
+/** What `lag` can be. */
+export const lagWords = ["skip", "close"] as const;
+
 /** What happens to a watcher that falls too far behind; undefined: what the server's settings say. */
-const lag: Key<"skip" | "close" | undefined> = {
+const lag: Key<(typeof lagWords)[number] | undefined> = {
   key: "lag",
   read(value) {
-    if (value === undefined || value === "skip" || value === "close") return value;
+    const word = lagWords.find((word) => word === value);
+    if (value === undefined || word !== undefined) return word;
     throw bad("lag is neither skip nor close");
   },
 };

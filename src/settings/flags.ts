@@ -7,6 +7,7 @@ import { rows } from "./table.ts";
 export interface SettingFlag {
   readonly type: "string";
   readonly value: string;
+  readonly choices?: readonly string[];
   readonly help: string;
   /** Without a value it is as with `true`. */
   readonly optionalValue: boolean;
@@ -19,6 +20,7 @@ export const settingFlags: Readonly<Record<string, SettingFlag>> = Object.fromEn
     {
       type: "string",
       value: setting.kind.placeholder,
+      ...(setting.kind.choices === undefined ? {} : { choices: setting.kind.choices }),
       help: withDefault(setting.help, setting.default),
       optionalValue: typeof setting.default === "boolean",
     },

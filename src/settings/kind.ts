@@ -21,6 +21,8 @@ export interface Context {
 export interface Kind<T> {
   /** Stands for the value in help texts, e.g. SIZE. */
   readonly placeholder: string;
+  /** All values there are, as flags have them. */
+  readonly choices?: readonly string[];
   /** What a value may be, for the reference: "a size from 64KiB to 2GiB". */
   readonly range: string;
   readonly read: (value: unknown, context: Context) => Reading<T>;
@@ -94,8 +96,10 @@ export function integer(bounds: Bounds): Kind<number> {
 
 export function boolean(): Kind<boolean> {
   const range = "true or false";
+  const choices = ["true", "false"];
   return {
-    placeholder: "true|false",
+    placeholder: choices.join("|"),
+    choices,
     range,
     fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
     read: (value) => (typeof value === "boolean" ? { value } : { right: `${range}, without quotes` }),
@@ -107,6 +111,7 @@ export function oneOf<const T extends string>(allowed: readonly T[]): Kind<T> {
   const range = `one of ${list}`;
   return {
     placeholder: allowed.join("|"),
+    choices: allowed,
     range,
     fromText: (text) => text,
     read: (value) => {
@@ -177,17 +182,17 @@ export function addressBlocks(): Kind<readonly string[]> {
   };
 }
 
-/** A file or folder, as an absolute path. */
-export function path(): Kind<string> {
-  return pathKind("a path", (text, { folder }) => (text === "" ? undefined : resolve(folder, text)));
+/** A folder, as an absolute path. */
+export function folder(): Kind<string> {
+  return pathKind("DIR", "a path", (text, { folder }) => (text === "" ? undefined : resolve(folder, text)));
 }
 
-/** A file or folder, as an absolute path; undefined for the empty text: none. */
-export function optionalPath(): Kind<string | undefined> {
-  const { read } = path();
+/** A file, as an absolute path; undefined for the empty text: none. */
+export function optionalFile(): Kind<string | undefined> {
+  const kind = pathKind("FILE", "a path, or empty", (text, { folder }) => resolve(folder, text));
   return {
-    ...pathKind("a path, or empty", () => undefined),
-    read: (value, context) => (value === "" ? { value: undefined } : read(value, context)),
+    ...kind,
+    read: (value, context) => (value === "" ? { value: undefined } : kind.read(value, context)),
   };
 }
 
@@ -196,7 +201,7 @@ export function optionalPath(): Kind<string | undefined> {
  * LoadCredential=), else undefined.
  */
 export function optionalSecret(credential: string): Kind<string | undefined> {
-  const kind = optionalPath();
+  const kind = optionalFile();
   return {
     ...kind,
     read: (value, context) => {
@@ -213,15 +218,19 @@ export function optionalSecret(credential: string): Kind<string | undefined> {
  * colons between several), else `state`.
  */
 export function stateFolder(): Kind<string> {
-  return pathKind("a path, or empty", (text, { folder, environment }) => {
+  return pathKind("DIR", "a path, or empty", (text, { folder, environment }) => {
     const given = environment.STATE_DIRECTORY?.split(":")[0];
     return resolve(folder, text || given || "state");
   });
 }
 
-function pathKind(range: string, find: (text: string, context: Context) => string | undefined): Kind<string> {
+function pathKind(
+  placeholder: string,
+  range: string,
+  find: (text: string, context: Context) => string | undefined,
+): Kind<string> {
   return {
-    placeholder: "PATH",
+    placeholder,
     range,
     fromText: (text) => text,
     read: (value, context) => {

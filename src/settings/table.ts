@@ -8,16 +8,16 @@ import {
   boolean,
   command,
   duration,
+  folder,
   frameAncestors,
   integer,
   type Kind,
   listenAddress,
   oneOf,
-  optionalPath,
+  optionalFile,
   optionalSecret,
   optionalSite,
   optionalUrl,
-  path,
   size,
   stateFolder,
 } from "./kind.ts";
@@ -199,7 +199,7 @@ export const table = {
     ),
   },
   fstream: {
-    usersDir: setting("users_dir", path(), "users", "folder with a file for each user"),
+    usersDir: setting("users_dir", folder(), "users", "folder with a file for each user"),
     tokenLifetimeMs: setting(
       "token_lifetime",
       duration({ min: 100, max: day }),
@@ -332,7 +332,7 @@ export const table = {
     ),
     module: setting(
       "module",
-      optionalPath(),
+      optionalFile(),
       "",
       'the file in TypeScript or JavaScript that exports authenticate, for authenticator = "module"',
     ),
