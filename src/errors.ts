@@ -29,6 +29,17 @@ const meanings = {
 /** Every code an error of ours can have. `failed`, `usage` and `disconnected` are the client's own. */
 export type Code = keyof typeof meanings;
 
+/** What each exit status says, for the manual; a signal's is 128 and its number. */
+export const exitStatuses: Readonly<Record<0 | (typeof meanings)[Code]["exit"], string>> = {
+  0: "done",
+  1: "failed: a bug, a file that can't be used, a bad request",
+  2: "called wrongly",
+  3: "refused: a wrong password, not allowed, replaced by another broadcast; a retry would be refused too",
+  4: "nothing there to watch",
+  5: "the connection failed or broke, or the stream was cut short; worth a retry",
+  6: "refused for now: full, busy, shutting down; worth a retry",
+};
+
 /** What a code means on the wire, over HTTP and as an exit status. */
 export function meaning(code: Code): Meaning {
   return meanings[code];

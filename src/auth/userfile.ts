@@ -1,9 +1,9 @@
 // What stands in one user's file: NAME.toml, or the original's NAME.ini with the same keys in `[DEFAULT]`.
 //
-//   password = "..."  |  password_hash = "$argon2id$..."     one of them, not empty
-//   channels = ["default", "cam*"]                            left out: every channel; []: none
-//   may_watch = ["fier/*"]                                    USER/CHANNEL; left out: every channel (authenticate_watchers)
-//   enabled = true                                            left out: true
+//   password = "..."  |  password_hash = "$argon2id$..."
+//   channels = ["default", "cam*"]
+//   may_watch = ["fier/*"]
+//   enabled = true
 //
 // A file with anything wrong in it is no user: a slip in `channels` or `enabled` must not open what it was
 // to close. In an .ini file other keys are passed over, as the original does; there lists are separated by
@@ -32,7 +32,19 @@ export type Ending = ".toml" | ".ini";
 /** What the name of a user's file ends in. */
 export const endings: readonly Ending[] = [".toml", ".ini"];
 
-const keys = ["password", "password_hash", "channels", "may_watch", "enabled"];
+/** Each key with what it means: lower case, no full stop. */
+export const userKeys = {
+  password: "the password as it is; there is one of it and password_hash, and it is not empty",
+  password_hash:
+    'the password\'s argon2id hash, "$argon2id$v=19$...": `fstream user add` and `fstream user passwd` write it',
+  channels:
+    'the channels that the user may broadcast to, where * stands for any run of characters, such as ["default", "cam*"]; left out: every channel; []: none',
+  may_watch:
+    'the channels that the user may watch where watchers log in (authenticate_watchers), as USER/CHANNEL with the same *, such as ["fier/*"]; left out: every channel; []: none',
+  enabled: "whether the user can log in: true or false; left out: true",
+} as const;
+
+const keys = Object.keys(userKeys);
 
 /** The user `name` as described by the bytes of its file. */
 export function readUserFile(name: string, ending: Ending, bytes: Uint8Array): UserFile {

@@ -6,6 +6,15 @@ import { nearest } from "../settings/nearest.ts";
 import { commandNames, isCommand, loadCommand, loadCommands } from "./commands.ts";
 import { helpText } from "./parse.ts";
 
+/** How the program is called, whatever the command. */
+export const calling = `ADDRESS is host, host:port or [IPv6]:port (61920 if left out),
+fstreams://host:port for the same over TLS (61922); token and --token-from take
+https://host:port too (443 if left out, where servers usually have 61921), and
+status only that or http://host:port.
+The command may also come first: fstream watch ADDRESS.
+Arguments of the protocol can be variables: --user is fserv_arg_user as well.
+`;
+
 /** What `fstream --help` prints. */
 export async function overview(): Promise<string> {
   const commands = await loadCommands();
@@ -18,13 +27,7 @@ usage:
 ${usages.join("")}  fstream --version | --help | help COMMAND
 
 ${lines.join("")}
-ADDRESS is host, host:port or [IPv6]:port (61920 if left out),
-fstreams://host:port for the same over TLS (61922); token and --token-from take
-https://host:port too (443 if left out, where servers usually have 61921), and
-status only that or http://host:port.
-The command may also come first: fstream watch ADDRESS.
-Arguments of the protocol can be variables: --user is fserv_arg_user as well.
-`;
+${calling}`;
 }
 
 /** What `fstream help COMMAND` prints; throws `usage` if there is no such command. */

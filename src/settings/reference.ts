@@ -6,16 +6,8 @@ import { type Row, rows, sections } from "./table.ts";
 type Section = keyof typeof sections;
 const sectionNames = Object.keys(sections) as Section[];
 
-/** The reference page of all settings, in Markdown. */
-export function reference(): string {
-  const parts = sectionNames.map(
-    (section) => `## [${section}]: ${sections[section]}\n\n${rowsOf(section).map(entry).join("\n")}`,
-  );
-  return `# Settings
-
-Made from the table in \`src/settings/table.ts\`; change it there.
-
-\`fstream serve\` reads the file that \`--config\` names, else \`fstream.toml\` of the working folder, else that of
+/** What is to be known of all settings, in Markdown. */
+export const introduction = `\`fstream serve\` reads the file that \`--config\` names, else \`fstream.toml\` of the working folder, else that of
 \`$CONFIGURATION_DIRECTORY\`, which is \`/etc/fstream\` where nothing else is said (on Windows \`%PROGRAMDATA%\\fstream\`); its log says which. What it
 leaves out is as said here; without a file everything is. Each key is a flag of \`fstream serve\` too, which beats the
 file. \`fstream check\` reports all that is wrong with a file at once.
@@ -31,7 +23,18 @@ timeouts also for what is there. If anything is wrong with the file nothing of i
   \`"relay.example:61920"\`; port 0 lets the system choose; \`""\` does not listen.
 - Relative paths count from the settings file's folder, or without one from the working folder; those given as flags
   always from the working folder.
+`;
 
+/** The reference page of all settings, in Markdown. */
+export function reference(): string {
+  const parts = sectionNames.map(
+    (section) => `## [${section}]: ${sections[section]}\n\n${rowsOf(section).map(entry).join("\n")}`,
+  );
+  return `# Settings
+
+Made from the table in \`src/settings/table.ts\`; change it there.
+
+${introduction}
 ${parts.join("\n")}
 ## A settings file
 
