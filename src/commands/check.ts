@@ -43,7 +43,7 @@ async function run(invocation: Invocation): Promise<number> {
   const { flags, operands, terminal } = invocation;
   if (operands.length > 0) throw new FstreamError("usage", `check takes no operand: ${operands[0]}`);
   const sources = sourcesOf(invocation, { "users-dir": flags["users-dir"] });
-  const { settings, file, problems } = await examineSettings(sources);
+  const { settings, file, problems, renamed } = await examineSettings(sources);
   const errors = [...problems, ...(await fileProblems(settings))].map(
     (problem) => new FstreamError("failed", problem),
   );
@@ -55,6 +55,7 @@ async function run(invocation: Invocation): Promise<number> {
   const adminToken = await examineAdminToken(settings);
   if (adminToken.error !== undefined) errors.push(adminToken.error);
   for (const error of errors) terminal.error(error);
+  for (const line of renamed) terminal.say(`warning: ${line}`);
   for (const path of folder?.exposed ?? [])
     terminal.say(`warning: ${path}: others on this machine can read its plain password: chmod o= ${path}`);
   if (adminToken.isExposed)

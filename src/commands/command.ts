@@ -17,6 +17,8 @@ export interface Flag {
   readonly choices?: readonly string[];
   /** What it does: lower case, no full stop. */
   readonly help: string;
+  /** The flag that it is now: an earlier name, which goes on working and is in no list of flags. */
+  readonly now?: string;
   /** `--wait` alone is `true`, and a value comes only after an equals sign: `--wait=5s`. */
   readonly optionalValue?: boolean;
 }

@@ -9,9 +9,10 @@ import type { Command, Flag, Invocation } from "./command.ts";
 
 const helpFlag: Flag = { type: "boolean", short: "h", help: "show this text" };
 
-/** All flags that `command` takes, in the order of the help text. */
-export function flagsOf(command: Pick<Command, "flags">): Readonly<Record<string, Flag>> {
-  return { ...command.flags, help: helpFlag };
+/** The flags of `command` by their names of today, in the order of the help text. */
+export function flagsOf({ flags }: Pick<Command, "flags">): Readonly<Record<string, Flag>> {
+  const todays = Object.entries(flags).filter(([, { now }]) => now === undefined);
+  return { ...Object.fromEntries(todays), help: helpFlag };
 }
 
 /** The flags and operands in `argv` (without the verb); throws FstreamError `usage`. `flags.help` may be set. */
@@ -19,7 +20,7 @@ export function parseCommand(
   command: Pick<Command, "name" | "flags">,
   argv: readonly string[],
 ): Pick<Invocation, "flags" | "operands"> {
-  const known = flagsOf(command);
+  const known: Readonly<Record<string, Flag>> = { ...command.flags, help: helpFlag };
   const options = Object.fromEntries(
     Object.entries(known).map(([name, flag]) => [
       name,
@@ -43,7 +44,7 @@ export function parseCommand(
   for (const token of tokens) {
     if (token.kind === "positional") operands.push(token.value);
     if (token.kind !== "option") continue;
-    if (!Object.hasOwn(known, token.name)) throw unknownFlag(command.name, token.rawName, known);
+    if (!Object.hasOwn(known, token.name)) throw unknownFlag(command.name, token.rawName, flagsOf(command));
     flags[token.name] = flagValue(known[token.name], token.rawName, token.value, token.inlineValue === true);
   }
   return { flags, operands };

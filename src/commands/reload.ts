@@ -84,13 +84,14 @@ export class Reload {
 
   async #reload(): Promise<void> {
     const { server, sources, log } = this.#of;
-    const { live, restart, problems } = await settingsDifference(this.#settings, sources);
+    const { live, restart, problems, renamed } = await settingsDifference(this.#settings, sources);
     const tried = [
       ...(await this.#try(live.filter(isAdminToken), testAdminToken)),
       ...(await this.#openAuthenticator(live.filter(isAboutLogins))),
     ];
     const taken = live.filter((change) => tried.includes(change) || !isTried(change));
     if (taken.length > 0) this.#takeUp(taken);
+    for (const line of renamed) log.warn(line);
     if (restart.length > 0) log.warn(`settings that have changed need a restart: ${names(restart)}`);
     if (problems.length > 0) log.error(`nothing was changed: ${summary(problems)}`);
     else if (live.length + restart.length === 0) log.info("no setting has changed");

@@ -45,10 +45,11 @@ export const serve: Command = {
     const isOnTerminal = isatty(0);
     if (!isOnTerminal) process.on("SIGHUP", () => void reload?.run());
     const sources = sourcesOf(invocation, overrides);
-    const { settings, file } = await loadExamined(sources);
+    const { settings, file, renamed } = await loadExamined(sources);
     const options = optionsOf(settings);
     const log = stderrLog(options, say);
     log.info(file === undefined ? "no settings file: defaults" : `settings of ${resolve(cwd, file)}`);
+    for (const line of renamed) log.warn(line);
     const notifier = new Notifier(environment, log.scope("systemd"));
     const passed = passedSockets(environment);
     for (const name of managerVariables) delete process.env[name];

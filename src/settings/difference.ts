@@ -25,20 +25,23 @@ export interface Difference {
   readonly restart: readonly Change[];
   /** What is wrong, one line each. */
   readonly problems: readonly string[];
+  /** See Examination. */
+  readonly renamed: readonly string[];
 }
 
 /** Reads the settings again. Nothing is different where they came from a pipe, which can be read only once. */
 export async function settingsDifference(before: Settings, sources: Sources): Promise<Difference> {
-  const same = { settings: before, live: [], restart: [], problems: [] };
+  const same = { settings: before, live: [], restart: [], problems: [], renamed: [] };
   const { path } = await findFile(sources.file, sources.cwd, sources.system);
   const isPipe = await stat(path).then(
     (stats) => !stats.isFile(),
     () => false, // reading it will tell why
   );
   if (isPipe) return same;
-  const { settings: read, problems } = await examineSettings(sources);
-  if (problems.length > 0) return { ...same, problems };
-  const changed = rows.flatMap((row): Change[] => {
+  const { settings: read, problems, renamed } = await examineSettings(sources);
+  if (problems.length > 0) return { ...same, problems, renamed };
+  const { table = rows } = sources;
+  const changed = table.flatMap((row): Change[] => {
     const change = { row, before: valueOf(row, before), after: valueOf(row, read) };
     return isDeepStrictEqual(change.before, change.after) ? [] : [change];
   });
@@ -47,8 +50,8 @@ export async function settingsDifference(before: Settings, sources: Sources): Pr
   const settings = withChanges(before, live);
   const broken = rules.flatMap((rule) => rule.broken(settings) ?? []);
   if (broken.length > 0)
-    return { ...same, problems: broken.map((problem) => `before a restart, ${problem}`) };
-  return { settings, live, restart, problems: [] };
+    return { ...same, problems: broken.map((problem) => `before a restart, ${problem}`), renamed };
+  return { settings, live, restart, problems: [], renamed };
 }
 
 /** `settings` with what has changed. */

@@ -6,7 +6,7 @@ import { FstreamError, named } from "../errors.ts";
 import { isMissing, readNamedFile, readRegularFile } from "../file.ts";
 import { locate } from "./locate.ts";
 import { nearest } from "./nearest.ts";
-import { rows, sections } from "./table.ts";
+import { type Row, sections } from "./table.ts";
 
 /** What is larger than this is no settings file. Bytes. */
 const maxFileBytes = 1024 * 1024;
@@ -40,10 +40,10 @@ export class Document {
     return line === undefined ? this.#name : `${this.#name}:${line}`;
   }
 
-  /** What stands in the file without being in the table of settings, one line each; of very much the beginning. */
-  unknown(): string[] {
+  /** What stands in the file without being in `table`, one line each; of very much the beginning. */
+  unknown(table: readonly Row[]): string[] {
     const found = Object.entries(this.#content).flatMap(([section, content]) =>
-      this.#unknownOf(section, content),
+      this.#unknownOf(section, content, table),
     );
     const lines = found.slice(0, maxUnknown).map((describe) => describe());
     if (found.length > maxUnknown)
@@ -52,25 +52,25 @@ export class Document {
   }
 
   /** What describes each, which takes its time. */
-  #unknownOf(section: string, content: unknown): (() => string)[] {
-    if (!Object.hasOwn(sections, section)) return [() => this.#unknownSection(section, content)];
+  #unknownOf(section: string, content: unknown, table: readonly Row[]): (() => string)[] {
+    const known = knownKeys(section, table);
+    if (known.size === 0) return [() => this.#unknownSection(section, content, table)];
     if (!isTable(content)) {
       return [
         () => `${this.place(section)}: ${section} is ${show(content)}: it should be a table, [${section}]`,
       ];
     }
-    const known = new Set(rows.filter((row) => row.section === section).map(({ setting }) => setting.name));
     return Object.keys(content)
       .filter((key) => !known.has(key))
       .map(
         (key) => () =>
-          `${this.place(section, key)}: unknown key ${named(key)} in [${section}]${suggest(section, key)}`,
+          `${this.place(section, key)}: unknown key ${named(key)} in [${section}]${suggest(section, key, table)}`,
       );
   }
 
-  #unknownSection(name: string, content: unknown): string {
+  #unknownSection(name: string, content: unknown, table: readonly Row[]): string {
     if (!isTable(content))
-      return `${this.place("", name)}: unknown key ${named(name)} outside of the sections${suggest("", name)}`;
+      return `${this.place("", name)}: unknown key ${named(name)} outside of the sections${suggest("", name, table)}`;
     const near = nearest(name, Object.keys(sections));
     const all = Object.keys(sections).map((section) => `[${section}]`);
     const right = near === undefined ? `the sections are ${all.join(", ")}` : `did you mean [${near}]?`;
@@ -120,7 +120,13 @@ export function show(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
-function suggest(section: string, key: string): string {
+/** The keys that `section` has, or had in earlier versions. */
+function knownKeys(section: string, table: readonly Row[]): ReadonlySet<string> {
+  const names = table.flatMap((row) => [{ section: row.section, key: row.setting.name }, ...row.former]);
+  return new Set(names.filter((name) => name.section === section).map(({ key }) => key));
+}
+
+function suggest(section: string, key: string, rows: readonly Row[]): string {
   const elsewhere = rows.find((row) => row.setting.name === key);
   if (elsewhere !== undefined) return `: it belongs in [${elsewhere.section}]`;
   const here = rows.filter((row) => row.section === section);

@@ -11,20 +11,22 @@ export interface SettingFlag {
   readonly help: string;
   /** Without a value it is as with `true`. */
   readonly optionalValue: boolean;
+  /** The flag that it is now, of a former name. */
+  readonly now?: string;
 }
 
 /** By name without dashes in front, in the order of the settings file. */
 export const settingFlags: Readonly<Record<string, SettingFlag>> = Object.fromEntries(
-  rows.map(({ flag, setting }) => [
-    flag,
-    {
+  rows.flatMap(({ flag, setting, former }) => {
+    const row: SettingFlag = {
       type: "string",
       value: setting.kind.placeholder,
       ...(setting.kind.choices === undefined ? {} : { choices: setting.kind.choices }),
       help: withDefault(setting.help, setting.default),
       optionalValue: typeof setting.default === "boolean",
-    },
-  ]),
+    };
+    return [[flag, row], ...former.map((name) => [name.flag, { ...row, now: flag }])];
+  }),
 );
 
 function withDefault(help: string, value: string | number | boolean | readonly string[]): string {

@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { FstreamError } from "../errors.ts";
 import { type Document, readDocument, show } from "./document.ts";
 import { findFile } from "./find.ts";
+import { given } from "./given.ts";
 import type { Context } from "./kind.ts";
 import { rules } from "./rules.ts";
 import { type Row, rows, type Settings } from "./table.ts";
@@ -26,6 +27,8 @@ export interface Sources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** By flag without dashes in front ("max-lag"); `true` is a flag without a value. Other names are ignored. */
   readonly overrides: Readonly<Record<string, string | boolean | undefined>>;
+  /** The settings that there are; left out: the program's own. */
+  readonly table?: readonly Row[];
 }
 
 /** What came of reading the settings. */
@@ -38,6 +41,8 @@ export interface Examination {
   readonly problems: readonly string[];
   /** Those of them that are about a flag. */
   readonly misused: ReadonlySet<string>;
+  /** Which settings have other names now than those that are used, one line each. */
+  readonly renamed: readonly string[];
 }
 
 /**
@@ -64,20 +69,30 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
   const misused = new Set<string>();
   const { name: file, path } = await findFile(sources.file, sources.cwd, sources.system);
   const document = await readDocument(path, file, sources.file !== undefined, problems);
-  problems.push(...document.unknown());
+  const { overrides, environment, cwd, table = rows } = sources;
+  problems.push(...document.unknown(table));
 
-  const folder = document.found ? dirname(path) : sources.cwd;
+  const folder = document.found ? dirname(path) : cwd;
+  const renamed: string[] = [];
   const wrong = new Set<string>();
   const values: Record<string, Record<string, unknown>> = {};
-  for (const row of rows) {
-    const { value, context, where } = given(row, document, sources, folder);
-    let reading = row.setting.kind.read(value, context);
+  const problem = (text: string, isFlag: boolean) => {
+    problems.push(text);
+    if (isFlag) misused.add(text);
+  };
+  for (const row of table) {
+    const { kind, default: usual } = row.setting;
+    const said = given(row, document, overrides);
+    for (const { text, isFlag } of said.problems) problem(text, isFlag);
+    renamed.push(...said.renamed);
+    const { value, isFlag, at, name } = said.place ?? { value: usual, isFlag: false, at: "the default" };
+    const context: Context = { folder: isFlag ? cwd : folder, environment };
+    let reading = kind.read(value, context);
     if ("right" in reading) {
       wrong.add(row.setting.name);
-      const problem = `${where} is ${show(value)}: it should be ${reading.right}`;
-      problems.push(problem);
-      if (sources.overrides[row.flag] !== undefined) misused.add(problem);
-      reading = row.setting.kind.read(row.setting.default, context);
+      const where = name === undefined || isFlag ? at : `${at}: ${name.key} in [${name.section}]`;
+      problem(`${where} is ${show(value)}: it should be ${reading.right}`, isFlag);
+      reading = kind.read(usual, context);
     }
     if ("right" in reading) throw new Error(`the default of ${row.setting.name} is not ${reading.right}`);
     values[row.section] ??= {};
@@ -89,12 +104,13 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
     if (rule.keys.some((key) => wrong.has(key))) continue;
     const message = rule.broken(settings);
     if (message === undefined) continue;
-    const { place, isFlag } = culprit(rule.keys, document, sources);
-    problems.push(`${place}${message}`);
-    if (isFlag) misused.add(`${place}${message}`);
+    const place = culprit(rule.keys, document, sources);
+    problem(`${place === undefined ? "" : `${place.at}: `}${message}`, place?.isFlag === true);
   }
-  problems.sort((a, b) => lineOf(a, file) - lineOf(b, file));
-  return { file: document.found ? file : undefined, settings, problems, misused };
+  const byLine = (a: string, b: string) => lineOf(a, file) - lineOf(b, file);
+  problems.sort(byLine);
+  renamed.sort(byLine);
+  return { file: document.found ? file : undefined, settings, problems, misused, renamed };
 }
 
 /** The line of `file` that `problem` begins with; one without counts as the last. */
@@ -103,37 +119,13 @@ function lineOf(problem: string, file: string): number {
   return line > 0 ? line : Number.MAX_SAFE_INTEGER;
 }
 
-/** What is said of a row, by a flag, the file or the default, and where. */
-function given(
-  row: Row,
-  document: Document,
-  { overrides, cwd, environment }: Sources,
-  folder: string,
-): { value: unknown; context: Context; where: string } {
-  const { kind, name } = row.setting;
-  const flag = overrides[row.flag];
-  if (flag !== undefined) {
-    const value = kind.fromText(String(flag));
-    return { value, context: { folder: cwd, environment }, where: `--${row.flag}` };
-  }
-  const context = { folder, environment };
-  const value = document.value(row.section, name);
-  if (value === undefined) return { value: row.setting.default, context, where: "the default" };
-  return { value, context, where: `${document.place(row.section, name)}: ${name} in [${row.section}]` };
-}
-
-/** The place of the first of `keys` that is set, to stand before a message. */
-function culprit(
-  keys: readonly string[],
-  document: Document,
-  { overrides }: Sources,
-): { place: string; isFlag: boolean } {
+/** The first place where one of `keys` is set, in their order. */
+function culprit(keys: readonly string[], document: Document, { overrides, table = rows }: Sources) {
   for (const key of keys) {
-    const row = rows.find(({ setting }) => setting.name === key);
+    const row = table.find(({ setting }) => setting.name === key);
     if (row === undefined) throw new Error(`a rule is about ${key}, which is no setting`);
-    if (overrides[row.flag] !== undefined) return { place: `--${row.flag}: `, isFlag: true };
-    if (document.value(row.section, key) !== undefined)
-      return { place: `${document.place(row.section, key)}: `, isFlag: false };
+    const { place } = given(row, document, overrides);
+    if (place !== undefined) return place;
   }
-  return { place: "", isFlag: false };
+  return undefined;
 }

@@ -35,6 +35,8 @@ export interface Setting<T> {
   readonly why?: string;
   /** Whether a running server takes up another value on a reload. */
   readonly live: boolean;
+  /** What it was called in earlier versions, each as "section.key": such names go on working, and are reported. */
+  readonly formerly?: readonly string[];
 }
 
 function setting<T>(
@@ -381,23 +383,46 @@ export type Settings = {
  */
 export type Options = Settings["server"] & Settings["fstream"] & Settings["auth"];
 
+/** What a setting is called: in the file, and as a flag, without dashes in front. */
+export interface Name {
+  readonly section: string;
+  readonly key: string;
+  readonly flag: string;
+}
+
 /** One row of the table, with where it stands. */
 export interface Row {
   readonly section: keyof Table;
   readonly property: string;
   readonly flag: string;
   readonly setting: Setting<unknown>;
+  /** What it was called in earlier versions. */
+  readonly former: readonly Name[];
 }
 
-/** The whole table, row by row, in the order of the file. */
-export const rows: readonly Row[] = (Object.keys(table) as (keyof Table)[]).flatMap((section) =>
-  Object.entries<Setting<unknown>>(table[section]).map(([property, setting]) => ({
-    section,
-    property,
-    flag: flagOf(section, setting.name),
-    setting,
-  })),
-);
+/** A table of settings row by row, in the order of the file. */
+export function rowsOf(
+  settings: Readonly<Record<keyof Table, Readonly<Record<string, Setting<unknown>>>>>,
+): readonly Row[] {
+  return (Object.keys(settings) as (keyof Table)[]).flatMap((section) =>
+    Object.entries(settings[section]).map(([property, setting]) => ({
+      section,
+      property,
+      flag: flagOf(section, setting.name),
+      setting,
+      former: (setting.formerly ?? []).map(nameOf),
+    })),
+  );
+}
+
+/** The whole table. */
+export const rows: readonly Row[] = rowsOf(table);
+
+/** From "section.key". */
+function nameOf(text: string): Name {
+  const [section, key] = text.split(".");
+  return { section, key, flag: flagOf(section, key) };
+}
 
 /** The key with dashes. Those of [auth] are too short to say what they are about on their own. */
 function flagOf(section: string, name: string): string {
