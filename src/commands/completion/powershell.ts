@@ -8,7 +8,7 @@ export function powershellScript(verbs: readonly CompletedVerb[]): string {
   return `# PowerShell completion for fstream, written by \`fstream completion powershell\`.
 # In $PROFILE: fstream completion powershell | Out-String | Invoke-Expression
 
-Register-ArgumentCompleter -Native -CommandName fstream, fstream.exe -ScriptBlock {
+Register-ArgumentCompleter -Native -CommandName 'fstream', 'fstream.exe' -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 
     # Of each verb: what it is, whether it comes after an address too, what may follow it, and its flags; of each flag what it
@@ -20,7 +20,7 @@ ${verbs.map(verbEntry).join("\n")}
     function Complete($texts, $prefix = '') {
         foreach ($text in $texts.GetEnumerator()) {
             $name, $help = if ($text -is [string]) { $text, $text } else { $text.Key, $text.Value.Help }
-            if ("$prefix$name".StartsWith($wordToComplete)) {
+            if ("$prefix$name".StartsWith($wordToComplete, 'Ordinal')) {
                 [System.Management.Automation.CompletionResult]::new("$prefix$name", $name, 'ParameterValue', $help)
             }
         }
