@@ -2,7 +2,8 @@
 
 import { userKeys } from "../../src/auth/userfile.ts";
 import { introduction } from "../../src/settings/reference.ts";
-import { type Row, rows, sections } from "../../src/settings/table.ts";
+import { type Row, rows } from "../../src/settings/rows.ts";
+import { sections } from "../../src/settings/table.ts";
 import { heading, literal, markdown, page, subheading, term, title } from "./roff.ts";
 import { sentence } from "./texts.ts";
 

@@ -6,8 +6,8 @@ import { stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { findFile } from "./find.ts";
 import { examineSettings, type Settings, type Sources } from "./load.ts";
+import { type Row, rows } from "./rows.ts";
 import { rules } from "./rules.ts";
-import { type Row, rows } from "./table.ts";
 
 /** One key whose value is another by now. */
 export interface Change {

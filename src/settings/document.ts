@@ -6,7 +6,8 @@ import { FstreamError, named } from "../errors.ts";
 import { isMissing, readNamedFile, readRegularFile } from "../file.ts";
 import { locate } from "./locate.ts";
 import { nearest } from "./nearest.ts";
-import { type Row, sections } from "./table.ts";
+import type { Row } from "./rows.ts";
+import { sections } from "./table.ts";
 
 /** What is larger than this is no settings file. Bytes. */
 const maxFileBytes = 1024 * 1024;

@@ -1,7 +1,7 @@
 // The settings as flags of `serve`: one for each key of the table, so that a server can be tried out without
 // a settings file. What they say is read by load.ts, as `overrides`.
 
-import { rows } from "./table.ts";
+import { rows } from "./rows.ts";
 
 /** A flag as the commands' argument parser takes it. */
 export interface SettingFlag {

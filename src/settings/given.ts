@@ -2,7 +2,7 @@
 // and reported, so that a file goes on working after an upgrade. A flag beats the file; of two names there may be only one.
 
 import type { Document } from "./document.ts";
-import type { Name, Row } from "./table.ts";
+import type { Name, Row } from "./rows.ts";
 
 /** A place where a setting is set. */
 interface Place {

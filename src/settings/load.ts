@@ -11,8 +11,9 @@ import { type Document, readDocument, show } from "./document.ts";
 import { findFile } from "./find.ts";
 import { given } from "./given.ts";
 import type { Context } from "./kind.ts";
+import { type Row, rows } from "./rows.ts";
 import { rules } from "./rules.ts";
-import { type Row, rows, type Settings } from "./table.ts";
+import type { Settings } from "./table.ts";
 
 export type { Settings } from "./table.ts";
 

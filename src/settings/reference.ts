@@ -1,7 +1,8 @@
 // The reference of the settings, made from the table: docs/settings.md, and in it a whole settings file to start from. After a
 // change of the table `scripts/docs` writes the page anew, and a test compares the two.
 
-import { type Row, rows, sections } from "./table.ts";
+import { type Row, rows } from "./rows.ts";
+import { sections } from "./table.ts";
 
 type Section = keyof typeof sections;
 const sectionNames = Object.keys(sections) as Section[];

@@ -10,7 +10,7 @@ import { readDecision } from "../../src/auth/decision.ts";
 import { type Ending, readUserFile } from "../../src/auth/userfile.ts";
 import { FstreamError } from "../../src/errors.ts";
 import { examineSettings } from "../../src/settings/load.ts";
-import { rows } from "../../src/settings/table.ts";
+import { rows } from "../../src/settings/rows.ts";
 import { threadMs } from "./clock.ts";
 import { damaged, pick, type Roll } from "./damage.ts";
 import { inLine, type Target } from "./target.ts";

@@ -9,7 +9,7 @@ import { userKeys } from "../../src/auth/userfile.ts";
 import { helpFor, overview } from "../../src/commands/help.ts";
 import { exitStatuses } from "../../src/errors.ts";
 import { managerVariables } from "../../src/server/notify.ts";
-import { rows } from "../../src/settings/table.ts";
+import { rows } from "../../src/settings/rows.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const names = ["fstream.1", "fstream.toml.5"] as const;

@@ -6,7 +6,7 @@ import { createLog } from "../../src/log.ts";
 import { startServer } from "../../src/server/server.ts";
 import { loadSettings } from "../../src/settings/load.ts";
 import { optionsOf } from "../../src/settings/options.ts";
-import { rows } from "../../src/settings/table.ts";
+import { rows } from "../../src/settings/rows.ts";
 
 test("no live setting is read, let alone kept, when the server starts, but for those that are tried then", async () => {
   const listen = { listen: "127.0.0.1:0", "https-listen": "", "http-listen": "127.0.0.1:0" };

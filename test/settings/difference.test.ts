@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describeChange, settingsDifference } from "../../src/settings/difference.ts";
 import { loadSettings, type Settings, type Sources } from "../../src/settings/load.ts";
 import { optionsOf, takeUp } from "../../src/settings/options.ts";
-import { rows } from "../../src/settings/table.ts";
+import { rows } from "../../src/settings/rows.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "fstream-difference-"));
 afterAll(() => rm(folder, { recursive: true }));

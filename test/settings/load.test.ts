@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FstreamError } from "../../src/errors.ts";
 import { examineSettings, loadSettings, type Sources } from "../../src/settings/load.ts";
-import { rows, sections } from "../../src/settings/table.ts";
+import { rows } from "../../src/settings/rows.ts";
+import { sections } from "../../src/settings/table.ts";
 
 let root: string;
 beforeAll(async () => {

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { settingsDifference } from "../../src/settings/difference.ts";
 import { examineSettings, loadSettings } from "../../src/settings/load.ts";
-import { rowsOf, table } from "../../src/settings/table.ts";
+import { rowsOf } from "../../src/settings/rows.ts";
+import { table } from "../../src/settings/table.ts";
 
 setDefaultTimeout(60_000);
 

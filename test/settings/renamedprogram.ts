@@ -1,6 +1,6 @@
 // The program with a table of settings in which `hold` had other names: `bun renamedprogram.ts ARGS...`.
 
-import { rows } from "../../src/settings/table.ts";
+import { rows } from "../../src/settings/rows.ts";
 
 const row = rows.find(({ setting }) => setting.name === "hold");
 if (row === undefined) throw new Error("there is no setting hold");

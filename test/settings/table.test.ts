@@ -5,7 +5,8 @@ import { Glob } from "bun";
 import { settingFlags } from "../../src/settings/flags.ts";
 import { examineSettings, loadSettings } from "../../src/settings/load.ts";
 import { exampleSettings, reference } from "../../src/settings/reference.ts";
-import { rows, sections } from "../../src/settings/table.ts";
+import { rows } from "../../src/settings/rows.ts";
+import { sections } from "../../src/settings/table.ts";
 
 const sources = { cwd: "/nowhere", environment: {}, overrides: {} };
 
