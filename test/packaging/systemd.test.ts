@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "@iarna/toml";
 import { examineSettings } from "../../src/settings/load.ts";
-import { rows } from "../../src/settings/table.ts";
+import { rows } from "../../src/settings/rows.ts";
 import { run } from "../commands/run.ts";
 
 const packaging = join(import.meta.dir, "../../packaging");
@@ -72,8 +72,6 @@ test("the units never turn off the JIT compiler, and name what is there", async 
 });
 
 describe.skipIf(Bun.which("systemd-analyze") === null)("systemd", () => {
-  };
-
   test("finds nothing wrong with the units", async () => {
     const folder = mkdtempSync(join(tmpdir(), "fstream-units-"));
     const paths = await Promise.all(
