@@ -55,6 +55,13 @@ describe("the settings file", () => {
   });
 });
 
+test("the units unset what SECURITY.md says that they should", async () => {
+  const security = await Bun.file(join(packaging, "../SECURITY.md")).text();
+  const unset = /^ *(UnsetEnvironment=.*)$/m.exec(security)?.[1];
+  for (const unit of units.filter((each) => each.endsWith(".service")))
+    expect(await text(`systemd/${unit}`)).toContain(`\n${unset}\n`);
+});
+
 test("the units never turn off the JIT compiler, and name what is there", async () => {
   for (const unit of units) expect(await text(`systemd/${unit}`)).not.toMatch(/^MemoryDenyWriteExecute/m);
   const service = await text("systemd/fstream.service");
