@@ -1,6 +1,7 @@
-// Messages for people, on stderr: one line each, `fstream: [scope: ]message`. Under systemd (its journal
-// sets JOURNAL_STREAM) each line carries the syslog priority that sd-daemon(3) defines, so that
-// `journalctl -p warning` works. Control characters in what peers send are escaped: a name can't forge a line.
+// The server's log, on stderr: one line for each message, `[time ]fstream: [level: ][scope: ]message`, or a JSON object (RFC 8259).
+// Under systemd (its journal sets JOURNAL_STREAM) a line has no time, as the journal keeps that, and begins with the
+// syslog priority of sd-daemon(3), so that `journalctl -p warning` works. Times are local, with their offset from UTC
+// (RFC 3339). Control characters in what peers send are escaped: a name can't forge a line.
 //
 // Peers can't decide how much is written: a line has a longest, a message that repeats is counted and
 // summed up, and each kind of message has a rate of its own. There are only so many kinds, so that all of them
@@ -13,6 +14,12 @@ export type Level = "debug" | "info" | "warn" | "error";
 const order: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 const priority: Record<Level, number> = { debug: 7, info: 6, warn: 4, error: 3 };
 const label: Record<Level, string> = { debug: "debug: ", info: "", warn: "warning: ", error: "error: " };
+
+/** Lines for people, or JSON objects for programs. */
+export type LogFormat = "text" | "json";
+
+/** What a message is about, for programs: members of a JSON line besides time, level, scope and message. */
+export type Fields = Readonly<Record<string, string | number>>;
 
 /** How long repeats of one message are gathered before they are summed up in a line, milliseconds. */
 const repeatWindowMs = 10_000;
@@ -29,16 +36,18 @@ const linesOfLevel: Record<Level, Rate> = {
 const maxKinds = 64;
 /** A line's longest, with its end, bytes. */
 const maxLineBytes = 1024;
+/** A field's longest, before it is quoted, bytes. Few enough that all of a message's fit into a line. */
+const maxFieldBytes = 160;
 /** A key's longest, characters. */
 const maxKeyLength = 128;
 /** A user may have so many lines of one kind in a window: fewer than the kind has, so that others have theirs too. */
 const eventsInWindow = 16;
 
 export interface Log {
-  debug(message: string): void;
-  info(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
+  debug(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
   /** The same log, with `name: ` before each message. */
   scope(name: string): Log;
   /**
@@ -46,15 +55,19 @@ export interface Log {
    * sums up. The key's first word is the kind of the message, a word of the caller's; the rest says which peer, channel or
    * user it is about.
    */
-  repeated(key: string, message: string, level?: Level): void;
+  repeated(key: string, message: string, level?: Level, fields?: Fields): void;
   /** The same at "info" for what users do as a matter of course: only the seventeenth in 10 s is counted. */
-  event(key: string, message: string): void;
+  event(key: string, message: string, fields?: Fields): void;
 }
 
 export interface LogOptions {
   /** Looked at for each message. */
   readonly level: Level;
-  /** Whether lines carry `<N>` priorities for the journal. */
+  /** "text" if left out. Looked at for each message. */
+  readonly format?: LogFormat;
+  /** Whether lines of text have a time; left out: they do not. Looked at for each message. */
+  readonly times?: boolean;
+  /** Whether lines carry `<N>` priorities for the journal. They then have no time, but for JSON. */
   journal: boolean;
   write(line: string): void;
   /** Milliseconds that only grow: a wall clock may be set back. */
@@ -68,15 +81,21 @@ interface Rate {
   readonly aSecond: number;
 }
 
+interface Said {
+  readonly level: Level;
+  /** Each with ": " behind it. */
+  readonly scope: string;
+  readonly message: string;
+  readonly fields?: Fields | undefined;
+}
+
 /** What one key has said in its window. */
 interface Repeats {
-  readonly level: Level;
-  readonly scope: string;
   readonly sinceMs: number;
   said: number;
   /** Not said, but counted; the last of them. */
   count: number;
-  last: string;
+  last: Said | undefined;
 }
 
 /** The lines that may come now, of those of a rate. */
@@ -106,10 +125,19 @@ class Allowance {
  * The process's log: lines that `write` brings to stderr, with priorities where the journal listens. What is logged is what
  * `options` say at the time.
  */
-export function stderrLog(options: { readonly logLevel: Level }, write: (line: string) => void): Log {
+export function stderrLog(
+  options: { readonly logLevel: Level; readonly logFormat?: LogFormat; readonly logTime?: boolean },
+  write: (line: string) => void,
+): Log {
   return createLog({
     get level() {
       return options.logLevel;
+    },
+    get format() {
+      return options.logFormat ?? "text";
+    },
+    get times() {
+      return options.logTime ?? false;
     },
     journal: isJournal(2, process.env.JOURNAL_STREAM),
     write,
@@ -139,17 +167,19 @@ export function createLog(options: LogOptions): Log {
   const allowances = new Map<string, Allowance>();
   let summingUp = false;
 
-  const write = (level: Level, scope: string, message: string) => {
-    const prefix = options.journal ? `<${priority[level]}>` : "";
-    const line = `${prefix}fstream: ${label[level]}${scope}${printable(message.slice(0, maxLineBytes))}`;
-    options.write(`${cut(line, maxLineBytes - 1)}\n`);
+  const write = (said: Said) => {
+    const isJson = options.format === "json";
+    const priorities = options.journal ? `<${priority[said.level]}>` : "";
+    const time = !isJson && options.times && !options.journal ? `${timestamp(new Date())} ` : "";
+    const room = maxLineBytes - 1 - priorities.length - time.length;
+    options.write(`${priorities}${time}${isJson ? jsonLine(said, room) : textLine(said, room)}\n`);
   };
 
   const sumUpElapsed = (nowMs: number) => {
-    for (const [key, { level, scope, sinceMs, count, last }] of remembered) {
+    for (const [key, { sinceMs, count, last }] of remembered) {
       if (nowMs - sinceMs < repeatWindowMs) break;
       remembered.delete(key);
-      if (count > 0) write(level, scope, `${count} more like: ${last}`);
+      if (last !== undefined) write({ ...last, message: `${count} more like: ${last.message}` });
     }
   };
 
@@ -171,47 +201,47 @@ export function createLog(options: LogOptions): Log {
     return allowance;
   };
 
-  const count = (key: string, level: Level, scope: string, message: string, nowMs: number) => {
-    const entry = remembered.get(key) ?? { level, scope, sinceMs: nowMs, said: 0, count: 0, last: "" };
+  const count = (key: string, said: Said, nowMs: number) => {
+    const entry = remembered.get(key) ?? { sinceMs: nowMs, said: 0, count: 0, last: undefined };
     entry.count++;
-    entry.last = message.slice(0, maxLineBytes);
+    entry.last = { ...said, message: said.message.slice(0, maxLineBytes) };
     remembered.set(key, entry);
     sumUpLater();
   };
 
-  /** Says `message`, or counts it: for its `key` once that has been said `most` times, else for its `kind`. */
+  /** Says it, or counts it: for its `key` once that has been said `most` times, else for its `kind`. */
   const say = (
     kind: string,
     rate: Rate,
     keyed: { readonly key: string; readonly most: number } | undefined,
-    [level, scope, message]: [Level, string, string],
+    said: Said,
   ) => {
-    if (order[level] < order[options.level]) return;
+    if (order[said.level] < order[options.level]) return;
     const nowMs = options.nowMs();
     sumUpElapsed(nowMs);
     const entry = keyed === undefined ? undefined : remembered.get(keyed.key);
     if (keyed !== undefined && entry !== undefined && entry.said >= keyed.most) {
-      count(keyed.key, level, scope, message, nowMs);
+      count(keyed.key, said, nowMs);
       return;
     }
     if (!allowanceOf(kind, rate, nowMs).take(nowMs)) {
-      count(kind, level, scope, message, nowMs);
+      count(kind, said, nowMs);
       return;
     }
-    write(level, scope, message);
+    write(said);
     if (entry !== undefined) entry.said++;
     else if (keyed !== undefined)
-      remembered.set(keyed.key, { level, scope, sinceMs: nowMs, said: 1, count: 0, last: "" });
+      remembered.set(keyed.key, { sinceMs: nowMs, said: 1, count: 0, last: undefined });
   };
 
   const at = (scope: string): Log => {
-    const plain = (level: Level) => (message: string) =>
-      say(`<${level}>`, linesOfLevel[level], undefined, [level, scope, message]);
-    const keyed = (key: string, most: number, level: Level, message: string) => {
+    const plain = (level: Level) => (message: string, fields?: Fields) =>
+      say(`<${level}>`, linesOfLevel[level], undefined, { level, scope, message, fields });
+    const keyed = (key: string, most: number, said: Said) => {
       const kind = `${scope}${key.split(" ", 1)[0].slice(0, maxKeyLength)}`;
       // A key is never a kind's own, which has no space at its end.
       const of = { key: `${scope}${key.slice(0, maxKeyLength)} `, most };
-      say(kind, linesOfKind, of, [level, scope, message]);
+      say(kind, linesOfKind, of, said);
     };
     return {
       debug: plain("debug"),
@@ -219,18 +249,53 @@ export function createLog(options: LogOptions): Log {
       warn: plain("warn"),
       error: plain("error"),
       scope: (name) => at(`${scope}${name}: `),
-      repeated: (key, message, level = "warn") => keyed(key, 1, level, message),
-      event: (key, message) => keyed(key, eventsInWindow, "info", message),
+      repeated: (key, message, level = "warn", fields?) => keyed(key, 1, { level, scope, message, fields }),
+      event: (key, message, fields) => keyed(key, eventsInWindow, { level: "info", scope, message, fields }),
     };
   };
   return at("");
+}
+
+/** Of at most so many bytes. */
+function textLine({ level, scope, message }: Said, bytes: number): string {
+  return cut(`fstream: ${label[level]}${scope}${printable(message.slice(0, maxLineBytes))}`, bytes);
+}
+
+/** Of at most so many bytes: of a longer message the beginning. */
+function jsonLine({ level, scope, message, fields = {} }: Said, bytes: number): string {
+  const time = timestamp(new Date());
+  const short = Object.entries(fields).map(([key, value]) => [
+    key,
+    typeof value === "string" ? cut(printable(value), maxFieldBytes) : value,
+  ]);
+  const inScope = scope === "" ? {} : { scope: scope.slice(0, -2).replaceAll(": ", ".") };
+  let text = printable(message.slice(0, maxLineBytes));
+  for (;;) {
+    const line = JSON.stringify({ time, level, ...inScope, message: text, ...Object.fromEntries(short) });
+    const over = Buffer.byteLength(line) - bytes;
+    if (over <= 0) return line;
+    // A byte of the text is one at the least of the line.
+    text = cut(text, Buffer.byteLength(text) - over);
+  }
+}
+
+/** RFC 3339 in local time: "2026-11-27T22:30:00.123+01:00". */
+export function timestamp(date: Date): string {
+  const offset = -date.getTimezoneOffset();
+  const local = new Date(date.getTime() + offset * 60_000).toISOString().slice(0, -1);
+  const minutes = Math.abs(offset);
+  return `${local}${offset < 0 ? "-" : "+"}${twoDigits(minutes / 60)}:${twoDigits(minutes % 60)}`;
+}
+
+function twoDigits(value: number): string {
+  return String(Math.floor(value)).padStart(2, "0");
 }
 
 /** The beginning of `text` that takes at most so many bytes of UTF-8. */
 function cut(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   const end = "…";
-  const kept = new Uint8Array(bytes - Buffer.byteLength(end));
+  const kept = new Uint8Array(Math.max(0, bytes - Buffer.byteLength(end)));
   const { read } = new TextEncoder().encodeInto(text, kept);
   return text.slice(0, read) + end;
 }

@@ -11,12 +11,21 @@ import {
   printable,
   printableJson,
   stderrLog,
+  timestamp,
 } from "../src/log.ts";
 
 function capture(level: Level = "info", journal = false) {
   const lines: string[] = [];
   const time = { ms: 0 };
   const log = createLog({ level, journal, write: (line) => void lines.push(line), nowMs: () => time.ms });
+  return { log, lines, time };
+}
+
+function captureJson(journal = false) {
+  const lines: string[] = [];
+  const time = { ms: 0 };
+  const write = (line: string) => void lines.push(line);
+  const log = createLog({ level: "info", format: "json", journal, write, nowMs: () => time.ms });
   return { log, lines, time };
 }
 
@@ -80,6 +89,85 @@ describe("a log line", () => {
     const text = printableJson(value);
     expect(text).toMatch(/^[ -~\n]*$/);
     expect(JSON.parse(text)).toEqual(value);
+  });
+});
+
+describe("the time of a line", () => {
+  const stamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d /;
+
+  test("stands before the program's name, but for the journal, which has its own", () => {
+    const lines: string[] = [];
+    const write = (line: string) => void lines.push(line);
+    const say = (journal: boolean) => {
+      createLog({ level: "info", times: true, journal, write, nowMs: () => 0 }).warn("odd");
+    };
+    say(false);
+    say(true);
+    expect(lines[0]).toMatch(stamp);
+    expect(lines[0].replace(stamp, "")).toBe("fstream: warning: odd\n");
+    expect(lines[1]).toBe("<4>fstream: warning: odd\n");
+    expect(Math.abs(Date.parse(lines[0].split(" ")[0]) - Date.now())).toBeLessThan(60_000);
+  });
+
+  test.each([
+    ["Europe/Berlin", "2026-11-27T23:30:00.120+01:00"],
+    ["America/St_Johns", "2026-11-27T19:00:00.120-03:30"],
+    ["UTC", "2026-11-27T22:30:00.120+00:00"],
+  ])("is local, with its offset: %s", (zone, expected) => {
+    const before = process.env.TZ;
+    try {
+      process.env.TZ = zone;
+      expect(timestamp(new Date("2026-11-27T22:30:00.120Z"))).toBe(expected);
+    } finally {
+      process.env.TZ = before ?? "UTC";
+    }
+  });
+});
+
+describe("a line of JSON", () => {
+  test("has time, level, scope, message and fields", () => {
+    const { log, lines } = captureJson();
+    log.scope("http").scope("tls").warn('an "odd" one', { channel: "fier/default", bytes: 7 });
+    log.info("ready");
+    const [first, second] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(first).toEqual({
+      time: expect.stringMatching(/T.*[+-]\d\d:\d\d$/),
+      level: "warn",
+      scope: "http.tls",
+      message: 'an "odd" one',
+      channel: "fier/default",
+      bytes: 7,
+    });
+    expect(second).toEqual({ time: expect.any(String), level: "info", message: "ready" });
+  });
+
+  test("has the journal's priority before it", () => {
+    const { log, lines } = captureJson(true);
+    log.error("broken");
+    expect(lines[0]).toStartWith('<3>{"time":');
+  });
+
+  test("is whole, one line, harmless and at most 1 KiB, whatever peers send", () => {
+    const { log, lines } = captureJson();
+    for (const text of ["x", "\u2028", "\x07", '"', "\\", "é", "🎥", "\n"]) {
+      log.warn(text.repeat(50_000), { channel: text.repeat(200), address: "192.0.2.1" });
+    }
+    for (const line of lines) {
+      expect(Buffer.byteLength(line)).toBeLessThanOrEqual(1024);
+      expect(line.indexOf("\n")).toBe(line.length - 1);
+      expect(line).toMatch(/^[^\p{Cc}\p{Zl}]*\n$/u);
+      expect((JSON.parse(line) as { address: string }).address).toBe("192.0.2.1");
+    }
+    expect(lines).toHaveLength(8);
+  });
+
+  test("sums up what repeats with the fields of the last", () => {
+    const { log, lines, time } = captureJson();
+    for (const address of ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
+      log.repeated("key", "refused", "warn", { address });
+    time.ms = 10_000;
+    log.info("later");
+    expect(JSON.parse(lines[1])).toMatchObject({ message: "2 more like: refused", address: "192.0.2.3" });
   });
 });
 

@@ -24,8 +24,17 @@ export function reportRefusal(
   access.counters.refusals.add(`${subject.intent} ${error.code}`);
   const key = `${error.code} ${networkOf(address)}`;
   const what = titleOf(subject);
-  if (error.code === "internal") log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error");
-  else log.repeated(key, `${what} from ${address} refused: ${error.message} (${error.code})${behind(error)}`);
+  const fields = {
+    ...(subject.user === undefined ? {} : { user: named(subject.user) }),
+    address,
+    code: error.code,
+  };
+  if (error.code === "internal")
+    log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error", fields);
+  else {
+    const reason = `${error.message} (${error.code})${behind(error)}`;
+    log.repeated(key, `${what} from ${address} refused: ${reason}`, "warn", fields);
+  }
 }
 
 /** What the peer does not get to know. */

@@ -3,7 +3,7 @@
 
 import type { BroadcastPermit } from "../access/access.ts";
 import { channelLabel, FstreamError, reasonOf } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Fields, Log } from "../log.ts";
 import type { Broadcaster } from "../relay/broadcast.ts";
 import type { Clock, Timer } from "../relay/clock.ts";
 import type { BroadcastHandle } from "../relay/relay.ts";
@@ -54,7 +54,7 @@ export class Broadcasting implements Broadcaster {
     refuseExpired(this.#clock, permit.endsMs);
     this.#handle = permit.begin(this);
     this.renew(permit);
-    this.#log.event(`begin ${this.#user}`, `${this.#label}: a broadcast from ${this.#address} begins`);
+    this.#say("begin", `a broadcast from ${this.#address} begins`);
   }
 
   /** It goes on with another permit for the same. */
@@ -124,7 +124,12 @@ export class Broadcasting implements Broadcaster {
     const handle = this.#handle;
     this.#handle = undefined;
     this.#expiry?.cancel();
-    if (handle !== undefined) this.#log.event(`end ${this.#user}`, `${this.#label}: ${how}`);
+    if (handle !== undefined) this.#say("end", how, { bytes: this.#bytes });
     return handle;
+  }
+
+  #say(kind: string, message: string, fields: Fields = {}): void {
+    const about = { channel: this.#label, address: this.#address, ...fields };
+    this.#log.event(`${kind} ${this.#user}`, `${this.#label}: ${message}`, about);
   }
 }

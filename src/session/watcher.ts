@@ -92,8 +92,9 @@ export class WatcherSession implements ConnectionStage, Outlet {
 
   #expired(error: FstreamError): void {
     const { user, channel, address } = this.#watched;
-    const { log } = this.#services;
-    log.event(`expired ${user}`, `watcher ${address} of ${channelLabel(user, channel)}: ${error.message}`);
+    const label = channelLabel(user, channel);
+    const message = `watcher ${address} of ${label}: ${error.message}`;
+    this.#services.log.event(`expired ${user}`, message, { channel: label, address });
     this.#watcher?.leave();
     this.#over({ type: "aborted", error }, this.#written > this.#greetingBytes);
   }
@@ -113,7 +114,8 @@ export class WatcherSession implements ConnectionStage, Outlet {
     // The first write may have ended the connection.
     if (this.#closed) watcher.leave();
     const { user, channel, address } = this.#watched;
-    this.#services.log.debug(`${address} watches ${channelLabel(user, channel)}`);
+    const label = channelLabel(user, channel);
+    this.#services.log.debug(`${address} watches ${label}`, { channel: label, address });
   }
 
   // The socket's side.
@@ -164,7 +166,9 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const error = end.type === "aborted" ? end.error : undefined;
     const isSlow = error?.code === "slow";
     if (isSlow) {
-      log.repeated(`slow ${user}`, `watcher ${address} of ${channelLabel(user, channel)}: ${error.message}`);
+      const label = channelLabel(user, channel);
+      const message = `watcher ${address} of ${label}: ${error.message}`;
+      log.repeated(`slow ${user}`, message, "warn", { channel: label, address });
     }
     // One that watched already has guessed at nothing: the broadcaster has changed the password.
     if (!begun && error?.code === "forbidden") return this.#refuse(error);

@@ -192,6 +192,18 @@ export const table = {
       "info",
       "the least that is logged",
     ),
+    logFormat: setting(
+      "log_format",
+      oneOf(["text", "json"]),
+      "text",
+      "lines of text, or a JSON object a line with time, level, scope, message and, where they apply, channel and address",
+    ),
+    logTime: setting(
+      "log_time",
+      boolean(),
+      true,
+      "whether lines of text begin with the time; those for systemd's journal never do, as it keeps the time itself",
+    ),
     shutdownGraceMs: setting(
       "shutdown_grace",
       duration({ min: 0, max: hour }),

@@ -51,6 +51,11 @@ export function sha256(bytes: Uint8Array): string {
   return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 }
 
+/** A server's log without the times of its lines. */
+export function untimed(log: string): string {
+  return log.replaceAll(/^\d{4}-\d\d-\d\dT\S+ (?=fstream: )/gm, "");
+}
+
 /** A port of this machine that nothing listens on, as far as can be known. */
 export function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });

@@ -5,7 +5,17 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { deadlineMs, noise, Run, sha256, TestServer, until, watcherOkBytes } from "./program.ts";
+import {
+  deadlineMs,
+  noise,
+  Peer,
+  Run,
+  sha256,
+  TestServer,
+  until,
+  untimed,
+  watcherOkBytes,
+} from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -156,11 +166,40 @@ describe("a server that starts", () => {
 
   test("says where it listens, and then that it is ready", async () => {
     const server = await TestServer.start();
-    expect(server.run.stderr).toMatch(
+    expect(untimed(server.run.stderr)).toMatch(
       /^fstream: settings of .*\/fstream\.toml\n(fstream: listening on (tcp|tls|https) 127\.0\.0\.1:[1-9]\d*\n){3}fstream: .*--fingerprint (\w\w:){31}\w\w\nfstream: ready\n$/,
     );
     expect(server.run.length).toBe(0);
     expect(await server.stop()).toBe(0);
+  });
+
+  test("has the time at the beginning of each line, unless log_time is false", async () => {
+    const server = await TestServer.start();
+    for (const line of server.run.stderr.trimEnd().split("\n"))
+      expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d fstream: /);
+    expect(await server.stop()).toBe(0);
+    const without = await TestServer.start({ server: "log_time = false" });
+    expect(without.run.stderr).toBe(untimed(without.run.stderr));
+    expect(await without.stop()).toBe(0);
+  });
+
+  test("logs JSON if that is asked for, with the channel and the address of what it is about", async () => {
+    const flags = ["--listen", "127.0.0.1:0", "--https-listen", "", "--log-format", "json"];
+    const run = new Run(["serve", ...flags], { TZ: "UTC" });
+    const lines = () =>
+      run.stderr
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    await until("it is ready", () => lines().some(({ message }) => message === "ready"));
+    const port = Number(/listening on tcp .*:(\d+)"/.exec(run.stderr)?.[1]);
+    const peer = (await Peer.dial(port)).request("watch,user=nobody,reply=1");
+    const refusal = await until("it is logged", () => lines().find(({ code }) => code === "not_live"));
+    expect(refusal).toMatchObject({ level: "warn", user: "nobody", address: "127.0.0.1" });
+    expect(refusal.time).toMatch(/^\d{4}-.*\+00:00$/);
+    await peer.ended();
+    run.process.kill("SIGTERM");
+    expect(await run.exit()).toBe(0);
   });
 
   test("makes a certificate once, keeps it to itself, and shows it again the next time", async () => {

@@ -6,7 +6,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { canJudge, judge } from "./judge.ts";
-import { deadlineMs, Peer, Run, TestServer, until } from "./program.ts";
+import { deadlineMs, Peer, Run, TestServer, until, untimed } from "./program.ts";
 import { activated, ListeningSocket, Notifications } from "./servicemanager.ts";
 
 setDefaultTimeout(2 * deadlineMs);
@@ -31,14 +31,16 @@ test("the server says which settings it runs with: an installed server's where i
   await Bun.write(file, '[server]\nlisten = "127.0.0.1:0"\nhttps_listen = ""\n');
   const serve = new Run(["serve"], { CONFIGURATION_DIRECTORY: folder });
   await until("it is ready", () => serve.stderr.includes("fstream: ready\n"));
-  expect(serve.stderr).toStartWith(`fstream: settings of ${file}\nfstream: listening on tcp 127.0.0.1:`);
+  expect(untimed(serve.stderr)).toStartWith(
+    `fstream: settings of ${file}\nfstream: listening on tcp 127.0.0.1:`,
+  );
   serve.process.kill("SIGTERM");
   expect(await serve.exit()).toBe(0);
   const check = await new Run(["check"], { CONFIGURATION_DIRECTORY: folder }).outcome();
   expect(check.stderr).toContain(`the users folder ${join(folder, "users")} can't be read`);
   const without = new Run(["serve", "--listen", "127.0.0.1:0", "--https-listen", ""]);
   await until("it is ready", () => without.stderr.includes("fstream: ready\n"));
-  expect(without.stderr).toStartWith("fstream: no settings file: defaults\n");
+  expect(untimed(without.stderr)).toStartWith("fstream: no settings file: defaults\n");
   without.process.kill("SIGTERM");
   expect(await without.exit()).toBe(0);
 });
@@ -152,7 +154,7 @@ describe.skipIf(process.platform !== "linux")("under a service manager", () => {
 
     const listeners = ["--listen", "127.0.0.1:61000", "--https-listen", ""];
     const refused = await new Run(["serve", ...listeners], {}, under, descriptors).outcome();
-    expect(refused).toEqual({
+    expect({ ...refused, stderr: untimed(refused.stderr) }).toEqual({
       status: 1,
       stdout: "",
       stderr:
