@@ -18,6 +18,9 @@ export const program: readonly string[] = process.env.FSTREAM_BIN
   ? [process.env.FSTREAM_BIN]
   : [process.execPath, join(import.meta.dir, "../../src/main.ts")];
 
+/** What ends a server in order: SIGTERM, but Windows has none. */
+const stopSignal = process.env.FSTREAM_STOP === "SIGINT" ? "SIGINT" : "SIGTERM";
+
 /** How long anything may take before a test gives up, milliseconds. */
 export const deadlineMs = 60_000;
 
@@ -282,7 +285,7 @@ export class TestServer {
   }
 
   async #end(): Promise<number> {
-    this.run.process.kill("SIGTERM");
+    this.run.process.kill(stopSignal);
     return await this.run.exit();
   }
 }
