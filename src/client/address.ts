@@ -22,17 +22,17 @@ const hint = "an address is host, host:port, [IPv6]:port, fstreams://host:port o
 export function parseAddress(text: string): Address {
   const [, prefix = "fstream", rest] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(text) ?? ["", "", ""];
   const scheme = prefix.toLowerCase();
-  if (!Object.hasOwn(defaultPorts, scheme)) throw bad(text, `its scheme ${scheme}:// is unknown`);
+  if (!Object.hasOwn(defaultPorts, scheme)) throw bad(text, `unknown scheme ${scheme}://`);
   const place = rest.replace(/\/$/, "");
-  if (place.includes("@")) throw bad(text, "it has a user in it: that is given by --user");
-  if (/[/?#\\]/.test(place)) throw bad(text, "it has a path");
+  if (place.includes("@")) throw bad(text, "give the user with --user");
+  if (/[/?#\\]/.test(place)) throw bad(text, "unexpected path");
   const found = /^(?:\[([^[\]]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(place);
   if (found === null) {
     const colons = place.split(":").length - 1;
-    throw bad(text, colons > 1 ? "an IPv6 address stands in brackets" : "it has no host, or no right port");
+    throw bad(text, colons > 1 ? "put an IPv6 address in brackets" : "missing host or invalid port");
   }
   const port = found[3] === undefined ? defaultPorts[scheme as Scheme] : Number(found[3]);
-  if (port < 1 || port > 65_535) throw bad(text, "a port is a number from 1 to 65535");
+  if (port < 1 || port > 65_535) throw bad(text, "the port must be from 1 to 65535");
   return { scheme: scheme as Scheme, host: found[1] ?? found[2], port };
 }
 
@@ -52,5 +52,5 @@ export function isSecure(address: Address): boolean {
 }
 
 function bad(text: string, why: string): FstreamError {
-  return new FstreamError("usage", `"${withoutCredentials(text)}" is no address: ${why}`, { hint });
+  return new FstreamError("usage", `"${withoutCredentials(text)}" is not a valid address: ${why}`, { hint });
 }

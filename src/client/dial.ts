@@ -88,7 +88,7 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
   }).catch((error: unknown) => {
     if (given) return;
     const refused = codeOf(error) === "ECONNREFUSED";
-    const question = refused ? `is the server running, and is ${address.port} its port?` : undefined;
+    const question = refused ? `is the server running, and is ${address.port} the right port?` : undefined;
     const options = { hint: question, cause: error };
     refuse(new FstreamError("disconnected", failureWords(error, address), options), undefined);
   });
@@ -112,7 +112,7 @@ function endingOf(
   const code = codeOf(error);
   return code === "ECONNRESET" || code === "EPIPE"
     ? { type: "reset" }
-    : { type: "error", message: code === "ETIMEDOUT" ? "no answer any more" : error.message };
+    : { type: "error", message: code === "ETIMEDOUT" ? "connection timed out" : error.message };
 }
 
 function failureWords(error: unknown, address: Address): string {
@@ -124,7 +124,7 @@ function failureWords(error: unknown, address: Address): string {
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EAI_NODATA":
-      return `no address is known for the name ${address.host}`;
+      return `can't resolve ${address.host}`;
     case "ETIMEDOUT":
       return `no answer from ${place}`;
     case "EHOSTUNREACH":

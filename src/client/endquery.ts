@@ -93,21 +93,21 @@ function endOf(fields: ReadonlyMap<string, string>): StreamEnd {
 }
 
 function senseless(): FstreamError {
-  return new FstreamError("failed", "the answer makes no sense");
+  return new FstreamError("failed", "the answer can't be understood");
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  slow: "this end was too slow",
+  slow: "this client was too slow",
   unauthorized: "the login has expired",
-  forbidden: "the broadcast that followed has another channel password",
+  forbidden: "the next broadcast has another channel password",
   shutting_down: "the server is shutting down",
-  not_live: "the broadcast broke off",
+  not_live: "the broadcast was interrupted and did not come back",
   internal: "the server failed",
 };
 
 /** Why a stream that ended so is not all that there was, if `got` bytes of it came; undefined if it is. Pure. */
 export function missing({ bytes, reason }: StreamEnd, got: number): string | undefined {
   if (reason !== "ended")
-    return Object.hasOwn(reasons, reason) ? reasons[reason] : `its server says ${reason}`;
-  return bytes === got ? undefined : `the server sent ${bytes} bytes, and ${got} came`;
+    return Object.hasOwn(reasons, reason) ? reasons[reason] : `the server says: ${reason}`;
+  return bytes === got ? undefined : `the server sent ${bytes} bytes, but ${got} arrived`;
 }

@@ -64,7 +64,7 @@ export class FirstReply {
 
   #stranger(name: string): FstreamError {
     const hint = this.#verb === "token" && name === "TLS" ? httpsHint(this.#place) : usualPorts;
-    return new FstreamError("failed", `what answers at ${this.#place} speaks ${name}, not fstream`, { hint });
+    return new FstreamError("failed", `${this.#place} speaks ${name}, not fstream`, { hint });
   }
 }
 

@@ -8,22 +8,21 @@ type Verb = Request["intent"];
 
 type Hint = (verb: Verb) => string;
 
-const newToken = "get a new token: each serves once, and not for long";
+const newToken = "get a new token: each works once, for a short time";
 
-const later: Hint = (verb) =>
-  verb === "token" ? "try again later" : "try again later, or let --retry do it";
+const later: Hint = (verb) => (verb === "token" ? "try again later" : "try again later, or use --retry");
 
 const hints: Partial<Record<Code, Hint>> = {
   unauthorized: (verb) =>
     verb === "watch"
-      ? "check --watcher and --watcher-password-file (or the variables fserv_arg_watcher and fserv_arg_watcher_password)"
-      : "check --user and --user-password (or the variables fserv_arg_user and fserv_arg_user_password)",
+      ? "check --watcher and --watcher-password-file (fserv_arg_watcher and fserv_arg_watcher_password)"
+      : "check --user and --user-password (fserv_arg_user and fserv_arg_user_password)",
   forbidden: (verb) =>
     verb === "watch"
-      ? "a channel's password is given with --channel-password or fserv_arg_channel_password"
-      : "another --channel may be allowed",
-  replaced: () => "a channel has one broadcast at a time: two at once need another --channel for one of them",
-  not_live: () => "--wait waits until it is",
+      ? "give the channel's password with --channel-password-file, --channel-password or fserv_arg_channel_password"
+      : "try another --channel",
+  replaced: () => "a channel takes one broadcast at a time: use another --channel for the second",
+  not_live: () => "use --wait to wait for it",
   slow: later,
   busy: later,
   limit: later,
@@ -37,8 +36,8 @@ const final = /operator has ended the broadcast/;
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
   [/^the token /, () => newToken],
-  [/ may not watch /, () => "another --watcher may be allowed"],
-  [/^the login has expired/, () => "it was valid for a limited time: log in again"],
+  [/ may not watch /, () => "try another --watcher"],
+  [/^the login has expired/, () => "it was valid for a limited time; start again"],
   [
     /on a plain connection/,
     (verb) =>
@@ -50,7 +49,7 @@ const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
 
 /** Of a token that was fetched for the broadcast (`--token-from`): no password was sent here. */
 const fetchedToken: Hint = () =>
-  "another encoder of this user may fetch tokens too, or --token-from is not this server's";
+  "another encoder may be fetching tokens for this user, or --token-from is another server";
 
 /** `error` from the server, with a hint for the user of `verb`, whose token may have been fetched for it. */
 export function withHint(error: FstreamError, verb: Verb, usesFetchedToken = false): FstreamError {

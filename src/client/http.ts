@@ -54,7 +54,7 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
     // Where its length says that it is whole, the connection's end is not waited for: not every server closes when asked to.
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
       if (size + bytes.length > maxResponseBytes)
-        throw new FstreamError("failed", `the answer of ${place} is too large`);
+        throw new FstreamError("failed", `the answer from ${place} is too large`);
       answer.set(bytes, size);
       size += bytes.length;
       if (!end.isWhole(answer.subarray(0, size))) continue;
@@ -63,13 +63,16 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
     }
     if (typeof response !== "object")
       response = parseResponse(answer.subarray(0, size), connection.ending?.type === "fin");
-    if (response === "no HTTP")
-      throw new FstreamError("failed", `what answers at ${place} does not speak HTTP`);
+    if (response === "no HTTP") throw new FstreamError("failed", `${place} does not speak HTTP`);
     if (response === "cut short" && connection.ending?.type === "error") throw connection.lost();
     if (response === "cut short") {
       // What speaks TLS closes on plain HTTP, usually without a word.
       const options = address.scheme === "http" && size === 0 ? { hint: httpsHint(place) } : {};
-      throw new FstreamError("disconnected", `${place} broke off its answer`, options);
+      throw new FstreamError(
+        "disconnected",
+        `${place} closed the connection in the middle of its answer`,
+        options,
+      );
     }
     return response;
   } finally {

@@ -85,7 +85,8 @@ export class Replies {
     const bytes = fields.get("bytes");
     if (bytes === undefined || !/^\d{1,16}$/.test(bytes)) return;
     // It can't know yet what the whole is: to believe it would be to leave the rest unread.
-    if (!finished) throw new FstreamError("failed", `${place} confirmed the end of a stream that goes on`);
+    if (!finished)
+      throw new FstreamError("failed", `${place} confirmed the end of a stream that is still running`);
     this.#bytes = Number(bytes);
   }
 }

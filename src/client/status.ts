@@ -61,8 +61,8 @@ export async function fetchStatus(
     maxResponseBytes: maxAnswerBytes,
   });
   if (response.status === 404) {
-    throw new FstreamError("failed", `there is no API at ${formatPlace(address)}`, {
-      hint: "https_listen of an fstream server has it, usually at port 61921",
+    throw new FstreamError("failed", `no fstream API at ${formatPlace(address)}`, {
+      hint: "the API is on https_listen, usually port 61921",
     });
   }
   const answer = parsed(response.body);
@@ -148,5 +148,5 @@ function parsed(body: string): unknown {
 }
 
 function noStatus(): FstreamError {
-  return new FstreamError("failed", "what the server sent is no list of channels");
+  return new FstreamError("failed", "the server's answer is not a list of channels");
 }

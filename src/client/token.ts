@@ -81,7 +81,7 @@ async function fromStream(
 
 /** The error for a connection that was closed without an answer: the server, or the way to it, is most likely gone. */
 function silent({ place, secure }: ServerConnection): FstreamError {
-  const hint = "a server of the original protocol refuses so: check --user and --user-password";
+  const hint = "a server of the original protocol refuses this way: check --user and --user-password";
   return new FstreamError(
     "disconnected",
     `${place} closed the connection without a token`,
@@ -98,10 +98,7 @@ async function fromHttp(address: Address, trust: Trust, { user, password }: Toke
   });
   if (response.status !== 200) throw refusal(response);
   if (!response.delimited) {
-    throw new FstreamError(
-      "disconnected",
-      "the answer has no length, so that its token may have been cut short",
-    );
+    throw new FstreamError("disconnected", "the answer has no length, so the token may be incomplete");
   }
   return checked(response.body);
 }
@@ -133,5 +130,5 @@ export function refusal({ status, headers, body }: HttpResponse): FstreamError {
 function checked(text: string): string {
   const token = text.trim();
   if (token.length <= maxTokenBytes && /^[!-~]+$/.test(token)) return token;
-  throw new FstreamError("failed", "what the server sent is no token");
+  throw new FstreamError("failed", "the server's answer is not a token");
 }

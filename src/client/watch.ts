@@ -196,7 +196,7 @@ export class WatchClient {
     const why = missing(end, got);
     if (why !== undefined) throw cutShort(why);
     if (end.skipped === 0) return;
-    const skip = `the server skipped ${end.skipped} bytes of the stream: this end was too slow`;
+    const skip = `the server skipped ${end.skipped} bytes of the stream: this client was too slow`;
     if (closeWhenSlow) throw new FstreamError("disconnected", skip);
     warn(skip);
   }

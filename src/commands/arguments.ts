@@ -27,31 +27,31 @@ interface Argument {
 const table: Readonly<Record<string, Argument>> = {
   user: {
     value: "NAME",
-    help: "the user: whose channel it is",
+    help: "the user who owns the channel",
     read: (value, source) => asRequested(requestKeys.watch.user, value, source),
   },
   user_password: {
     value: "TEXT",
-    help: "the user's password; other processes can see it here: better a file",
+    help: "the user's password (visible to other processes: prefer the file)",
     secret: true,
   },
-  token: { value: "TEXT", help: "a one-time token: where there is one the password is not sent" },
+  token: { value: "TEXT", help: "a one-time token, sent instead of the password" },
   channel: {
     value: "NAME",
-    help: "the user's channel (default: default)",
+    help: "the channel's name (default: default)",
     read: (value, source) => asRequested(requestKeys.watch.channel, value, source),
   },
   channel_password: { value: "TEXT", help: "the channel's password (default: none)", secret: true },
   watcher: {
     value: "NAME",
-    help: "who watches, where the server asks for that",
+    help: "the watcher's user name, if the server requires a login",
     read: (value, source) => asRequested(requestKeys.watch.watcher, value, source) ?? value,
   },
   watcher_password: { value: "TEXT", help: "the watcher's password", secret: true },
   start: {
     value: "WHERE",
     choices: startWords,
-    help: "where to begin: join (the newest place to start at once, the default), next (the one to come), live (the newest byte), or so far back, e.g. 10s",
+    help: "where to start: join (the newest join point, at once; the default), next (the next join point), live (the newest byte), or a duration back, such as 10s",
     read(value, source) {
       if (startWords.some((word) => word === value) || parseDurationMs(value) !== undefined) return value;
       const ms = parseDuration(value);
@@ -61,13 +61,13 @@ const table: Readonly<Record<string, Argument>> = {
   },
   wait: {
     value: "DURATION",
-    help: "wait for a channel that is not live yet, or for a server that is not there; indefinitely, if no duration is given",
+    help: "wait until the channel is live and the server can be reached; without a duration, indefinitely",
     optionalValue: true,
   },
   lag: {
     value: lagWords.join("|"),
     choices: lagWords,
-    help: "what the server does when this end is too slow: skip to the newest place to start, or close",
+    help: "what to do when this client is too slow: skip to the newest join point, or close (default: the server's setting)",
     read(value, source) {
       if (lagWords.some((word) => word === value)) return value;
       throw bad(source, "skip or close", value);
@@ -75,7 +75,7 @@ const table: Readonly<Record<string, Argument>> = {
   },
   bufsize: {
     value: "SIZE",
-    help: "the stream is chunks of so many bytes (188, 64KiB), and watchers begin with the first byte of one (default: 0, none)",
+    help: "the stream consists of chunks of this size (such as 188 or 64KiB), and watchers start at the first byte of a chunk (default: 0, no chunks)",
     read(value, source) {
       const bytes = parseSize(value);
       if (bytes !== undefined) return String(bytes);
@@ -112,7 +112,7 @@ export function argumentFlags(verb: Verb): Record<string, Flag> {
       type: "string",
       value,
       ...(choices === undefined ? {} : { choices }),
-      help: `${help}; variable: ${variablePrefix}${name}`,
+      help: `${help} [${variablePrefix}${name}]`,
       ...(optionalValue ? { optionalValue } : {}),
     };
     if (!secretArguments.has(name)) continue;
@@ -120,7 +120,7 @@ export function argumentFlags(verb: Verb): Record<string, Flag> {
     flags[`${flag}-file`] = {
       type: "string",
       value: "FILE",
-      help: `read the ${what} from FILE, less one line end`,
+      help: `read the ${what} from FILE, without the trailing newline`,
     };
   }
   return flags;
@@ -144,15 +144,17 @@ function namesOf(verb: Verb): string[] {
 }
 
 /** `value` as it is, if a server's reading of the request would take it; throws `usage`. */
-function asRequested<T>(key: { read(value: string): T }, value: string, source: string): T {
+function asRequested<T>(key: { key: string; read(value: string): T }, value: string, source: string): T {
   try {
     return key.read(value);
   } catch (cause) {
     if (!(cause instanceof FstreamError)) throw cause;
-    throw new FstreamError("usage", `${source} can't be used: ${cause.message}`, { cause });
+    const named = cause.message.startsWith(`${key.key} `);
+    const message = named ? source + cause.message.slice(key.key.length) : `${source}: ${cause.message}`;
+    throw new FstreamError("usage", message, { cause });
   }
 }
 
 function bad(source: string, right: string, value: string): FstreamError {
-  return new FstreamError("usage", `${source} is ${right}, not "${value}"`);
+  return new FstreamError("usage", `${source} must be ${right}, not "${value}"`);
 }

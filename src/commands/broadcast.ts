@@ -25,22 +25,22 @@ import { type Arguments, readArguments, requirePassword } from "./readarguments.
 
 export const broadcast: Command = {
   name: "broadcast",
-  summary: "sends stdin to a channel",
+  summary: "broadcast standard input to a channel",
   usage: ["ADDRESS broadcast --user NAME [FLAG]..."],
   notes:
-    "On SIGINT (Ctrl-C) or SIGTERM it reads stdin to its end first, for 2 s at most, and then ends the broadcast in order; a second signal ends it at once.",
+    "On SIGINT (Ctrl-C) or SIGTERM it reads standard input to its end (for up to 2 s), then ends the broadcast cleanly. A second signal stops it at once.",
   flags: {
     ...argumentFlags("broadcast"),
     "token-from": {
       type: "string",
       value: "ADDRESS",
-      help: "fetch a one-time token there (https://host:port) for each connection, and send that, not the password",
+      help: "fetch a one-time token from there (https://host:port) for each connection, and send it instead of the password",
     },
     retry: {
       type: "string",
       optionalValue: true,
       value: "DURATION",
-      help: "connect again when the connection is lost, until the duration has passed without success; meanwhile stdin is read and dropped",
+      help: "reconnect when the connection is lost; give up after DURATION without success. Input that arrives meanwhile is dropped",
     },
     ...trustFlags,
     quiet: quietFlag,
@@ -59,7 +59,7 @@ async function run(invocation: Invocation): Promise<number> {
       ? addressOf("--token-from", flags["token-from"], ["https", "http", "fstreams"])
       : undefined;
   if (tokenAddress !== undefined && flags.token !== undefined)
-    throw new FstreamError("usage", "--token-from and --token exclude each other");
+    throw new FstreamError("usage", "--token-from and --token can't be used together");
   const trust = await trustOf(invocation, tokenAddress === undefined ? [address] : [address, tokenAddress]);
   const found = await readArguments("broadcast", invocation);
   if (tokenAddress !== undefined || !found.has("token")) requirePassword("broadcast", found);
@@ -90,14 +90,14 @@ async function run(invocation: Invocation): Promise<number> {
     const sending = broadcaster.run().then((delivery) => {
       meter?.stop();
       if (delivery.dropped > 0)
-        terminal.say(
-          `warning: ${delivery.dropped} bytes were dropped: they came while there was no connection`,
-        );
+        terminal.say(`warning: ${delivery.dropped} bytes were dropped while disconnected`);
       if (interrupt.status !== undefined) return interrupt.status;
-      if (input.total === 0) terminal.say("warning: stdin was empty: nothing was broadcast");
+      if (input.total === 0) terminal.say("warning: standard input was empty; nothing was broadcast");
       else if (!delivery.confirmed) {
         terminal.say(`warning: the server did not confirm the ${delivery.sent} bytes`);
-        terminal.hint("an fstream server does: it may be one of the original protocol, or none at all");
+        terminal.hint(
+          "it may be a server of the original protocol, which can't, or not an fstream server at all",
+        );
       }
       return 0;
     });
@@ -107,8 +107,7 @@ async function run(invocation: Invocation): Promise<number> {
       // What feeds us got the same signal, and may still have a trailer to write.
       setTimeout(() => input.finish(), graceMs);
       setTimeout(() => {
-        if (!input.ended)
-          say(`reading stdin to its end, for ${graceMs / 1000} s at most; another signal stops at once`);
+        if (!input.ended) say(`finishing (up to ${graceMs / 1000} s); press Ctrl-C again to stop now`);
       }, trailerMs);
       return await Promise.race([sending, Bun.sleep(2 * graceMs).then(() => status)]);
     });

@@ -22,7 +22,11 @@ export const check: Command = {
   ],
   flags: {
     config: configFlag,
-    "users-dir": { type: "string", value: "DIR", help: "the users folder, in place of the settings' one" },
+    "users-dir": {
+      type: "string",
+      value: "DIR",
+      help: "the users folder (default: the one in the settings)",
+    },
     login: {
       type: "string",
       value: "NAME",
@@ -41,7 +45,7 @@ export const check: Command = {
 
 async function run(invocation: Invocation): Promise<number> {
   const { flags, operands, terminal } = invocation;
-  if (operands.length > 0) throw new FstreamError("usage", `check takes no operand: ${operands[0]}`);
+  if (operands.length > 0) throw new FstreamError("usage", `check takes no argument: ${operands[0]}`);
   const sources = sourcesOf(invocation, { "users-dir": flags["users-dir"] });
   const { settings, file, problems, renamed } = await examineSettings(sources);
   const errors = [...problems, ...(await fileProblems(settings))].map(
@@ -76,7 +80,7 @@ async function run(invocation: Invocation): Promise<number> {
   const { length } = folder.users;
   terminal.say(`${checked} and ${length} ${length === 1 ? "user" : "users"} are fine`);
   if (!folder.users.some((user) => user.enabled))
-    terminal.hint("there is no user to broadcast yet: `fstream user add NAME`");
+    terminal.hint("no users yet, so nobody can broadcast: `fstream user add NAME`");
   return 0;
 }
 

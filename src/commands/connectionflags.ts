@@ -16,19 +16,23 @@ const maxCafileBytes = 4 * 1024 * 1024;
 
 /** The flags that decide which certificates are trusted. */
 export const trustFlags: Readonly<Record<string, Flag>> = {
-  cafile: { type: "string", value: "FILE", help: "trust the authorities in this PEM file, not the system's" },
+  cafile: {
+    type: "string",
+    value: "FILE",
+    help: "trust the CA certificates in this PEM file instead of the system's",
+  },
   fingerprint: {
     type: "string",
     value: "SHA256",
-    help: "trust the one certificate with this SHA-256, whatever its name, issuer and dates",
+    help: "trust only the certificate with this SHA-256 fingerprint, regardless of its name, issuer and dates",
   },
-  insecure: { type: "boolean", help: "trust any certificate: for tests" },
+  insecure: { type: "boolean", help: "don't verify the certificate (testing only)" },
 };
 
 export const quietFlag: Flag = {
   type: "boolean",
   short: "q",
-  help: "no status line, no messages about retries",
+  help: "no status line and no retry messages",
 };
 
 /** The one operand of `verb`, as an address of one of `schemes`. Throws `usage`. */
@@ -45,7 +49,7 @@ export function addressOperand(
     });
   }
   if (more !== undefined) {
-    throw new FstreamError("usage", `${verb} takes one address: ${withoutCredentials(more)} is too much`, {
+    throw new FstreamError("usage", `unexpected argument: ${withoutCredentials(more)}`, {
       hint: surplusHint(verb, invocation),
     });
   }
@@ -92,11 +96,14 @@ export function addressOf(taker: string, text: string, schemes: readonly Address
 export async function trustOf({ flags, cwd }: Invocation, addresses: readonly Address[]): Promise<Trust> {
   const given = Object.keys(trustFlags).filter((name) => flags[name] !== undefined && flags[name] !== false);
   if (given.length > 1) {
-    throw new FstreamError("usage", `${given.map((name) => `--${name}`).join(" and ")} exclude each other`);
+    throw new FstreamError(
+      "usage",
+      `${given.map((name) => `--${name}`).join(" and ")} can't be used together`,
+    );
   }
   if (given.length === 1 && !addresses.some(isSecure)) {
-    throw new FstreamError("usage", `--${given[0]} needs TLS, and this address has none`, {
-      hint: "fstreams://host:port is the same over TLS",
+    throw new FstreamError("usage", `--${given[0]} needs an address that uses TLS`, {
+      hint: "use fstreams://host:port",
     });
   }
   if (flags.insecure === true) return { type: "insecure" };
@@ -117,7 +124,7 @@ async function readPem(path: string): Promise<string> {
     throw new FstreamError("failed", `--cafile ${path} can't be read: ${cause.message}`, { cause });
   }
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  throw new FstreamError("failed", `--cafile ${path} holds no PEM certificate`);
+  throw new FstreamError("failed", `--cafile ${path} contains no PEM certificate`);
 }
 
 /**
@@ -129,7 +136,7 @@ export function optionalDuration(name: string, value: string | boolean | undefin
   if (value === true) return Number.POSITIVE_INFINITY;
   const ms = parseDuration(value);
   if (ms !== undefined) return ms;
-  throw new FstreamError("usage", `${name} is a duration such as 30s or 5m, not "${value}"`);
+  throw new FstreamError("usage", `${name} must be a duration such as 30s or 5m, not "${value}"`);
 }
 
 /** Of a status line that is not read, the next ones are worth nothing. Bytes. */

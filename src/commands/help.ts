@@ -7,12 +7,12 @@ import { commandNames, isCommand, loadCommand, loadCommands } from "./commands.t
 import { helpText } from "./parse.ts";
 
 /** How the program is called, whatever the command. */
-export const calling = `ADDRESS is host, host:port or [IPv6]:port (61920 if left out),
-fstreams://host:port for the same over TLS (61922); token and --token-from take
-https://host:port too (443 if left out, where servers usually have 61921), and
-status only that or http://host:port.
+export const calling = `ADDRESS is host, host:port or [IPv6]:port (default port 61920),
+fstreams://host:port for the same over TLS (61922); token and --token-from also
+take https://host:port (default port 443; fstream servers usually listen on
+61921), and status takes only that or http://host:port.
 The command may also come first: fstream watch ADDRESS.
-Arguments of the protocol can be variables: --user is fserv_arg_user as well.
+Protocol arguments can also be environment variables: fserv_arg_user is --user.
 `;
 
 /** What `fstream --help` prints. */
@@ -21,7 +21,7 @@ export async function overview(): Promise<string> {
   const usages = commands.flatMap(({ usage }) => usage.map((way) => `  fstream ${way}\n`));
   const width = Math.max(...commandNames.map((name) => name.length));
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`);
-  return `fstream relays byte streams live.
+  return `fstream relays live byte streams.
 
 usage:
 ${usages.join("")}  fstream --version | --help | help COMMAND
@@ -39,7 +39,7 @@ export async function helpFor(name: string): Promise<string> {
 /** For what was called without any command. */
 export function missingCommand(address: string): FstreamError {
   const shown = withoutCredentials(address);
-  return new FstreamError("usage", `what is to be done at ${shown}?`, {
+  return new FstreamError("usage", `missing command: watch, broadcast or token`, {
     hint: `e.g. fstream ${shown} watch, or \`fstream --help\``,
   });
 }
@@ -47,7 +47,7 @@ export function missingCommand(address: string): FstreamError {
 /** For a flag where a command should be. */
 export function earlyFlag(flag: string): FstreamError {
   const near = nearest(flag, ["--version", "--help"]);
-  return new FstreamError("usage", `there is no command before ${flag}`, {
+  return new FstreamError("usage", `missing command before ${flag}`, {
     hint:
       near === undefined
         ? "flags come after the command; `fstream --help` lists the commands"

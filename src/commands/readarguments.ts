@@ -46,12 +46,12 @@ export async function readArguments(verb: Verb, invocation: Invocation): Promise
       const passedOn = !secret && meant.every((one) => argumentsOf[verb].includes(one));
       if (passedOn && plainName.test(name)) found.set(name, value);
     } else if (variable.toLowerCase().startsWith(variablePrefix)) {
-      terminal.hint(`${variable} is unknown: variables are lower case, ${variable.toLowerCase()}`);
+      terminal.hint(`unknown variable ${variable}: did you mean ${variable.toLowerCase()}?`);
     }
   }
   if (!found.has("user")) {
     throw new FstreamError("usage", `${verb} needs a user`, {
-      hint: "give --user NAME, or set the variable fserv_arg_user",
+      hint: "give --user NAME, or set fserv_arg_user",
     });
   }
   return found;
@@ -63,7 +63,7 @@ export function requirePassword(verb: string, found: Arguments): string {
   if (password !== undefined) return password;
   const token = verb === "broadcast" ? ", or a token" : "";
   throw new FstreamError("usage", `${verb} needs the user's password${token}`, {
-    hint: "give --user-password-file FILE, or set the variable fserv_arg_user_password",
+    hint: "give --user-password-file FILE, or set fserv_arg_user_password",
   });
 }
 
@@ -72,7 +72,7 @@ async function fromFlags(name: string, { flags, cwd }: Invocation): Promise<stri
   const text = flags[flag];
   const file = secretArguments.has(name) ? flags[`${flag}-file`] : undefined;
   if (text !== undefined && file !== undefined) {
-    throw new FstreamError("usage", `--${flag} and --${flag}-file exclude each other`);
+    throw new FstreamError("usage", `--${flag} and --${flag}-file can't be used together`);
   }
   if (file === "-") throw new FstreamError("usage", `--${flag}-file can't be stdin`);
   if (file !== undefined) return await readSecretFile(String(file), cwd);

@@ -86,7 +86,7 @@ export async function askSecrets(prompts: readonly string[]): Promise<string[]> 
 }
 
 function noPassword(): FstreamError {
-  return new FstreamError("failed", "no password was given");
+  return new FstreamError("failed", "no password given");
 }
 
 /** Lines from a terminal in raw mode: what its driver otherwise does to a line is done here. */

@@ -35,7 +35,7 @@ export const serve: Command = {
   run: async (invocation) => {
     const { flags, operands, environment, cwd } = invocation;
     if (operands.length > 0) {
-      throw new FstreamError("usage", `serve takes no operand: ${operands[0]}`, {
+      throw new FstreamError("usage", `serve takes no argument: ${operands[0]}`, {
         hint: "--listen HOST:PORT is where it listens",
       });
     }

@@ -1,4 +1,4 @@
-// `fstream [ADDRESS] status`: what is live there, as a table, or as the server's own JSON.
+// `fstream [ADDRESS] status`: show what is live, as a table, or as the server's own JSON.
 
 import { type Address, formatPlace } from "../client/address.ts";
 import { fetchStatus, type Status } from "../client/status.ts";
@@ -24,33 +24,33 @@ const wipeBelow = "\u001b[J";
 
 export const status: Command = {
   name: "status",
-  summary: "what is live there, as a table",
+  summary: "show what is live, as a table",
   usage: ["[https://HOST:PORT] status [FLAG]..."],
   flags: {
     json: {
       type: "boolean",
-      help: "the server's answer as it is, for scripts; with --watch one line each time",
+      help: "print the server's JSON, for scripts; with --watch, one line each time",
     },
     watch: {
       type: "string",
       value: "SECONDS",
-      help: "again and again, each 2 seconds if it does not say; on a terminal in place",
+      help: "repeat every SECONDS (default: 2); on a terminal, update in place",
       optionalValue: true,
     },
     "admin-token-file": {
       type: "string",
       value: "FILE",
-      help: "the server's admin token: shows what is not public, too (without an address it is found by the settings)",
+      help: "the server's admin token, to see channels that are not public (without an address, taken from the settings)",
     },
     config: {
       type: "string",
       value: "FILE",
-      help: `without an address: the settings of the server on this machine (default: ${defaultPlaces})`,
+      help: `settings file of the local server, if no address is given (default: ${defaultPlaces})`,
     },
     ...trustFlags,
   },
   notes:
-    "Without an address it asks the server on this machine, and trusts the certificate in that server's files, if they can be read.",
+    "Without an address it asks the server on this machine, and trusts that server's own certificate if its file can be read.",
   run,
 };
 
@@ -61,7 +61,7 @@ async function run(invocation: Invocation): Promise<number> {
   const tokenFile = flags["admin-token-file"];
   const given = typeof tokenFile === "string" ? await readSecretFile(tokenFile, invocation.cwd) : undefined;
   if (given !== undefined && !tokenShape.test(given))
-    throw new FstreamError("usage", "what --admin-token-file holds is no admin token");
+    throw new FstreamError("usage", "--admin-token-file does not contain an admin token");
   const token = given ?? (adminTokenFile && (await tokenIn(adminTokenFile, invocation.cwd)));
   const fetch = () => fetchStatus(address, trust, token);
   if (intervalMs === undefined) show(await fetch(), invocation);
@@ -92,7 +92,7 @@ async function placeOf(invocation: Invocation): Promise<Place> {
   const { flags, operands } = invocation;
   const interval = operands.find((word) => /^\d+[a-z]*$/.test(word));
   if (flags.watch === true && interval !== undefined)
-    throw new FstreamError("usage", `${interval} is no address`, {
+    throw new FstreamError("usage", `"${interval}" is not a valid address`, {
       hint: `--watch=${interval}, with an equals sign`,
     });
   if (flags.config !== undefined)
@@ -113,7 +113,7 @@ function intervalOf(given: string | boolean | undefined): number | undefined {
 
 function show(found: Status, { flags, terminal }: Invocation): void {
   if (flags.json === true) terminal.print(`${printableJson(found.answer)}\n`);
-  else if (found.channels.length === 0) terminal.say("nothing is live, as far as this may see");
+  else if (found.channels.length === 0) terminal.say("nothing is live (or nothing you may see)");
   else terminal.print(`${table(found, terminal.columns).join("\n")}\n`);
 }
 

@@ -22,15 +22,15 @@ export function looksSecret(name: string): boolean {
 }
 
 export function unknownHint(variable: string, hint: string | undefined, secret: boolean): string {
-  const kept = secret ? ", and not sent since it looks like a secret" : "";
-  return `${variable} is unknown${kept}${hint === undefined ? "" : `: ${hint}`}`;
+  const kept = secret ? ", not sent because it looks like a secret" : "";
+  return `unknown variable ${variable}${kept}${hint === undefined ? "" : `: ${hint}`}`;
 }
 
 /** What an unknown name looks like: a hint, and the arguments that may be meant, if any. */
 export function slipOf(name: string): { readonly hint?: string; readonly meant: readonly string[] } {
   if (flagsAlone.has(name)) {
     const meant = [...secretArguments].filter((secret) => name.startsWith(secret));
-    return { hint: `${name} is a flag, --${flagOf(name)}`, meant };
+    return { hint: `use the flag --${flagOf(name)}`, meant };
   }
   const tails = [...knownArguments].filter((one) => name.endsWith(`_${one}`));
   const near = tails.sort((a, b) => b.length - a.length).at(0) ?? nearest(name, knownArguments);

@@ -20,27 +20,31 @@ const actions = ["add", "passwd", "remove", "list"] as const;
 
 export const user: Command = {
   name: "user",
-  summary: "adds, changes, removes and lists users; a running server sees it at once",
+  summary: "add, change, remove and list users; a running server picks changes up at once",
   usage: ["user add NAME [FLAG]...", "user passwd NAME [FLAG]...", "user remove NAME", "user list [--json]"],
   words: actions,
   flags: {
     config: configFlag,
-    "users-dir": { type: "string", value: "DIR", help: "the users folder, in place of the settings' one" },
+    "users-dir": {
+      type: "string",
+      value: "DIR",
+      help: "the users folder (default: the one in the settings)",
+    },
     "password-file": {
       type: "string",
       value: "FILE",
-      help: "read the password from FILE, or from stdin if it is -; else it is asked for, or is a line of stdin",
+      help: "read the password from FILE (- for standard input); without it, fstream asks, or reads a line from standard input",
     },
-    plain: { type: "boolean", help: "store the password as it is; else its argon2id hash" },
+    plain: { type: "boolean", help: "store the password as plain text instead of an argon2id hash" },
     channels: {
       type: "string",
       value: "NAME,...",
-      help: "the channels the user may broadcast to, * for any run of characters; empty: all (also the default)",
+      help: "channels the user may broadcast to; * matches any characters (default: all)",
     },
     "may-watch": {
       type: "string",
       value: "NAME/CHANNEL,...",
-      help: "the channels the user may watch, where watchers log in, * for any run of characters; empty: all (also the default)",
+      help: "channels the user may watch, where watchers log in; * matches any characters (default: all)",
     },
     json: { type: "boolean", help: "list as JSON" },
   },
@@ -52,7 +56,7 @@ export const user: Command = {
       if (reason === undefined) throw error;
       const { path = "the users folder" } = error as NodeJS.ErrnoException;
       throw new FstreamError("failed", `${path}: ${reason}`, {
-        hint: "--users-dir DIR names another users folder",
+        hint: "use --users-dir DIR for another folder",
         cause: error,
       });
     }
@@ -89,7 +93,7 @@ async function usersFolder(invocation: Invocation): Promise<string> {
   const settings = await loadSettings(sourcesOf(invocation));
   if (settings.auth.authenticator !== "users")
     throw new FstreamError("failed", `logins are decided by ${described(settings)}, not by a users folder`, {
-      hint: "--users-dir DIR names a folder all the same",
+      hint: "use --users-dir DIR to manage a folder anyway",
     });
   return settings.fstream.usersDir;
 }
@@ -99,14 +103,14 @@ async function add(invocation: Invocation, folder: string, name: string): Promis
   const onBlindDisk = await exists(join(folder, `${name}.toml`)); // another's, in other letters
   const taken = onBlindDisk || findEntry(folder, await listFiles(folder), name) !== undefined;
   if (taken)
-    throw new FstreamError("failed", `there is a user ${name} already`, {
+    throw new FstreamError("failed", `user ${name} already exists`, {
       hint: `\`fstream user passwd ${name}\` changes the password`,
     });
   const secret = await newSecret(invocation, name);
   const channels = listFlag(invocation, "channels");
   const mayWatch = listFlag(invocation, "may-watch");
   const path = await writeUser(folder, { name, secret, channels, mayWatch, enabled: true });
-  invocation.terminal.say(`${name} can log in now: ${path}`);
+  invocation.terminal.say(`added ${name}: ${path}`);
   return 0;
 }
 
@@ -114,18 +118,18 @@ async function passwd(invocation: Invocation, folder: string, name: string): Pro
   const entry = await existing(folder, name);
   const file = await readEntry(entry);
   if ("problem" in file)
-    throw new FstreamError("failed", `${paths(entry)}: ${file.problem}`, { hint: "mend or remove it first" });
+    throw new FstreamError("failed", `${paths(entry)}: ${file.problem}`, { hint: "fix or remove it first" });
   const secret = await newSecret(invocation, name);
   const { flags } = invocation;
   const { user } = file;
   const channels = flags.channels === undefined ? user.channels : listFlag(invocation, "channels");
   const mayWatch = flags["may-watch"] === undefined ? user.mayWatch : listFlag(invocation, "may-watch");
   const path = await writeUser(folder, { ...user, secret, channels, mayWatch });
-  invocation.terminal.say(`${name} has a new password: ${path}`);
+  invocation.terminal.say(`changed the password of ${name}: ${path}`);
   for (const old of entry.files) {
     if (old.path === path) continue;
     await unlink(old.path);
-    invocation.terminal.say(`it takes the place of ${old.path}`);
+    invocation.terminal.say(`removed ${old.path}, which it replaces`);
   }
   return 0;
 }
@@ -133,7 +137,7 @@ async function passwd(invocation: Invocation, folder: string, name: string): Pro
 async function remove({ terminal }: Invocation, folder: string, name: string): Promise<number> {
   const entry = await existing(folder, name);
   for (const { path } of entry.files) await unlink(path);
-  terminal.say(`${name} is removed: ${paths(entry)}`);
+  terminal.say(`removed ${name}: ${paths(entry)}`);
   return 0;
 }
 
@@ -154,8 +158,7 @@ async function list({ flags, terminal }: Invocation, folder: string): Promise<nu
   } else {
     terminal.print(table(users));
   }
-  if (problems.length > 0)
-    terminal.hint(`there is something wrong with ${problems.length} more: run \`fstream check\``);
+  if (problems.length > 0) terminal.hint(`${problems.length} more can't be read: run \`fstream check\``);
   return 0;
 }
 
@@ -175,7 +178,7 @@ function table(users: readonly User[]): string {
 async function existing(folder: string, name: string): Promise<Entry> {
   const entry = (await exists(folder)) ? findEntry(folder, await listFiles(folder), name) : undefined;
   if (entry !== undefined) return entry;
-  throw new FstreamError("failed", `there is no user ${name} in ${folder}`, {
+  throw new FstreamError("failed", `no user ${name} in ${folder}`, {
     hint: "`fstream user list` lists them",
   });
 }
@@ -189,8 +192,8 @@ async function newSecret({ flags, cwd }: Invocation, name: string): Promise<Secr
   if (flags["password-file"] !== undefined) {
     password = await readSecretFile(String(flags["password-file"]), cwd);
   } else if (process.stdin.isTTY) {
-    const [first, second] = await askSecrets([`Password for ${name}: `, "Once more: "]);
-    if (first !== second) throw new FstreamError("failed", "the two passwords differ");
+    const [first, second] = await askSecrets([`Password for ${name}: `, "Repeat: "]);
+    if (first !== second) throw new FstreamError("failed", "the passwords don't match");
     password = first;
   } else {
     password = await readSecretLine();

@@ -24,7 +24,7 @@ import { type Arguments, readArguments } from "./readarguments.ts";
 
 export const watch: Command = {
   name: "watch",
-  summary: "writes a channel's stream to stdout",
+  summary: "write a channel's stream to standard output",
   usage: ["ADDRESS watch --user NAME [FLAG]..."],
   flags: {
     ...argumentFlags("watch"),
@@ -32,7 +32,7 @@ export const watch: Command = {
       type: "string",
       optionalValue: true,
       value: "DURATION",
-      help: "whenever the stream ends, for whatever reason, come back for more, until the duration has passed without success; the exit status is then the last attempt's",
+      help: "reconnect whenever the stream ends, for any reason; give up after DURATION without success, with the exit status of the last attempt",
     },
     ...trustFlags,
     quiet: quietFlag,
@@ -51,8 +51,8 @@ async function run(invocation: Invocation): Promise<number> {
       : optionalDuration("--wait", flags.wait);
   const retryMs = optionalDuration("--retry", flags.retry);
   if (process.stdout.isTTY) {
-    throw new FstreamError("usage", "watch writes bytes, and stdout is a terminal", {
-      hint: "pipe it: fstream ADDRESS watch | ffplay -i -",
+    throw new FstreamError("usage", "watch won't write a stream to a terminal", {
+      hint: "pipe it to a player: fstream ADDRESS watch | ffplay -i -",
     });
   }
   const meter = meterFor(invocation);

@@ -21,19 +21,19 @@ test.each(right)("%s is an address with its scheme, host and port", (text, schem
 });
 
 const wrong: [text: string, why: string][] = [
-  ["", "no host"],
-  [":61920", "no host"],
-  ["host:", "no right port"],
+  ["", "missing host"],
+  [":61920", "missing host"],
+  ["host:", "invalid port"],
   ["host:0", "1 to 65535"],
   ["host:65536", "1 to 65535"],
-  ["host:port", "no right port"],
+  ["host:port", "invalid port"],
   ["::1", "in brackets"],
   ["fe80::1:61920", "in brackets"],
   ["[::1", "in brackets"],
   ["ftp://host", "ftp://"],
   ["https://host/token", "path"],
   ["https://user:secret@host", "--user"],
-  ["two words", "no host"],
+  ["two words", "missing host"],
 ];
 
 test.each(wrong)("%p is refused as a usage error that says why", (text, why) => {

@@ -126,12 +126,12 @@ test("refused connections and unknown names have messages of their own", async (
   expect(refusal).toMatchObject({
     code: "disconnected",
     message: `connection refused by ${server.address}`,
-    hint: `is the server running, and is ${server.port} its port?`,
+    hint: `is the server running, and is ${server.port} the right port?`,
   });
   const unknown = await dial(parseAddress("nowhere.invalid"), { type: "system" }).catch((e: unknown) => e);
   expect(unknown).toMatchObject({
     code: "disconnected",
-    message: "no address is known for the name nowhere.invalid",
+    message: "can't resolve nowhere.invalid",
     hint: undefined,
   });
 });

@@ -32,7 +32,7 @@ test("a TLS alert and an HTTP response are distinguished from a stream, in piece
       [response, "HTTP"],
     ]) {
       expect(stream(Buffer.from(bytes, "latin1"), size)).toBe(
-        `error: what answers at relay.example:7 speaks ${name}, not fstream`,
+        `error: relay.example:7 speaks ${name}, not fstream`,
       );
     }
   }

@@ -106,7 +106,7 @@ describe("the status of a server", () => {
     for (const answer of [nested(32), nested(20_000), since]) {
       expect(await failure(() => new Response(answer))).toMatchObject({
         code: "failed",
-        message: "what the server sent is no list of channels",
+        message: "the server's answer is not a list of channels",
       });
     }
   });
@@ -115,7 +115,7 @@ describe("the status of a server", () => {
     const error = await failure(() => new Response("nothing here", { status: 404 }));
     expect(error).toMatchObject({
       code: "failed",
-      message: expect.stringContaining("there is no API at 127.0.0.1"),
+      message: expect.stringContaining("no fstream API at 127.0.0.1"),
     });
   });
 
@@ -131,7 +131,7 @@ describe("the status of a server", () => {
   ])("is no status: %s", async (body) => {
     expect(await failure(() => new Response(body))).toMatchObject({
       code: "failed",
-      message: "what the server sent is no list of channels",
+      message: "the server's answer is not a list of channels",
     });
   });
 });

@@ -37,17 +37,17 @@ const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: 
   [
     "the server says that it sent more",
     (peer) => peer.frame("ok,bytes=6,skipped=0,reason=ended"),
-    "the server sent 6 bytes, and 5 came",
+    "the server sent 6 bytes, but 5 arrived",
   ],
   [
     "the server says that it sent less",
     (peer) => peer.frame("ok,bytes=4,skipped=0,reason=ended"),
-    "the server sent 4 bytes, and 5 came",
+    "the server sent 4 bytes, but 5 arrived",
   ],
   [
     "the server says that it was too slow",
     (peer) => peer.frame("ok,bytes=5,skipped=0,reason=slow"),
-    "this end was too slow",
+    "this client was too slow",
   ],
   [
     "the server says that it stops",
@@ -57,7 +57,7 @@ const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: 
   [
     "the server gives a reason that is not known",
     (peer) => peer.frame("ok,bytes=5,skipped=0,reason=rained_off"),
-    "its server says rained_off",
+    "the server says: rained_off",
   ],
   [
     "the server knows of no such end",
@@ -67,10 +67,10 @@ const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: 
   [
     "the server answers with nonsense",
     (peer) => peer.frame("ok,bytes=-5,skipped=x"),
-    "the answer makes no sense",
+    "the answer can't be understood",
   ],
   ["the server hangs up", (peer) => peer.fin(), "did not answer"],
-  ["the server sends something else", (peer) => peer.send("media"), "the answer makes no sense"],
+  ["the server sends something else", (peer) => peer.send("media"), "the answer can't be understood"],
 ];
 
 test.each(cuts)(
@@ -138,7 +138,7 @@ test("a skip is reported, and is an error if the server was asked to close inste
     async (server) => {
       const { watcher, seen } = watching(server);
       await watcher.run();
-      expect(seen.warned).toEqual(["the server skipped 1234 bytes of the stream: this end was too slow"]);
+      expect(seen.warned).toEqual(["the server skipped 1234 bytes of the stream: this client was too slow"]);
       const error = await rejection(watching(server, { closeWhenSlow: true }).watcher.run());
       expect(error).toMatchObject({ code: "disconnected", message: expect.stringContaining("1234") });
     },
@@ -164,7 +164,7 @@ test("with a retry a stream is asked about each time, and gone on with whatever 
       expect((await rejection(watcher.run())).code).toBe("not_live");
       expect(seen.text).toBe("media;media;");
       expect(seen.said[0]).toBe(
-        "the stream was cut short: the server sent 99 bytes, and 6 came; trying again",
+        "the stream was cut short: the server sent 99 bytes, but 6 arrived; trying again",
       );
       expect(seen.said[1]).toBe("the stream ended; trying again");
       expect(seen.warned.length).toBe(1);
@@ -181,5 +181,5 @@ test("over TLS it is the same server, by its name, that is asked", async () => {
   const address = `fstreams://localhost:${server.port}`;
   const trust = { type: "authorities", pem: loopback.cert } as const;
   const error = await rejection(watching({ address }, { trust }).watcher.run());
-  expect(error.message).toContain("the server sent 6000000 bytes, and 5 came");
+  expect(error.message).toContain("the server sent 6000000 bytes, but 5 arrived");
 });

@@ -84,7 +84,7 @@ test("where no user can log in there is a hint", async () => {
   const { status, stderr } = await run(cwd, ["check"]);
   expect(status).toBe(0);
   expect(stderr).toBe(
-    "fstream: settings (no file: defaults) and 1 user are fine\nfstream: hint: there is no user to broadcast yet: `fstream user add NAME`\n",
+    "fstream: settings (no file: defaults) and 1 user are fine\nfstream: hint: no users yet, so nobody can broadcast: `fstream user add NAME`\n",
   );
 });
 

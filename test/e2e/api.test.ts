@@ -172,7 +172,7 @@ test("DELETE ends a broadcast in order: its watchers have every byte, its broadc
   expect((await get("/api/channels/fier/ends", { method: "DELETE" })).status).toBe(204);
   expect(await broadcast.exit()).toBe(3);
   expect(broadcast.stderr).toContain("error: the server's operator has ended the broadcast");
-  expect(broadcast.stderr).not.toContain("hint: another --channel");
+  expect(broadcast.stderr).not.toContain("another --channel");
   expect(await watch.exit()).toBe(0);
   expect(sha256(watch.bytes)).toBe(sha256(sent));
   expect((await get("/api/channels/fier/ends", { method: "DELETE" })).status).toBe(404);

@@ -73,9 +73,9 @@ test("the printed example works with a server of the original protocol", async (
     status: 0,
     stdout: "",
     stderr:
-      "fstream: hint: fserv_arg_user_channel is unknown: did you mean fserv_arg_channel?\n" +
+      "fstream: hint: unknown variable fserv_arg_user_channel: did you mean fserv_arg_channel?\n" +
       "fstream: warning: the server did not confirm the 12 bytes\n" +
-      "fstream: hint: an fstream server does: it may be one of the original protocol, or none at all\n",
+      "fstream: hint: it may be a server of the original protocol, which can't, or not an fstream server at all\n",
   });
   expect((await whole).toString()).toBe("first second");
   expect(await result(watch)).toMatchObject({ status: 0, stderr: "" });
@@ -136,7 +136,7 @@ test("the statuses of watching tell an end, a cut, nothing there and a refusal a
       "media",
       /^fstream: error: .*reset\nfstream: hint: .*--retry.*\n$/,
     ],
-    [(peer) => peer.fin(), 4, "", /^fstream: error: nothing is live.*\nfstream: hint: --wait.*\n$/],
+    [(peer) => peer.fin(), 4, "", /^fstream: error: nothing is live.*\nfstream: hint: use --wait.*\n$/],
     [refuse("error,code=not_live,message*=not live"), 4, "", /^fstream: error: not live\n/],
     [
       refuse("error,code=forbidden,message*=no%0Anewline"),
@@ -198,23 +198,23 @@ const usage: [args: string[], says: RegExp][] = [
   [["nonsense"], /unknown command nonsense/],
   [["brodcast"], /unknown command brodcast\n.*did you mean broadcast/],
   [["127.0.0.1:1", "whatch"], /unknown command whatch\n.*did you mean watch/],
-  [["127.0.0.1:1"], /what is to be done at 127.0.0.1:1/],
-  [["127.0.0.1:1", "watch", "--user", "x", "--wait", "5m"], /5m is too much\n.*--wait=5m/],
-  [["127.0.0.1:1", "watch", "--user", "x", "--start", "soon"], /--start is join, next, live/],
+  [["127.0.0.1:1"], /missing command: watch, broadcast or token\n.*127.0.0.1:1 watch/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--wait", "5m"], /unexpected argument: 5m\n.*--wait=5m/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--start", "soon"], /--start must be join, next, live/],
   [["127.0.0.1:1", "watch", "--user-password", "x"], /--channel-password\?/],
   [["127.0.0.1:1", "broadcast", "x.ts"], /broadcast reads stdin: fstream ADDRESS broadcast < x\.ts/],
-  [["--user", "x"], /no command before --user/],
-  [["--verson"], /no command before --verson\n.*did you mean --version\?/],
-  [["serve", "extra"], /serve takes no operand: extra\n.*--listen/],
-  [["127.0.0.1:1", "--user", "x", "watch"], /no command before --user\n.*flags come after/],
+  [["--user", "x"], /missing command before --user/],
+  [["--verson"], /missing command before --verson\n.*did you mean --version\?/],
+  [["serve", "extra"], /serve takes no argument: extra\n.*--listen/],
+  [["127.0.0.1:1", "--user", "x", "watch"], /missing command before --user\n.*flags come after/],
   [["127.0.0.1:1", "watch"], /watch needs a user\n.*--user NAME.*fserv_arg_user/],
   [["watch", "--user", "x"], /watch needs the server's address/],
-  [["127.0.0.1:1", "watch", "more", "--user", "x"], /more is too much/],
-  [["127.0.0.1:1", "watch", "--user", "x", "--wait=soon"], /--wait is a duration such as/],
+  [["127.0.0.1:1", "watch", "more", "--user", "x"], /unexpected argument: more/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--wait=soon"], /--wait must be a duration such as/],
   [["https://127.0.0.1", "watch", "--user", "x"], /takes no https address\n.*fstreams:/],
   [["127.0.0.1:1", "broadcast", "--user", "x"], /needs the user's password, or a token/],
   [["127.0.0.1:1", "token", "--user", "x"], /token needs the user's password/],
-  [["127.0.0.1:1", "watch", "--user", "x", "--insecure"], /--insecure needs TLS/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--insecure"], /--insecure needs an address that uses TLS/],
   [["fstreams://127.0.0.1:1", "watch", "--user", "x", "--fingerprint", "12"], /64 hex digits/],
   [["127.0.0.1:1", "watch", "--user", "x", "--bufsize", "3"], /unknown flag --bufsize of watch/],
 ];
@@ -233,7 +233,7 @@ test("a server that is not there is a failed connection, and the error says so",
     stdout: "",
     stderr:
       `fstream: error: connection refused by ${gone.address}\n` +
-      `fstream: hint: is the server running, and is ${gone.port} its port?\n`,
+      `fstream: hint: is the server running, and is ${gone.port} the right port?\n`,
   });
 });
 
@@ -251,7 +251,7 @@ test("an empty stdin is no error, but is said", async () => {
   expect(await run([server.address, "broadcast"], fier)).toEqual({
     status: 0,
     stdout: "",
-    stderr: "fstream: warning: stdin was empty: nothing was broadcast\n",
+    stderr: "fstream: warning: standard input was empty; nothing was broadcast\n",
   });
 });
 
@@ -283,7 +283,7 @@ posix("bytes are not written to a terminal", async () => {
   await using server = standIn((peer) => peer.fin());
   const { child, seen } = onTerminal([server.address, "watch"]);
   expect(await child.exited).toBe(2);
-  await until("it says so", () => /stdout is a terminal\r\n.*watch \| ffplay/.test(seen.text));
+  await until("it says so", () => /won't write a stream to a terminal\r\n.*watch \| ffplay/.test(seen.text));
   expect(server.requests).toEqual([]);
 });
 
@@ -292,7 +292,7 @@ posix("on a terminal the first Ctrl-C is answered by a message while the input g
   const { child, seen } = onTerminal([server.address, "broadcast"]);
   await until("the request is there", () => server.requests.length > 0);
   child.kill("SIGINT");
-  await until("it says so", () => seen.text.includes("another signal stops at once"));
+  await until("it says so", () => seen.text.includes("press Ctrl-C again to stop now"));
   child.kill("SIGINT");
   expect(await child.exited).toBe(130);
 });
@@ -353,6 +353,6 @@ test("a token and a place to fetch one from exclude each other", async () => {
   const flags = ["--token=abc", "--token-from=https://127.0.0.1:1"];
   expect(await run(["127.0.0.1:1", "broadcast", ...flags], fier)).toMatchObject({
     status: 2,
-    stderr: "fstream: error: --token-from and --token exclude each other\n",
+    stderr: "fstream: error: --token-from and --token can't be used together\n",
   });
 });

@@ -47,7 +47,7 @@ test("a broadcast whose stdin goes on after a signal says how long it reads that
   broadcast.process.kill("SIGINT");
   expect(await broadcast.outcome()).toMatchObject({
     status: 130,
-    stderr: "fstream: reading stdin to its end, for 2 s at most; another signal stops at once\n",
+    stderr: "fstream: finishing (up to 2 s); press Ctrl-C again to stop now\n",
   });
 });
 

@@ -95,7 +95,7 @@ describe("a refusal", () => {
       "watch",
       { fserv_arg_user: "fier" },
       4,
-      /error: fier is not broadcasting on channel default\nfstream: hint: --wait/,
+      /error: fier is not broadcasting on channel default\nfstream: hint: use --wait/,
     ],
     [
       "a channel of another user's name",
@@ -110,21 +110,21 @@ describe("a refusal", () => {
       "watch",
       { fserv_arg_user: "fier", fserv_arg_start: "soon" },
       2,
-      /error: fserv_arg_start is join, next, live, or a duration such as 10s, not "soon"\n$/,
+      /error: fserv_arg_start must be join, next, live, or a duration such as 10s, not "soon"\n$/,
     ],
     [
       "a lag that is none",
       "watch",
       { fserv_arg_user: "fier", fserv_arg_lag: "jump" },
       2,
-      /error: fserv_arg_lag is skip or close, not "jump"\n$/,
+      /error: fserv_arg_lag must be skip or close, not "jump"\n$/,
     ],
     [
       "a bufsize that is no number",
       "broadcast",
       { ...bob, fserv_arg_channel: "one", fserv_arg_bufsize: "1k" },
       2,
-      /error: fserv_arg_bufsize is a size such as 188 or 64KiB, not "1k"\n$/,
+      /error: fserv_arg_bufsize must be a size such as 188 or 64KiB, not "1k"\n$/,
     ],
     [
       "a bufsize above half the backlog",

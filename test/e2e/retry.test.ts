@@ -63,6 +63,6 @@ test("with --retry a broadcast says how much it dropped while there was no serve
   const { status, stderr } = await broadcast.outcome();
   expect(status).toBe(0);
   expect(stderr).toMatch(
-    /^fstream: connection refused by .*\nfstream: warning: \d{6,} bytes were dropped: they came while there was no connection\n$/,
+    /^fstream: connection refused by .*\nfstream: warning: \d{6,} bytes were dropped while disconnected\n$/,
   );
 });

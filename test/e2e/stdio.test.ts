@@ -137,7 +137,7 @@ test("a password in an address is not repeated", async () => {
     expect(stderr).not.toContain("hunter2");
   }
   const { stderr } = await shell("fstream relay.example watch fier:hunter2@relay.example");
-  expect(stderr).toContain("takes one address");
+  expect(stderr).toContain("unexpected argument: ...@relay.example");
   expect(stderr).not.toContain("hunter2");
 });
 
