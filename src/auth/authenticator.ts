@@ -27,6 +27,11 @@ export interface Authenticator {
   readonly needsPassword: boolean;
   /** The grant for who may do what is asked for; rejects with FstreamError `unauthorized`, `forbidden`, `busy` or `internal`. */
   authenticate(request: AuthRequest): Promise<Grant>;
+  /**
+   * Why `user`, who broadcasts on `channel`, may do so no longer, in words; undefined: nothing has changed that. Left out: that can't be
+   * known without a login.
+   */
+  revocation?(user: string, channel: string): Promise<string | undefined>;
   /** Takes up anew what it is made of, where it keeps any. Rejects with FstreamError if that can't be used; it goes on as it was. */
   reload?(): Promise<void>;
   /** It is needed no longer. */
@@ -39,7 +44,7 @@ export function loginOf({ action, user, watcher }: AuthRequest): string | undefi
 }
 
 /** Whether `grant` covers `channel`. */
-export function mayBroadcast(grant: Grant, channel: string): boolean {
+export function mayBroadcast(grant: Pick<Grant, "channels">, channel: string): boolean {
   return matchesAny(grant.channels, channel);
 }
 

@@ -31,6 +31,10 @@ export class CurrentAuthenticator implements Authenticator {
     }
   }
 
+  async revocation(user: string, channel: string): Promise<string | undefined> {
+    return await this.#on.authenticator.revocation?.(user, channel);
+  }
+
   /** Puts `next`, which is ready, in the place of the one that is on. */
   replace(next: Authenticator): void {
     const before = this.#on;

@@ -9,7 +9,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { FstreamError, named, reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Authenticator, type AuthRequest, type Grant, loginOf } from "./authenticator.ts";
+import { type Authenticator, type AuthRequest, type Grant, loginOf, mayBroadcast } from "./authenticator.ts";
 import { type Files, Listing } from "./listing.ts";
 import { loginMissing } from "./missing.ts";
 import { networkOf } from "./network.ts";
@@ -41,6 +41,23 @@ export class FolderAuthenticator implements Authenticator {
     const user = await this.#logIn(name, password, address);
     const { channels, mayWatch } = user;
     return action === "watch" ? { user: user.name, channels, mayWatch } : { user: user.name, channels };
+  }
+
+  /** A file that can't be read, or that is just being written, is no reason. */
+  async revocation(name: string, channel: string): Promise<string | undefined> {
+    let files: Files;
+    try {
+      files = await this.#listing.files();
+    } catch {
+      return undefined; // each login logs that the folder can't be read
+    }
+    const entry = findEntry(this.#folder, files.set, name);
+    if (entry === undefined) return `user ${named(name)} was removed`;
+    const file = await readEntry(entry);
+    if ("problem" in file) return undefined;
+    if (!file.user.enabled) return `user ${named(name)} was disabled`;
+    if (mayBroadcast(file.user, channel)) return undefined;
+    return `user ${named(name)} may no longer broadcast on channel ${named(channel)}`;
   }
 
   async #logIn(name: string, password: string, address: string): Promise<User> {

@@ -285,6 +285,7 @@ export function throttled(inner: Authenticator, throttle: Throttle): Authenticat
         return throttle.share(request.address, () => inner.authenticate(request));
       return throttle.run(request.address, loginOf(request) ?? "", () => inner.authenticate(request));
     },
+    revocation: async (user, channel) => await inner.revocation?.(user, channel),
     reload: async () => await inner.reload?.(),
     stop: () => inner.stop?.(),
   };

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { Access } from "../access/access.ts";
 import { ConnectionLimits, refusalPlaces } from "../access/limits.ts";
+import { Revocations } from "../access/revocations.ts";
 import { Rewinds } from "../access/rewinds.ts";
 import { WaitingPlaces } from "../access/waitingplaces.ts";
 import { AdminToken } from "../auth/admintoken.ts";
@@ -277,6 +278,7 @@ export async function startServer(
   if (renewal !== undefined && options.tlsCert === undefined)
     log.info(`the certificate is self-signed; clients can pin it: --fingerprint ${renewal.pair.fingerprint}`);
 
+  const revocations = new Revocations({ relay, authenticator, clock, log });
   return {
     get summary() {
       const there = [...relay.channels, ...relay.draining];
@@ -292,6 +294,7 @@ export async function startServer(
     stop: async () => {
       const graceMs = options.shutdownGraceMs;
       renewal?.stop();
+      revocations.stop();
       access.stop();
       exchanges.stopListening();
       exchanges.stop();

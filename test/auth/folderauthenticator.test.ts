@@ -137,3 +137,26 @@ test("an unknown name stands for the same user each time, so that its delay tell
     verify.mockRestore();
   }
 });
+
+function revocation(channel = "default"): Promise<string | undefined> | undefined {
+  return authenticator.revocation?.("fier", channel);
+}
+
+test("a user that broadcasts may do so until the file is gone, switches it off, or leaves out the channel", async () => {
+  const file = join(folder, "fier.toml");
+  await Bun.write(file, 'password = "123"');
+  expect(await revocation()).toBeUndefined();
+  await Bun.write(file, 'password = "another"');
+  expect(await revocation()).toBeUndefined();
+  await Bun.write(file, 'password = "123"\nchannels = ["cam*"]');
+  expect(await revocation("cam1")).toBeUndefined();
+  expect(await revocation()).toBe("user fier may no longer broadcast on channel default");
+  await Bun.write(file, 'password = "123"\nenabled = false');
+  expect(await revocation()).toBe("user fier was disabled");
+  await Bun.write(file, ""); // it is being written
+  expect(await revocation()).toBeUndefined();
+  await rm(file);
+  expect(await revocation()).toBe("user fier was removed");
+  await rm(folder, { recursive: true });
+  expect(await revocation()).toBeUndefined();
+});
