@@ -17,7 +17,9 @@ const root = join(import.meta.dir, "..");
 const out = join(root, "dist/release");
 const work = join(out, "work");
 
-const { values } = parseArgs({ options: { only: { type: "string", multiple: true } } });
+const { values } = parseArgs({
+  options: { only: { type: "string", multiple: true }, try: { type: "boolean" } },
+});
 const wanted = targets.filter(({ name }) => values.only === undefined || values.only.includes(name));
 const unknown = values.only?.find((name) => !targets.some((target) => target.name === name));
 if (unknown !== undefined) {
@@ -41,6 +43,7 @@ await Bun.write(bom, await billOfMaterials(version, commit, epoch));
 files.push(bom);
 await sums();
 await rm(work, { recursive: true });
+if (values.try === true) await tryAll();
 
 function git(...args: string[]): string {
   return Bun.spawnSync(["git", ...args], { cwd: root })
@@ -132,4 +135,18 @@ async function sums(): Promise<void> {
     return `${hash}  ${relative(out, path)}\n`;
   });
   await Bun.write(join(out, "SHA256SUMS"), (await Promise.all(lines)).join(""));
+}
+
+/** Has the executables tried that can run here. */
+async function tryAll(): Promise<void> {
+  const only = wanted.flatMap(({ name }) => ["--only", name]);
+  const command = [
+    process.execPath,
+    join(import.meta.dir, "try.ts"),
+    join(out, "bin"),
+    "--tests",
+    "--install",
+  ];
+  const child = Bun.spawn([...command, ...only], { stdout: "inherit" });
+  process.exitCode = await child.exited;
 }

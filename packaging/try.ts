@@ -6,21 +6,11 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { targets } from "./targets.ts";
 import { examine } from "./try/format.ts";
 import { type Runner, runnerFor } from "./try/runner.ts";
 
 const root = join(import.meta.dir, "..");
-const targets = [
-  "linux-x64",
-  "linux-arm64",
-  "linux-x64-musl",
-  "linux-arm64-musl",
-  "darwin-x64",
-  "darwin-arm64",
-  "windows-x64",
-  "windows-arm64",
-  "freebsd-x64",
-];
 /** Those that look at the program from outside alone, and at nothing that only the host has. */
 const otherTests = [
   "client",
@@ -92,7 +82,7 @@ async function tried(target: string, executable: string): Promise<boolean> {
 }
 
 const wrong: string[] = [];
-for (const target of values.only ?? targets) {
+for (const target of values.only ?? targets.map(({ name }) => name)) {
   const executable = executableFor(target);
   if (executable === undefined) console.log(`${target}: not in ${folder}`);
   if (executable !== undefined ? !(await tried(target, executable)) : values.only !== undefined)
