@@ -6,7 +6,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { canJudge, judge } from "./judge.ts";
-import { deadlineMs, Peer, Run, TestServer, until, untimed } from "./program.ts";
+import { deadlineMs, freePort, Peer, Run, TestServer, until, untimed } from "./program.ts";
 import { activated, ListeningSocket, Notifications } from "./servicemanager.ts";
 
 setDefaultTimeout(2 * deadlineMs);
@@ -51,17 +51,16 @@ describe.skipIf(process.platform !== "linux")("under a service manager", () => {
     ["an abstract name", `@fstream-test-${crypto.randomUUID()}`],
   ])("a server reports its life to a socket at %s", async (_, address) => {
     const notifications = new Notifications(address);
-    const port = new ListeningSocket();
-    port.close();
+    const port = freePort();
     const environment = { NOTIFY_SOCKET: address, WATCHDOG_USEC: "200000" };
     const starting = TestServer.start({
-      listeners: { ...noListeners, listen: `127.0.0.1:${port.port}` },
+      listeners: { ...noListeners, listen: `127.0.0.1:${port}` },
       server: 'shutdown_grace = "3s"',
       environment,
     });
     await notifications.next(/./);
     // No sooner than it takes connections.
-    const broadcaster = await Peer.dial(port.port);
+    const broadcaster = await Peer.dial(port);
     broadcaster.request(login);
     expect(notifications.all[0]).toBe("READY=1\nSTATUS=0 channels, 0 watchers");
     const server = await starting;
