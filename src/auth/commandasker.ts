@@ -2,9 +2,10 @@
 // standard input. It allows by exit status 0; a decision as JSON on its standard output says more. What it writes to
 // standard error goes to the log.
 //
-// It is the first of a process group of its own: one that takes too long is killed with all that it has started. What it leaves
+// It is the first of a process group of its own (on Windows, of a tree of processes): one that takes too long is killed with all that it has started. What it leaves
 // running after its end may hold its output open, and is not waited for.
 
+import type { Subprocess } from "bun";
 import { FstreamError, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { AuthRequest } from "./authtypes.ts";
@@ -40,7 +41,7 @@ export class CommandAsker implements Asker {
     void give(child.stdin, `${JSON.stringify(request)}\n`);
     let isOver = false;
     const stop = () => {
-      if (!isOver) killGroup(child.pid);
+      if (!isOver) killAll(child);
       output.close();
       errors.close();
     };
@@ -86,9 +87,15 @@ async function give(stdin: Bun.FileSink, input: string): Promise<void> {
   }
 }
 
-function killGroup(leader: number): void {
+/** Kills a program that runs, with all that it has started. */
+function killAll(leader: Subprocess): void {
   try {
-    process.kill(-leader, "SIGKILL");
+    if (process.platform === "win32") {
+      // It has no groups; what a process has started is known only while that runs.
+      const kill = ["taskkill", "/t", "/f", "/pid", String(leader.pid)];
+      const none = { stdin: "ignore", stdout: "ignore", stderr: "ignore", windowsHide: true } as const;
+      void Bun.spawn(kill, none).exited.then(() => leader.kill());
+    } else process.kill(-leader.pid, "SIGKILL");
   } catch {
     // All of it has ended.
   }
