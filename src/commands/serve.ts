@@ -1,7 +1,7 @@
 // `fstream serve`: the server, until SIGTERM or SIGINT. SIGHUP has it read anew what can change while it runs; where standard
 // input is a terminal, which has then been closed, it ends the server as well.
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { isatty } from "node:tty";
 import { CurrentAuthenticator } from "../auth/currentauthenticator.ts";
 import { Throttle, throttled } from "../auth/throttle.ts";
@@ -11,16 +11,21 @@ import { type Log, stderrLog } from "../log.ts";
 import { passedSockets } from "../server/activation.ts";
 import { managerVariables, Notifier } from "../server/notify.ts";
 import { startServer } from "../server/server.ts";
+import { connectService, type WindowsService } from "../server/windowsservice.ts";
 import { settingFlags } from "../settings/flags.ts";
 import { loadExamined, type Settings } from "../settings/load.ts";
 import { optionsOf } from "../settings/options.ts";
 import { described, openAuthenticator } from "./authentication.ts";
 import type { Command } from "./command.ts";
+import { LogFile } from "./logfile.ts";
 import { Reload } from "./reload.ts";
+import { serverSignals } from "./serversignals.ts";
 import { configFlag, sourcesOf } from "./settingsfile.ts";
-import { say } from "./stderr.ts";
+import { say, sayTo } from "./stderr.ts";
 
-const stopSignals = ["SIGTERM", "SIGINT"] as const;
+const serviceFlag = {
+  service: { type: "boolean", help: "run as a service of Windows, which `sc.exe create` has made of this" },
+} as const;
 
 export const serve: Command = {
   name: "serve",
@@ -30,6 +35,7 @@ export const serve: Command = {
     "On SIGTERM or SIGINT it ends its streams in order first, within shutdown_grace; a second signal ends it at once. On SIGHUP it takes up its settings and a renewed certificate, and says which settings need a restart; where standard input is a terminal, it ends as well.",
   flags: {
     config: configFlag,
+    ...(process.platform === "win32" ? serviceFlag : {}),
     ...settingFlags,
   },
   run: async (invocation) => {
@@ -39,11 +45,15 @@ export const serve: Command = {
         hint: "--listen HOST:PORT is where it listens",
       });
     }
-    const { config: _, ...overrides } = flags;
+    const { config: _, service: isService, ...overrides } = flags;
+    const service = isService === true ? await asService(environment) : undefined;
     // While the server stops, too: the default action would end it at once. What comes before it runs needs no answer.
     let reload: Reload | undefined;
-    const isOnTerminal = isatty(0);
-    if (!isOnTerminal) process.on("SIGHUP", () => void reload?.run());
+    const signals = serverSignals(process.platform, {
+      isOnTerminal: isatty(0),
+      isService: service !== undefined,
+    });
+    if (signals.reloads) process.on("SIGHUP", () => void reload?.run());
     const sources = sourcesOf(invocation, overrides);
     const { settings, file, renamed } = await loadExamined(sources);
     const options = optionsOf(settings);
@@ -56,21 +66,37 @@ export const serve: Command = {
     const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
     const open = (of: Settings) => openAuthenticator(of, log, (address) => throttle.pressureOf(address));
     const authenticator = new CurrentAuthenticator(await open(settings));
-    const stopped = signalled(isOnTerminal ? [...stopSignals, "SIGHUP"] : stopSignals);
+    const stopped = signalled(signals.stop);
     const server = await startServer(options, throttled(authenticator, throttle), log, passed);
     if (settings.auth.authenticator === "users") await reportUsers(settings.fstream.usersDir, log);
     else log.info(`logins are decided by ${described(settings)}`);
     reload = new Reload({ settings, sources, options, authenticator, open, server, log, notifier });
     log.info("ready");
     notifier.begin(() => server.summary);
+    service?.running();
     log.info(`${await stopped}: stopping`);
     notifier.stopping(options.shutdownGraceMs);
+    service?.stopping(options.shutdownGraceMs + serviceSlackMs);
     await server.stop();
     notifier.end();
     authenticator.stop();
+    service?.stopped();
     return 0;
   },
 };
+
+/** How much longer than `shutdown_grace` stopping may take, milliseconds. */
+const serviceSlackMs = 5000;
+
+/** What the service manager asks for comes as signals do; what the server says goes to a file. */
+async function asService(environment: Readonly<Record<string, string | undefined>>): Promise<WindowsService> {
+  const service = await connectService({
+    stop: () => void process.emit("SIGTERM", "SIGTERM"),
+    reload: () => void process.emit("SIGHUP", "SIGHUP"),
+  });
+  sayTo(new LogFile(join(environment.PROGRAMDATA ?? "C:\\ProgramData", "fstream", "fstream.log")));
+  return service;
+}
 
 /** A server that is started for the first time has no users yet: a warning before the first broadcast fails. */
 async function reportUsers(folder: string, log: Log): Promise<void> {

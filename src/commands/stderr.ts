@@ -10,7 +10,7 @@ const maxUnreadBytes = 1024 * 1024;
 /** How long a terminal that takes nothing is left alone, milliseconds. */
 const terminalPauseMs = 20;
 
-interface Writer {
+export interface Writer {
   /** Calls `done` when `bytes` are written, or never will be. */
   write(bytes: Uint8Array, done: () => void): void;
 }
@@ -29,6 +29,11 @@ export function say(text: string, most = maxUnreadBytes): void {
     unreadBytes -= bytes.length;
     if (unreadBytes === 0) whenRead?.();
   });
+}
+
+/** Has `other` written to from now on, in place of stderr: a service of Windows has none. */
+export function sayTo(other: Writer): void {
+  writer = other;
 }
 
 /** Resolves when all that was said is out, or after `limitMs`: to be awaited before the process ends. */
