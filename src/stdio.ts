@@ -2,12 +2,14 @@
 // through client/input.ts and client/output.ts.) A result that can't be written is an error, lest a script take an empty
 // file for it; a pipe whose reader has left is none, as in any pipeline.
 
-import { readFileSync, writeSync } from "node:fs";
+import { constants, readFileSync, writeSync } from "node:fs";
 import { FstreamError, reasonOf } from "./errors.ts";
 import { readSome, readToEnd } from "./file.ts";
 
 /** Linux, <asm-generic/fcntl.h>. */
 const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
+const O_ACCMODE = 3;
 
 /** All of stdin, at most `maxBytes`; rejects with FstreamError `failed`. */
 export async function readStdin(maxBytes: number): Promise<Buffer> {
@@ -64,11 +66,22 @@ export function writeStdout(text: string): boolean {
  * can be told from what was inherited: it is closed at exec(2). Known on Linux alone; elsewhere it is /dev/null.
  */
 export function isClosed(descriptor: 0 | 1): boolean {
-  if (process.platform !== "linux") return false;
+  return (flagsOf(descriptor) & O_CLOEXEC) !== 0;
+}
+
+/** Whether a descriptor can be read from, as far as is known (on Linux alone): a read of the writing end of a pipe would never end. */
+export function isReadable(descriptor: 0): boolean {
+  const flags = flagsOf(descriptor);
+  return (flags & O_ACCMODE) !== constants.O_WRONLY && (flags & O_PATH) === 0;
+}
+
+/** The flags of a descriptor as the process was given it (proc_pid_fdinfo(5)); 0 where there is no /proc. */
+function flagsOf(descriptor: 0 | 1): number {
+  if (process.platform !== "linux") return 0;
   try {
     const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8"));
-    return flags !== null && (Number.parseInt(flags[1], 8) & O_CLOEXEC) !== 0;
+    return flags === null ? 0 : Number.parseInt(flags[1], 8);
   } catch {
-    return false; // no /proc here
+    return 0; // no /proc here
   }
 }

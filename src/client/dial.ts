@@ -8,10 +8,13 @@ import { FstreamError } from "../errors.ts";
 import { type Address, formatPlace, isSecure } from "./address.ts";
 import { ServerConnection } from "./connection.ts";
 import { usualPorts } from "./firstreply.ts";
+import { speaksPlain } from "./plainprobe.ts";
 import { type Trust, tlsOptions, verifyPeer } from "./trust.ts";
 
 /** Time for the TCP and TLS handshakes together, milliseconds. */
 const connectTimeoutMs = 10_000;
+/** A server that has not answered the TLS handshake by then is asked whether it speaks plain fstream. Milliseconds. */
+const plainMs = 1000;
 /** Idle time after which the kernel asks whether the server is still there; ten seconds more, and it is not. */
 const keepAliveMs = 5000;
 
@@ -45,6 +48,18 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
     connection?.close();
   }, connectTimeoutMs);
 
+  let plainTimer: ReturnType<typeof setTimeout> | undefined;
+  const askPlain = async (socket: Socket) => {
+    const isPlain = await speaksPlain(socket.remoteAddress, address.port);
+    if (!isPlain || given) return;
+    refuse(
+      new FstreamError("failed", `${place} speaks fstream without TLS`, {
+        hint: `fstreams:// is usually on port 61922; without TLS the address is ${place}`,
+      }),
+      socket,
+    );
+  };
+
   Bun.connect({
     hostname: peer ?? address.host,
     port: address.port,
@@ -59,7 +74,8 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
         }
         socket.setKeepAlive(true, keepAliveMs);
         connection = new ServerConnection(socket, place, socket.remoteAddress, secure);
-        if (!secure) accept();
+        if (secure) plainTimer = setTimeout(() => void askPlain(socket), plainMs);
+        else accept();
       },
       handshake(socket, authorized, error) {
         if (given) return;
@@ -97,6 +113,7 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
     return await promise;
   } finally {
     clearTimeout(timer);
+    clearTimeout(plainTimer);
   }
 }
 

@@ -2,7 +2,7 @@
 // stream's is over. The end of a connection alone does not tell whether all has come: anything on the path can forge one,
 // and a server that was killed leaves a FIN.
 
-import { FstreamError } from "../errors.ts";
+import { type Code, FstreamError } from "../errors.ts";
 import { encodeRequest } from "../protocol/request.ts";
 import type { ServerConnection } from "./connection.ts";
 import { isRefused } from "./dial.ts";
@@ -96,18 +96,34 @@ function senseless(): FstreamError {
   return new FstreamError("failed", "the answer can't be understood");
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  slow: "this client was too slow",
-  unauthorized: "the login has expired",
-  forbidden: "the next broadcast has another channel password",
-  shutting_down: "the server is shutting down",
-  not_live: "the broadcast was interrupted and did not come back",
-  internal: "the server failed",
+/** What is missing of a stream that was cut short. */
+export interface Missing {
+  readonly why: string;
+  /** Whose exit status it is. */
+  readonly code: Code;
+}
+
+/**
+ * What became of the stream, by its code. What may go on when asked for again is a stream that broke: its broadcaster may
+ * return (`not_live`), the watcher log in again (`unauthorized`).
+ */
+const reasons: Readonly<Record<string, Missing>> = {
+  slow: { why: "this client was too slow", code: "slow" },
+  unauthorized: { why: "the login has expired", code: "disconnected" },
+  forbidden: { why: "the next broadcast has another channel password", code: "forbidden" },
+  shutting_down: { why: "the server is shutting down", code: "shutting_down" },
+  not_live: { why: "the broadcast was interrupted and did not come back", code: "disconnected" },
+  limit: { why: "the broadcast exceeded a limit of the server", code: "limit" },
+  busy: { why: "the server is busy", code: "busy" },
+  internal: { why: "the server failed", code: "disconnected" },
 };
 
 /** Why a stream that ended so is not all that there was, if `got` bytes of it came; undefined if it is. Pure. */
-export function missing({ bytes, reason }: StreamEnd, got: number): string | undefined {
+export function missing({ bytes, reason }: StreamEnd, got: number): Missing | undefined {
   if (reason !== "ended")
-    return Object.hasOwn(reasons, reason) ? reasons[reason] : `the server says: ${reason}`;
-  return bytes === got ? undefined : `the server sent ${bytes} bytes, but ${got} arrived`;
+    return Object.hasOwn(reasons, reason)
+      ? reasons[reason]
+      : { why: `the server says: ${reason}`, code: "disconnected" };
+  if (bytes === got) return undefined;
+  return { why: `the server sent ${bytes} bytes, but ${got} arrived`, code: "disconnected" };
 }

@@ -10,6 +10,8 @@ type Hint = (verb: Verb) => string;
 
 const newToken = "get a new token: each works once, for a short time";
 
+const lowerBitrate = "lower the encoder's bit rate; for ffmpeg for example -b:v 2M -maxrate 2M -bufsize 2M";
+
 const later: Hint = (verb) => (verb === "token" ? "try again later" : "try again later, or use --retry");
 
 const hints: Partial<Record<Code, Hint>> = {
@@ -32,6 +34,11 @@ const hints: Partial<Record<Code, Hint>> = {
 /** Where there is no next step, whatever the code. */
 const final = /operator has ended the broadcast/;
 
+/** Which limit it was, in the same way as below. */
+const limitHints: readonly (readonly [RegExp, Hint])[] = [
+  [/bit ?rate|bits? (a|per) second|bits?\/s/, () => lowerBitrate],
+];
+
 /** What exactly was `unauthorized` only our server's message tells; for others' there is the code's hint. */
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
@@ -53,12 +60,21 @@ const fetchedToken: Hint = () =>
 
 /** `error` from the server, with a hint for the user of `verb`, whose token may have been fetched for it. */
 export function withHint(error: FstreamError, verb: Verb, usesFetchedToken = false): FstreamError {
-  const specific = error.code === "unauthorized" ? unauthorizedHint(error, usesFetchedToken) : undefined;
+  const specific =
+    error.code === "unauthorized"
+      ? unauthorizedHint(error, usesFetchedToken)
+      : error.code === "limit"
+        ? hintFor(error, limitHints)
+        : undefined;
   const hint = (specific ?? hints[error.code])?.(verb);
   if (hint === undefined || error.hint !== undefined || final.test(error.message)) return error;
   return new FstreamError(error.code, error.message, { hint, cause: error.cause });
 }
 
-function unauthorizedHint({ message }: FstreamError, usesFetchedToken: boolean): Hint | undefined {
-  return usesFetchedToken ? fetchedToken : unauthorizedHints.find(([words]) => words.test(message))?.[1];
+function unauthorizedHint(error: FstreamError, usesFetchedToken: boolean): Hint | undefined {
+  return usesFetchedToken ? fetchedToken : hintFor(error, unauthorizedHints);
+}
+
+function hintFor({ message }: FstreamError, hints: readonly (readonly [RegExp, Hint])[]): Hint | undefined {
+  return hints.find(([words]) => words.test(message))?.[1];
 }

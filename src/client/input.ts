@@ -7,7 +7,7 @@ import { fstatSync, type Stats } from "node:fs";
 import { isatty } from "node:tty";
 import { FstreamError, reasonOf } from "../errors.ts";
 import { readSome } from "../file.ts";
-import { isClosed } from "../stdio.ts";
+import { isClosed, isReadable } from "../stdio.ts";
 
 /** Read ahead at most this much, bytes. */
 const aheadBytes = 1024 * 1024;
@@ -91,7 +91,7 @@ export class Input {
     } catch (cause) {
       const why = reasonOf(cause);
       this.#over = true;
-      this.#failure = new FstreamError("failed", `can't read stdin: ${why}`, { cause });
+      this.#failure = new FstreamError("failed", `can't read standard input: ${why}`, { cause });
       this.#change();
     }
     this.#pumping = false;
@@ -100,7 +100,9 @@ export class Input {
 
 /** The process's stdin, from the descriptor's offset on; throws FstreamError `failed` if it is closed. */
 export function stdinInput(): Input {
-  if (isClosed(0)) throw new FstreamError("failed", "can't read stdin: it is closed");
+  if (isClosed(0)) throw new FstreamError("failed", "can't read standard input: it is closed");
+  if (!isReadable(0))
+    throw new FstreamError("failed", "can't read standard input: it is open for writing only");
   return new Input(isStream(0) ? streamReader() : descriptorReader(0));
 }
 
@@ -115,7 +117,7 @@ function isStream(fd: number): boolean {
   } catch {
     return false;
   }
-  if (stats.isDirectory()) throw new FstreamError("failed", "can't read stdin: it is a folder");
+  if (stats.isDirectory()) throw new FstreamError("failed", "can't read standard input: it is a directory");
   return !stats.isFile() && !stats.isBlockDevice() && (!stats.isCharacterDevice() || isatty(fd));
 }
 

@@ -61,7 +61,10 @@ export function tlsOptions(trust: Trust): { ca?: string; rejectUnauthorized: boo
 export function verifyPeer(trust: Trust, presented: Presented, place: string): FstreamError | undefined {
   const der = presented.certificate?.raw;
   if (der === undefined || der.length === 0) {
-    const message = `no TLS with ${place}: ${presented.reason || "no certificate"}`;
+    // Of the library's errors this one is of a server that answers in another protocol.
+    const message = presented.reason.includes("WRONG_VERSION_NUMBER")
+      ? `${place} does not speak TLS`
+      : `no TLS with ${place}: ${presented.reason || "no certificate"}`;
     return new FstreamError("disconnected", message, { hint: usualPorts });
   }
   const sha256 = new Bun.CryptoHasher("sha256").update(der).digest("hex");

@@ -5,7 +5,7 @@
 // stream an id; else that it was a FIN. `wait` tolerates errors that may pass until the first byte has come, `retry` every
 // end at all times, each for so long as nothing comes of it.
 
-import { FstreamError } from "../errors.ts";
+import { type Code, FstreamError } from "../errors.ts";
 import { Backoff, mayPass } from "./backoff.ts";
 import type { ClientClock } from "./clock.ts";
 import type { ServerConnection } from "./connection.ts";
@@ -191,14 +191,20 @@ export class WatchClient {
     } catch (error) {
       if (!(error instanceof FstreamError)) throw error;
       if (connection.ending?.type !== "fin") throw cutShort(connection.lost().message);
-      throw cutShort(`its server did not say how it ended: ${error.message}`, "may have been");
+      throw cutShort(
+        `the server did not say how it ended: ${error.message}`,
+        "disconnected",
+        "may have been",
+      );
     }
-    const why = missing(end, got);
-    if (why !== undefined) throw cutShort(why);
-    if (end.skipped === 0) return;
-    const skip = `the server skipped ${end.skipped} bytes of the stream: this client was too slow`;
-    if (closeWhenSlow) throw new FstreamError("disconnected", skip);
-    warn(skip);
+    const skip =
+      end.skipped === 0
+        ? undefined
+        : `the server skipped ${end.skipped} bytes of the stream: this client was too slow`;
+    const cut = missing(end, got);
+    if (skip !== undefined && (cut !== undefined || !closeWhenSlow)) warn(skip);
+    if (cut !== undefined) throw cutShort(cut.why, cut.code);
+    if (skip !== undefined && closeWhenSlow) throw new FstreamError("slow", skip);
   }
 
   #limitMs(backoff: Backoff): number {
@@ -234,8 +240,9 @@ function nothingCame(): FstreamError {
   );
 }
 
-function cutShort(why: string, was = "was"): FstreamError {
-  return new FstreamError("disconnected", `the stream ${was} cut short: ${why}`, {
-    hint: "watch --retry goes on by itself",
-  });
+function cutShort(why: string, code: Code = "disconnected", was = "was"): FstreamError {
+  const error = new FstreamError(code, `the stream ${was} cut short: ${why}`);
+  return mayPass(error)
+    ? new FstreamError(code, error.message, { hint: "watch --retry goes on by itself" })
+    : withHint(error, "watch");
 }

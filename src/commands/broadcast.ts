@@ -4,7 +4,7 @@ import { BroadcastClient } from "../client/broadcast.ts";
 import { systemClock } from "../client/clock.ts";
 import { dial } from "../client/dial.ts";
 import { stdinInput } from "../client/input.ts";
-import { graceMs, processInterrupt } from "../client/interrupt.ts";
+import { finishing, graceMs, processInterrupt, quietEndMs } from "../client/interrupt.ts";
 import { ChunkRejoin, JoinRejoin } from "../client/rejoin.ts";
 import { fetchToken } from "../client/token.ts";
 import { FstreamError } from "../errors.ts";
@@ -47,9 +47,6 @@ export const broadcast: Command = {
   },
   run,
 };
-
-/** A feeder that got the same Ctrl-C has usually ended after so long, and nothing needs to be said. Milliseconds. */
-const trailerMs = 500;
 
 async function run(invocation: Invocation): Promise<number> {
   const { flags, terminal } = invocation;
@@ -106,9 +103,7 @@ async function run(invocation: Invocation): Promise<number> {
       if (!broadcaster.connected) return status;
       // What feeds us got the same signal, and may still have a trailer to write.
       setTimeout(() => input.finish(), graceMs);
-      setTimeout(() => {
-        if (!input.ended) say(`finishing (up to ${graceMs / 1000} s); press Ctrl-C again to stop now`);
-      }, trailerMs);
+      setTimeout(() => say(finishing(status)), quietEndMs);
       return await Promise.race([sending, Bun.sleep(2 * graceMs).then(() => status)]);
     });
     return await Promise.race([sending, interrupted, interrupt.second]);

@@ -4,6 +4,7 @@
 // password in the clear.
 
 import { FstreamError } from "../errors.ts";
+import { maxRequestBytes, requestTextBytes } from "../protocol/request.ts";
 import {
   argumentsOf,
   flagOf,
@@ -27,11 +28,13 @@ export type Arguments = ReadonlyMap<string, string>;
 export async function readArguments(verb: Verb, invocation: Invocation): Promise<Arguments> {
   const { environment, terminal } = invocation;
   const found = new Map<string, string>();
+  const sources = new Map<string, string>();
   for (const name of argumentsOf[verb]) {
     const given = await fromFlags(name, invocation);
-    const value = given ?? environment[variablePrefix + name] ?? "";
+    const value = given?.text ?? environment[variablePrefix + name] ?? "";
     if (value === "") continue;
-    const source = given === undefined ? variablePrefix + name : `--${flagOf(name)}`;
+    const source = given?.source ?? variablePrefix + name;
+    sources.set(name, source);
     found.set(name, sentValue(name, value, source));
   }
   for (const [variable, value = ""] of Object.entries(environment)) {
@@ -44,17 +47,35 @@ export async function readArguments(verb: Verb, invocation: Invocation): Promise
       if (hint !== undefined || secret) terminal.hint(unknownHint(variable, hint, secret));
       // A slip of the name of something that this verb keeps to itself is kept as well.
       const passedOn = !secret && meant.every((one) => argumentsOf[verb].includes(one));
-      if (passedOn && plainName.test(name)) found.set(name, value);
+      if (!passedOn || !plainName.test(name)) continue;
+      sources.set(name, variable);
+      found.set(name, value);
     } else if (variable.toLowerCase().startsWith(variablePrefix)) {
       terminal.hint(`unknown variable ${variable}: did you mean ${variable.toLowerCase()}?`);
     }
   }
+  checkLength(verb, found, sources);
   if (!found.has("user")) {
     throw new FstreamError("usage", `${verb} needs a user`, {
       hint: "give --user NAME, or set fserv_arg_user",
     });
   }
   return found;
+}
+
+/** Refuses what no server with the usual `max_request` would take: it would close the connection without a word. */
+function checkLength(verb: Verb, found: Arguments, sources: ReadonlyMap<string, string>): void {
+  // Where there is a token the password is not sent.
+  const sent = [...found].filter(
+    ([name]) => name !== "user_password" || verb === "token" || !found.has("token"),
+  );
+  if (requestTextBytes(verb, sent) <= maxRequestBytes) return;
+  const [name, value] = sent.reduce((longest, one) => (one[1].length > longest[1].length ? one : longest));
+  const bytes = new TextEncoder().encode(value).length;
+  throw new FstreamError(
+    "failed",
+    `${sources.get(name)} is too long: ${bytes} bytes, where a whole request can have ${maxRequestBytes}`,
+  );
 }
 
 /** The whole of a password that `verb` needs; throws `usage` if there is none. */
@@ -67,7 +88,13 @@ export function requirePassword(verb: string, found: Arguments): string {
   });
 }
 
-async function fromFlags(name: string, { flags, cwd }: Invocation): Promise<string | undefined> {
+/** A value, and the flag that it comes from. */
+interface Given {
+  readonly text: string;
+  readonly source: string;
+}
+
+async function fromFlags(name: string, { flags, cwd }: Invocation): Promise<Given | undefined> {
   const flag = flagOf(name);
   const text = flags[flag];
   const file = secretArguments.has(name) ? flags[`${flag}-file`] : undefined;
@@ -75,6 +102,11 @@ async function fromFlags(name: string, { flags, cwd }: Invocation): Promise<stri
     throw new FstreamError("usage", `--${flag} and --${flag}-file can't be used together`);
   }
   if (file === "-") throw new FstreamError("usage", `--${flag}-file can't be stdin`);
-  if (file !== undefined) return await readSecretFile(String(file), cwd);
-  return typeof text === "string" ? text : undefined;
+  if (file !== undefined) {
+    const secret = await readSecretFile(String(file), cwd);
+    // As if it had been left out, a channel would be open to all.
+    if (secret === "") throw new FstreamError("failed", `--${flag}-file ${String(file)} is empty`);
+    return { text: secret, source: `--${flag}-file` };
+  }
+  return typeof text === "string" ? { text, source: `--${flag}` } : undefined;
 }

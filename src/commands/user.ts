@@ -9,6 +9,7 @@ import type { User } from "../auth/userfile.ts";
 import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } from "../auth/userstore.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import { printable, printableJson } from "../log.ts";
+import { maxRequestBytes, requestTextBytes } from "../protocol/request.ts";
 import { loadSettings } from "../settings/load.ts";
 import { nearest } from "../settings/nearest.ts";
 import { described } from "./authentication.ts";
@@ -203,6 +204,15 @@ async function newSecret({ flags, cwd }: Invocation, name: string): Promise<Secr
       hint: "type one, pipe one in, or name a file with --password-file",
     });
   }
+  const request = requestTextBytes("token", [
+    ["user", name],
+    ["user_password", password],
+  ]);
+  if (request > maxRequestBytes)
+    throw new FstreamError(
+      "failed",
+      `the password is too long by ${request - maxRequestBytes} bytes: no client could send it`,
+    );
   if (flags.plain === true) return { kind: "plain", password };
   return { kind: "hash", hash: await hashPassword(password) };
 }

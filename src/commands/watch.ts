@@ -3,7 +3,7 @@
 
 import { systemClock } from "../client/clock.ts";
 import { dial } from "../client/dial.ts";
-import { graceMs, processInterrupt } from "../client/interrupt.ts";
+import { finishing, graceMs, processInterrupt, quietEndMs } from "../client/interrupt.ts";
 import { stdoutOutput } from "../client/output.ts";
 import { WatchClient } from "../client/watch.ts";
 import { channelLabel, FstreamError } from "../errors.ts";
@@ -56,6 +56,7 @@ async function run(invocation: Invocation): Promise<number> {
     });
   }
   const meter = meterFor(invocation);
+  const say = sayer(terminal, meter, flags.quiet === true);
   const interrupt = processInterrupt();
   const watcher = new WatchClient({
     channel: channelLabel(found.get("user") ?? "", found.get("channel") ?? defaultChannel),
@@ -67,7 +68,7 @@ async function run(invocation: Invocation): Promise<number> {
     output: stdoutOutput(),
     clock: systemClock,
     meter,
-    say: sayer(terminal, meter, flags.quiet === true),
+    say,
     warn: (text) => {
       meter?.clear();
       terminal.say(`warning: ${text}`);
@@ -79,6 +80,7 @@ async function run(invocation: Invocation): Promise<number> {
     const interrupted = interrupt.first.then(async (status) => {
       if (!watcher.began) return status;
       watcher.stop();
+      setTimeout(() => say(finishing(status)), quietEndMs);
       return await Promise.race([watching, Bun.sleep(graceMs).then(() => status)]);
     });
     return await Promise.race([watching, interrupted, interrupt.second]);

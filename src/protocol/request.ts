@@ -64,6 +64,14 @@ function queryOf(fields: ReadonlyMap<string, string>): string {
   return new URLSearchParams([...fields].filter(([key]) => !isKey(key))).toString();
 }
 
+/** The text of a request is at most this long unless the server is set otherwise (`max_request`), bytes. */
+export const maxRequestBytes = 4096;
+
+/** How long the text of our client's request is, with its `reply=1`; bytes. */
+export function requestTextBytes(intent: Intent, fields: Iterable<readonly [string, string]>): number {
+  return new TextEncoder().encode(formatText(intent, [...fields, ["reply", "1"]])).length;
+}
+
 /** The bytes that make a request: bare preamble, length, null byte, text. */
 export function encodeRequest(intent: Intent, fields: Iterable<readonly [string, string]>): Uint8Array {
   const text = new TextEncoder().encode(formatText(intent, fields));

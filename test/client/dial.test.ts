@@ -112,11 +112,23 @@ test("a server that speaks no TLS is a failed connection, whatever is trusted", 
     );
     expect(error).toMatchObject({
       code: "disconnected",
-      message: expect.stringContaining("no TLS with 127.0.0.1"),
+      message: `127.0.0.1:${plain.port} does not speak TLS`,
       hint: expect.stringContaining("61920"),
     });
   }
   plain.stop(true);
+});
+
+test("a server that speaks fstream without TLS is recognised as such, long before the handshake is given up", async () => {
+  await using server = standIn((peer) => peer.frame("error,code=not_live,message*=no such end"));
+  const place = `127.0.0.1:${server.port}`;
+  const error = await dial(parseAddress(`fstreams://${place}`), { type: "system" }).catch((e: unknown) => e);
+  expect(error).toMatchObject({
+    code: "failed",
+    message: `${place} speaks fstream without TLS`,
+    hint: expect.stringContaining("61922"),
+  });
+  expect(server.requests).toEqual(["end,id=none,reply=1"]);
 });
 
 test("refused connections and unknown names have messages of their own", async () => {

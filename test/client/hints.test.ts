@@ -29,6 +29,17 @@ test("where passwords may not travel in the open, the hint has the ways around i
   expect(hintFor(message, "token")).toBe("use the address https://HOST:61921 or fstreams://HOST:61922");
 });
 
+function limitHint(message: string): string {
+  return withHint(new FstreamError("limit", message), "broadcast").hint ?? "";
+}
+
+test("too high a bit rate gets a hint to lower it, another limit one to try again", () => {
+  expect(limitHint("more than the 50000 bits a second that are allowed here")).toStartWith(
+    "lower the encoder's bit rate",
+  );
+  expect(limitHint("too many channels")).toBe("try again later, or use --retry");
+});
+
 test("a hint that is there is kept", () => {
   const error = new FstreamError("unauthorized", "no", { hint: "ask me" });
   expect(withHint(error, "broadcast")).toBe(error);

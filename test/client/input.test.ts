@@ -90,5 +90,5 @@ test("a failed read is an end with a reason", async () => {
   input.start(() => undefined);
   await reader.fail(new Error("EIO"));
   expect(input.ended).toBe(true);
-  expect(input.failure).toMatchObject({ code: "failed", message: "can't read stdin: EIO" });
+  expect(input.failure).toMatchObject({ code: "failed", message: "can't read standard input: EIO" });
 });

@@ -1,6 +1,7 @@
 // How a watch knows whether its stream was whole: it asks the server how it ended.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import type { Code } from "../../src/errors.ts";
 import { certificates } from "../certificates.ts";
 import { type Peer, type StandIn, standIn } from "./standin.ts";
 import { against, rejection, watching } from "./watching.ts";
@@ -33,7 +34,7 @@ test("a stream with an id ends in order if its server says so, and all that it s
   }
 });
 
-const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: string][] = [
+const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: string, code?: Code][] = [
   [
     "the server says that it sent more",
     (peer) => peer.frame("ok,bytes=6,skipped=0,reason=ended"),
@@ -48,11 +49,30 @@ const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: 
     "the server says that it was too slow",
     (peer) => peer.frame("ok,bytes=5,skipped=0,reason=slow"),
     "this client was too slow",
+    "slow",
   ],
   [
     "the server says that it stops",
     (peer) => peer.frame("ok,bytes=5,skipped=0,reason=shutting_down"),
     "the server is shutting down",
+    "shutting_down",
+  ],
+  [
+    "the server says that the next broadcast has another password",
+    (peer) => peer.frame("ok,bytes=5,skipped=0,reason=forbidden"),
+    "another channel password",
+    "forbidden",
+  ],
+  [
+    "the server says that a limit was exceeded",
+    (peer) => peer.frame("ok,bytes=5,skipped=0,reason=limit"),
+    "exceeded a limit",
+    "limit",
+  ],
+  [
+    "the server says that the broadcast broke off",
+    (peer) => peer.frame("ok,bytes=5,skipped=0,reason=not_live"),
+    "the broadcast was interrupted",
   ],
   [
     "the server gives a reason that is not known",
@@ -75,10 +95,10 @@ const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: 
 
 test.each(cuts)(
   "a stream with an id counts as cut short where, asked about it, %s",
-  async (_, answer, words) => {
+  async (_, answer, words, code = "disconnected") => {
     await against(answering(answer), async (server) => {
       const error = await rejection(watching(server).watcher.run());
-      expect(error.code).toBe("disconnected");
+      expect(error.code).toBe(code);
       expect(error.message).toContain("cut short: ");
       expect(error.message).toContain(words);
     });
@@ -100,7 +120,7 @@ test("a stream with an id was cut short if its server is gone, or says nothing f
     const error = await rejection(watching(server).watcher.run());
     expect(error.code).toBe("disconnected");
     expect(error.message).toStartWith(
-      "the stream may have been cut short: its server did not say how it ended: ",
+      "the stream may have been cut short: the server did not say how it ended: ",
     );
     expect(error.message).toContain(gone ? "connection refused" : "no answer for 5 s");
     expect(asked.length).toBe(gone ? 1 : 2);
@@ -140,7 +160,18 @@ test("a skip is reported, and is an error if the server was asked to close inste
       await watcher.run();
       expect(seen.warned).toEqual(["the server skipped 1234 bytes of the stream: this client was too slow"]);
       const error = await rejection(watching(server, { closeWhenSlow: true }).watcher.run());
-      expect(error).toMatchObject({ code: "disconnected", message: expect.stringContaining("1234") });
+      expect(error).toMatchObject({ code: "slow", message: expect.stringContaining("1234") });
+    },
+  );
+});
+
+test("how much was skipped is reported of a stream that was cut short, too", async () => {
+  await against(
+    answering((peer) => peer.frame("ok,bytes=5,skipped=1234,reason=shutting_down")),
+    async (server) => {
+      const { watcher, seen } = watching(server);
+      expect((await rejection(watcher.run())).code).toBe("shutting_down");
+      expect(seen.warned).toEqual(["the server skipped 1234 bytes of the stream: this client was too slow"]);
     },
   );
 });

@@ -67,6 +67,37 @@ test("a flag beats a file, a file beats the environment, and what is empty is as
   expect(await password({ "user-password": "" })).toBeUndefined();
 });
 
+test("a file for a secret that is empty is named, for a channel as well, which would be open to all", async () => {
+  writeFileSync(join(folder, "empty"), "\n");
+  for (const flag of ["user-password-file", "channel-password-file"]) {
+    const error = await read("broadcast", everything, { [flag]: "empty" }).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: "failed", message: `--${flag} empty is empty`, hint: undefined });
+  }
+});
+
+test("what is too long for a request is refused by name, and not shown", async () => {
+  const long = "x".repeat(5000);
+  const refusals: readonly [Verb, Record<string, string>, Invocation["flags"], string][] = [
+    ["broadcast", { fserv_arg_user_password: long }, {}, "fserv_arg_user_password is too long: 5000 bytes"],
+    ["watch", {}, { "channel-password": long }, "--channel-password is too long: 5000 bytes"],
+    ["watch", {}, { user: "é".repeat(2100) }, "--user is too long: 4200 bytes"],
+    ["token", {}, { "user-password": `,${"%".repeat(2000)}` }, "--user-password is too long: 2001 bytes"],
+    ["broadcast", { fserv_arg_extra: long }, {}, "fserv_arg_extra is too long: 5000 bytes"],
+  ];
+  for (const [verb, environment, flags, words] of refusals) {
+    const error = await read(verb, { fserv_arg_user: "fier", ...environment }, flags).catch(
+      (e: unknown) => e,
+    );
+    expect(error).toMatchObject({
+      code: "failed",
+      message: `${words}, where a whole request can have 4096`,
+    });
+  }
+  // Beside a token it is not sent.
+  const { found } = await read("broadcast", { ...everything, fserv_arg_user_password: long });
+  expect(found.length).toBe(6);
+});
+
 test("a secret can't be given twice, nor come from the stdin that is broadcast", async () => {
   const both = read("token", everything, { "user-password": "a", "user-password-file": "secret" });
   expect(await both.catch((error: unknown) => error)).toMatchObject({ code: "usage" });

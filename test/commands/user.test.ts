@@ -138,6 +138,25 @@ test("the list is one name a line for scripts, and JSON where asked for", async 
   ]);
 });
 
+test("a password that is too long for any request is refused", async () => {
+  for (const argv of [
+    ["add", "fier"],
+    ["passwd", "zoe"],
+  ]) {
+    await run(cwd, ["user", "add", "zoe"], "short\n");
+    const { status, stderr } = await run(cwd, ["user", ...argv], `${"x".repeat(5000)}\n`);
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^fstream: error: the password is too long by \d+ bytes: no client could send it\n$/,
+      ),
+    ]);
+  }
+  expect(await readdir(join(cwd, "users"))).toEqual(["zoe.toml"]);
+  expect((await run(cwd, ["user", "passwd", "zoe"], `${"x".repeat(4000)}\n`)).status).toBe(0);
+  await run(cwd, ["user", "remove", "zoe"]);
+});
+
 test("empty passwords, bad names and wrong calls are refused before anything is written", async () => {
   const calls: readonly [status: number, argv: string[]][] = [
     [1, ["add", "fier"]],

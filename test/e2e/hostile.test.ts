@@ -126,7 +126,7 @@ describe("a stream", () => {
     await broadcaster.send("media");
     await until("the bytes come", () => watcher.length === 5);
     expect(await stopping.stop()).toBe(0);
-    expect(await watcher.exit()).toBe(5);
+    expect(await watcher.exit()).toBe(6);
     expect(watcher.stderr).toStartWith(
       "fstream: error: the stream was cut short: the server is shutting down\n",
     );

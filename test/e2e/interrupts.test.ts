@@ -2,7 +2,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { type Peer, standIn } from "../client/standin.ts";
-import { deadlineMs, Run, until } from "./program.ts";
+import { deadlineMs, Run, TestServer, until } from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -40,16 +40,29 @@ test("on SIGINT a broadcast still reads stdin to its end, ends in order, and exi
   expect(await broadcast.outcome()).toMatchObject({ status: 130, stderr: "" });
 });
 
-test("a broadcast whose stdin goes on after a signal says how long it reads that, and what stops it at once", async () => {
+test.each([
+  { signal: "SIGINT", status: 130, words: "finishing (up to 2 s); press Ctrl-C again to stop now" },
+  { signal: "SIGTERM", status: 143, words: "finishing (up to 2 s); send another signal to stop now" },
+] as const)("a broadcast whose stdin goes on says that it is finishing: $signal", async (row) => {
   await using server = standIn(takeAll);
   const broadcast = new Run([server.address, "broadcast"], fier);
   await until("the request is there", () => server.requests.length > 0);
-  broadcast.process.kill("SIGINT");
-  expect(await broadcast.outcome()).toMatchObject({
-    status: 130,
-    stderr: "fstream: finishing (up to 2 s); press Ctrl-C again to stop now\n",
-  });
+  broadcast.process.kill(row.signal);
+  expect(await broadcast.outcome()).toMatchObject({ status: row.status, stderr: `fstream: ${row.words}\n` });
 });
+
+test.skipIf(Bun.which("timeout") === null)(
+  "timeout(1), which signals its child and then the process group, ends a broadcast in order",
+  async () => {
+    const server = await TestServer.start({ listeners: { listen: "127.0.0.1:0", https_listen: "" } });
+    const watch = server.watch({}, "--wait");
+    const broadcast = new Run([server.address, "broadcast", "--quiet"], fier, ["timeout", "1"]);
+    await broadcast.send("media");
+    expect(await broadcast.exit()).toBe(124);
+    expect(await watch.outcome()).toMatchObject({ status: 0, stdout: "media", stderr: "" });
+    await server.stop();
+  },
+);
 
 test.each([
   { confirmed: 5, status: 143, stderr: "" },

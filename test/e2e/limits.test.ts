@@ -162,7 +162,12 @@ describe("a limit", () => {
     const { status, stdout, stderr } = await above.outcome();
     expect([status, stdout]).toEqual([6, ""]);
     expect(stderr).toStartWith("fstream: error: more than the 80000 bits a second that are allowed here\n");
-    expect((await watcher.outcome()).status).toBe(5);
+    expect(stderr).toContain("fstream: hint: lower the encoder's bit rate");
+    const cut = await watcher.outcome();
+    expect([cut.status, cut.stderr]).toEqual([
+      6,
+      "fstream: error: the stream was cut short: the broadcast exceeded a limit of the server\n",
+    ]);
     expect(await server.stop()).toBe(0);
   });
 

@@ -331,7 +331,7 @@ describe("a server that is asked to stop", () => {
     expect(ended.stderr).toStartWith("fstream: error: the server is shutting down\nfstream: hint: ");
     expect(await half.ended()).toBe("fin");
     for (const run of [watcher, secure]) {
-      expect(await run.exit()).toBe(5);
+      expect(await run.exit()).toBe(6);
       expect(sha256(run.bytes)).toBe(sha256(bytes));
     }
     expect((await new Run([server.address, "watch", "--user", "fier"]).outcome()).status).toBe(6);

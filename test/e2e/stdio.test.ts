@@ -72,7 +72,7 @@ linux("a stream that can't be written, or read, is a failure before anything is 
   expect(await shell(`fstream ${server.address} broadcast <&-`, fier)).toEqual({
     status: 1,
     stdout: "",
-    stderr: "fstream: error: can't read stdin: it is closed\n",
+    stderr: "fstream: error: can't read standard input: it is closed\n",
   });
   expect(server.requests).toEqual([]);
 });
@@ -80,7 +80,18 @@ linux("a stream that can't be written, or read, is a failure before anything is 
 test("a folder for stdin is a failure with its reason", async () => {
   await using server = tokenServer();
   const { status, stderr } = await shell(`fstream ${server.address} broadcast < .`, fier);
-  expect([status, stderr]).toEqual([1, "fstream: error: can't read stdin: it is a folder\n"]);
+  expect([status, stderr]).toEqual([1, "fstream: error: can't read standard input: it is a directory\n"]);
+});
+
+linux("what is open for writing only is no stdin, and does not hang", async () => {
+  await using server = tokenServer();
+  for (const script of ["fstream ADDRESS broadcast 0> written", "fstream ADDRESS broadcast 0> >(cat)"]) {
+    const { status, stderr } = await shell(script.replace("ADDRESS", server.address), fier);
+    expect([status, stderr]).toEqual([
+      1,
+      "fstream: error: can't read standard input: it is open for writing only\n",
+    ]);
+  }
 });
 
 test("a reader that has gone, and /dev/null, are no failures", async () => {

@@ -119,6 +119,27 @@ linux("a broadcast shows where people can watch, once, and as nothing but an add
   expect(await quiet.exited).toBe(0);
 });
 
+linux("Ctrl-C where a password is asked for is 130, and the terminal shows what is typed again", async () => {
+  const script = `"$@"; echo "status=$?"; stty -a`;
+  const { child, terminal, shown } = onTerminal([
+    "bash",
+    "-c",
+    script,
+    "-",
+    ...program,
+    "user",
+    "add",
+    "bob",
+  ]);
+  await until("it asks", () => /password.*: ?$/i.test(shown.text));
+  terminal.write("half\x03");
+  await child.exited;
+  await until("the state is shown", () => / icanon /.test(shown.text));
+  expect(shown.text).toContain("status=130");
+  expect(shown.text).toMatch(/ echo /);
+  terminal.close();
+});
+
 linux.each([
   "SIGHUP",
   "SIGQUIT",
