@@ -327,13 +327,21 @@ function bind(at: At, sockets: Sockets): string {
       if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") break;
     }
   }
-  const where = `${at.host}:${at.port}`;
-  const taken = (failure as NodeJS.ErrnoException).code === "EADDRINUSE";
-  const reason = systemReason(failure) ?? (failure as Error).message;
-  throw new FstreamError("failed", `can't listen on ${where} (${at.setting}): ${reason}`, {
-    hint: `${taken ? "another fstream may be running; " : ""}--${at.setting.replaceAll("_", "-")} ADDRESS chooses another`,
+  // Where it has no reason, the runtime could not find the host.
+  const reason = systemReason(failure) ?? `no address found for ${at.host}`;
+  const { code } = failure as NodeJS.ErrnoException;
+  throw new FstreamError("failed", `can't listen on ${at.host}:${at.port} (${at.setting}): ${reason}`, {
+    hint: `${remedy(code, at.port)}choose another address with --${at.setting.replaceAll("_", "-")} ADDRESS`,
     cause: failure,
   });
+}
+
+/** What helps against an address that can't be had, but for another one. */
+function remedy(code: string | undefined, port: number): string {
+  if (code === "EADDRINUSE") return "another fstream may be running: stop it, or ";
+  if (code !== "EACCES" || port >= 1024) return "";
+  if (process.platform !== "linux") return "ports below 1024 need root: ";
+  return `ports below 1024 need CAP_NET_BIND_SERVICE: \`sudo setcap cap_net_bind_service=+ep ${process.execPath}\`, with systemd AmbientCapabilities=CAP_NET_BIND_SERVICE or a socket unit (docs/systemd.md); or `;
 }
 
 async function certificateOf({ tlsCert, tlsKey, stateDir }: Options): Promise<CertificateSource> {

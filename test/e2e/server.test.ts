@@ -2,7 +2,7 @@
 // and how it stops.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -226,9 +226,28 @@ describe("a server that starts", () => {
       const { status, stdout, stderr } = await second.outcome();
       expect([status, stdout]).toEqual([1, ""]);
       expect(stderr).toContain(`fstream: error: can't listen on ${place} (`);
-      expect(stderr).not.toContain("ready");
+      expect(stderr).not.toContain("fstream: ready");
     }
     expect(await server.stop()).toBe(0);
+  });
+
+  const isRoot = process.getuid?.() === 0;
+  const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  const lowPorts = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+  const canTry =
+    existsSync(lowPorts) &&
+    Number(readFileSync(lowPorts, "utf8")) > 80 &&
+    // Another user can run the binary, but not every runtime.
+    (!isRoot || (process.env.FSTREAM_BIN !== undefined && Bun.which("setpriv") !== null));
+  test.skipIf(!canTry)("on a low port that it may not have says what is needed for one", async () => {
+    const listeners = ["--listen", "127.0.0.1:80", "--https-listen", ""];
+    const run = new Run(["serve", ...listeners], {}, isRoot ? nobody : []);
+    const { status, stderr } = await run.outcome();
+    expect(status).toBe(1);
+    expect(stderr).toContain("fstream: error: can't listen on 127.0.0.1:80 (listen): permission denied\n");
+    expect(stderr).toMatch(
+      /\nfstream: hint: ports below 1024 need CAP_NET_BIND_SERVICE: .*; or choose another/,
+    );
   });
 
   const mistakes: [what: string, text: string, says: string][] = [
