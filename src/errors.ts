@@ -80,24 +80,34 @@ export function channelLabel(user: string, channel: string): string {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file or folder",
-  ENOTDIR: "part of its path is no folder",
+  ENOENT: "no such file or folder",
+  ENOTDIR: "part of the path is not a folder",
   EISDIR: "it is a folder",
   EACCES: "permission denied",
-  EPERM: "not permitted",
-  EROFS: "the file system is read-only",
-  ENOSPC: "no space is left there",
-  EADDRINUSE: "the address is in use",
-  ECONNRESET: "the other side has reset the connection",
-  EPIPE: "the other side has closed the connection",
-  ETIMEDOUT: "the other side no longer answers",
+  EPERM: "operation not permitted",
+  EROFS: "read-only file system",
+  ENOSPC: "no space left on the device",
+  EIO: "input/output error",
+  ELOOP: "too many symbolic links",
+  EMFILE: "too many open files",
+  ENAMETOOLONG: "the name is too long",
+  EADDRINUSE: "the address is already in use",
   EADDRNOTAVAIL: "this machine has no such address",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset by the peer",
+  EHOSTUNREACH: "the host can't be reached",
+  ENETUNREACH: "the network can't be reached",
+  ENOTFOUND: "no such host",
+  EPIPE: "connection closed by the peer",
+  ETIMEDOUT: "connection timed out",
 };
 
 /** The system's reason as text, where `error` is the system's (errno(3)); undefined where it is not. */
 export function systemReason(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
-  return reasons[error.code] ?? (/^E[A-Z0-9]+$/.test(error.code) ? error.message : undefined);
+  if (!/^E[A-Z0-9]+$/.test(error.code)) return undefined;
+  // "EBUSY: resource busy or locked, unlink '/x'"
+  return reasons[error.code] ?? /^E[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
 }
 
 /** Why something failed, as text: the system's reason, else the error's own message. */

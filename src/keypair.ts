@@ -37,9 +37,7 @@ export async function readKeyPair(certFile: string, keyFile: string): Promise<Ke
       const pem = (await readRegularFile(file, maxPemBytes)).toString("utf8");
       return { pem, parsed: parse(pem) };
     } catch (error) {
-      const message = (error as Error).message;
-      const fault = error instanceof FstreamError ? "can't be read" : `holds no PEM ${what}`;
-      problems.push(`${setting}: ${file} ${fault}: ${message}`);
+      problems.push(`${setting}: ${file} ${faultOf(error as Error, what)}`);
       return undefined;
     }
   };
@@ -53,6 +51,13 @@ export async function readKeyPair(certFile: string, keyFile: string): Promise<Ke
     // The chain behind the certificate, most likely: one that is cut off, or was edited.
     return { problems: [`tls_cert: ${certFile} can't be used for TLS: ${(error as Error).message}`] };
   }
+}
+
+/** What is wrong with a file. What OpenSSL says of it helps nobody, but for one thing. */
+function faultOf(error: Error, what: string): string {
+  if (error instanceof FstreamError) return `can't be read: ${error.message}`;
+  if (/passphrase/i.test(error.message)) return "has a passphrase, which the server can't ask for";
+  return `is not a PEM ${what}`;
 }
 
 /** The pair of a certificate and its key, both PEM, that TLS can use. Throws what node:crypto and node:tls throw if it can't. */

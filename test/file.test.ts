@@ -45,10 +45,7 @@ describe.each([
 
   test("is distinguished as missing from being unreadable", async () => {
     const missing = await read(at("none"), 1024).catch((error: unknown) => error);
-    expect([isMissing(missing), (missing as Error).message]).toEqual([
-      true,
-      "there is no such file or folder",
-    ]);
+    expect([isMissing(missing), (missing as Error).message]).toEqual([true, "no such file or folder"]);
     expect(isMissing(await read(folder, 1024).catch((error: unknown) => error))).toBe(false);
   });
 

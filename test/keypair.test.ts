@@ -37,8 +37,8 @@ test("all that is wrong with the files is reported, by the settings' names", asy
   const [cert, key] = await files("rubbish", "rubbish");
   expect(await readKeyPair(cert, key)).toEqual({
     problems: [
-      expect.stringContaining(`tls_cert: ${cert} holds no PEM certificate`),
-      expect.stringContaining(`tls_key: ${key} holds no PEM key`),
+      expect.stringContaining(`tls_cert: ${cert} is not a PEM certificate`),
+      expect.stringContaining(`tls_key: ${key} is not a PEM key`),
     ],
   });
 });
@@ -50,12 +50,12 @@ test("a key that is not the certificate's is reported", async () => {
 });
 
 test.each([
-  ["a certificate", loopback.cert.slice(0, loopback.cert.length / 2), "holds no PEM certificate"],
-  ["a chain", `${loopback.cert}\n${elsewhere.cert.slice(0, 300)}`, "can't be used for TLS"],
+  ["a certificate", loopback.cert.slice(0, loopback.cert.length / 2), "is not a PEM certificate"],
+  ["a chain", `${loopback.cert}\n${elsewhere.cert.slice(0, 300)}`, "can't be used for TLS: "],
 ])("%s that is cut off is reported", async (_, cert, reason) => {
   const paths = await files(cert, loopback.key);
   expect(await readKeyPair(...paths)).toEqual({
-    problems: [expect.stringContaining(`tls_cert: ${paths[0]} ${reason}: `)],
+    problems: [expect.stringContaining(`tls_cert: ${paths[0]} ${reason}`)],
   });
 });
 

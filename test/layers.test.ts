@@ -20,7 +20,7 @@ const allowed: Record<string, readonly string[]> = {
   protocol: ["errors"],
   media: ["errors"],
   relay: ["media", "errors"],
-  auth: ["file", "errors", "log"],
+  auth: ["settings", "file", "errors", "log"],
   access: ["relay", "auth", "errors", "log"],
   session: ["protocol", "access", "relay", "errors", "log"],
   web: [],

@@ -14,7 +14,7 @@ import { type Files, Listing } from "./listing.ts";
 import { loginMissing } from "./missing.ts";
 import { networkOf } from "./network.ts";
 import { Passwords } from "./password.ts";
-import type { User } from "./userfile.ts";
+import { problemText, type User } from "./userfile.ts";
 import { findEntry, nameOf, readEntry } from "./userstore.ts";
 
 /** Lets in the users that a folder has a file for. */
@@ -88,7 +88,7 @@ export class FolderAuthenticator implements Authenticator {
     if (entry === undefined) return undefined;
     const file = await readEntry(entry);
     if ("user" in file) return file.user;
-    this.#log.repeated(`user ${name}`, `${named(name)} can't log in: ${file.problem}`);
+    this.#log.repeated(`user ${name}`, `${named(name)} can't log in: ${problemText(file)}`);
     return undefined;
   }
 

@@ -12,9 +12,27 @@ const space = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029
 const leadingSpace = new RegExp(`^${space}*`);
 const trailingSpace = new RegExp(`(?<!${space})${space}+$`);
 
-/** The keys (in lower case) and values of `[DEFAULT]`; throws FstreamError `failed` naming the line. */
-export function readIniDefaults(text: string): ReadonlyMap<string, string> {
+/** What is wrong with a file, and in which line, counted from 1. */
+export class IniError extends FstreamError {
+  readonly line: number;
+
+  constructor(line: number, message: string) {
+    super("failed", message);
+    this.line = line;
+  }
+}
+
+export interface IniDefaults {
+  /** By key, in lower case. */
+  readonly values: ReadonlyMap<string, string>;
+  /** The line of each key, counted from 1. */
+  readonly lines: ReadonlyMap<string, number>;
+}
+
+/** What stands in `[DEFAULT]`. Throws IniError. */
+export function readIniDefaults(text: string): IniDefaults {
   const sections = new Map<string, Map<string, string[]>>([["DEFAULT", new Map()]]);
+  const lines = new Map<string, number>();
   let section: Map<string, string[]> | undefined;
   let value: string[] | undefined; // of the key that an indented line goes on with
   let indent = 0; // of the line with that key, or of the section's header
@@ -37,8 +55,7 @@ export function readIniDefaults(text: string): ReadonlyMap<string, string> {
     const header = /^\[([^]+)\]/.exec(stripped)?.[1]; // up to the line's last bracket
     if (header !== undefined) {
       section = sections.get(header);
-      if (section !== undefined && header !== "DEFAULT")
-        throw wrong(index, "a section that was there already");
+      if (section !== undefined && header !== "DEFAULT") throw wrong(index, "a section for the second time");
       section ??= new Map();
       sections.set(header, section);
       value = undefined;
@@ -52,15 +69,19 @@ export function readIniDefaults(text: string): ReadonlyMap<string, string> {
     if (section.has(key)) throw wrong(index, `${named(key)} is given twice`);
     value = [strip(stripped.slice(delimiter + 1))];
     section.set(key, value);
+    if (section === sections.get("DEFAULT")) lines.set(key, index + 1);
   }
   const defaults = sections.get("DEFAULT") ?? new Map<string, string[]>();
-  return new Map([...defaults].map(([key, lines]) => [key, lines.join("\n").replace(trailingSpace, "")]));
+  const values = new Map(
+    [...defaults].map(([key, parts]) => [key, parts.join("\n").replace(trailingSpace, "")]),
+  );
+  return { values, lines };
 }
 
 function strip(text: string): string {
   return text.replace(leadingSpace, "").replace(trailingSpace, "");
 }
 
-function wrong(index: number, what: string): FstreamError {
-  return new FstreamError("failed", `line ${index + 1}: ${what}`);
+function wrong(index: number, what: string): IniError {
+  return new IniError(index + 1, what);
 }

@@ -43,7 +43,7 @@ self.addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
 
 async function load(path: string): Promise<void> {
   try {
-    if (!(await Bun.file(path).exists())) return say({ type: "failed", message: "there is no such file" });
+    if (!(await Bun.file(path).exists())) return say({ type: "failed", message: "no such file" });
     const module = (await import(pathToFileURL(path).href)) as { readonly authenticate?: unknown };
     if (typeof module.authenticate !== "function")
       return say({ type: "failed", message: "it exports no function authenticate" });

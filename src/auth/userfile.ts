@@ -10,8 +10,10 @@
 // commas, and `enabled` is what Python's getboolean takes. Problems never quote a secret. Pure.
 
 import { parse as parseToml } from "@iarna/toml";
-import { FstreamError, named } from "../errors.ts";
-import { readIniDefaults } from "./ini.ts";
+import { named } from "../errors.ts";
+import { locate } from "../settings/locate.ts";
+import { nearest } from "../settings/nearest.ts";
+import { type IniDefaults, IniError, readIniDefaults } from "./ini.ts";
 import { isPasswordHash, type Secret } from "./password.ts";
 
 /** A user as its file describes it. */
@@ -25,8 +27,14 @@ export interface User {
   readonly enabled: boolean;
 }
 
-/** A user, or what keeps its file from being one: what is wrong and what would be right. */
-export type UserFile = { readonly user: User } | { readonly problem: string };
+/** What is wrong in a user's file, and what would be right; `line` counts from 1. */
+export interface Problem {
+  readonly problem: string;
+  readonly line?: number;
+}
+
+/** A user, or what keeps its file from being one. `slips` are keys that are passed over, and look like another one. */
+export type UserFile = { readonly user: User; readonly slips?: readonly Problem[] } | Problem;
 
 export type Ending = ".toml" | ".ini";
 /** What the name of a user's file ends in. */
@@ -54,23 +62,50 @@ export function readUserFile(name: string, ending: Ending, bytes: Uint8Array): U
   } catch {
     return { problem: "not UTF-8 text" }; // the only thing the decoder can object to
   }
-  const fields = ending === ".toml" ? tomlFields(text) : iniFields(text);
-  return "problem" in fields ? fields : userOf(name, fields.fields);
+  const read = ending === ".toml" ? tomlFields(text) : iniFields(text);
+  if ("problem" in read) return read;
+  const wrong = problemOf(read.fields);
+  if (wrong !== undefined) return at(read.lineOf(wrong.key), wrong.problem);
+  const { slips } = read;
+  const user = userOf(name, read.fields);
+  return slips.length === 0 ? { user } : { user, slips };
 }
 
-type Fields = { readonly fields: Readonly<Record<string, unknown>> } | { readonly problem: string };
+/** A problem with the line that it is in, as "line 3: ..."; without one where that is not known. */
+export function problemText({ problem, line }: Problem): string {
+  return line === undefined ? problem : `line ${line}: ${problem}`;
+}
 
-function tomlFields(text: string): Fields {
+function at(line: number | undefined, problem: string): Problem {
+  return line === undefined ? { problem } : { problem, line };
+}
+
+interface Fields {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly slips: readonly Problem[];
+  lineOf(key: string): number | undefined;
+}
+
+/** What is wrong with an unknown key. */
+function unknownKey(key: string): string {
+  const near = nearest(key, keys);
+  const right = near === undefined ? `the keys are ${keys.join(", ")}` : `did you mean ${near}?`;
+  return `unknown key ${named(key)}: ${right}`;
+}
+
+function tomlFields(source: string): Fields | Problem {
+  const text = source.replaceAll("\r\n", "\n"); // the parser refuses a carriage return after a comment
+  const lineOf = (key: string) => locate(text, "", key);
   let fields: Record<string, unknown>;
   try {
-    fields = parseToml(text.replaceAll("\r\n", "\n")); // it refuses a carriage return after a comment
+    fields = parseToml(text);
   } catch (error) {
     const { line } = error as { line?: number }; // counted from 0; the message would quote the file
-    return { problem: `not TOML${line === undefined ? "" : ` in line ${line + 1}`}` };
+    return at(line === undefined ? undefined : line + 1, "not valid TOML");
   }
   const unknown = Object.keys(fields).find((key) => !keys.includes(key));
-  if (unknown === undefined) return { fields };
-  return { problem: `unknown key ${named(unknown)}: the keys are ${keys.join(", ")}` };
+  if (unknown !== undefined) return at(lineOf(unknown), unknownKey(unknown));
+  return { fields, slips: [], lineOf };
 }
 
 const truths: Readonly<Record<string, boolean>> = {
@@ -84,14 +119,16 @@ const truths: Readonly<Record<string, boolean>> = {
   off: false,
 };
 
-function iniFields(text: string): Fields {
-  let values: ReadonlyMap<string, string>;
+function iniFields(text: string): Fields | Problem {
+  let found: IniDefaults;
   try {
-    values = readIniDefaults(text);
+    found = readIniDefaults(text);
   } catch (error) {
-    if (error instanceof FstreamError) return { problem: error.message };
+    if (error instanceof IniError) return { problem: error.message, line: error.line };
     throw error;
   }
+  const { values, lines } = found;
+  const lineOf = (key: string) => lines.get(key);
   const fields: Record<string, unknown> = {};
   for (const key of keys) if (values.has(key)) fields[key] = values.get(key);
   for (const list of ["channels", "may_watch"]) {
@@ -100,36 +137,68 @@ function iniFields(text: string): Fields {
   }
   const enabled = values.get("enabled");
   if (enabled !== undefined) fields.enabled = truths[enabled.toLowerCase()];
-  return "enabled" in fields && fields.enabled === undefined
-    ? { problem: "enabled should be true or false" }
-    : { fields };
+  if ("enabled" in fields && fields.enabled === undefined)
+    return at(lineOf("enabled"), "enabled should be true or false");
+  const slips = [...values.keys()]
+    .filter((key) => !keys.includes(key) && nearest(key, keys) !== undefined)
+    .map((key) => at(lineOf(key), unknownKey(key)));
+  return { fields, slips, lineOf };
 }
 
-function userOf(name: string, fields: Readonly<Record<string, unknown>>): UserFile {
+interface Wrong {
+  /** The line to point at is where that is set. */
+  readonly key: string;
+  readonly problem: string;
+}
+
+/** What keeps the keys from being a user's; undefined: nothing. */
+function problemOf(fields: Fields["fields"]): Wrong | undefined {
   const { password, password_hash: hash, channels, may_watch: mayWatch, enabled = true } = fields;
   if (password !== undefined && hash !== undefined)
-    return { problem: "both password and password_hash: there should be only one of them" };
-  let secret: Secret;
-  if (hash !== undefined) {
-    if (typeof hash !== "string" || !isPasswordHash(hash))
-      return { problem: 'password_hash should be an argon2id hash, "$argon2id$v=19$..." in quotes' };
-    secret = { kind: "hash", hash };
-  } else {
-    if (password === undefined) return { problem: "no password: there should be password or password_hash" };
-    if (typeof password !== "string") return { problem: "password should be a text in quotes" };
-    if (password === "") return { problem: "password should not be empty" };
-    secret = { kind: "plain", password };
+    return {
+      key: "password_hash",
+      problem: "both password and password_hash: there should be only one of them",
+    };
+  if (hash !== undefined && (typeof hash !== "string" || !isPasswordHash(hash)))
+    return {
+      key: "password_hash",
+      problem: 'password_hash should be an argon2id hash, "$argon2id$v=19$..." in quotes',
+    };
+  if (hash === undefined) {
+    const key = "password";
+    if (password === undefined)
+      return { key, problem: "no password: there should be password or password_hash" };
+    if (typeof password !== "string") return { key, problem: "password should be a string in quotes" };
+    if (password === "") return { key, problem: "password should not be empty" };
   }
-  if (typeof enabled !== "boolean") return { problem: "enabled should be true or false, without quotes" };
+  if (typeof enabled !== "boolean")
+    return { key: "enabled", problem: "enabled should be true or false, without quotes" };
   if (!isList(channels))
     return {
+      key: "channels",
       problem: 'channels should be a list of names such as ["default", "cam*"], or left out for all channels',
     };
   if (!isList(mayWatch))
     return {
+      key: "may_watch",
       problem: 'may_watch should be a list such as ["fier/*", "*/default"], or left out for all channels',
     };
-  return { user: { name, secret, channels, mayWatch, enabled } };
+  return undefined;
+}
+
+/** The user of keys that nothing is wrong with. */
+function userOf(name: string, fields: Fields["fields"]): User {
+  const { password, password_hash: hash, channels, may_watch: mayWatch, enabled = true } = fields;
+  return {
+    name,
+    secret:
+      hash === undefined
+        ? { kind: "plain", password: password as string }
+        : { kind: "hash", hash: hash as string },
+    channels: channels as User["channels"],
+    mayWatch: mayWatch as User["mayWatch"],
+    enabled: enabled as boolean,
+  };
 }
 
 /** Whether `value` is a list of names, or left out. */

@@ -4,13 +4,16 @@
 import { randomBytes } from "node:crypto";
 import { open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { FstreamError, reasonOf } from "../errors.ts";
+import { FstreamError, named, reasonOf } from "../errors.ts";
 import { readRegularFile } from "../file.ts";
 import { userNameProblem } from "./name.ts";
-import { type Ending, endings, readUserFile, type User, type UserFile } from "./userfile.ts";
+import { type Ending, endings, type Problem, readUserFile, type User, type UserFile } from "./userfile.ts";
 
 /** A user's file is a few lines; what is larger than this is something else. Bytes. */
 const maxFileBytes = 64 * 1024;
+
+/** So many files that are ignored are named. */
+const maxIgnoredNamed = 10;
 
 /** One user's file, or files where there are too many. */
 export interface Entry {
@@ -59,8 +62,10 @@ export async function readEntry({ name, files }: Entry): Promise<UserFile> {
 export interface Folder {
   /** In the order of their names. */
   readonly users: readonly User[];
-  /** One line each, naming the file. */
+  /** One line each, naming the file, and the line in it where that is known. */
   readonly problems: readonly string[];
+  /** What is passed over, and may be a mistake: the same. */
+  readonly warnings: readonly string[];
   /** Files with a plain password that others than owner and group can read. */
   readonly exposed: readonly string[];
 }
@@ -69,18 +74,35 @@ export interface Folder {
 export async function readUsers(folder: string): Promise<Folder> {
   const users: User[] = [];
   const problems: string[] = [];
+  const warnings: string[] = [];
   const exposed: string[] = [];
-  const files = await knownFiles(folder);
+  const all = await filesOf(folder);
+  const files = new Set(all.filter(isUsersFile));
   for (const name of new Set([...files].map(nameOf).sort())) {
     const entry = findEntry(folder, files, name);
     if (entry === undefined) throw new Error("a name of the folder that is not in it");
     const file = await readEntry(entry);
     if ("user" in file) {
       users.push(file.user);
+      warnings.push(...(file.slips ?? []).map((slip) => `${placeOf(entry, slip)}: ${slip.problem}`));
       if (file.user.secret.kind === "plain") exposed.push(...(await readableForOthers(entry)));
-    } else problems.push(`${entry.files.map(({ path }) => path).join(", ")}: ${file.problem}`);
+    } else problems.push(`${placeOf(entry, file)}: ${file.problem}`);
   }
-  return { users, problems, exposed };
+  const ignored = all.filter((file) => !file.startsWith(".") && !isUsersFile(file));
+  if (ignored.length > 0) warnings.push(describeIgnored(folder, ignored));
+  return { users, problems, warnings, exposed };
+}
+
+/** "FILE:LINE" */
+function placeOf({ files }: Entry, { line }: Problem): string {
+  return files.map(({ path }) => (line === undefined ? path : `${path}:${line}`)).join(", ");
+}
+
+function describeIgnored(folder: string, files: readonly string[]): string {
+  const shown = files.toSorted().slice(0, maxIgnoredNamed).map(named);
+  const more = files.length - shown.length;
+  const list = more === 0 ? shown.join(", ") : `${shown.join(", ")} and ${more} more`;
+  return `${folder}: ignored, as users' files are called NAME.toml or NAME.ini: ${list}`;
 }
 
 /** Those of its files that are; where there are no modes (Windows), none. */
@@ -97,9 +119,9 @@ async function readableForOthers({ files }: Entry): Promise<readonly string[]> {
   return files.flatMap(({ path }, index) => ((modes[index] & 0o004) === 0 ? [] : [path]));
 }
 
-async function knownFiles(folder: string): Promise<ReadonlySet<string>> {
+async function filesOf(folder: string): Promise<readonly string[]> {
   try {
-    return await listFiles(folder);
+    return await readdir(folder);
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
     const what = missing ? "there is no such folder" : reasonOf(cause);

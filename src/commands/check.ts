@@ -6,7 +6,7 @@ import { type Folder, readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import { readKeyPair, validityProblem } from "../keypair.ts";
 import { stderrLog } from "../log.ts";
-import { examineSettings, type Settings } from "../settings/load.ts";
+import { byLine, examineSettings, type Settings } from "../settings/load.ts";
 import { described, openAuthenticator } from "./authentication.ts";
 import type { Command, Invocation } from "./command.ts";
 import { probeLogin } from "./loginprobe.ts";
@@ -47,19 +47,29 @@ async function run(invocation: Invocation): Promise<number> {
   const { flags, operands, terminal } = invocation;
   if (operands.length > 0) throw new FstreamError("usage", `check takes no argument: ${operands[0]}`);
   const sources = sourcesOf(invocation, { "users-dir": flags["users-dir"] });
-  const { settings, file, problems, renamed } = await examineSettings(sources);
-  const errors = [...problems, ...(await fileProblems(settings))].map(
-    (problem) => new FstreamError("failed", problem),
-  );
-  const folder = settings.auth.authenticator === "users" ? await examineUsers(settings, errors) : undefined;
+  const { settings, file, problems, placeOf, renamed } = await examineSettings(sources);
+  /** Something is wrong with what a setting names: says where it is set. */
+  const about = (setting: string, { message, hint }: FstreamError) => {
+    const place = placeOf(setting);
+    const options = hint === undefined ? {} : { hint };
+    return new FstreamError("failed", place === undefined ? message : `${place}: ${message}`, options);
+  };
+  const errors = problems.map(failed);
+  for (const { setting, problem } of await fileProblems(settings))
+    errors.push(about(setting, failed(problem)));
+  const adminToken = await examineAdminToken(settings);
+  if (adminToken.error !== undefined) errors.push(about("admin_token_file", adminToken.error));
+  const examined = settings.auth.authenticator === "users" ? await examineUsers(settings) : undefined;
+  if (examined instanceof FstreamError) errors.push(about("users_dir", examined));
+  errors.sort((a, b) => byLine(file ?? "")(a.message, b.message));
+  const folder = examined instanceof FstreamError ? nobody : examined;
   if (folder === undefined && problems.length === 0) errors.push(...(await authenticatorProblems(settings)));
   // Another user's file is no matter of a login.
   const folderProblems = flags.login === undefined ? (folder?.problems ?? []) : [];
-  errors.push(...folderProblems.map((problem) => new FstreamError("failed", problem)));
-  const adminToken = await examineAdminToken(settings);
-  if (adminToken.error !== undefined) errors.push(adminToken.error);
+  errors.push(...folderProblems.map(failed));
   for (const error of errors) terminal.error(error);
   for (const line of renamed) terminal.say(`warning: ${line}`);
+  for (const line of folder?.warnings ?? []) terminal.say(`warning: ${line}`);
   for (const path of folder?.exposed ?? [])
     terminal.say(`warning: ${path}: others on this machine can read its plain password: chmod o= ${path}`);
   if (adminToken.isExposed)
@@ -84,13 +94,19 @@ async function run(invocation: Invocation): Promise<number> {
   return 0;
 }
 
-async function examineUsers({ fstream }: Settings, errors: FstreamError[]): Promise<Folder> {
+function failed(problem: string): FstreamError {
+  return new FstreamError("failed", problem);
+}
+
+const nobody: Folder = { users: [], problems: [], warnings: [], exposed: [] };
+
+/** The users, or why the folder can't be read. */
+async function examineUsers({ fstream }: Settings): Promise<Folder | FstreamError> {
   try {
     return await readUsers(fstream.usersDir);
   } catch (error) {
     if (!(error instanceof FstreamError)) throw error;
-    errors.push(error);
-    return { users: [], problems: [], exposed: [] };
+    return error;
   }
 }
 
@@ -123,10 +139,14 @@ async function examineAdminToken({ server: { adminTokenFile } }: Settings): Prom
 }
 
 /** What is wrong with the files that the settings name. */
-async function fileProblems({ server: { tlsCert, tlsKey } }: Settings): Promise<readonly string[]> {
+async function fileProblems({
+  server: { tlsCert, tlsKey },
+}: Settings): Promise<readonly { readonly setting: string; readonly problem: string }[]> {
   if (tlsCert === undefined || tlsKey === undefined) return [];
   const reading = await readKeyPair(tlsCert, tlsKey);
-  if ("problems" in reading) return reading.problems;
+  if ("problems" in reading)
+    // Each begins with the setting that it is about.
+    return reading.problems.map((problem) => ({ setting: problem.split(/[: ]/, 1)[0], problem }));
   const problem = validityProblem(reading.pair, Date.now());
-  return problem === undefined ? [] : [`tls_cert: ${tlsCert}: ${problem}`];
+  return problem === undefined ? [] : [{ setting: "tls_cert", problem: `tls_cert: ${tlsCert}: ${problem}` }];
 }

@@ -101,10 +101,10 @@ async function asService(environment: Readonly<Record<string, string | undefined
 /** A server that is started for the first time has no users yet: a warning before the first broadcast fails. */
 async function reportUsers(folder: string, log: Log): Promise<void> {
   try {
-    const { users, problems } = await readUsers(folder);
+    const { users, problems, warnings } = await readUsers(folder);
     if (users.length === 0)
       log.warn(`no users in ${folder}: broadcasts will be refused (\`fstream user add NAME\`)`);
-    for (const problem of problems) log.warn(problem);
+    for (const problem of [...problems, ...warnings]) log.warn(problem);
   } catch (error) {
     if (!(error instanceof FstreamError)) throw error;
     log.warn(`${error.message}: broadcasts will be refused (\`fstream user add NAME\` makes it)`);

@@ -5,7 +5,7 @@ import { lstat, mkdir, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { userNameProblem } from "../auth/name.ts";
 import { hashPassword, type Secret } from "../auth/password.ts";
-import type { User } from "../auth/userfile.ts";
+import { problemText, type User } from "../auth/userfile.ts";
 import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } from "../auth/userstore.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import { printable, printableJson } from "../log.ts";
@@ -119,7 +119,9 @@ async function passwd(invocation: Invocation, folder: string, name: string): Pro
   const entry = await existing(folder, name);
   const file = await readEntry(entry);
   if ("problem" in file)
-    throw new FstreamError("failed", `${paths(entry)}: ${file.problem}`, { hint: "fix or remove it first" });
+    throw new FstreamError("failed", `${paths(entry)}: ${problemText(file)}`, {
+      hint: "fix or remove it first",
+    });
   const secret = await newSecret(invocation, name);
   const { flags } = invocation;
   const { user } = file;

@@ -42,6 +42,8 @@ export interface Examination {
   readonly problems: readonly string[];
   /** Those of them that are about a flag. */
   readonly misused: ReadonlySet<string>;
+  /** Where a setting is set, "FILE:LINE" or "--FLAG"; undefined: nowhere. */
+  readonly placeOf: (setting: string) => string | undefined;
   /** Which settings have other names now than those that are used, one line each. */
   readonly renamed: readonly string[];
 }
@@ -108,10 +110,15 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
     const place = culprit(rule.keys, document, sources);
     problem(`${place === undefined ? "" : `${place.at}: `}${message}`, place?.isFlag === true);
   }
-  const byLine = (a: string, b: string) => lineOf(a, file) - lineOf(b, file);
-  problems.sort(byLine);
-  renamed.sort(byLine);
-  return { file: document.found ? file : undefined, settings, problems, misused, renamed };
+  problems.sort(byLine(file));
+  renamed.sort(byLine(file));
+  const placeOf = (setting: string) => culprit([setting], document, sources)?.at;
+  return { file: document.found ? file : undefined, settings, problems, misused, placeOf, renamed };
+}
+
+/** Sorts lines that begin with "FILE:LINE:" by the lines of `file`; those without come last, as they are. */
+export function byLine(file: string): (a: string, b: string) => number {
+  return (a, b) => lineOf(a, file) - lineOf(b, file);
 }
 
 /** The line of `file` that `problem` begins with; one without counts as the last. */

@@ -67,7 +67,7 @@ test("with two files for one name a login is refused, and the log says why", asy
 test("a file with something wrong in it is no user, and the log says what, but not the password", async () => {
   await Bun.write(join(folder, "fier.toml"), 'password = "hunter2"\nchanels = ["a"]');
   expect(await login("fier", "hunter2")).toBe("unauthorized");
-  expect(logged).toContain("fier can't log in: unknown key chanels");
+  expect(logged).toContain("fier can't log in: line 2: unknown key chanels: did you mean channels?");
   expect(logged).not.toContain("hunter2");
 });
 

@@ -61,21 +61,25 @@ const vectors: readonly [name: string, text: string, defaults: Record<string, st
 for (const [name, text, defaults] of vectors) {
   test(`${defaults === undefined ? "is an error" : "reads as Python reads it"}: ${name}`, () => {
     if (defaults === undefined) expect(() => readIniDefaults(text)).toThrow(FstreamError);
-    else expect(Object.fromEntries(readIniDefaults(text))).toEqual(defaults);
+    else expect(Object.fromEntries(readIniDefaults(text).values)).toEqual(defaults);
   });
 }
 
 test("a byte order mark at the beginning is skipped, which Python does not", () => {
-  expect(readIniDefaults("\ufeff[DEFAULT]\npassword=x").get("password")).toBe("x");
+  expect(readIniDefaults("\ufeff[DEFAULT]\npassword=x").values.get("password")).toBe("x");
 });
 
 test("an error names its line", () => {
   expect(() => readIniDefaults("[DEFAULT]\n\nb=2\nrubbish\n")).toThrow(
-    "line 4: neither a section nor `key = value`",
+    expect.objectContaining({ line: 4, message: "neither a section nor `key = value`" }) as never,
   );
+  expect([...readIniDefaults("[other]\nb=1\n[DEFAULT]\n\nA=2\n  more\nb=3\n").lines]).toEqual([
+    ["a", 5],
+    ["b", 7],
+  ]);
 });
 
 test("a long run of spaces takes no time to speak of", () => {
   const text = `[DEFAULT]\npassword=${" ".repeat(60_000)}x${" ".repeat(60_000)}y`;
-  expect(readIniDefaults(text).get("password")).toEndWith("y");
+  expect(readIniDefaults(text).values.get("password")).toEndWith("y");
 });

@@ -55,7 +55,7 @@ test("what is wrong with a module is said with its file and its line", async () 
   const none = ModuleAsker.load({ path: join(folder, "none.ts"), log, timeoutMs: 1000 });
   expect(await none.catch((error: unknown) => error)).toMatchObject({
     code: "failed",
-    message: expect.stringContaining("none.ts: there is no such file"),
+    message: expect.stringContaining("none.ts: no such file"),
   });
 });
 

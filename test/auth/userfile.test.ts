@@ -1,7 +1,7 @@
 // What a user's file may say, and that a file with anything wrong in it is no user.
 
 import { expect, test } from "bun:test";
-import { type Ending, readUserFile } from "../../src/auth/userfile.ts";
+import { type Ending, type Problem, problemText, readUserFile } from "../../src/auth/userfile.ts";
 
 const hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b4dWRWJTmaaJObG";
 
@@ -46,34 +46,45 @@ test("an .ini file may say more, as the original's may; a .toml file may not", (
   expect(read("[DEFAULT]\npassword=x\nquota=7\n[other]\npassword=y\n", ".ini")).toHaveProperty("user");
   expect(read('password = "x"\nquota = 7\n')).toEqual({
     problem: "unknown key quota: the keys are password, password_hash, channels, may_watch, enabled",
+    line: 2,
   });
+});
+
+test("an unknown key that looks like a known one is reported with its line, and in an .ini file only that", () => {
+  const slip = { problem: "unknown key chanels: did you mean channels?" };
+  expect(read('password = "x"\n\n"chanels" = ["a"]\n')).toEqual({ ...slip, line: 3 });
+  const found = read("[DEFAULT]\npassword=x\nChanels=a\n", ".ini");
+  expect(found).toMatchObject({ user: { channels: undefined }, slips: [{ ...slip, line: 3 }] });
 });
 
 test("a file with anything wrong in it is no user", () => {
   const wrong: readonly [text: string, problem: RegExp, ending?: Ending][] = [
     ["", /^no password/],
-    ['password = ""', /^password should not be empty/],
-    ["password = 123", /^password should be a text/],
-    ['password_hash = ""', /^password_hash should be an argon2id hash/],
-    [`password_hash = "${hash.replace("argon2id", "argon2i")}"`, /^password_hash should be an argon2id hash/],
-    [`password = "x"\npassword_hash = "${hash}"`, /^both password and password_hash/],
-    ['password = "x"\nenabled = "no"', /^enabled should be true or false/],
-    ['password = "x"\nchannels = "default"', /^channels should be a list/],
-    ['password = "x"\nchannels = ["a", 1]', /^channels should be a list/],
-    ['password = "x"\nchannels = [""]', /^channels should be a list/],
-    ['\npassword = "hunter2', /^not TOML in line 2$/],
+    ['password = ""', /^line 1: password should not be empty/],
+    ["password = 123", /^line 1: password should be a string/],
+    ['password_hash = ""', /^line 1: password_hash should be an argon2id hash/],
+    [
+      `password_hash = "${hash.replace("argon2id", "argon2i")}"`,
+      /^line 1: password_hash should be an argon2id hash/,
+    ],
+    [`password = "x"\npassword_hash = "${hash}"`, /^line 2: both password and password_hash/],
+    ['password = "x"\nenabled = "no"', /^line 2: enabled should be true or false/],
+    ['password = "x"\nchannels = "default"', /^line 2: channels should be a list/],
+    ['password = "x"\nchannels = ["a", 1]', /^line 2: channels should be a list/],
+    ['password = "x"\nchannels = [""]', /^line 2: channels should be a list/],
+    ['\npassword = "hunter2', /^line 2: not valid TOML$/],
     ["[DEFAULT]\n", /^no password/, ".ini"],
-    ["[DEFAULT]\npassword=\n", /^password should not be empty/, ".ini"],
+    ["[DEFAULT]\npassword=\n", /^line 2: password should not be empty/, ".ini"],
     ["[default]\npassword=x\n", /^no password/, ".ini"],
     ["password=x\n", /^line 1: a line before any section/, ".ini"],
-    ["[DEFAULT]\npassword=x\nenabled=maybe\n", /^enabled should be/, ".ini"],
-    ["[DEFAULT]\npassword=x\nenabled=toString\n", /^enabled should be/, ".ini"],
-    ["[DEFAULT]\npassword=x\nchannels=a,,b\n", /^channels should be a list/, ".ini"],
+    ["[DEFAULT]\npassword=x\nenabled=maybe\n", /^line 3: enabled should be/, ".ini"],
+    ["[DEFAULT]\npassword=x\nenabled=toString\n", /^line 3: enabled should be/, ".ini"],
+    ["[DEFAULT]\npassword=x\nchannels=a,,b\n", /^line 3: channels should be a list/, ".ini"],
   ];
   for (const [text, problem, ending] of wrong)
-    expect({ text, file: read(text, ending) }).toEqual({
+    expect({ text, problem: problemText(read(text, ending) as Problem) }).toEqual({
       text,
-      file: { problem: expect.stringMatching(problem) },
+      problem: expect.stringMatching(problem),
     });
   expect(readUserFile("fier", ".toml", new Uint8Array([0xff, 0xfe]))).toEqual({ problem: "not UTF-8 text" });
 });

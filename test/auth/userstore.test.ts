@@ -63,7 +63,7 @@ test("a written user reads back the same, whatever signs are in it, and its owne
     const path = await writeUser(folder, user);
     expect(path).toBe(join(folder, "fier.toml"));
     expect((await stat(path)).mode & 0o777).toBe(process.platform === "win32" ? 0o666 : 0o600);
-    expect(await readUsers(folder)).toEqual({ users: [user], problems: [], exposed: [] });
+    expect(await readUsers(folder)).toEqual({ users: [user], problems: [], warnings: [], exposed: [] });
   }
   expect(await readdir(folder)).toEqual(["fier.toml"]);
 });

@@ -32,7 +32,7 @@ test("settings and users without fault are fine, and nothing is on stdout", asyn
 test("all that is wrong is reported at once, one line each", async () => {
   await put("relay.toml", '[fstream]\nhold = "soon"\nhld = 1\nusers_dir = "people"\n');
   await put("people/fier.ini", "[DEFAULT]\npassword=");
-  await put("people/zoe.toml", "password = 1");
+  await put("people/zoe.toml", "password = 1\n");
   const { status, stdout, stderr } = await run(cwd, ["check", "--config", "relay.toml"]);
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   expect(stderr.trimEnd().split("\n")).toEqual([
@@ -40,9 +40,39 @@ test("all that is wrong is reported at once, one line each", async () => {
       /^fstream: error: relay\.toml:2: hold in \[fstream\] is "soon": it should be a duration/,
     ),
     "fstream: error: relay.toml:3: unknown key hld in [fstream]: did you mean hold?",
-    `fstream: error: ${join(cwd, "people/fier.ini")}: password should not be empty`,
-    `fstream: error: ${join(cwd, "people/zoe.toml")}: password should be a text in quotes`,
+    `fstream: error: ${join(cwd, "people/fier.ini")}:2: password should not be empty`,
+    `fstream: error: ${join(cwd, "people/zoe.toml")}:1: password should be a string in quotes`,
   ]);
+});
+
+test("files that settings name are reported in the order of the lines, among all else", async () => {
+  await put(
+    "fstream.toml",
+    '[fstream]\nusers_dir = "none"\n[server]\nadmin_token_file = "token"\nlistn = ":1"\ntls_key = "k"\ntls_cert = "c"\n',
+  );
+  const { stderr } = await run(cwd, ["check"]);
+  expect([...stderr.matchAll(/^fstream: error: fstream\.toml:(\d)/gm)].map(([, line]) => line).join("")).toBe(
+    "24567",
+  );
+  expect(stderr.match(/^fstream: error: /gm)).toHaveLength(5);
+});
+
+test("what is passed over in the users folder is named, but for hidden files", async () => {
+  await put("users/fier.ini", "[DEFAULT]\npassword=123\nchanels=a\n");
+  for (const name of ["p.TOML", "q.yaml", "fier.ini~", ".gitignore", ".x.toml"])
+    await put(`users/${name}`, "x");
+  const folder = join(cwd, "users");
+  const { status, stderr } = await run(cwd, ["check"]);
+  expect({ status, lines: stderr.trimEnd().split("\n") }).toEqual({
+    status: 0,
+    lines: [
+      `fstream: warning: ${join(folder, "fier.ini")}:3: unknown key chanels: did you mean channels?`,
+      `fstream: warning: ${folder}: ignored, as users' files are called NAME.toml or NAME.ini: fier.ini~, p.TOML, q.yaml`,
+      "fstream: settings (no file: defaults) and 1 user are fine",
+    ],
+  });
+  for (let i = 0; i < 20; i++) await put(`users/${i}.bak`, "x");
+  expect((await run(cwd, ["check"])).stderr).toContain(" and 13 more\n");
 });
 
 test("a users folder that is not there is an error with the next step", async () => {
@@ -76,7 +106,7 @@ test("another users folder than the settings' may be examined", async () => {
   await put("people/fier.ini", "[DEFAULT]\npassword=");
   const { status, stderr } = await run(cwd, ["check", "--users-dir", "people"]);
   expect(status).toBe(1);
-  expect(stderr).toBe(`fstream: error: ${join(cwd, "people/fier.ini")}: password should not be empty\n`);
+  expect(stderr).toBe(`fstream: error: ${join(cwd, "people/fier.ini")}:2: password should not be empty\n`);
 });
 
 test("where no user can log in there is a hint", async () => {
@@ -97,15 +127,19 @@ test("certificate and key are looked at, and whether they belong together", asyn
   expect((await run(cwd, ["check"])).stderr).toBe("fstream: settings (fstream.toml) and 1 user are fine\n");
 
   await put("key.pem", elsewhere.key);
-  expect((await run(cwd, ["check"])).stderr).toBe("fstream: error: tls_key is not the key of tls_cert\n");
+  expect((await run(cwd, ["check"])).stderr).toBe(
+    "fstream: error: fstream.toml:3: tls_key is not the key of tls_cert\n",
+  );
 
   await put("cert.pem", "rubbish");
   await rm(join(cwd, "key.pem"));
   const { status, stderr } = await run(cwd, ["check"]);
   expect(status).toBe(1);
   expect(stderr.trimEnd().split("\n")).toEqual([
-    expect.stringMatching(/^fstream: error: tls_cert: .*cert\.pem holds no PEM certificate: /),
-    expect.stringMatching(/^fstream: error: tls_key: .*key\.pem can't be read: /),
+    expect.stringMatching(
+      /^fstream: error: fstream\.toml:2: tls_cert: .*cert\.pem is not a PEM certificate$/,
+    ),
+    expect.stringMatching(/^fstream: error: fstream\.toml:3: tls_key: .*key\.pem can't be read: /),
   ]);
 });
 
@@ -126,9 +160,7 @@ test("an admin token that can't be used is an error, and one that others can rea
   await put("fstream.toml", '[server]\nadmin_token_file = "token"\n');
   const missing = await run(cwd, ["check"]);
   expect(missing.status).toBe(1);
-  expect(missing.stderr).toContain(
-    `admin_token_file: ${join(cwd, "token")} can't be read: there is no such file`,
-  );
+  expect(missing.stderr).toContain(`admin_token_file: ${join(cwd, "token")} can't be read: no such file`);
   await put("token", "short");
   expect((await run(cwd, ["check"])).stderr).toContain("at least 16 visible ASCII characters");
   await put("token", "0123456789abcdef\n");

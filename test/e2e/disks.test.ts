@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { deadlineMs, program, Run, TestServer, until } from "./program.ts";
+import { deadlineMs, program, Run, TestServer, until, untimed } from "./program.ts";
 
 setDefaultTimeout(2 * deadlineMs);
 
@@ -46,10 +46,11 @@ describe.skipIf(!succeeds("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/m
         ...onFullDisk,
         folder,
       ]);
-      expect(await run.outcome()).toMatchObject({
+      const { status, stderr } = await run.outcome();
+      expect({ status, stderr: untimed(stderr) }).toEqual({
         status: 1,
         stderr:
-          `fstream: no settings file: defaults\nfstream: error: can't keep a certificate in ${folder}/self-signed.pem: no space is left there\n` +
+          `fstream: no settings file: defaults\nfstream: error: can't keep a certificate in ${folder}/self-signed.pem: no space left on the device\n` +
           `fstream: hint: set state_dir to a folder that this user can write, or tls_cert and tls_key\n${left}`,
       });
     });
@@ -65,7 +66,7 @@ describe.skipIf(!succeeds("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/m
       await run.finish("another one\n");
       expect(await run.outcome()).toMatchObject({
         status: 1,
-        stderr: `fstream: error: ${folder}/${name}.toml can't be written: no space is left there\n${left}`,
+        stderr: `fstream: error: ${folder}/${name}.toml can't be written: no space left on the device\n${left}`,
       });
     });
   },

@@ -48,7 +48,7 @@ linux("a result that can't be written is a failure with its reason", async () =>
   writeFileSync(join(folder, "users", "fier.toml"), 'password = "x"');
   for (const call of ["--version", "--help", "help watch", "user list", `${server.address} token`]) {
     for (const [target, reason] of [
-      [">/dev/full", "no space is left there"],
+      [">/dev/full", "no space left on the device"],
       [">&-", "it is closed"],
     ]) {
       expect({ call, target, ...(await shell(`fstream ${call} ${target}`, fier)) }).toEqual({

@@ -80,7 +80,7 @@ test("a file with anything wrong in it changes nothing, also what is right in it
   await rm(file);
   const { settings, problems } = await differences(before, named);
   expect(settings).toBe(before);
-  expect(problems).toEqual([expect.stringContaining("can't be read: there is no such file")]);
+  expect(problems).toEqual([expect.stringContaining("can't be read: no such file")]);
 });
 
 test("what would be right only after a restart changes nothing", async () => {
