@@ -167,7 +167,7 @@ describe("on this system", () => {
     await broadcast.send("the first part");
     await until("it is watched", () => watcher.length > 0);
     broadcast.process.kill("SIGINT");
-    await until("the interrupt is heard", () => broadcast.stderr.includes("reading stdin to its end"));
+    await until("the interrupt is heard", () => broadcast.stderr.includes("finishing"));
     await broadcast.finish(", and the last");
     expect(await broadcast.exit()).toBe(130);
     expect(await watcher.outcome()).toMatchObject({ status: 0, stdout: "the first part, and the last" });
