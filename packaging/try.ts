@@ -1,6 +1,6 @@
 // Tries what a release is made of: `bun packaging/try.ts FOLDER [--only TARGET] [--tests] [--install]`. FOLDER has a folder for each target,
 // whose name ends with it, with the executable in it. Each is looked at (try/format.ts); what can run here, if only in emulation, goes
-// through the demonstration of test/e2e/demo.test.ts, and is measured. With --tests other end-to-end tests run on it, too; with
+// through the demonstration of test/e2e/demo.test.ts (and windowsservice.test.ts), and is measured. With --tests other end-to-end tests run on it, too; with
 // --install what emulation needs is installed. The exit status is 0 if all that ran held; what did not run is named.
 
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
@@ -68,7 +68,7 @@ async function tried(target: string, executable: string): Promise<boolean> {
     return problems.length === 0;
   }
   try {
-    const tests = ["demo", ...(values.tests === true ? otherTests : [])].map(
+    const tests = ["demo", "windowsservice", ...(values.tests === true ? otherTests : [])].map(
       (name) => `test/e2e/${name}.test.ts`,
     );
     const passed = await ran(runner, "test", "--timeout", String(testMs), ...tests);

@@ -72,6 +72,13 @@ function direct(executable: string, folder: string): Runner {
   return written(folder, "", `'${executable}'`, {});
 }
 
+/** Writes a script that runs `command` with its own arguments, and gives its path. */
+function script(path: string, command: string, before: string): string {
+  writeFileSync(path, `#!/bin/sh\n${before}exec ${command} "$@"\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
 function written(
   folder: string,
   how: string,
@@ -80,10 +87,7 @@ function written(
   before = "",
   stop = async () => {},
 ): Runner {
-  const program = join(folder, "fstream");
-  writeFileSync(program, `#!/bin/sh\n${before}exec ${command} "$@"\n`);
-  chmodSync(program, 0o755);
-  return { how, program, environment, stop };
+  return { how, program: script(join(folder, "fstream"), command, before), environment, stop };
 }
 
 /**
@@ -131,14 +135,13 @@ async function wine(executable: string, folder: string, install: boolean): Promi
     await shell.stdin.end();
     await shell.exited;
   };
-  return written(
-    folder,
-    " under Wine",
-    `wine '${copy}'`,
-    { FSTREAM_STOP: "SIGINT", FSTREAM_EMULATED: "1" },
-    exports.join(""),
-    stop,
-  );
+  const environment = {
+    FSTREAM_STOP: "SIGINT",
+    FSTREAM_EMULATED: "1",
+    FSTREAM_SC: script(join(folder, "sc"), "wine sc", exports.join("")),
+    FSTREAM_EXE: `Z:${copy.replaceAll("/", "\\")}`,
+  };
+  return written(folder, " under Wine", `wine '${copy}'`, environment, exports.join(""), stop);
 }
 
 function isThere([what]: readonly string[]): boolean {
