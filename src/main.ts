@@ -33,7 +33,7 @@ const wordsMs = 500;
 
 async function main(argv: readonly string[]): Promise<number> {
   const [first, second, ...rest] = argv;
-  if (first === "--version" || first === "-V") {
+  if (first === "--version" || first === "-V" || first === "version") {
     if (second !== undefined && second !== "--json") {
       throw new FstreamError("usage", `--version takes nothing but --json: ${second}`);
     }

@@ -8,6 +8,7 @@ export const auth: Command = {
   name: "auth",
   summary: "prints the types of a module that decides about logins",
   usage: ["auth types"],
+  examples: ["fstream auth types > fstream.d.ts"],
   words: ["types"],
   notes:
     'For authenticator = "module" in the settings: `fstream auth types > fstream.d.ts` beside the module, and `import type { AuthRequest, Decision } from "./fstream"` in it.',

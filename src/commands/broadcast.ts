@@ -27,6 +27,11 @@ export const broadcast: Command = {
   name: "broadcast",
   summary: "broadcast standard input to a channel",
   usage: ["ADDRESS broadcast --user NAME [FLAG]..."],
+  examples: [
+    "ffmpeg -re -i film.mp4 -c copy -f mpegts - |\n  fstream relay.example broadcast --user fier --user-password-file secret",
+    "ffmpeg -f x11grab -i :0 -c:v libx264 -preset veryfast -tune zerolatency \\\n  -pix_fmt yuv420p -g 60 -f mpegts - |\n  fstream relay.example broadcast --user fier --user-password-file secret --retry",
+    "... | fstream relay.example broadcast --user fier --user-password-file secret \\\n  --token-from https://relay.example:61921",
+  ],
   notes:
     "On SIGINT (Ctrl-C) or SIGTERM it reads standard input to its end (for up to 2 s), then ends the broadcast cleanly. A second signal stops it at once.",
   flags: {

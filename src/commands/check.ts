@@ -20,6 +20,11 @@ export const check: Command = {
     "check [--config FILE] [--users-dir DIR]",
     "check --login NAME [--watch USER] [--channel NAME] [--password-file FILE]",
   ],
+  examples: [
+    "fstream check",
+    "fstream check --config /etc/fstream/fstream.toml",
+    "fstream check --login fier --password-file secret",
+  ],
   flags: {
     config: configFlag,
     "users-dir": {

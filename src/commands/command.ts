@@ -62,6 +62,8 @@ export interface Command {
   readonly notes?: string;
   /** Each way to call it, without `fstream` in front. */
   readonly usage: readonly string[];
+  /** Command lines that people can begin with; a shell can run each as it stands, but for names and addresses. */
+  readonly examples?: readonly string[];
   /** What its first operand is one of, which shells complete. */
   readonly words?: readonly string[];
   /** By name without dashes, in the order of the help text. `help` is there without being declared. */

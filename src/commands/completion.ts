@@ -23,6 +23,7 @@ export function completion(load: () => Promise<readonly Command[]>): Command {
     name: "completion",
     summary: "prints a script with which a shell completes command lines",
     usage: [`completion ${names.join("|")}`],
+    examples: ['eval "$(fstream completion bash)"'],
     notes:
       'bash: `eval "$(fstream completion bash)"` in ~/.bashrc. zsh: `eval "$(fstream completion zsh)"` in ~/.zshrc, after compinit. fish: `fstream completion fish > ~/.config/fish/completions/fstream.fish`. PowerShell: `fstream completion powershell | Out-String | Invoke-Expression` in $PROFILE.',
     words: names,

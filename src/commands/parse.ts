@@ -92,7 +92,9 @@ export function helpText(command: Omit<Command, "run">, columns = 80): string {
     return `${head}\n${wrapped(flag.help, columns, "          ")}`;
   });
   const notes = command.notes === undefined ? "" : `\n${wrapped(command.notes, columns, "")}`;
-  return `${names.join("")}\n${wrapped(command.summary, columns, "")}\n${flags.join("")}${notes}`;
+  const lines = (command.examples ?? []).flatMap((example) => example.split("\n"));
+  const examples = lines.length === 0 ? "" : `\nexamples:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+  return `${names.join("")}\n${wrapped(command.summary, columns, "")}\n${flags.join("")}${notes}${examples}`;
 }
 
 function placeholder(flag: Flag): string {

@@ -31,6 +31,11 @@ export const serve: Command = {
   name: "serve",
   summary: "the server",
   usage: ["serve [--config FILE] [--SETTING VALUE]..."],
+  examples: [
+    "fstream serve",
+    "fstream serve --listen :61920 --users-dir /srv/fstream/users --max-bitrate 5M",
+    "fstream serve --config /etc/fstream/fstream.toml",
+  ],
   notes:
     "On SIGTERM or SIGINT it ends its streams in order first, within shutdown_grace; a second signal ends it at once. On SIGHUP it takes up its settings and a renewed certificate, and says which settings need a restart; where standard input is a terminal, it ends as well.",
   flags: {

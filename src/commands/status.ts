@@ -26,6 +26,11 @@ export const status: Command = {
   name: "status",
   summary: "show what is live, as a table",
   usage: ["[https://HOST:PORT] status [FLAG]..."],
+  examples: [
+    "fstream status",
+    "fstream https://relay.example:61921 status --watch",
+    "fstream https://relay.example:61921 status --json | jq .channels",
+  ],
   flags: {
     json: {
       type: "boolean",

@@ -10,6 +10,10 @@ export const token: Command = {
   name: "token",
   summary: "gets a one-time token to broadcast with, and prints it",
   usage: ["ADDRESS token --user NAME [FLAG]..."],
+  examples: [
+    "token=$(fstream https://relay.example:61921 token --user fier --user-password-file secret)",
+    '... | fstream relay.example broadcast --user fier --token "$token"',
+  ],
   flags: { ...argumentFlags("token"), ...trustFlags },
   run,
 };

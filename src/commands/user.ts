@@ -23,6 +23,12 @@ export const user: Command = {
   name: "user",
   summary: "add, change, remove and list users; a running server picks changes up at once",
   usage: ["user add NAME [FLAG]...", "user passwd NAME [FLAG]...", "user remove NAME", "user list [--json]"],
+  examples: [
+    "fstream user add fier",
+    "fstream user add cam --channels 'cam*' --password-file secret",
+    "fstream user passwd fier",
+    "fstream user remove fier",
+  ],
   words: actions,
   flags: {
     config: configFlag,
@@ -64,8 +70,12 @@ export const user: Command = {
   },
 };
 
+/** What people write for `remove` too: it is in no list, and goes on working. */
+const formsOfRemove: ReadonlySet<string> = new Set(["del", "delete", "rm"]);
+
 async function run(invocation: Invocation): Promise<number> {
-  const [action, name, ...more] = invocation.operands;
+  const [word, name, ...more] = invocation.operands;
+  const action = formsOfRemove.has(word) ? "remove" : word;
   const change = { add, passwd, remove };
   if (action === "list") {
     if (name !== undefined) throw new FstreamError("usage", "user list takes no name");

@@ -26,6 +26,11 @@ export const watch: Command = {
   name: "watch",
   summary: "write a channel's stream to standard output",
   usage: ["ADDRESS watch --user NAME [FLAG]..."],
+  examples: [
+    "fstream relay.example watch --user fier | mpv -",
+    "fstream relay.example watch --user fier --wait --retry > recording.ts",
+    "fstream relay.example watch --user fier --channel cam1 --channel-password-file secret | ffplay -i -",
+  ],
   flags: {
     ...argumentFlags("watch"),
     retry: {

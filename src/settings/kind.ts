@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isAddressBlock, type ListenAddress, parseListenAddress, parseSite } from "./address.ts";
+import { formatBitrate, parseBitrate } from "./bitrate.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatSize, parseSize } from "./size.ts";
 
@@ -62,6 +63,19 @@ export function size(bounds: Bounds): Kind<number> {
     show: formatSize,
     fromText: (text) => text,
     read: (value) => bounded(quantity(value, 1, parseSize), bounds, `${range}, written such as "16MiB"`),
+  };
+}
+
+/** A bit rate in bits a second. */
+export function bitrate(bounds: Bounds): Kind<number> {
+  const range = `a bit rate ${between(bounds, formatBitrate)}`;
+  return {
+    placeholder: "BITRATE",
+    range,
+    show: formatBitrate,
+    fromText: (text) => text,
+    read: (value) =>
+      bounded(quantity(value, 1, parseBitrate), bounds, `${range}, written such as "5M" or "800k"`),
   };
 }
 

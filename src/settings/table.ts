@@ -5,6 +5,7 @@
 
 import {
   addressBlocks,
+  bitrate,
   boolean,
   command,
   duration,
@@ -312,9 +313,9 @@ export const table = {
     ),
     maxBitrate: setting(
       "max_bitrate",
-      integer({ min: 8, max: any, zero: true }),
+      bitrate({ min: 8, max: any, zero: true }),
       0,
-      "bits a second that one broadcaster may send; 0: no limit",
+      "bits a second that one broadcaster may send, such as 5M; 0: no limit",
       "every watcher multiplies what a broadcaster sends",
     ),
     listChannels: setting(

@@ -1,6 +1,7 @@
 // Flags and operands from the words after a verb, and the help text from the same table.
 
 import { expect, test } from "bun:test";
+import { isCommand, loadCommand, loadCommands } from "../../src/commands/commands.ts";
 import { helpText, parseCommand } from "../../src/commands/parse.ts";
 import { FstreamError } from "../../src/errors.ts";
 
@@ -112,4 +113,23 @@ sends a stream to stdout
   -h, --help
           show this text
 `);
+});
+
+test("every command's help has examples, each with flags that there are", async () => {
+  for (const command of await loadCommands()) {
+    const examples = command.examples ?? [];
+    expect([command.name, examples.length > 0]).toEqual([command.name, true]);
+    expect(helpText(command)).toContain(`\nexamples:\n  ${examples[0].split("\n")[0]}\n`);
+    for (const example of examples) {
+      const line = /\bfstream (.*)/s
+        .exec(example)?.[1]
+        .replaceAll("\\\n", " ")
+        .replace(/\s[|>].*|[)"].*/s, "");
+      const words = (line ?? "").split(/ +/);
+      const verb = words.find((word) => isCommand(word));
+      if (!isCommand(verb)) throw new Error(`no command: ${example}`);
+      // An unknown flag, or one without its value, is thrown.
+      expect(parseCommand(await loadCommand(verb), words).operands).toContain(verb);
+    }
+  }
 });

@@ -138,6 +138,14 @@ test("the list is one name a line for scripts, and JSON where asked for", async 
   ]);
 });
 
+test("del, delete and rm remove a user too", async () => {
+  for (const word of ["del", "delete", "rm"]) {
+    await run(cwd, ["user", "add", "zoe"], "secret\n");
+    expect((await run(cwd, ["user", word, "zoe"])).status).toBe(0);
+    expect(await readdir(join(cwd, "users"))).toEqual([]);
+  }
+});
+
 test("a password that is too long for any request is refused", async () => {
   for (const argv of [
     ["add", "fier"],

@@ -46,6 +46,7 @@ test("the version is one line on stdout, with the commit, Bun and the target; fo
     /^fstream \S+ \(commit ([0-9a-f]{12}(?:-dirty)?|unknown), Bun [\d.]+, (\S+)\)\n$/.exec(stdout) ?? [];
   expect(stdout).toBe(`fstream ${version} (commit ${commit}, Bun ${Bun.version}, ${target})\n`);
   expect(target).toStartWith(`${process.platform}-${process.arch}`);
+  expect((await run(["version"])).stdout).toBe(stdout);
   const json = await run(["--version", "--json"]);
   expect(JSON.parse(json.stdout)).toEqual({ version, commit, bun: Bun.version, target });
   expect((await run(["--version", "--jso"])).status).toBe(2);

@@ -138,6 +138,8 @@ function another(placeholder: string, value: unknown): unknown {
       return Number(value) + 8;
     case "SIZE":
       return value === "1GiB" ? "512MiB" : "128KiB";
+    case "BITRATE":
+      return "5M";
     case "DURATION":
       return "700ms";
     case "ADDRESS":

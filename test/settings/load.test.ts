@@ -209,11 +209,13 @@ test("a bad value is reported with its line, itself, and what would be right", a
     'max_lag = "1ms"': 'max_lag in [fstream] is "1ms": it should be a duration from 100ms to 1d, or 0',
     'backlog = "1KiB"': 'backlog in [fstream] is "1KiB": it should be a size from 64KiB to 2GiB',
     "max_bitrate = 9223372036854775807":
-      "max_bitrate in [fstream] is 9223372036854775807: it should be a whole number",
-    "max_bitrate = -1": "max_bitrate in [fstream] is -1: it should be a whole number of at least 8, or 0",
-    "max_bitrate = 1.5": "max_bitrate in [fstream] is 1.5: it should be a whole number",
-    "max_bitrate = nan": "max_bitrate in [fstream] is NaN: it should be a whole number",
-    'max_bitrate = "8000"': 'max_bitrate in [fstream] is "8000": it should be a whole number',
+      "max_bitrate in [fstream] is 9223372036854775807: it should be a bit rate",
+    "max_bitrate = -1": "max_bitrate in [fstream] is -1: it should be a bit rate of at least 8, or 0",
+    "max_bitrate = 1.5": "max_bitrate in [fstream] is 1.5: it should be a bit rate",
+    "max_bitrate = nan": "max_bitrate in [fstream] is NaN: it should be a bit rate",
+    'max_bitrate = "5MB"': 'max_bitrate in [fstream] is "5MB": it should be a bit rate',
+    "max_watchers_per_channel = 1.5":
+      "max_watchers_per_channel in [fstream] is 1.5: it should be a whole number",
     'takeover = "false"': 'takeover in [fstream] is "false": it should be true or false, without quotes',
     'slow_watcher = "drop"': 'slow_watcher in [fstream] is "drop": it should be one of "skip", "close"',
     'users_dir = ""': 'users_dir in [fstream] is "": it should be a path',

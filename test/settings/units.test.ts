@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { isAddressBlock, parseListenAddress, parseSite } from "../../src/settings/address.ts";
+import { formatBitrate, parseBitrate } from "../../src/settings/bitrate.ts";
 import { formatDuration, parseDuration } from "../../src/settings/duration.ts";
 import { formatSize, parseSize } from "../../src/settings/size.ts";
 
@@ -24,6 +25,29 @@ test("sizes are read in bytes, powers of 1024 and powers of 1000", () => {
   };
   for (const [text, bytes] of Object.entries(sizes))
     expect({ text, bytes: parseSize(text) }).toEqual({ text, bytes });
+});
+
+test("bit rates are read in bits a second and powers of 1000, and show as they are read", () => {
+  const rates: Record<string, number> = {
+    "0": 0,
+    "8000": 8000,
+    "5M": 5_000_000,
+    "5m": 5_000_000,
+    "2.5M": 2_500_000,
+    "800k": 800_000,
+    "1G": 1_000_000_000,
+    "5Mbit/s": 5_000_000,
+    "5 Mbit/s": 5_000_000,
+    "300kbps": 300_000,
+    "4.1Mb/s": 4_100_000,
+  };
+  for (const [text, bits] of Object.entries(rates)) {
+    expect({ text, bits: parseBitrate(text) }).toEqual({ text, bits });
+    expect(parseBitrate(formatBitrate(bits))).toBe(bits);
+  }
+  expect([5_000_000, 800_000, 1_234_567, 0].map(formatBitrate)).toEqual(["5M", "800k", "1234567", "0"]);
+  for (const text of ["", "M", "5MB", "5MB/s", "5MiB", "-1", "1.0005k", "5 M M"])
+    expect({ text, bits: parseBitrate(text) }).toEqual({ text, bits: undefined });
 });
 
 test("what is no whole number of bytes is no size", () => {
