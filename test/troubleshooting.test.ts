@@ -15,7 +15,7 @@ const sources = Array.from(new Bun.Glob("src/**/*.ts").scanSync(root), (path) =>
     .replaceAll(/\$\{\w+ === 1 \? "\w+" : "(\w+)"\}/g, "$1"),
 );
 /** Reasons are words of their own. */
-const reasons = ["the address is in use", "permission denied"];
+const reasons = ["the address is already in use", "permission denied"];
 
 test("there are messages in it", () => {
   expect(messages.length).toBeGreaterThan(50);
