@@ -54,7 +54,9 @@ export async function archiveEntries(
     ...["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "users/example.toml"].map((each) =>
       file(each),
     ),
-    file("packaging/fstream.toml", "fstream.toml"),
+    // Not where a server that is started in the folder finds them.
+    file("packaging/fstream.toml", "examples/fstream.toml"),
+    file("users/example.toml", "examples/users/example.toml"),
     file("src/protocol/README.md", "docs/protocol.md"),
     ...folder("docs", "docs"),
     ...(await licenses("licenses")),

@@ -65,8 +65,8 @@ describe("an archive", () => {
   const common = [
     "README.md",
     "LICENSE",
-    "fstream.toml",
-    "users/example.toml",
+    "examples/fstream.toml",
+    "examples/users/example.toml",
     "docs/settings.md",
     "docs/protocol.md",
   ];
