@@ -12,6 +12,10 @@
 import { containers } from "./containers.ts";
 import { type Container, type Detector, type Sink, type StreamInfo, sniffLimit } from "./detector.ts";
 
+/** The problem of an MP4 that is not fragmented: its samples can only be found with a table that comes once. */
+const wholeMp4 =
+  "MP4 without fragments (ffmpeg writes them with -movflags frag_keyframe+empty_moov+default_base_moof)";
+
 /** Kept bytes at which the containers are asked first. */
 const firstLook = 16;
 
@@ -127,10 +131,17 @@ export class Sniffer implements Detector {
 
   /** Whatever it was, it is opaque from now on. */
   giveUp(): void {
-    const { damaged, problem } = this.#info;
+    const { damaged, problem = this.#problemOfKept() } = this.#info;
     this.#state = "opaque";
     this.#detector = undefined;
     this.#kept = new Uint8Array(0);
     this.#info = problem === undefined ? { ...unknown(), damaged } : { ...unknown(), damaged, problem };
+  }
+
+  /** What is known of a stream that no container took for its own. An MP4 file begins with a box `ftyp` (ISO/IEC 14496-12, 4.3). */
+  #problemOfKept(): string | undefined {
+    const isMp4 =
+      this.#keptBytes >= 8 && [0x66, 0x74, 0x79, 0x70].every((byte, i) => this.#kept[4 + i] === byte);
+    return this.#state === "sniffing" && isMp4 ? wholeMp4 : undefined;
   }
 }

@@ -7,6 +7,7 @@
 // the cut points allow.
 
 import { FstreamError } from "../errors.ts";
+import { AttendanceCount } from "./attendance.ts";
 import { type Broadcast, type End, endedBeforeStart, isFarBehind, slow } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import { type Counters, type EndReason, reasonOfEnd } from "./counters.ts";
@@ -42,6 +43,7 @@ export class Audience {
   readonly #deadlines: Deadlines;
   readonly #counters: Counters;
   readonly #watchers = new WatcherList();
+  readonly attendance = new AttendanceCount();
   /** What watchers have yet to be sent that is not in the ring. */
   readonly buffers = new SharedBuffers();
   /** Those that flow and have more to send than their share. */
@@ -83,6 +85,7 @@ export class Audience {
 
   add(outlet: Outlet, options: WatcherOptions): Watcher {
     const watcher = new Watcher(outlet, options, this.#stream.head);
+    this.attendance.joined();
     const prefix = new Prefix(this.buffers);
     this.placeAndSend(this.#wait(watcher, { prefix, sentBytes: 0, position: undefined, isBlocked: false }));
     return watcher;
@@ -95,6 +98,7 @@ export class Audience {
 
   #remove(of: Pending | Flowing, reason: EndReason): void {
     of.watcher.retire();
+    this.attendance.left();
     const { position, prefix } = of instanceof Flowing ? this.#stop(of) : of;
     if (of instanceof Pending) this.#watchers.remove(of);
     prefix.release();
@@ -215,6 +219,12 @@ export class Audience {
   /** Ends all watchers that are still there, for that reason. */
   endAll(end: End): void {
     this.#watchers.forEach((each) => this.end(each, end));
+  }
+
+  /** Reports a backlog that no longer reaches back to a join point: joiners have to wait, if there are any. */
+  checkBacklog(): void {
+    const { state } = this.#stream;
+    if (state.type === "live") this.#placing.reportShort(this.#stream.window(state.broadcast));
   }
 
   /** Does what has become due. */

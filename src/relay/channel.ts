@@ -10,16 +10,17 @@
 
 import { FstreamError } from "../errors.ts";
 import type { StreamInfo } from "../media/detector.ts";
+import type { Attendance } from "./attendance.ts";
 import { Audience } from "./audience.ts";
 import type { BitrateLimits } from "./bitrate.ts";
 import { type Broadcast, type Broadcaster, type BroadcastLimits, type End, slow } from "./broadcast.ts";
-import type { ChannelState } from "./channelstate.ts";
+import type { ChannelOptions } from "./channeloptions.ts";
+import { beginnings, type ChannelState } from "./channelstate.ts";
 import { ChunkCutPoints } from "./chunkcutpoints.ts";
 import type { Clock } from "./clock.ts";
-import { type Beginning, type Counters, reasonOfEnd } from "./counters.ts";
+import { type Counters, reasonOfEnd } from "./counters.ts";
 import type { WorkTimes } from "./cputime.ts";
 import type { CutPoints } from "./cutpoints.ts";
-import type { DeadlineOptions } from "./deadlines.ts";
 import { FanOut } from "./fanout.ts";
 import { Footprint } from "./footprint.ts";
 import { Ingest } from "./ingest.ts";
@@ -29,19 +30,6 @@ import { SniffedCutPoints } from "./sniffedcutpoints.ts";
 import { Stream } from "./stream.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
 
-export interface ChannelOptions extends DeadlineOptions {
-  readonly backlogBytes: number;
-  readonly maxDelayMs: number;
-  /** Bits a second that a broadcaster may send on average; 0: no limit. */
-  readonly maxBitrate: number;
-  /** 0: no limit. */
-  readonly maxWatchersPerChannel: number;
-  /** 0: never. */
-  readonly broadcasterTimeoutMs: number;
-  readonly holdMs: number;
-  readonly holdEndedMs: number;
-}
-
 /** What happens in a channel that may be logged or counted. */
 export interface ChannelEvents {
   /** It is known what the broadcast is, or that it is nothing known: `info` says it. Once a broadcast. */
@@ -50,6 +38,10 @@ export interface ChannelEvents {
   skipped(channel: Channel, bytes: number): void;
   /** The newest join point has left the ring: a backlog of `neededBytes` would hold it. Once a broadcast. */
   backlogShort(channel: Channel, neededBytes: number): void;
+  /** Watchers have come or gone, at most once a minute. */
+  attended(channel: Channel, attendance: Attendance): void;
+  /** No join point came for 10 s. Once a broadcast. */
+  joinless(channel: Channel): void;
   /** It is over, or no longer awaited: the next broadcaster or watcher makes a new channel. */
   closed(channel: Channel): void;
   /** What was recognised is passed on as opaque from here on, for this reason. */
@@ -78,14 +70,6 @@ export function channelKey(user: string, name: string): string {
   return `${user}\n${name}`;
 }
 
-/** What a broadcast is, by the state in which it finds its channel. */
-const beginnings: Readonly<Record<ChannelState["type"], Beginning>> = {
-  awaited: "new",
-  ended: "new",
-  held: "return",
-  live: "takeover",
-};
-
 export class Channel {
   readonly user: string;
   readonly name: string;
@@ -95,7 +79,8 @@ export class Channel {
   readonly #fanOut: FanOut;
   readonly #ingest: Ingest;
   readonly #footprint: Footprint;
-  #reportedShort = false;
+  /** What of the broadcast was reported, and is not again. */
+  readonly #reported = new Set<"backlogShort" | "joinless">();
   #sinceMs = 0;
   /** Those of the broadcast that is on, or was on last. */
   #limits: BroadcastLimits = {};
@@ -107,7 +92,8 @@ export class Channel {
     const { options, clock, events, counters } = parts;
     this.#audience = new Audience(options, clock, this.#stream, counters, {
       skipped: (bytes) => events.skipped(this, bytes),
-      backlogShort: (neededBytes) => this.#backlogShort(neededBytes),
+      backlogShort: (neededBytes) =>
+        this.#reportOnce("backlogShort", () => events.backlogShort(this, neededBytes)),
       empty: () => this.#emptied(),
       failed: (error) => events.failed(this, error),
     });
@@ -143,6 +129,11 @@ export class Channel {
   /** How many there may be; 0: no limit. */
   get maxWatchers(): number {
     return this.#limits.maxWatchers ?? this.#parts.options.maxWatchersPerChannel;
+  }
+
+  /** How many watchers there have been, since the channel began. */
+  get watchersInTotal(): number {
+    return this.#audience.attendance.total;
   }
 
   /** How often watchers of this channel were skipped forward. */
@@ -222,7 +213,7 @@ export class Channel {
     const ring = this.#stream.open({ backlogBytes: options.backlogBytes, budget, evicting });
     const before = this.#stream.state;
     if (before.type === "live") this.#finishDetection(before.broadcast);
-    this.#reportedShort = false;
+    this.#reported.clear();
     this.#sinceMs = clock.wallMs();
     this.#limits = limits;
     this.#ingest.begin(() => limits.maxBitrate ?? options.maxBitrate);
@@ -339,6 +330,12 @@ export class Channel {
       this.#dismiss(state.broadcast, new FstreamError("disconnected", message));
     }
     this.#audience.sweep(nowMs);
+    this.#audience.checkBacklog();
+    if (this.state === "live" && this.#stream.isJoinless)
+      this.#reportOnce("joinless", () => this.#parts.events.joinless(this));
+    // Those that only wait watch nothing yet.
+    const attendance = this.state === "awaited" ? undefined : this.#audience.attendance.due(nowMs);
+    if (attendance !== undefined) this.#parts.events.attended(this, attendance);
   }
 
   /** Ends the channel for all: the server stops. The broadcaster is dismissed with `error`. */
@@ -384,10 +381,10 @@ export class Channel {
     this.#footprint.clear();
   }
 
-  #backlogShort(neededBytes: number): void {
-    if (this.#reportedShort) return;
-    this.#reportedShort = true;
-    this.#parts.events.backlogShort(this, neededBytes);
+  #reportOnce(what: "backlogShort" | "joinless", report: () => void): void {
+    if (this.#reported.has(what)) return;
+    this.#reported.add(what);
+    report();
   }
 
   #guard(act: () => void): void {

@@ -55,7 +55,7 @@ export class Placing {
       const place = this.#placeIn(window, pending);
       const isLast = broadcast.next === undefined;
       if (place.type === "at" && (place.offset < window.head || isLast)) return { window, place };
-      if (isLast) this.#reportShort(window);
+      if (isLast) this.reportShort(window);
     }
     return undefined;
   }
@@ -90,7 +90,8 @@ export class Placing {
     );
   }
 
-  #reportShort({ broadcast, head, tail }: BroadcastWindow): void {
+  /** Reports that the newest join point has left the ring, if it has. */
+  reportShort({ broadcast, head, tail }: BroadcastWindow): void {
     const newest = broadcast.cutPoints.newestJoin(head);
     if (newest === undefined || newest.offset >= tail) return;
     this.#events.backlogShort(Math.max(head - newest.offset, broadcast.cutPoints.joinDistance));

@@ -13,6 +13,9 @@ import { Timeline } from "./timeline.ts";
 /** What `bitrate` is an average of, milliseconds. */
 const bitrateMs = 5000;
 
+/** Those who join are far behind, or wait. Milliseconds. */
+const longJoinlessMs = 10_000;
+
 export class Stream {
   readonly timeline = new Timeline();
   #state: ChannelState = { type: "awaited" };
@@ -124,6 +127,15 @@ export class Stream {
     const before = timeline.offsetAt(timeline.newestMs - bitrateMs);
     const ms = timeline.ageOf(before);
     return ms === 0 ? 0 : Math.round(((this.head - before) * 8000) / ms);
+  }
+
+  /** Whether no join point came for long, where there should be some. */
+  get isJoinless(): boolean {
+    const { broadcast, head } = this;
+    if (broadcast?.cutPoints.kind !== "marked") return false;
+    return (
+      this.timeline.ageOf(broadcast.cutPoints.newestJoin(head)?.offset ?? broadcast.start) > longJoinlessMs
+    );
   }
 
   /** How far apart the last two join points came, milliseconds; undefined where there are none. */

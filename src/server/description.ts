@@ -10,7 +10,7 @@ const maxCodecsNamed = 8;
 /** What a stream is, for people: "mpegts, h264 + aac, 1280x720". */
 export function describe(info: Channel["info"]): string {
   if (info === undefined || info.container === "unknown") {
-    return `${info?.problem ?? "no container that is known"}: passed on as it comes`;
+    return `${info?.problem ?? "unknown format"}: relayed as is`;
   }
   const size = info.width === undefined || info.height === undefined ? "" : `${info.width}x${info.height}`;
   const codecs = info.codecs.slice(0, maxCodecsNamed).map(named);

@@ -113,32 +113,54 @@ export async function startServer(
   const matcher = derived(() => options.trustedProxies, addressMatcher);
   const trusted = (address: string) => matcher()(address);
   const tokens = new Tokens(options, () => clock.nowMs());
+  const warn = (kind: string, channel: Channel, message: string) => {
+    const label = labelOf(channel);
+    log.repeated(`${kind} ${channel.user}`, `${label}: ${message}`, "warn", { channel: label });
+  };
   const relay = new Relay(options, clock, constantTimeEquals(), {
-    recognised: (channel) =>
-      log.event(`stream ${channel.user}`, `${labelOf(channel)}: ${describe(channel.info)}`),
-    skipped: (channel, bytes) =>
-      log.repeated(`skip ${channel.user}`, `${labelOf(channel)}: a slow watcher skips ${bytes} bytes`),
-    closed: (channel) => {
-      const { bytesIn, bytesOut, skips } = channel;
-      if (bytesIn > 0) {
-        log.event(
-          `close ${channel.user}`,
-          `${labelOf(channel)}: closed; ${bytesIn} bytes in, ${bytesOut} out, ${skips} skips`,
-        );
-      }
+    recognised: (channel) => {
+      const label = labelOf(channel);
+      log.event(`stream ${channel.user}`, `${label}: ${describe(channel.info)}`, { channel: label });
+      const { problem } = channel.info ?? {};
+      if (problem !== undefined)
+        warn("unjoinable", channel, `viewers who join late can't play it: ${problem}`);
     },
-    opaque: (channel, reason) =>
-      log.repeated(
-        `opaque ${channel.user}`,
-        `${labelOf(channel)}: passed on as it comes from here on, without join points: ${reason}`,
+    skipped: (channel, bytes) => warn("skip", channel, `a slow watcher skips ${bytes} bytes`),
+    closed: (channel) => {
+      const { bytesIn, bytesOut, skips, watchersInTotal: watchers } = channel;
+      if (bytesIn === 0) return;
+      const counts = [
+        `${bytesIn} bytes in`,
+        `${bytesOut} out`,
+        counted(watchers, "watcher"),
+        counted(skips, "skip"),
+      ];
+      const label = labelOf(channel);
+      const fields = { channel: label, bytes_in: bytesIn, bytes_out: bytesOut, watchers, skips };
+      log.event(`close ${channel.user}`, `${label}: closed: ${counts.join(", ")}`, fields);
+    },
+    attended: (channel, { joined, left }) => {
+      const { watchers } = channel;
+      const label = labelOf(channel);
+      const message = `${label}: ${counted(watchers, "watcher")} (${joined} joined, ${left} left)`;
+      log.event(`watchers ${channel.user}`, message, { channel: label, watchers, joined, left });
+    },
+    joinless: (channel) =>
+      warn(
+        "joinless",
+        channel,
+        "no keyframe for 10 s: viewers who join are far behind live, or wait; send one every 2 s (ffmpeg: -g, twice the frame rate)",
       ),
+    opaque: (channel, reason) =>
+      warn("opaque", channel, `relayed as is from here on, without join points: ${reason}`),
     failed: (channel, error) =>
       log.repeated(`bug ${channel.user}`, `${labelOf(channel)}: ${faultOf(error)}`, "error"),
     backlogShort: (channel, neededBytes) =>
-      log.repeated(
-        `backlog ${channel.user}`,
-        `${labelOf(channel)}: the backlog is smaller than the distance between join points, so joiners have to ` +
-          `wait for the next one; a backlog of ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB would do`,
+      warn(
+        "backlog",
+        channel,
+        "the backlog is smaller than the distance between keyframes, so viewers who join wait for the next one: " +
+          `send keyframes more often, or set backlog to ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB or more`,
       ),
   });
   const exempt = (address: string) => isLoopback(address) || trusted(address);

@@ -61,11 +61,14 @@ test("every container has a fixture", () => {
   expect([...new Set(containers.map((container) => container.name))].sort()).toEqual([...named].sort());
 });
 
-test.each(unjoinable)("%s is opaque", async (file) => {
+test.each(unjoinable)("%s is opaque, and the reason is known", async (file) => {
   const recorder = new Recorder();
   const sniffer = new Sniffer(recorder);
   feed(sniffer, await fixture(`unjoinable/${file}`), sizes("in pieces", 1));
+  // Its end, as it is shorter than what a sniffer waits for.
+  sniffer.finishDetection();
   expect(sniffer.state).toBe("opaque");
+  expect(sniffer.info.problem).toStartWith("MP4 without fragments (ffmpeg ");
   expect(recorder.joins).toEqual([]);
 });
 

@@ -1,6 +1,7 @@
 // A relay with a clock that stands still, and broadcasters and watchers in one line each.
 
 import type { FstreamError } from "../../src/errors.ts";
+import type { Attendance } from "../../src/relay/attendance.ts";
 import type { End } from "../../src/relay/broadcast.ts";
 import { Relay, type RelayOptions } from "../../src/relay/relay.ts";
 import type { WatcherOptions } from "../../src/relay/watcher.ts";
@@ -73,6 +74,9 @@ export class Rig {
   readonly short: number[] = [];
   /** The container of each broadcast that was recognised. */
   readonly recognised: string[] = [];
+  /** What was reported of watchers that came and went, and how often that there was no join point for long. */
+  readonly attended: Attendance[] = [];
+  joinless = 0;
   /** Why streams were not followed any longer, and the bugs that were reported. */
   readonly opaque: string[] = [];
   readonly failures: unknown[] = [];
@@ -80,6 +84,8 @@ export class Rig {
   constructor(changes: Partial<RelayOptions> = {}) {
     this.relay = new Relay({ ...options, ...changes }, this.clock, (a, b) => a === b, {
       closed: () => {},
+      attended: (_channel, attendance) => this.attended.push(attendance),
+      joinless: () => this.joinless++,
       recognised: (channel) => this.recognised.push(channel.info?.container ?? ""),
       skipped: (_channel, bytes) => this.skipped.push(bytes),
       backlogShort: (_channel, neededBytes) => this.short.push(neededBytes),

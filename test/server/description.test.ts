@@ -10,7 +10,7 @@ function info(codecs: string[]): StreamInfo {
 
 test("a stream is its container, its codecs and its size", () => {
   expect(describe(info(["h264", "aac"]))).toBe("mpegts, h264 + aac, 1280x720");
-  expect(describe(undefined)).toBe("no container that is known: passed on as it comes");
+  expect(describe(undefined)).toBe("unknown format: relayed as is");
 });
 
 test("of many codecs the first eight are named, and of a long one its beginning", () => {
