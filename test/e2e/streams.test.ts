@@ -94,7 +94,7 @@ describe("a stream", () => {
     await until("the next chunk begins", () => {
       broadcaster.send(all.subarray(sent, sent + 100));
       sent += 100;
-      return next.length > 7;
+      return next.length > watcherOkBytes;
     });
     const first = Buffer.from(all).indexOf(next.bytes.subarray(watcherOkBytes));
     expect(first).toBeGreaterThan(12_000);
