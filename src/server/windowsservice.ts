@@ -5,7 +5,7 @@
 // It calls back on threads that are not ours; Bun passes such calls on to this one.
 
 import { dlopen, FFIType, JSCallback, ptr } from "bun:ffi";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, reasonOf } from "../errors.ts";
 
 const SERVICE_WIN32_OWN_PROCESS = 0x10;
 const states = { stopped: 1, startPending: 2, stopPending: 3, running: 4 } as const;
@@ -35,8 +35,23 @@ export interface WindowsService {
   stopped(): void;
 }
 
-/** Connects to the manager that started this process; rejects with FstreamError `usage` if none did. */
+/**
+ * Connects to the manager that started this process. Rejects with FstreamError `usage` if none did, with `failed` where Bun has no foreign
+ * functions (they are compiled, which it can't do on every processor).
+ */
 export async function connectService(events: ServiceEvents): Promise<WindowsService> {
+  try {
+    return await connect(events);
+  } catch (cause) {
+    if (cause instanceof FstreamError) throw cause;
+    throw new FstreamError("failed", `this executable can't be a service: ${reasonOf(cause)}`, {
+      hint: "a task can start it with Windows: `schtasks /create /sc onstart`",
+      cause,
+    });
+  }
+}
+
+async function connect(events: ServiceEvents): Promise<WindowsService> {
   const { CreateThread, GetModuleHandleW, GetProcAddress, WaitForSingleObject } = dlopen("kernel32.dll", {
     CreateThread: {
       args: [FFIType.ptr, FFIType.u64, FFIType.ptr, FFIType.ptr, FFIType.u32, FFIType.ptr],
