@@ -31,13 +31,13 @@ export type Code = keyof typeof meanings;
 
 /** What each exit status says, for the manual; a signal's is 128 and its number. */
 export const exitStatuses: Readonly<Record<0 | (typeof meanings)[Code]["exit"], string>> = {
-  0: "done",
-  1: "failed: a bug, a file that can't be used, a bad request",
-  2: "called wrongly",
-  3: "refused: a wrong password, not allowed, replaced by another broadcast; a retry would be refused too",
-  4: "nothing there to watch",
-  5: "the connection failed or broke, or the stream was cut short; worth a retry",
-  6: "refused for now: full, busy, shutting down; worth a retry",
+  0: "success",
+  1: "failure: an internal error, an unusable file, a bad request",
+  2: "usage error: an unknown command or flag, or an invalid value",
+  3: "refused: a wrong password, not allowed, or replaced by another broadcast; retrying won't help",
+  4: "nothing to watch: the channel is not live",
+  5: "the connection failed or was lost, or the stream was cut short; worth retrying",
+  6: "refused for now: the server is full, busy or shutting down; worth retrying",
 };
 
 /** What a code means on the wire, over HTTP and as an exit status. */
@@ -80,9 +80,9 @@ export function channelLabel(user: string, channel: string): string {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or folder",
-  ENOTDIR: "part of the path is not a folder",
-  EISDIR: "it is a folder",
+  ENOENT: "no such file or directory",
+  ENOTDIR: "part of the path is not a directory",
+  EISDIR: "it is a directory",
   EACCES: "permission denied",
   EPERM: "operation not permitted",
   EROFS: "read-only file system",
@@ -90,15 +90,15 @@ const reasons: Readonly<Record<string, string>> = {
   EIO: "input/output error",
   ELOOP: "too many symbolic links",
   EMFILE: "too many open files",
-  ENAMETOOLONG: "the name is too long",
+  ENAMETOOLONG: "file name too long",
   EADDRINUSE: "the address is already in use",
-  EADDRNOTAVAIL: "this machine has no such address",
+  EADDRNOTAVAIL: "this machine does not have this address",
   ECONNREFUSED: "connection refused",
-  ECONNRESET: "connection reset by the peer",
-  EHOSTUNREACH: "the host can't be reached",
-  ENETUNREACH: "the network can't be reached",
+  ECONNRESET: "connection reset by peer",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "network unreachable",
   ENOTFOUND: "no such host",
-  EPIPE: "connection closed by the peer",
+  EPIPE: "connection closed by peer",
   ETIMEDOUT: "connection timed out",
 };
 

@@ -38,7 +38,7 @@ export async function readNamedFile(path: string, maxBytes: number, waitMs = pip
   const timer = setTimeout(() => late.reject(nothingCame()), waitMs);
   const bytes = flagsFor(path).then((flags) =>
     reading(path, flags, async (file, stats) => {
-      if (stats.isDirectory()) throw failed("it is a folder");
+      if (stats.isDirectory()) throw failed("it is a directory");
       return await readToEnd(file.fd, maxBytes, stats.isFile() ? 0 : untilMs);
     }),
   );
@@ -120,7 +120,7 @@ async function reading(
 }
 
 function kindOf(stats: Stats): string {
-  if (stats.isDirectory()) return "a folder";
+  if (stats.isDirectory()) return "a directory";
   if (stats.isFIFO()) return "a FIFO";
   if (stats.isSocket()) return "a socket";
   return "a device";
@@ -131,7 +131,7 @@ function isSystemError(error: unknown, code: string): boolean {
 }
 
 function nothingCame(cause?: unknown): FstreamError {
-  return failed("nothing came from it in time", cause);
+  return failed("timed out waiting for data", cause);
 }
 
 function failed(reason: string, cause?: unknown): FstreamError {

@@ -44,7 +44,7 @@ export async function readKeyPair(certFile: string, keyFile: string): Promise<Ke
   const cert = await take(certFile, "tls_cert", "certificate", (pem) => new X509Certificate(pem));
   const key = await take(keyFile, "tls_key", "key", (pem) => createPrivateKey(pem));
   if (cert === undefined || key === undefined) return { problems };
-  if (!cert.parsed.checkPrivateKey(key.parsed)) return { problems: ["tls_key is not the key of tls_cert"] };
+  if (!cert.parsed.checkPrivateKey(key.parsed)) return { problems: ["tls_key does not match tls_cert"] };
   try {
     return { pair: keyPairOf(cert.pem, key.pem) };
   } catch (error) {
@@ -72,8 +72,8 @@ export function keyPairOf(cert: string, key: string): KeyPair {
 
 /** Why clients will not accept the pair at `nowMs` (since 1970); undefined if they may. */
 export function validityProblem({ validFromMs, validToMs }: KeyPair, nowMs: number): string | undefined {
-  if (nowMs > validToMs) return `it has expired: it was valid until ${dateOf(validToMs)}`;
-  if (nowMs < validFromMs) return `it is not valid yet: it will be from ${dateOf(validFromMs)} on`;
+  if (nowMs > validToMs) return `it expired on ${dateOf(validToMs)}`;
+  if (nowMs < validFromMs) return `it is not valid before ${dateOf(validFromMs)}`;
   return undefined;
 }
 

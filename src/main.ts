@@ -35,7 +35,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const [first, second, ...rest] = argv;
   if (first === "--version" || first === "-V" || first === "version") {
     if (second !== undefined && second !== "--json") {
-      throw new FstreamError("usage", `--version takes nothing but --json: ${second}`);
+      throw new FstreamError("usage", `unexpected argument: ${second}`);
     }
     terminal.print(second === "--json" ? `${printableJson(build)}\n` : `${versionLine()}\n`);
     return 0;
@@ -91,7 +91,7 @@ function report(error: unknown): number {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const lines = stack.split("\n").map(printable).join("\n");
   say(`fstream: error: a bug in ${versionLine()}\n${lines}\n`);
-  terminal.hint("please report it, with the lines above");
+  terminal.hint("please report this, with the lines above");
   return meaning("failed").exit;
 }
 

@@ -26,7 +26,7 @@ export async function readStdinLine(maxBytes: number): Promise<Buffer> {
     const byte = new Uint8Array(1);
     while ((await readSome(0, byte)) > 0 && byte[0] !== 0x0a) {
       if (line.push(byte[0]) > maxBytes)
-        throw new FstreamError("failed", `its first line is longer than ${maxBytes / 1024} KiB`);
+        throw new FstreamError("failed", `the first line is longer than ${maxBytes / 1024} KiB`);
     }
     return Buffer.from(line);
   });
@@ -37,13 +37,13 @@ async function reading(read: () => Promise<Buffer>): Promise<Buffer> {
     return await read();
   } catch (cause) {
     if (!(cause instanceof FstreamError)) throw cause;
-    throw new FstreamError("failed", `stdin can't be read: ${cause.message}`, { cause });
+    throw new FstreamError("failed", `can't read standard input: ${cause.message}`, { cause });
   }
 }
 
 /** Writes all of `text` to stdout, waiting for its reader; false if that has gone. Throws FstreamError `failed` if it can't be written. */
 export function writeStdout(text: string): boolean {
-  if (isClosed(1)) throw new FstreamError("failed", "can't write to stdout: it is closed");
+  if (isClosed(1)) throw new FstreamError("failed", "can't write to standard output: it is closed");
   let rest: Uint8Array = new TextEncoder().encode(text);
   while (rest.length > 0) {
     try {
@@ -52,7 +52,7 @@ export function writeStdout(text: string): boolean {
       const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
       if (code === "EPIPE") return false;
       if (code !== "EAGAIN")
-        throw new FstreamError("failed", `can't write to stdout: ${reasonOf(cause)}`, {
+        throw new FstreamError("failed", `can't write to standard output: ${reasonOf(cause)}`, {
           cause,
         });
       Bun.sleepSync(1);

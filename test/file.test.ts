@@ -40,12 +40,12 @@ describe.each([
     rmSync(at("link"), { force: true });
     symlinkSync(at("target"), at("link"));
     expect((await read(at("link"), 1024)).toString()).toBe("text");
-    expect(await refusal(read(folder, 1024))).toStartWith("it is a folder");
+    expect(await refusal(read(folder, 1024))).toStartWith("it is a directory");
   });
 
   test("is distinguished as missing from being unreadable", async () => {
     const missing = await read(at("none"), 1024).catch((error: unknown) => error);
-    expect([isMissing(missing), (missing as Error).message]).toEqual([true, "no such file or folder"]);
+    expect([isMissing(missing), (missing as Error).message]).toEqual([true, "no such file or directory"]);
     expect(isMissing(await read(folder, 1024).catch((error: unknown) => error))).toBe(false);
   });
 
@@ -80,9 +80,9 @@ posix("what is named may be an empty pipe", async () => {
 
 posix("a pipe that has no writer, or one that never writes, is given up", async () => {
   const path = fifo("never");
-  expect(await refusal(readNamedFile(path, 1024, 20))).toBe("nothing came from it in time");
+  expect(await refusal(readNamedFile(path, 1024, 20))).toBe("timed out waiting for data");
   const writer = openSync(path, "r+"); // the open that waited goes on, and now waits for bytes
-  expect(await refusal(readNamedFile(path, 1024, 20))).toBe("nothing came from it in time");
+  expect(await refusal(readNamedFile(path, 1024, 20))).toBe("timed out waiting for data");
   closeSync(writer); // not on the thread pool, whose threads may all be waiting
 });
 

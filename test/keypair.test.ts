@@ -45,7 +45,7 @@ test("all that is wrong with the files is reported, by the settings' names", asy
 
 test("a key that is not the certificate's is reported", async () => {
   expect(await readKeyPair(...(await files(loopback.cert, elsewhere.key)))).toEqual({
-    problems: ["tls_key is not the key of tls_cert"],
+    problems: ["tls_key does not match tls_cert"],
   });
 });
 
@@ -63,8 +63,6 @@ test("a pair is valid from its first second to its last", () => {
   const pair = keyPairOf(loopback.cert, loopback.key);
   const { validFromMs, validToMs } = pair;
   for (const nowMs of [validFromMs, validToMs]) expect(validityProblem(pair, nowMs)).toBeUndefined();
-  expect(validityProblem(pair, validFromMs - 1)).toMatch(
-    /^it is not valid yet: it will be from 20\S+ \S+ UTC on$/,
-  );
-  expect(validityProblem(pair, validToMs + 1)).toMatch(/^it has expired: it was valid until 20\S+ \S+ UTC$/);
+  expect(validityProblem(pair, validFromMs - 1)).toMatch(/^it is not valid before 20\S+ \S+ UTC$/);
+  expect(validityProblem(pair, validToMs + 1)).toMatch(/^it expired on 20\S+ \S+ UTC$/);
 });

@@ -19,59 +19,56 @@ import {
 } from "./roff.ts";
 import { sentence } from "./texts.ts";
 
-const description = `\`fstream\` relays byte streams live.
-It is server and client in one: what a broadcaster writes into \`fstream broadcast\` is what any number of \`fstream watch\`
-write out, and browsers and players get the same over HTTP.
-A watcher that joins late gets the container's header and the newest place to start; one that is too slow skips to the next clean start,
-and costs no other peer anything.
+const description = `\`fstream\` relays live byte streams.
+It is both server and client: what a broadcaster pipes into \`fstream broadcast\` comes out of any number of \`fstream watch\`,
+and browsers and players get it over HTTP.
+A watcher that joins late gets the container's header and starts at the newest join point; one that is too slow skips to a newer
+join point, without affecting the others.
 
-Standard output carries the stream or the result that was asked for, and nothing else; messages go to standard error.
+Standard output carries only the stream or the requested result; messages go to standard error.
 
 ${calling}`;
 
 const variables: Readonly<Record<string, string>> = {
-  STATE_DIRECTORY: "`serve`: the folder for what the server keeps, where state_dir is not set",
+  STATE_DIRECTORY: "`serve`: the directory for the server's state, if state_dir is not set",
   CONFIGURATION_DIRECTORY:
-    "where the settings file is looked for, after the working folder; /etc/fstream if it is not set",
+    "where the settings file is looked for if the working directory has none; /etc/fstream if not set",
   PROGRAMDATA:
-    "on Windows: where the folder fstream with the settings file is looked for, after the working folder",
+    "on Windows: the settings file is looked for in its directory fstream if the working directory has none",
   CREDENTIALS_DIRECTORY:
-    "`serve`: systemd's credentials tls_cert, tls_key and admin_token, for the files that the settings do not name",
+    "`serve`: systemd's credentials tls_cert, tls_key and admin_token, used for files that the settings do not name",
   NOTIFY_SOCKET:
-    "`serve`: the socket on which systemd is told that the server is ready, reloads and stops, and what it does",
-  WATCHDOG_USEC:
-    "`serve`: within how many microseconds systemd has to hear of the server again, with WATCHDOG_PID",
-  LISTEN_FDS: "`serve`: how many sockets systemd passes, with LISTEN_PID and LISTEN_FDNAMES",
-  JOURNAL_STREAM: "messages that go to systemd's journal have its priorities in front",
+    "`serve`: the socket for telling systemd that the server is ready, reloads or stops, and its status",
+  WATCHDOG_USEC: "`serve`: systemd's watchdog timeout in microseconds, with WATCHDOG_PID",
+  LISTEN_FDS: "`serve`: the number of sockets that systemd passes, with LISTEN_PID and LISTEN_FDNAMES",
+  JOURNAL_STREAM: "messages to systemd's journal start with a priority",
 };
 
 const files: Readonly<Record<string, string>> = {
-  "./fstream.toml": "the settings, see `fstream.toml`(5)",
-  "/etc/fstream/fstream.toml": "the settings where the working folder has none",
-  "users/NAME.toml":
-    "a user, in the folder of the setting users_dir: what may be in it is in `fstream.toml`(5)",
-  "state/self-signed.pem":
-    "the certificate that the server makes for itself, in the folder of the setting state_dir",
+  "./fstream.toml": "the settings; see `fstream.toml`(5)",
+  "/etc/fstream/fstream.toml": "the settings if the working directory has none",
+  "users/NAME.toml": "a user, in the directory users_dir; its format is in `fstream.toml`(5)",
+  "state/self-signed.pem": "the server's self-signed certificate, in the directory state_dir",
 };
 
-const examples = `A server, and its first user:
+const examples = `Add the first user, and start the server:
 
     fstream user add fier
     fstream serve
 
-A broadcast of the screen, from another machine:
+Broadcast the screen from another machine:
 
     export fserv_arg_user=fier fserv_arg_user_password=PASSWORD
     ffmpeg -f x11grab -i :0 -c:v libx264 -preset veryfast \\
       -tune zerolatency -pix_fmt yuv420p -g 60 -f mpegts - |
       fstream relay.example broadcast --retry
 
-Watching it, and recording it whenever it is live:
+Watch it, and record it whenever it is live:
 
     fstream relay.example watch --user fier | ffplay -i -
     fstream relay.example watch --user fier --wait --retry > it.ts
 
-The same without the password on the wire, and with all of it encrypted:
+Broadcast with a token instead of the password, or with everything encrypted:
 
     ... | fstream relay.example broadcast --user fier \\
       --user-password-file secret \\
@@ -79,12 +76,12 @@ The same without the password on the wire, and with all of it encrypted:
     ... | fstream fstreams://relay.example broadcast --user fier \\
       --user-password-file secret
 
-What is live, on this machine's server and on another:
+Show what is live, on this machine's server and on another:
 
     fstream status
     fstream https://relay.example:61921 status --watch
 
-Before a reload, whether the settings are right:
+Check the settings before reloading them:
 
     fstream check && systemctl reload fstream`;
 
@@ -102,12 +99,12 @@ export function programPage(commands: readonly Command[], version: string, date:
     markdown(description),
     heading("commands"),
     markdown(
-      "A value that begins with a dash is given as `--FLAG=VALUE`; so is one that may be left out (`--FLAG[=VALUE]`).",
+      "Write `--FLAG=VALUE` for a value that starts with a dash, and for an optional value (`--FLAG[=VALUE]`).",
     ),
     ...commands.map(section),
     subheading("Others"),
     markdown(
-      "`fstream help COMMAND` shows the flags of a command, `fstream --version` what this program is, with `--json` for scripts.",
+      "`fstream help COMMAND` shows the flags of a command. `fstream --version` prints the version, with `--json` as JSON.",
     ),
     heading("environment"),
     ...variablesOfArguments().map(([name, text]) => term(literal(name), text)),
@@ -116,7 +113,7 @@ export function programPage(commands: readonly Command[], version: string, date:
     ...Object.entries(files).map(([name, text]) => term(path(name), sentence(text))),
     heading("exit status"),
     ...Object.entries(exitStatuses).map(([status, text]) => term(literal(status), sentence(text))),
-    term(literal("130, 143"), "Ended by SIGINT (Ctrl-C) or SIGTERM."),
+    term(literal("130, 143"), "Interrupted by SIGINT (Ctrl-C) or SIGTERM."),
     heading("examples"),
     markdown(examples),
     heading("see also"),
@@ -133,7 +130,7 @@ function section(command: Command): string {
     subheading(literal(name)),
     synopses(usage.map((way) => `fstream ${way}`)),
     markdown(notes === undefined ? sentence(summary) : `${sentence(summary)}\n\n${notes}`),
-    ...(name === "serve" ? [markdown("Its settings, which `fstream.toml`(5) explains, are flags too.")] : []),
+    ...(name === "serve" ? [markdown("Every setting of `fstream.toml`(5) is also a flag.")] : []),
     ...flags,
   ].join("");
 }

@@ -7,7 +7,7 @@ import { sections } from "../../src/settings/table.ts";
 import { heading, literal, markdown, page, subheading, term, title } from "./roff.ts";
 import { sentence } from "./texts.ts";
 
-const example = `A server behind a name and a certificate that others trust, for TLS too:
+const example = `A server with a public name and a trusted certificate, with TLS:
 
     [server]
     tls_listen = ":61922"
@@ -33,7 +33,7 @@ export function settingsPage(version: string, date: string): string {
     heading("description"),
     markdown(introduction),
     heading("settings"),
-    markdown("Each with its default, and what it can be."),
+    markdown("Each setting with its default and allowed values."),
     ...Object.entries(sections).flatMap(([section, about]) => [
       subheading(`[${section}]`),
       markdown(sentence(about)),
@@ -41,11 +41,11 @@ export function settingsPage(version: string, date: string): string {
     ]),
     heading("users"),
     markdown(
-      "A user is a file, `NAME.toml`, in the folder of users_dir, which `fstream user` writes. It is read for each login. With anything wrong in it, the user can't log in: `fstream check` says what. Its keys:",
+      "A user is a file, `NAME.toml`, in the directory users_dir; `fstream user` writes it. The server reads it at each login. A user whose file has an error can't log in; `fstream check` reports the error. The keys:",
     ),
     ...Object.entries(userKeys).map(([key, text]) => term(literal(key), sentence(text))),
     markdown(
-      "The original's `NAME.ini` files have the same keys in `[DEFAULT]`, without quotes; there lists are separated by commas.",
+      "`NAME.ini` files of the original server have the same keys in `[DEFAULT]`, without quotes, and with commas between the items of a list.",
     ),
     heading("examples"),
     markdown(example),
@@ -57,7 +57,7 @@ export function settingsPage(version: string, date: string): string {
 function entry({ flag, setting }: Row): string {
   const { name, kind, help, why, live } = setting;
   const reasons = why === undefined ? "" : ` Why: ${why}.`;
-  const reload = live ? "a reload takes up another value" : "another value needs a restart";
+  const reload = live ? "takes effect on reload" : "takes effect on restart";
   return term(
     `${literal(name)} = ${literal(JSON.stringify(setting.default))}`,
     `${sentence(help)}${reasons}`,

@@ -16,7 +16,7 @@ export interface Address {
 
 const defaultPorts: Record<Scheme, number> = { fstream: 61920, fstreams: 61922, http: 80, https: 443 };
 
-const hint = "an address is host, host:port, [IPv6]:port, fstreams://host:port or https://host:port";
+const hint = "use host, host:port, [IPv6]:port, fstreams://host:port or https://host:port";
 
 /** The address that `text` stands for; throws FstreamError `usage`. */
 export function parseAddress(text: string): Address {

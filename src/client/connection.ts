@@ -126,9 +126,9 @@ export class ServerConnection {
       ending?.type === "reset"
         ? "was reset"
         : ending?.type === "error"
-          ? `broke: ${ending.message}`
-          : "was closed by the server";
-    return new FstreamError("disconnected", `the connection to ${this.place} ${how}`);
+          ? `failed: ${ending.message}`
+          : "was closed";
+    return new FstreamError("disconnected", `connection to ${this.place} ${how}`);
   }
 
   /** From the socket: bytes, in a buffer that is now ours. */
@@ -161,7 +161,7 @@ export class ServerConnection {
 
   async #drain(): Promise<void> {
     const timer = setTimeout(() => {
-      this.close(`the server took nothing for ${stallMs / 1000} s`);
+      this.close(`the server accepted no data for ${stallMs / 1000} s`);
     }, stallMs);
     await this.#writable.next();
     clearTimeout(timer);

@@ -27,7 +27,7 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
   const secure = isSecure(address);
   // The certificate is the name's, whichever of its addresses is taken.
   const named = peer !== undefined && isIP(address.host) === 0 ? { serverName: address.host } : {};
-  const hint = secure ? `it may not speak TLS: ${usualPorts}` : undefined;
+  const hint = secure ? `this port may not speak TLS; ${usualPorts}` : undefined;
   const { promise, resolve, reject } = Promise.withResolvers<ServerConnection>();
   let connection: ServerConnection | undefined;
   let given = false;
@@ -42,7 +42,9 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
   };
   const timer = setTimeout(() => {
     refuse(
-      new FstreamError("disconnected", `no answer from ${place} for ${connectTimeoutMs / 1000} s`, { hint }),
+      new FstreamError("disconnected", `no answer from ${place} within ${connectTimeoutMs / 1000} s`, {
+        hint,
+      }),
       undefined,
     );
     connection?.close();
@@ -96,7 +98,7 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
         connection?.closed(endingOf(error));
         if (!given)
           refuse(
-            new FstreamError("disconnected", `${place} closed the connection at once`, { hint }),
+            new FstreamError("disconnected", `${place} closed the connection immediately`, { hint }),
             undefined,
           );
       },
@@ -129,7 +131,7 @@ function endingOf(
   const code = codeOf(error);
   return code === "ECONNRESET" || code === "EPIPE"
     ? { type: "reset" }
-    : { type: "error", message: code === "ETIMEDOUT" ? "connection timed out" : error.message };
+    : { type: "error", message: code === "ETIMEDOUT" ? "timed out" : error.message };
 }
 
 function failureWords(error: unknown, address: Address): string {

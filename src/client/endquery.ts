@@ -32,7 +32,7 @@ export async function askEnd(dial: () => Promise<ServerConnection>, id: string):
   const timer = setTimeout(() => {
     over = true;
     connection?.close();
-    reject(new FstreamError("disconnected", `no answer for ${answerMs / 1000} s`));
+    reject(new FstreamError("disconnected", `no answer within ${answerMs / 1000} s`));
   }, answerMs);
   const ask = async () => {
     connection = await dial();
@@ -93,7 +93,7 @@ function endOf(fields: ReadonlyMap<string, string>): StreamEnd {
 }
 
 function senseless(): FstreamError {
-  return new FstreamError("failed", "the answer can't be understood");
+  return new FstreamError("failed", "invalid answer");
 }
 
 /** What is missing of a stream that was cut short. */
@@ -115,7 +115,7 @@ const reasons: Readonly<Record<string, Missing>> = {
   not_live: { why: "the broadcast was interrupted and did not come back", code: "disconnected" },
   limit: { why: "the broadcast exceeded a limit of the server", code: "limit" },
   busy: { why: "the server is busy", code: "busy" },
-  internal: { why: "the server failed", code: "disconnected" },
+  internal: { why: "internal server error", code: "disconnected" },
 };
 
 /** Why a stream that ended so is not all that there was, if `got` bytes of it came; undefined if it is. Pure. */

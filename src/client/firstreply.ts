@@ -7,12 +7,11 @@ import { ReplyDecoder, type ReplyResult } from "../protocol/reply.ts";
 import type { Request } from "../protocol/request.ts";
 
 /** The usual ports, for a hint. */
-export const usualPorts =
-  "plain fstream is usually on port 61920, fstreams:// on 61922, https:// (for tokens) on 61921";
+export const usualPorts = "usual ports: 61920 (plain), 61922 (fstreams://), 61921 (https://, for tokens)";
 
 /** For what is asked at `place` without TLS, and speaks TLS. */
 export function httpsHint(place: string): string {
-  return `if this is the HTTPS port, write https://${place}`;
+  return `if this is the HTTPS port, use https://${place}`;
 }
 
 /** How the others begin: for each byte, what it may be. Record type, version, length of an alert, its level. */

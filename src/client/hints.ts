@@ -8,7 +8,7 @@ type Verb = Request["intent"];
 
 type Hint = (verb: Verb) => string;
 
-const newToken = "get a new token: each works once, for a short time";
+const newToken = "get a new token: each works once and expires soon";
 
 const lowerBitrate = "lower the encoder's bit rate; for ffmpeg for example -b:v 2M -maxrate 2M -bufsize 2M";
 
@@ -44,7 +44,7 @@ const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
   [/^the token /, () => newToken],
   [/ may not watch /, () => "try another --watcher"],
-  [/^the login has expired/, () => "it was valid for a limited time; start again"],
+  [/^the login has expired/, () => "logins are valid for a limited time; log in again"],
   [
     /on a plain connection/,
     (verb) =>
@@ -56,7 +56,7 @@ const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
 
 /** Of a token that was fetched for the broadcast (`--token-from`): no password was sent here. */
 const fetchedToken: Hint = () =>
-  "another encoder may be fetching tokens for this user, or --token-from is another server";
+  "another encoder may be fetching tokens for this user, or --token-from points to another server";
 
 /** `error` from the server, with a hint for the user of `verb`, whose token may have been fetched for it. */
 export function withHint(error: FstreamError, verb: Verb, usesFetchedToken = false): FstreamError {

@@ -35,7 +35,7 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
   const place = formatPlace(address);
   const { maxResponseBytes = usualResponseBytes } = request;
   const connection = await dial(address, trust);
-  const timer = setTimeout(() => connection.close(`no answer for ${exchangeMs / 1000} s`), exchangeMs);
+  const timer = setTimeout(() => connection.close(`no answer within ${exchangeMs / 1000} s`), exchangeMs);
   try {
     const headers = {
       Host: place,

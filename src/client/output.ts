@@ -38,7 +38,7 @@ export class Output {
         this.#gone = true;
         return;
       }
-      throw new FstreamError("failed", `can't write to stdout: ${reasonOf(cause)}`, {
+      throw new FstreamError("failed", `can't write to standard output: ${reasonOf(cause)}`, {
         cause,
       });
     }
@@ -47,6 +47,6 @@ export class Output {
 
 /** The process's stdout; throws FstreamError `failed` if it is closed. */
 export function stdoutOutput(): Output {
-  if (isClosed(1)) throw new FstreamError("failed", "can't write to stdout: it is closed");
+  if (isClosed(1)) throw new FstreamError("failed", "can't write to standard output: it is closed");
   return new Output(Bun.stdout.writer());
 }

@@ -198,7 +198,7 @@ export class Sending implements Lost {
     const longestMs = this.#options.confirmMs ?? confirmMs;
     const limitMs = isLast ? Math.min(longestMs, lastConfirmMs) : longestMs;
     const timer = setTimeout(() => {
-      this.#connection.close(`the server did not confirm the end within ${limitMs / 1000} s`);
+      this.#connection.close(`the server did not confirm the end of the stream within ${limitMs / 1000} s`);
     }, limitMs);
     while (!this.#replies.over) await signal.next();
     clearTimeout(timer);
@@ -226,10 +226,10 @@ export class Sending implements Lost {
     if (error !== undefined) throw withHint(error, "broadcast", this.#options.usesFetchedToken);
     if (bytes === this.#sent) return true;
     if (bytes !== undefined)
-      throw new FstreamError("disconnected", `the server took ${bytes} of ${this.#sent} bytes`);
+      throw new FstreamError("disconnected", `the server received only ${bytes} of ${this.#sent} bytes`);
     if (!orderly || ending?.type !== "fin") throw this.#connection.lost();
     // A server of the original protocol never replies; that it closes after our FIN is all there is.
     if (!accepted && !secure) return false;
-    throw new FstreamError("disconnected", `${place} did not confirm the ${this.#sent} bytes`);
+    throw new FstreamError("disconnected", `${place} did not confirm receiving the ${this.#sent} bytes`);
   }
 }

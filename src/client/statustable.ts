@@ -100,9 +100,10 @@ export function cut(text: string, width: number): string {
   return `${kept}…`;
 }
 
-/** "mpegts, h264 + aac, 1280x720"; a dash where nothing is known. */
+/** "mpegts, h264 + aac, 1280x720", "mjpeg, 640x480"; a dash where nothing is known. */
 function streamOf({ container, codecs, width, height }: ChannelStatus): string {
   const size = width === undefined || height === undefined ? "" : `${width}x${height}`;
-  const parts = [container, codecs.join(" + "), size].filter((part) => part !== "");
+  const names = codecs.join(" + ");
+  const parts = [container, names === container ? "" : names, size].filter((part) => part !== "");
   return parts.length === 0 ? "-" : parts.join(", ");
 }

@@ -46,7 +46,7 @@ async function fromStream(
   extra: Iterable<readonly [string, string]>,
 ): Promise<string> {
   const connection = await dial(address, trust);
-  const timer = setTimeout(() => connection.close(`no answer for ${answerMs / 1000} s`), answerMs);
+  const timer = setTimeout(() => connection.close(`no answer within ${answerMs / 1000} s`), answerMs);
   try {
     const fields: [string, string][] = [
       ["user", user],

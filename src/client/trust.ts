@@ -33,7 +33,7 @@ export function parseFingerprint(text: string): string {
   if (/^[0-9a-f]{64}$/.test(sha256)) return sha256;
   throw new FstreamError(
     "usage",
-    "a fingerprint is the 64 hex digits of a SHA-256, colons between them or not",
+    "a fingerprint must be the 64 hex digits of a SHA-256 hash, with or without colons",
   );
 }
 
@@ -64,7 +64,7 @@ export function verifyPeer(trust: Trust, presented: Presented, place: string): F
     // Of the library's errors this one is of a server that answers in another protocol.
     const message = presented.reason.includes("WRONG_VERSION_NUMBER")
       ? `${place} does not speak TLS`
-      : `no TLS with ${place}: ${presented.reason || "no certificate"}`;
+      : `TLS handshake with ${place} failed: ${presented.reason || "no certificate"}`;
     return new FstreamError("disconnected", message, { hint: usualPorts });
   }
   const sha256 = new Bun.CryptoHasher("sha256").update(der).digest("hex");
@@ -75,9 +75,9 @@ export function verifyPeer(trust: Trust, presented: Presented, place: string): F
       if (sha256 === trust.sha256) return undefined;
       return new FstreamError(
         "failed",
-        `the certificate of ${place} has another fingerprint: ${formatFingerprint(sha256)}`,
+        `the certificate of ${place} has a different fingerprint: ${formatFingerprint(sha256)}`,
         {
-          hint: "the server has a new certificate, or another one is in between: ask its operator",
+          hint: "the certificate was replaced, or the connection is intercepted: ask the server's operator",
         },
       );
     case "system":

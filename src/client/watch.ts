@@ -149,7 +149,7 @@ export class WatchClient {
     try {
       const waitSeconds = this.#waitSeconds(backoff);
       await connection.write(request(waitSeconds));
-      if (waitSeconds > 0) meter?.state(`waiting for ${channel} to begin`);
+      if (waitSeconds > 0) meter?.state(`waiting for ${channel}`);
       const decoder = new FirstReply(connection.place, "watch");
       for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
         const result = decoder.feed(bytes);
@@ -213,11 +213,11 @@ export class WatchClient {
   }
 
   #silent({ place }: ServerConnection, limitMs: number): FstreamError {
-    const message = `${place} neither began the stream nor refused it`;
+    const message = `${place} sent neither the stream nor an error`;
     // How long that was is added to it.
     if (this.#willWait) return new FstreamError("not_live", message);
     return new FstreamError("disconnected", `${message} within ${limitMs / 1000} s`, {
-      hint: "--wait waits for longer",
+      hint: "use --wait to wait longer",
     });
   }
 
@@ -235,7 +235,7 @@ export class WatchClient {
 
 function nothingCame(): FstreamError {
   return withHint(
-    new FstreamError("not_live", "nothing is live there, or the server refused without a word"),
+    new FstreamError("not_live", "nothing is live there, or the server refused without giving a reason"),
     "watch",
   );
 }
@@ -243,6 +243,6 @@ function nothingCame(): FstreamError {
 function cutShort(why: string, code: Code = "disconnected", was = "was"): FstreamError {
   const error = new FstreamError(code, `the stream ${was} cut short: ${why}`);
   return mayPass(error)
-    ? new FstreamError(code, error.message, { hint: "watch --retry goes on by itself" })
+    ? new FstreamError(code, error.message, { hint: "use watch --retry to reconnect automatically" })
     : withHint(error, "watch");
 }

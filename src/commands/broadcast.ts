@@ -39,13 +39,13 @@ export const broadcast: Command = {
     "token-from": {
       type: "string",
       value: "ADDRESS",
-      help: "fetch a one-time token from there (https://host:port) for each connection, and send it instead of the password",
+      help: "for each connection, get a one-time token from ADDRESS (https://host:port) and send it instead of the password",
     },
     retry: {
       type: "string",
       optionalValue: true,
       value: "DURATION",
-      help: "reconnect when the connection is lost; give up after DURATION without success. Input that arrives meanwhile is dropped",
+      help: "reconnect when the connection is lost; give up after DURATION without success; input that arrives meanwhile is dropped",
     },
     ...trustFlags,
     quiet: quietFlag,
@@ -96,9 +96,9 @@ async function run(invocation: Invocation): Promise<number> {
       if (interrupt.status !== undefined) return interrupt.status;
       if (input.total === 0) terminal.say("warning: standard input was empty; nothing was broadcast");
       else if (!delivery.confirmed) {
-        terminal.say(`warning: the server did not confirm the ${delivery.sent} bytes`);
+        terminal.say(`warning: the server did not confirm receiving the ${delivery.sent} bytes`);
         terminal.hint(
-          "it may be a server of the original protocol, which can't, or not an fstream server at all",
+          "it may speak the original protocol, which has no confirmation, or not be an fstream server",
         );
       }
       return 0;

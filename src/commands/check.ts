@@ -15,7 +15,7 @@ import { say } from "./stderr.ts";
 
 export const check: Command = {
   name: "check",
-  summary: "validates the settings file and what decides about logins, and says what is wrong",
+  summary: "check the settings and the users",
   usage: [
     "check [--config FILE] [--users-dir DIR]",
     "check --login NAME [--watch USER] [--channel NAME] [--password-file FILE]",
@@ -35,14 +35,18 @@ export const check: Command = {
     login: {
       type: "string",
       value: "NAME",
-      help: "ask for NAME's password, and say whether it may broadcast, and how long it took to find out",
+      help: "ask for NAME's password, and show whether NAME may broadcast and how long the check took",
     },
-    watch: { type: "string", value: "USER", help: "with --login: whether it may watch USER's channel" },
-    channel: { type: "string", value: "NAME", help: "with --login: the channel" },
+    watch: {
+      type: "string",
+      value: "USER",
+      help: "with --login: check whether NAME may watch USER's channel",
+    },
+    channel: { type: "string", value: "NAME", help: "with --login: the channel to check" },
     "password-file": {
       type: "string",
       value: "FILE",
-      help: "with --login: read the password from FILE; else it is asked for, or is a line of stdin",
+      help: "with --login: read the password from FILE (- for standard input) instead of asking for it",
     },
   },
   run,
@@ -50,7 +54,7 @@ export const check: Command = {
 
 async function run(invocation: Invocation): Promise<number> {
   const { flags, operands, terminal } = invocation;
-  if (operands.length > 0) throw new FstreamError("usage", `check takes no argument: ${operands[0]}`);
+  if (operands.length > 0) throw new FstreamError("usage", `unexpected argument: ${operands[0]}`);
   const sources = sourcesOf(invocation, { "users-dir": flags["users-dir"] });
   const { settings, file, problems, placeOf, renamed } = await examineSettings(sources);
   /** Something is wrong with what a setting names: says where it is set. */
@@ -76,7 +80,9 @@ async function run(invocation: Invocation): Promise<number> {
   for (const line of renamed) terminal.say(`warning: ${line}`);
   for (const line of folder?.warnings ?? []) terminal.say(`warning: ${line}`);
   for (const path of folder?.exposed ?? [])
-    terminal.say(`warning: ${path}: others on this machine can read its plain password: chmod o= ${path}`);
+    terminal.say(
+      `warning: ${path}: others on this machine can read the plain-text password: chmod o= ${path}`,
+    );
   if (adminToken.isExposed)
     terminal.say(
       `warning: others on this machine can read the admin token: chmod o= ${settings.server.adminTokenFile}`,

@@ -71,3 +71,8 @@ export interface Command {
   /** The exit status; rejects with an FstreamError that says what is wrong. */
   run(invocation: Invocation): Promise<number>;
 }
+
+/** Whether a verb can come after an address. */
+export function takesAddress({ name, usage }: Pick<Command, "name" | "usage">): boolean {
+  return usage.some((way) => way.includes(` ${name} `));
+}

@@ -21,18 +21,18 @@ const names = [...shells.keys()];
 export function completion(load: () => Promise<readonly Command[]>): Command {
   return {
     name: "completion",
-    summary: "prints a script with which a shell completes command lines",
+    summary: "print a shell completion script",
     usage: [`completion ${names.join("|")}`],
     examples: ['eval "$(fstream completion bash)"'],
     notes:
-      'bash: `eval "$(fstream completion bash)"` in ~/.bashrc. zsh: `eval "$(fstream completion zsh)"` in ~/.zshrc, after compinit. fish: `fstream completion fish > ~/.config/fish/completions/fstream.fish`. PowerShell: `fstream completion powershell | Out-String | Invoke-Expression` in $PROFILE.',
+      'bash: put `eval "$(fstream completion bash)"` in ~/.bashrc. zsh: put `eval "$(fstream completion zsh)"` in ~/.zshrc, after compinit. fish: run `fstream completion fish > ~/.config/fish/completions/fstream.fish`. PowerShell: put `fstream completion powershell | Out-String | Invoke-Expression` in $PROFILE.',
     words: names,
     flags: {},
     run: async ({ operands, terminal }) => {
       const script = shells.get(operands[0] ?? "");
       if (script === undefined || operands.length > 1)
-        throw new FstreamError("usage", `completion needs the name of one shell: ${names.join(", ")}`, {
-          hint: "`fstream help completion` says where its script goes",
+        throw new FstreamError("usage", `completion needs one shell: ${names.join(", ")}`, {
+          hint: "`fstream help completion` shows where to put the script",
         });
       terminal.print(script(grammarOf(await load())));
       return 0;

@@ -57,7 +57,10 @@ export function addressOperand(
 }
 
 /** How shells say where a stream comes from, or goes to. */
-const redirections = { watch: ["writes to stdout", ">"], broadcast: ["reads stdin", "<"] } as const;
+const redirections = {
+  watch: ["writes to standard output", ">"],
+  broadcast: ["reads standard input", "<"],
+} as const;
 
 /** What an operand besides the address is likely to be: a flag's value, a file, or the user. */
 function surplusHint(
@@ -67,7 +70,7 @@ function surplusHint(
   const waiting = (["wait", "retry"] as const).find((name) => flags[name] === true);
   const duration = operands.find((word) => parseDuration(word) !== undefined);
   if (waiting !== undefined && duration !== undefined) {
-    return `--${waiting}=${duration}, with an equals sign`;
+    return `write --${waiting}=${duration}, with an equals sign`;
   }
   if (verb === "status") return undefined;
   const more = withoutCredentials(operands[1]);
@@ -83,16 +86,11 @@ export function addressOf(taker: string, text: string, schemes: readonly Address
   const address = parseAddress(text);
   if (schemes.includes(address.scheme)) return address;
   const right = schemes.map((scheme) => (scheme === "fstream" ? "host:port" : `${scheme}://host:port`));
-  throw new FstreamError(
-    "usage",
-    `${taker} takes no ${address.scheme === "fstream" ? "bare" : address.scheme} address`,
-    {
-      hint: `it takes ${right.join(" or ")}`,
-    },
-  );
+  const kind = address.scheme === "fstream" ? "a plain address" : `an ${address.scheme}:// address`;
+  throw new FstreamError("usage", `${taker} doesn't take ${kind}`, { hint: `use ${right.join(" or ")}` });
 }
 
-/** Whom to trust at `addresses`; flags that would have no effect there are refused, lest they give false comfort. */
+/** Whom to trust at `addresses`; flags that would have no effect there are refused, as they would give false comfort. */
 export async function trustOf({ flags, cwd }: Invocation, addresses: readonly Address[]): Promise<Trust> {
   const given = Object.keys(trustFlags).filter((name) => flags[name] !== undefined && flags[name] !== false);
   if (given.length > 1) {
@@ -121,7 +119,7 @@ async function readPem(path: string): Promise<string> {
     text = (await readNamedFile(path, maxCafileBytes)).toString("utf8");
   } catch (cause) {
     if (!(cause instanceof FstreamError)) throw cause;
-    throw new FstreamError("failed", `--cafile ${path} can't be read: ${cause.message}`, { cause });
+    throw new FstreamError("failed", `can't read --cafile ${path}: ${cause.message}`, { cause });
   }
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   throw new FstreamError("failed", `--cafile ${path} contains no PEM certificate`);

@@ -3,30 +3,49 @@
 import { withoutCredentials } from "../client/address.ts";
 import { FstreamError } from "../errors.ts";
 import { nearest } from "../settings/nearest.ts";
+import { type Command, takesAddress } from "./command.ts";
 import { commandNames, isCommand, loadCommand, loadCommands } from "./commands.ts";
 import { helpText } from "./parse.ts";
 
 /** How the program is called, whatever the command. */
-export const calling = `ADDRESS is host, host:port or [IPv6]:port (default port 61920),
-fstreams://host:port for the same over TLS (61922); token and --token-from also
-take https://host:port (default port 443; fstream servers usually listen on
-61921), and status takes only that or http://host:port.
-The command may also come first: fstream watch ADDRESS.
-Protocol arguments can also be environment variables: fserv_arg_user is --user.
+export const calling = `ADDRESS is host, host:port or [IPv6]:port (default port 61920), or
+fstreams://host:port for TLS (default port 61922). For token and --token-from it
+can also be https://host:port (default port 443; most servers use 61921), and
+for status it is that or http://host:port. The command may also come first:
+fstream watch ADDRESS. Arguments of the protocol can also be set as environment
+variables: fserv_arg_user is --user.
 `;
+
+/** The commands for the server's own machine. */
+const serverCommands: readonly string[] = ["serve", "user", "check", "auth"];
+
+function isServers({ name }: Command): boolean {
+  return serverCommands.includes(name);
+}
 
 /** What `fstream --help` prints. */
 export async function overview(): Promise<string> {
   const commands = await loadCommands();
-  const usages = commands.flatMap(({ usage }) => usage.map((way) => `  fstream ${way}\n`));
   const width = Math.max(...commandNames.map((name) => name.length));
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`);
-  return `fstream relays live byte streams.
+  const list = (isListed: (command: Command) => boolean) =>
+    commands
+      .filter(isListed)
+      .map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`)
+      .join("");
+  return `fstream relays live byte streams: one program sends, any number receive.
 
-usage:
-${usages.join("")}  fstream --version | --help | help COMMAND
+usage: fstream ADDRESS COMMAND [FLAG]...
+       fstream COMMAND [FLAG]...
 
-${lines.join("")}
+Client, with the server at ADDRESS:
+${list((command) => takesAddress(command))}
+Server:
+${list(isServers)}
+Other:
+${list((command) => !takesAddress(command) && !isServers(command))}
+\`fstream help COMMAND\` shows the flags of a command.
+\`fstream --version\` prints the version.
+
 ${calling}`;
 }
 
@@ -39,7 +58,7 @@ export async function helpFor(name: string): Promise<string> {
 /** For what was called without any command. */
 export function missingCommand(address: string): FstreamError {
   const shown = withoutCredentials(address);
-  return new FstreamError("usage", `missing command: watch, broadcast or token`, {
+  return new FstreamError("usage", "missing command: watch, broadcast or token", {
     hint: `e.g. fstream ${shown} watch, or \`fstream --help\``,
   });
 }

@@ -33,12 +33,12 @@ export async function localServer(invocation: Invocation): Promise<LocalServer> 
     return { address: addressOf("https", httpsListen, name), trust: await pinned(settings), adminTokenFile };
   if (httpListen !== undefined)
     return { address: addressOf("http", httpListen, name), trust: undefined, adminTokenFile: undefined };
-  throw new FstreamError("usage", `the server of ${name} has neither https_listen nor http_listen`);
+  throw new FstreamError("usage", `neither https_listen nor http_listen is set in ${name}`);
 }
 
 function addressOf(scheme: "https" | "http", { host, port }: ListenAddress, file: string): Address {
   if (port === 0) {
-    throw new FstreamError("usage", `${file} leaves the port of ${scheme}_listen to the system`, {
+    throw new FstreamError("usage", `${scheme}_listen in ${file} has no fixed port`, {
       hint: `give the address: fstream ${scheme}://localhost:PORT status`,
     });
   }

@@ -30,14 +30,14 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
     if (flags.channel !== undefined && !mayBroadcast(grant, channel))
       throw new FstreamError("forbidden", `${named(name)} may not broadcast on channel ${named(channel)}`);
     if (grant.channels?.length === 0)
-      throw new FstreamError("forbidden", `${named(name)} may broadcast on no channel`);
+      throw new FstreamError("forbidden", `${named(name)} may not broadcast on any channel`);
     const channels = flags.channel === undefined ? (grant.channels?.join(", ") ?? "every channel") : channel;
     terminal.say(`${named(name)} may broadcast on ${channels} ${took()}`);
   } catch (thrown) {
     const { code, message, cause } = asFstreamError(thrown);
     if (cause instanceof FstreamError && (code === "unauthorized" || code === "forbidden"))
-      terminal.say(`the reason, which the client is not given: ${cause.message}`);
-    const what = message.startsWith(named(name)) ? message : `${named(name)} is refused: ${message}`;
+      terminal.say(`the reason (not shown to clients): ${cause.message}`);
+    const what = message.startsWith(named(name)) ? message : `${named(name)} was refused: ${message}`;
     throw new FstreamError(code, `${what} ${took()}`);
   } finally {
     authenticator.stop?.();

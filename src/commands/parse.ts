@@ -7,7 +7,7 @@ import { FstreamError } from "../errors.ts";
 import { nearest } from "../settings/nearest.ts";
 import type { Command, Flag, Invocation } from "./command.ts";
 
-const helpFlag: Flag = { type: "boolean", short: "h", help: "show this text" };
+const helpFlag: Flag = { type: "boolean", short: "h", help: "show this help" };
 
 /** The flags of `command` by their names of today, in the order of the help text. */
 export function flagsOf({ flags }: Pick<Command, "flags">): Readonly<Record<string, Flag>> {
@@ -60,8 +60,8 @@ function flagValue(flag: Flag, name: string, value: string | undefined, inline: 
     throw new FstreamError("usage", `${name} needs a value: ${name} ${flag.value ?? "VALUE"}`);
   }
   if (!inline && value.length > 1 && value.startsWith("-")) {
-    throw new FstreamError("usage", `${name} needs a value, and what follows looks like a flag`, {
-      hint: `a value that starts with a dash is given as ${name}=VALUE`,
+    throw new FstreamError("usage", `${name} needs a value, but what follows looks like a flag`, {
+      hint: `write ${name}=VALUE for a value that starts with a dash`,
     });
   }
   return value;
@@ -69,17 +69,17 @@ function flagValue(flag: Flag, name: string, value: string | undefined, inline: 
 
 /** Flags of other verbs that are often given to one that must not have them, with what to do instead. */
 const misplaced: Readonly<Record<string, string>> = {
-  "watch --user-password": "watching needs no user password; did you mean --channel-password?",
-  "watch --user-password-file": "watching needs no user password; did you mean --channel-password-file?",
+  "watch --user-password": "watch needs no user password; did you mean --channel-password?",
+  "watch --user-password-file": "watch needs no user password; did you mean --channel-password-file?",
 };
 
 function unknownFlag(command: string, name: string, known: Readonly<Record<string, Flag>>): FstreamError {
   const elsewhere = misplaced[`${command} ${name}`];
   if (elsewhere !== undefined) {
-    return new FstreamError("usage", `unknown flag ${name} of ${command}`, { hint: elsewhere });
+    return new FstreamError("usage", `unknown flag ${name} for ${command}`, { hint: elsewhere });
   }
   const near = nearest(name.replace(/^-+/, ""), Object.keys(known));
-  return new FstreamError("usage", `unknown flag ${name} of ${command}`, {
+  return new FstreamError("usage", `unknown flag ${name} for ${command}`, {
     hint: near === undefined ? `\`fstream help ${command}\` lists its flags` : `did you mean --${near}?`,
   });
 }

@@ -101,7 +101,7 @@ async function fromFlags(name: string, { flags, cwd }: Invocation): Promise<Give
   if (text !== undefined && file !== undefined) {
     throw new FstreamError("usage", `--${flag} and --${flag}-file can't be used together`);
   }
-  if (file === "-") throw new FstreamError("usage", `--${flag}-file can't be stdin`);
+  if (file === "-") throw new FstreamError("usage", `--${flag}-file can't be standard input`);
   if (file !== undefined) {
     const secret = await readSecretFile(String(file), cwd);
     // As if it had been left out, a channel would be open to all.

@@ -14,12 +14,12 @@ const maxSecretBytes = 64 * 1024;
 export async function readSecretFile(file: string, cwd: string): Promise<string> {
   const isStdin = file === "-";
   const bytes = isStdin ? await readStdin(maxSecretBytes) : await readFile(resolve(cwd, file), file);
-  return decode(bytes, isStdin ? "stdin" : file).replace(/\r?\n$/, "");
+  return decode(bytes, isStdin ? "standard input" : file).replace(/\r?\n$/, "");
 }
 
 /** The first line of stdin, where it is a pipe or a file; what follows it is left there. Rejects with `failed`. */
 export async function readSecretLine(): Promise<string> {
-  return decode(await readStdinLine(maxSecretBytes), "stdin").replace(/\r$/, "");
+  return decode(await readStdinLine(maxSecretBytes), "standard input").replace(/\r$/, "");
 }
 
 async function readFile(path: string, name: string): Promise<Uint8Array> {
@@ -27,7 +27,7 @@ async function readFile(path: string, name: string): Promise<Uint8Array> {
     return await readNamedFile(path, maxSecretBytes);
   } catch (cause) {
     if (!(cause instanceof FstreamError)) throw cause;
-    throw new FstreamError("failed", `${name} can't be read: ${cause.message}`, { cause });
+    throw new FstreamError("failed", `can't read ${name}: ${cause.message}`, { cause });
   }
 }
 

@@ -29,7 +29,7 @@ const serviceFlag = {
 
 export const serve: Command = {
   name: "serve",
-  summary: "the server",
+  summary: "start the server",
   usage: ["serve [--config FILE] [--SETTING VALUE]..."],
   examples: [
     "fstream serve",
@@ -37,7 +37,7 @@ export const serve: Command = {
     "fstream serve --config /etc/fstream/fstream.toml",
   ],
   notes:
-    "On SIGTERM or SIGINT it ends its streams in order first, within shutdown_grace; a second signal ends it at once. On SIGHUP it takes up its settings and a renewed certificate, and says which settings need a restart; where standard input is a terminal, it ends as well.",
+    "On SIGTERM or SIGINT the server ends its streams cleanly, within shutdown_grace, and stops; a second signal stops it at once. On SIGHUP it reloads the settings and the certificate, and logs which changes need a restart; if standard input is a terminal, SIGHUP stops it.",
   flags: {
     config: configFlag,
     ...(process.platform === "win32" ? serviceFlag : {}),
@@ -46,8 +46,8 @@ export const serve: Command = {
   run: async (invocation) => {
     const { flags, operands, environment, cwd } = invocation;
     if (operands.length > 0) {
-      throw new FstreamError("usage", `serve takes no argument: ${operands[0]}`, {
-        hint: "--listen HOST:PORT is where it listens",
+      throw new FstreamError("usage", `unexpected argument: ${operands[0]}`, {
+        hint: "use --listen HOST:PORT to set the address",
       });
     }
     const { config: _, service: isService, ...overrides } = flags;

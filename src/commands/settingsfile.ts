@@ -7,7 +7,7 @@ import type { Flag, Invocation } from "./command.ts";
 export const configFlag: Flag = {
   type: "string",
   value: "FILE",
-  help: `the settings file (default: ${defaultPlaces}, if there)`,
+  help: `the settings file (default: ${defaultPlaces})`,
 };
 
 /** Where the settings come from that a command works with; `overrides` are its flags that are settings. */

@@ -24,7 +24,7 @@ const wipeBelow = "\u001b[J";
 
 export const status: Command = {
   name: "status",
-  summary: "show what is live, as a table",
+  summary: "show what is live",
   usage: ["[https://HOST:PORT] status [FLAG]..."],
   examples: [
     "fstream status",
@@ -34,7 +34,7 @@ export const status: Command = {
   flags: {
     json: {
       type: "boolean",
-      help: "print the server's JSON, for scripts; with --watch, one line each time",
+      help: "print the server's JSON, for scripts; with --watch, one line per update",
     },
     watch: {
       type: "string",
@@ -45,17 +45,17 @@ export const status: Command = {
     "admin-token-file": {
       type: "string",
       value: "FILE",
-      help: "the server's admin token, to see channels that are not public (without an address, taken from the settings)",
+      help: "file with the server's admin token, to see channels that are not public (default without ADDRESS: the one in the settings)",
     },
     config: {
       type: "string",
       value: "FILE",
-      help: `settings file of the local server, if no address is given (default: ${defaultPlaces})`,
+      help: `without ADDRESS: the settings file of the server on this machine (default: ${defaultPlaces})`,
     },
     ...trustFlags,
   },
   notes:
-    "Without an address it asks the server on this machine, and trusts that server's own certificate if its file can be read.",
+    "Without ADDRESS, status asks the server on this machine, and trusts its certificate if the file can be read.",
   run,
 };
 
@@ -98,10 +98,9 @@ async function placeOf(invocation: Invocation): Promise<Place> {
   const interval = operands.find((word) => /^\d+[a-z]*$/.test(word));
   if (flags.watch === true && interval !== undefined)
     throw new FstreamError("usage", `"${interval}" is not a valid address`, {
-      hint: `--watch=${interval}, with an equals sign`,
+      hint: `write --watch=${interval}, with an equals sign`,
     });
-  if (flags.config !== undefined)
-    throw new FstreamError("usage", "--config is for the server on this machine, and an address was given");
+  if (flags.config !== undefined) throw new FstreamError("usage", "--config can't be used with an address");
   const address = addressOperand("status", invocation, ["https", "http"]);
   return { address, trust: await trustOf(invocation, [address]) };
 }
@@ -113,7 +112,7 @@ function intervalOf(given: string | boolean | undefined): number | undefined {
   const text = String(given);
   const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : parseDuration(text);
   if (ms !== undefined && ms >= 100 && ms <= longestIntervalMs) return ms;
-  throw new FstreamError("usage", `--watch takes seconds from 0.1 to 86400, not "${text}"`);
+  throw new FstreamError("usage", `--watch must be from 0.1 to 86400 seconds, not "${text}"`);
 }
 
 function show(found: Status, { flags, terminal }: Invocation): void {

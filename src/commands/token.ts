@@ -8,7 +8,7 @@ import { readArguments, requirePassword } from "./readarguments.ts";
 
 export const token: Command = {
   name: "token",
-  summary: "gets a one-time token to broadcast with, and prints it",
+  summary: "get a one-time token for broadcasting",
   usage: ["ADDRESS token --user NAME [FLAG]..."],
   examples: [
     "token=$(fstream https://relay.example:61921 token --user fier --user-password-file secret)",

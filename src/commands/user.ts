@@ -21,7 +21,7 @@ const actions = ["add", "passwd", "remove", "list"] as const;
 
 export const user: Command = {
   name: "user",
-  summary: "add, change, remove and list users; a running server picks changes up at once",
+  summary: "add, change, remove and list users",
   usage: ["user add NAME [FLAG]...", "user passwd NAME [FLAG]...", "user remove NAME", "user list [--json]"],
   examples: [
     "fstream user add fier",
@@ -30,6 +30,7 @@ export const user: Command = {
     "fstream user remove fier",
   ],
   words: actions,
+  notes: "A running server picks up changes at once.",
   flags: {
     config: configFlag,
     "users-dir": {
@@ -40,7 +41,7 @@ export const user: Command = {
     "password-file": {
       type: "string",
       value: "FILE",
-      help: "read the password from FILE (- for standard input); without it, fstream asks, or reads a line from standard input",
+      help: "read the password from FILE (- for standard input); by default it is asked for, or read as a line from standard input",
     },
     plain: { type: "boolean", help: "store the password as plain text instead of an argon2id hash" },
     channels: {
@@ -53,7 +54,7 @@ export const user: Command = {
       value: "NAME/CHANNEL,...",
       help: "channels the user may watch, where watchers log in; * matches any characters (default: all)",
     },
-    json: { type: "boolean", help: "list as JSON" },
+    json: { type: "boolean", help: "print the list as JSON" },
   },
   run: async (invocation) => {
     try {
@@ -93,8 +94,8 @@ async function run(invocation: Invocation): Promise<number> {
 
 function noAction(action = ""): FstreamError {
   const near = nearest(action, actions);
-  return new FstreamError("usage", "user needs one of add, passwd, remove or list", {
-    hint: near === undefined ? "`fstream help user` shows how" : `did you mean ${near}?`,
+  return new FstreamError("usage", "user needs an action: add, passwd, remove or list", {
+    hint: near === undefined ? "`fstream help user` shows the usage" : `did you mean ${near}?`,
   });
 }
 

@@ -53,7 +53,7 @@ describe("the admin token", () => {
 
   test("has to be there, in a small regular file", async () => {
     expect(await problemOf(file)).toContain("no such file");
-    expect(await problemOf(folder)).toContain("a folder");
+    expect(await problemOf(folder)).toContain("a directory");
     await Bun.write(file, "x".repeat(4097));
     expect(await problemOf(file)).toContain("larger than 4 KiB");
   });

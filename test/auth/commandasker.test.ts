@@ -59,7 +59,7 @@ test("one that is not there, is no program, or is killed is no decision", async 
   writeFileSync(script, "#!/no/such/interpreter\n", { mode: 0o755 });
   const broken = await problem(script);
   expect([broken.message, broken.isTemporary]).toEqual([
-    `the command can't be run: ${script}: no such file or folder`,
+    `the command can't be run: ${script}: no such file or directory`,
     false,
   ]);
   const killed = await problem("sh", "-c", "kill -9 $$");

@@ -35,7 +35,7 @@ test("each file with something wrong is reported with its path", async () => {
   expect(problems).toEqual([
     `${join(folder, "both.toml")}, ${join(folder, "both.ini")}: two files for one user: there should be only one of them`,
     `${join(folder, "empty.toml")}: no password: there should be password or password_hash`,
-    `${join(folder, "inner.toml")}: can't be read: it is a folder, not a regular file`,
+    `${join(folder, "inner.toml")}: can't be read: it is a directory, not a regular file`,
     `${join(folder, "nul.toml")}: a user's name can't be the name of a device`,
     `${join(folder, "vast.toml")}: can't be read: it is larger than 64 KiB`,
   ]);

@@ -67,7 +67,7 @@ test("a blocked write rejects as disconnected when the connection is reset", asy
   expect(error).toBeInstanceOf(FstreamError);
   expect(error as FstreamError).toMatchObject({
     code: "disconnected",
-    message: "the connection to relay.example:61920 was reset",
+    message: "connection to relay.example:61920 was reset",
   });
 });
 

@@ -69,5 +69,5 @@ test("a token asked for at a TLS port gets a hint at the address that would do",
   } catch (error) {
     hint = (error as { hint?: string }).hint;
   }
-  expect(hint).toBe("if this is the HTTPS port, write https://relay.example:7");
+  expect(hint).toBe("if this is the HTTPS port, use https://relay.example:7");
 });

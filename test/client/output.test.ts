@@ -52,7 +52,7 @@ test("a full disk is a failure that says so", async () => {
   const error = await output.write(new Uint8Array(1), true).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({
     code: "failed",
-    message: "can't write to stdout: no space left on the device",
+    message: "can't write to standard output: no space left on the device",
   });
   expect(output.gone).toBe(false);
 });

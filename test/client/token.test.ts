@@ -58,7 +58,7 @@ test("a server that answers in TLS is distinguished from one that sends a token,
     await peer.send(new Uint8Array([0x15, 3, 1, 0, 2, 2, 0x46]));
     peer.fin();
   });
-  expect(result).toMatchObject({ code: "failed", hint: expect.stringContaining("write https://127.0.0.1:") });
+  expect(result).toMatchObject({ code: "failed", hint: expect.stringContaining("use https://127.0.0.1:") });
 });
 
 test("a connection closed without a word, or within one, is lost, and may be how an original server refuses", async () => {
@@ -304,5 +304,5 @@ test("a server that closes on plain HTTP without a word may speak HTTPS: a hint 
   const result = await fetchToken(parseAddress(`http://127.0.0.1:${port}`), { type: "system" }, login).catch(
     (error: unknown) => error,
   );
-  expect(result).toMatchObject({ hint: `if this is the HTTPS port, write https://127.0.0.1:${port}` });
+  expect(result).toMatchObject({ hint: `if this is the HTTPS port, use https://127.0.0.1:${port}` });
 });

@@ -152,7 +152,7 @@ test("a server that says nothing at all is not waited for without end, and half 
         const error = await rejection(watcher.run());
         expect(error.code).toBe(waitMs === 0 ? "disconnected" : "not_live");
         expect(error.message).toEndWith(
-          `neither began the stream nor refused it${waitMs === 0 ? " within 0.1 s" : " (waited 0.001 s)"}`,
+          `sent neither the stream nor an error${waitMs === 0 ? " within 0.1 s" : " (waited 0.001 s)"}`,
         );
         expect(seen.text).toBe("");
       },

@@ -42,7 +42,7 @@ test("the status line says which channel a watcher waits for, and no more once t
       expect(line).toContain("connecting");
       while (server.requests.length === 0) await Bun.sleep(1);
       meter.show();
-      expect(line).toContain("waiting for fier/default to begin");
+      expect(line).toContain("waiting for fier/default");
       begin.resolve();
       await run;
       meter.show();

@@ -43,7 +43,7 @@ test("each trust flag is read as what it stands for", async () => {
   });
   expect(await trust({ cafile: "ca.pem" }, secure)).toEqual({ type: "authorities", pem });
   expect(await refused(trust({ cafile: "no.pem" }, secure))).toContain("no PEM certificate");
-  expect(await refused(trust({ cafile: "missing.pem" }, secure))).toContain("can't be read");
+  expect(await refused(trust({ cafile: "missing.pem" }, secure))).toContain("can't read --cafile");
 });
 
 test("a trust flag that would have no effect, or contradicts another, is refused", async () => {
@@ -75,19 +75,24 @@ test("a verb takes exactly one address, of a scheme it can speak", () => {
   expect(address("watch", ["relay.example:7"]).port).toBe(7);
   expect(() => address("watch", [])).toThrow("needs the server's address");
   expect(() => address("watch", ["a", "b"])).toThrow("unexpected argument: b");
-  expect(() => address("watch", ["https://a"])).toThrow("takes no https address");
+  expect(() => address("watch", ["https://a"])).toThrow("doesn't take an https:// address");
 });
 
 const surpluses: [verb: Verb, operands: string[], flags: Invocation["flags"], hint: string | undefined][] = [
-  ["watch", ["a", "5m"], { wait: true }, "--wait=5m, with an equals sign"],
-  ["watch", ["1h", "a"], { retry: true, user: "fier" }, "--retry=1h, with an equals sign"],
+  ["watch", ["a", "5m"], { wait: true }, "write --wait=5m, with an equals sign"],
+  ["watch", ["1h", "a"], { retry: true, user: "fier" }, "write --retry=1h, with an equals sign"],
   ["watch", ["a", "5m"], { wait: "3s" }, "did you mean --user 5m?"],
   ["watch", ["a", "fier"], { wait: true }, "did you mean --user fier?"],
   ["token", ["a", "fi.er"], {}, "did you mean --user fi.er?"],
   ["token", ["a", "b"], { user: "fier" }, undefined],
-  ["broadcast", ["a", "x.ts"], {}, "broadcast reads stdin: fstream ADDRESS broadcast < x.ts"],
-  ["broadcast", ["a", "x"], { user: "fier" }, "broadcast reads stdin: fstream ADDRESS broadcast < x"],
-  ["watch", ["a", "/x"], {}, "watch writes to stdout: fstream ADDRESS watch > /x"],
+  ["broadcast", ["a", "x.ts"], {}, "broadcast reads standard input: fstream ADDRESS broadcast < x.ts"],
+  [
+    "broadcast",
+    ["a", "x"],
+    { user: "fier" },
+    "broadcast reads standard input: fstream ADDRESS broadcast < x",
+  ],
+  ["watch", ["a", "/x"], {}, "watch writes to standard output: fstream ADDRESS watch > /x"],
 ];
 
 test.each(surpluses)(

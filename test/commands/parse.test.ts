@@ -64,7 +64,7 @@ test("help can be asked of every command", () => {
 test("an unknown flag is a usage error with the nearest right one", () => {
   expect(failure("--chanel=x")).toEqual({
     code: "usage",
-    message: "unknown flag --chanel of watch",
+    message: "unknown flag --chanel for watch",
     hint: "did you mean --channel?",
   });
   for (const flag of ["--frobnicate", "-z", "--__proto__", "--constructor=1"])
@@ -75,8 +75,8 @@ test("a user's password that watching would not need is a usage error that says 
   for (const file of ["", "-file"]) {
     expect(failure(`--user-password${file}`, "x")).toEqual({
       code: "usage",
-      message: `unknown flag --user-password${file} of watch`,
-      hint: `watching needs no user password; did you mean --channel-password${file}?`,
+      message: `unknown flag --user-password${file} for watch`,
+      hint: `watch needs no user password; did you mean --channel-password${file}?`,
     });
   }
 });
@@ -88,8 +88,8 @@ test("a value that is missing or too many is a usage error that names the flag, 
   });
   expect(failure("--channel", "-hunter2")).toEqual({
     code: "usage",
-    message: "--channel needs a value, and what follows looks like a flag",
-    hint: "a value that starts with a dash is given as --channel=VALUE",
+    message: "--channel needs a value, but what follows looks like a flag",
+    hint: "write --channel=VALUE for a value that starts with a dash",
   });
   expect(failure("--quiet=1")).toMatchObject({ code: "usage", message: "--quiet takes no value" });
 });
@@ -111,7 +111,7 @@ sends a stream to stdout
           but errors, whatever happens
           to it
   -h, --help
-          show this text
+          show this help
 `);
 });
 

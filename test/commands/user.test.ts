@@ -273,5 +273,5 @@ posix("a password is one line of stdin, and what follows is left for another pro
 test("a first line without an end is refused, not gathered", async () => {
   const { status, stderr } = await run(cwd, ["user", "add", "fier", "--plain"], "x".repeat(70_000));
   expect(status).toBe(1);
-  expect(stderr).toBe("fstream: error: stdin can't be read: its first line is longer than 64 KiB\n");
+  expect(stderr).toBe("fstream: error: can't read standard input: the first line is longer than 64 KiB\n");
 });

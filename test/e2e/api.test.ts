@@ -273,16 +273,16 @@ test("status trusts no certificate but the one that it should", async () => {
 test("status says why it can't ask", async () => {
   const cases: [words: string[], status: number, said: string][] = [
     [["http://127.0.0.1:1", "status"], 5, "connection refused"],
-    [["127.0.0.1:1", "status"], 2, "status takes no bare address"],
+    [["127.0.0.1:1", "status"], 2, "status doesn't take a plain address"],
     [["status", "--watch", "5"], 2, "--watch=5, with an equals sign"],
-    [["status", "--watch=never"], 2, "--watch takes seconds"],
+    [["status", "--watch=never"], 2, "--watch must be from 0.1 to 86400 seconds"],
     [["status", "--config", join(server.folder, "missing.toml")], 1, "missing.toml"],
+    [["status", "--config", join(server.folder, "fstream.toml")], 2, "https_listen in"],
     [
-      ["status", "--config", join(server.folder, "fstream.toml")],
-      2,
-      "leaves the port of https_listen to the system",
+      ["status", "--admin-token-file", join(server.folder, "missing")],
+      1,
+      `can't read ${join(server.folder, "missing")}: no such file`,
     ],
-    [["status", "--admin-token-file", join(server.folder, "missing")], 1, "missing can't be read"],
   ];
   for (const [words, status, said] of cases) {
     const outcome = await new Run(words).outcome();

@@ -541,10 +541,10 @@ describe("fstream check", () => {
     const wrong = await check("--login fier", "wrong-secret");
     expect([wrong.status, wrong.stderr]).toEqual([
       3,
-      expect.stringMatching(/fier is refused: wrong user or password \(\d+ ms\)\n/) as never,
+      expect.stringMatching(/fier was refused: wrong user or password \(\d+ ms\)\n/) as never,
     ]);
     const told = await check("--login untold", "x");
-    expect(told.stderr).toContain("the reason, which the client is not given: owes money\n");
+    expect(told.stderr).toContain("the reason (not shown to clients): owes money\n");
     const small = await check("--login small --channel other", "x");
     expect([small.status, small.stderr]).toEqual([
       3,

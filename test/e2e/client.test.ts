@@ -75,8 +75,8 @@ test("the printed example works with a server of the original protocol", async (
     stdout: "",
     stderr:
       "fstream: hint: unknown variable fserv_arg_user_channel: did you mean fserv_arg_channel?\n" +
-      "fstream: warning: the server did not confirm the 12 bytes\n" +
-      "fstream: hint: it may be a server of the original protocol, which can't, or not an fstream server at all\n",
+      "fstream: warning: the server did not confirm receiving the 12 bytes\n" +
+      "fstream: hint: it may speak the original protocol, which has no confirmation, or not be an fstream server\n",
   });
   expect((await whole).toString()).toBe("first second");
   expect(await result(watch)).toMatchObject({ status: 0, stderr: "" });
@@ -203,21 +203,21 @@ const usage: [args: string[], says: RegExp][] = [
   [["127.0.0.1:1", "watch", "--user", "x", "--wait", "5m"], /unexpected argument: 5m\n.*--wait=5m/],
   [["127.0.0.1:1", "watch", "--user", "x", "--start", "soon"], /--start must be join, next, live/],
   [["127.0.0.1:1", "watch", "--user-password", "x"], /--channel-password\?/],
-  [["127.0.0.1:1", "broadcast", "x.ts"], /broadcast reads stdin: fstream ADDRESS broadcast < x\.ts/],
+  [["127.0.0.1:1", "broadcast", "x.ts"], /broadcast reads standard input: fstream ADDRESS broadcast < x\.ts/],
   [["--user", "x"], /missing command before --user/],
   [["--verson"], /missing command before --verson\n.*did you mean --version\?/],
-  [["serve", "extra"], /serve takes no argument: extra\n.*--listen/],
+  [["serve", "extra"], /unexpected argument: extra\n.*--listen/],
   [["127.0.0.1:1", "--user", "x", "watch"], /missing command before --user\n.*flags come after/],
   [["127.0.0.1:1", "watch"], /watch needs a user\n.*--user NAME.*fserv_arg_user/],
   [["watch", "--user", "x"], /watch needs the server's address/],
   [["127.0.0.1:1", "watch", "more", "--user", "x"], /unexpected argument: more/],
   [["127.0.0.1:1", "watch", "--user", "x", "--wait=soon"], /--wait must be a duration such as/],
-  [["https://127.0.0.1", "watch", "--user", "x"], /takes no https address\n.*fstreams:/],
+  [["https://127.0.0.1", "watch", "--user", "x"], /doesn't take an https:\/\/ address\n.*fstreams:/],
   [["127.0.0.1:1", "broadcast", "--user", "x"], /needs the user's password, or a token/],
   [["127.0.0.1:1", "token", "--user", "x"], /token needs the user's password/],
   [["127.0.0.1:1", "watch", "--user", "x", "--insecure"], /--insecure needs an address that uses TLS/],
   [["fstreams://127.0.0.1:1", "watch", "--user", "x", "--fingerprint", "12"], /64 hex digits/],
-  [["127.0.0.1:1", "watch", "--user", "x", "--bufsize", "3"], /unknown flag --bufsize of watch/],
+  [["127.0.0.1:1", "watch", "--user", "x", "--bufsize", "3"], /unknown flag --bufsize for watch/],
 ];
 
 test.each(usage)("%p is a usage error", async (args, says) => {
@@ -311,7 +311,7 @@ test("stdin arrives whole, and the status is 0 only if the server took all of it
   const short = await run([server.address, "broadcast"], fier, input);
   expect(short).toMatchObject({
     status: 5,
-    stderr: "fstream: error: the server took 2999999 of 3000000 bytes\n",
+    stderr: "fstream: error: the server received only 2999999 of 3000000 bytes\n",
   });
 });
 

@@ -95,10 +95,10 @@ const wrong: [what: string, change: (server: TestServer) => void, reason: string
   [
     "of a key that is another's",
     (server) => put(server, { key: elsewhere.key }),
-    "tls_key is not the key of tls_cert",
+    "tls_key does not match tls_cert",
   ],
-  ["that has expired", (server) => put(server, pemOf(expired)), "it has expired: it was valid until "],
-  ["that is not valid yet", (server) => put(server, pemOf(future)), "it is not valid yet: it will be from "],
+  ["that has expired", (server) => put(server, pemOf(expired)), "it expired on "],
+  ["that is not valid yet", (server) => put(server, pemOf(future)), "it is not valid before "],
   [
     "that is half-written",
     (server) => put(server, { cert: elsewhere.cert.slice(0, 300) }),

@@ -56,7 +56,7 @@ linux("a result that can't be written is a failure with its reason", async () =>
         target,
         status: 1,
         stdout: "",
-        stderr: `fstream: error: can't write to stdout: ${reason}\n`,
+        stderr: `fstream: error: can't write to standard output: ${reason}\n`,
       });
     }
   }
@@ -67,7 +67,7 @@ linux("a stream that can't be written, or read, is a failure before anything is 
   expect(await shell(`fstream ${server.address} watch >&-`, fier)).toEqual({
     status: 1,
     stdout: "",
-    stderr: "fstream: error: can't write to stdout: it is closed\n",
+    stderr: "fstream: error: can't write to standard output: it is closed\n",
   });
   expect(await shell(`fstream ${server.address} broadcast <&-`, fier)).toEqual({
     status: 1,
@@ -136,7 +136,7 @@ linux("secrets come through pipes, and what has no end is refused", async () => 
   );
   expect(await shell(`${call} /dev/zero`)).toMatchObject({
     status: 1,
-    stderr: "fstream: error: /dev/zero can't be read: it is larger than 64 KiB\n",
+    stderr: "fstream: error: can't read /dev/zero: it is larger than 64 KiB\n",
   });
 });
 

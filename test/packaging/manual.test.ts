@@ -80,7 +80,7 @@ test("fstream.toml(5) has every setting with its default, its values, and whethe
     const text = entry.replaceAll(/\s+/g, " ").replaceAll("\\e", "\\").replaceAll(".\\|.\\|.", "...");
     expect(text).toContain(setting.kind.range.slice(1));
     expect(text).toContain(`Flag --${flag};`);
-    expect(text).toContain(setting.live ? "a reload takes up another" : "another value needs a restart");
+    expect(text).toContain(setting.live ? "takes effect on reload" : "takes effect on restart");
   }
   for (const key of Object.keys(userKeys)) expect(below(page, ".SH USERS")).toContain(`\n.TP\n${key}\n`);
 });

@@ -54,8 +54,8 @@ test("a user that replaces its broadcast in a loop is a few lines a second, and 
 });
 
 test.each([
-  ["ECONNRESET", "connection reset by the peer"],
-  ["EPIPE", "connection closed by the peer"],
+  ["ECONNRESET", "connection reset by peer"],
+  ["EPIPE", "connection closed by peer"],
 ] as const)("a broadcast that breaks off with %s is logged in words", async (code, words) => {
   const server = new TestServer();
   const sender = await server.broadcast({}, opaque(10));

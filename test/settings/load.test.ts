@@ -62,7 +62,7 @@ test("the working folder's file is read, else an installed server's, else none",
   expect(await read({ system: "/nowhere/else" })).toEqual([undefined, 1000, "/nowhere/users"]);
   // One that was named is the only one.
   const named = await examineSettings(sources(cwd, { file: "other.toml", system }));
-  expect(named.problems).toEqual(["other.toml: can't be read: no such file or folder"]);
+  expect(named.problems).toEqual(["other.toml: can't be read: no such file or directory"]);
   await Bun.write(system, "[server]\nmax_waiting = -1");
   expect((await examineSettings(sources("/nowhere", { system }))).problems[0]).toStartWith(`${system}:2: `);
 });
@@ -147,7 +147,7 @@ test("a byte order mark and Windows line ends are accepted", async () => {
 test("a file that was named but is not there, is a folder or is not UTF-8 is refused", async () => {
   expect(await failure(sources(root, { file: "none.toml" }))).toMatchObject({
     code: "failed",
-    message: "none.toml: can't be read: no such file or folder",
+    message: "none.toml: can't be read: no such file or directory",
   });
   expect(await failure(sources(root, { file: "." }))).toMatchObject({
     message: expect.stringMatching(/^\.: can't be read: /),

@@ -4,7 +4,7 @@
 //
 // The verb is the first word, or the second after an address; its flags and operands come after it.
 
-import type { Command, Flag } from "../command.ts";
+import { type Command, type Flag, takesAddress } from "../command.ts";
 import { flagsOf } from "../parse.ts";
 
 /** What the value of a flag is: files, folders, or these words; of no words nothing is known. */
@@ -42,17 +42,17 @@ export function grammarOf(commands: readonly Completed[]): readonly CompletedVer
     ...commands.map((command) => ({
       name: command.name,
       help: brief(command.summary),
-      hasAddress: command.usage.some((way) => way.includes(` ${command.name} `)),
+      hasAddress: takesAddress(command),
       words: command.words ?? [],
       flags: Object.entries(flagsOf(command)).map(([name, flag]) => completedFlag(name, flag)),
     })),
-    { ...special, name: "help", help: "shows how a command is called", words: names },
-    { ...special, name: "--help", help: "shows all commands" },
+    { ...special, name: "help", help: "show the usage and flags of a command", words: names },
+    { ...special, name: "--help", help: "list the commands" },
     {
       ...special,
       name: "--version",
-      help: "shows what this program is",
-      flags: [completedFlag("json", { type: "boolean", help: "as JSON, for scripts" })],
+      help: "print the version",
+      flags: [completedFlag("json", { type: "boolean", help: "print JSON, for scripts" })],
     },
   ];
 }
