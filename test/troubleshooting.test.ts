@@ -12,7 +12,8 @@ const placeholders = /\b(?:ADDRESS|CHANNEL|FILE|FINGERPRINT|FOLDER|N|NAME|REASON
 const sources = Array.from(new Bun.Glob("src/**/*.ts").scanSync(root), (path) =>
   readFileSync(join(root, path), "utf8")
     .replaceAll(/["`] \+\s+["`]/g, "")
-    .replaceAll(/\$\{\w+ === 1 \? "\w+" : "(\w+)"\}/g, "$1"),
+    .replaceAll(/\$\{\w+ === 1 \? "\w+" : "(\w+)"\}/g, "$1")
+    .replaceAll(/\$\{counted\(\w+, "(\w+)"\)\}/g, "$1s"),
 );
 /** Reasons are words of their own. */
 const reasons = ["the address is already in use", "permission denied"];
