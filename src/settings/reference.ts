@@ -7,23 +7,23 @@ import { sections } from "./table.ts";
 type Section = keyof typeof sections;
 const sectionNames = Object.keys(sections) as Section[];
 
-/** What is to be known of all settings, in Markdown. */
-export const introduction = `\`fstream serve\` reads the file that \`--config\` names, else \`fstream.toml\` of the working folder, else that of
-\`$CONFIGURATION_DIRECTORY\`, which is \`/etc/fstream\` where nothing else is said (on Windows \`%PROGRAMDATA%\\fstream\`); its log says which. What it
-leaves out is as said here; without a file everything is. Each key is a flag of \`fstream serve\` too, which beats the
-file. \`fstream check\` reports all that is wrong with a file at once.
+/** What applies to all settings, in Markdown. */
+export const introduction = `\`fstream serve\` reads the file given with \`--config\`, else \`fstream.toml\` in the working folder, else the one in
+\`$CONFIGURATION_DIRECTORY\`, by default \`/etc/fstream\` (on Windows \`%PROGRAMDATA%\\fstream\`); its log says which. Keys left out have the
+defaults below. Each key is also a flag of \`fstream serve\`, which overrides the file. \`fstream check\` reports everything that is wrong with a file
+at once.
 
-On SIGHUP (\`systemctl reload\`, \`kill -HUP\`) a running server reads the file again. It takes up at once what has changed, but for the
-settings that say here that they need a restart: those its log names. Limits hold for what comes from then on, \`max_bitrate\` and the
-timeouts also for what is there. If anything is wrong with the file nothing of it is taken up, and the log says where and what.
+On SIGHUP (\`systemctl reload\`, \`kill -HUP\`) a running server reads the file again. Changes take effect at once, except for settings
+marked below as needing a restart: the log names those. New limits apply to what comes afterwards, \`max_bitrate\` and the timeouts to
+running streams too. If anything is wrong with the file, nothing changes, and the log says where and what.
 
 - Sizes: \`"64KiB"\`, \`"16MiB"\`, \`"1GiB"\` (powers of 1024), \`"1kB"\`, \`"16MB"\`, \`"1GB"\` (powers of 1000); plain numbers are
   bytes.
 - Durations: \`"20ms"\`, \`"10s"\`, \`"2m"\`, \`"1h30m"\`, \`"1d"\`; plain numbers are seconds.
-- Addresses to listen on: \`":61920"\` (every address of both families), \`"127.0.0.1:61920"\`, \`"[::1]:61920"\`,
-  \`"relay.example:61920"\`; port 0 lets the system choose; \`""\` does not listen.
-- Relative paths count from the settings file's folder, or without one from the working folder; those given as flags
-  always from the working folder.
+- Listen addresses: \`":61920"\` (all addresses, IPv4 and IPv6), \`"127.0.0.1:61920"\`, \`"[::1]:61920"\`,
+  \`"relay.example:61920"\`; with port 0 the system picks one; \`""\` turns the listener off.
+- Relative paths are relative to the settings file's folder, or without a file to the working folder; on the command line always
+  to the working folder.
 `;
 
 /** The reference page of all settings, in Markdown. */
@@ -33,13 +33,13 @@ export function reference(): string {
   );
   return `# Settings
 
-Made from the table in \`src/settings/table.ts\`; change it there.
+Generated from \`src/settings/table.ts\`; make changes there.
 
 ${introduction}
 ${parts.join("\n")}
 ## A settings file
 
-Every key, with its default. Take the \`#\` from what you change.
+Every key with its default. Remove the \`#\` from those you change.
 
 \`\`\`toml
 ${exampleSettings()}\`\`\`
@@ -65,7 +65,7 @@ function rowsOf(section: Section): readonly Row[] {
 function entry({ flag, setting }: Row): string {
   const why = setting.why === undefined ? "" : ` Why: ${setting.why}.`;
   const text = `${setting.help[0].toUpperCase()}${setting.help.slice(1)}.${why}`;
-  return `- **\`${setting.name} = ${written(setting.default)}\`** (\`--${flag} ${setting.kind.placeholder}\`)\n  ${text}\n  It is ${setting.kind.range}.${setting.live ? "" : " **Another value needs a restart.**"}\n`;
+  return `- **\`${setting.name} = ${written(setting.default)}\`** (\`--${flag} ${setting.kind.placeholder}\`)\n  ${text}\n  Value: ${setting.kind.range}.${setting.live ? "" : " **A change needs a restart.**"}\n`;
 }
 
 function written(value: Row["setting"]["default"]): string {

@@ -67,7 +67,7 @@ test("only switches can be given as flags without a value", () => {
   });
   expect(settingFlags["tls-listen"].help).toEndWith("(default: none)");
   expect(settingFlags["tls-cert"].help).toEndWith(
-    "empty (the default): systemd's credential tls_cert if there is one, else a self-signed pair, made once in state_dir",
+    "empty (the default): the systemd credential tls_cert if there is one, else a self-signed certificate, created once in state_dir",
   );
 });
 
