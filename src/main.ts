@@ -3,7 +3,7 @@
 
 import type { Invocation, Terminal } from "./commands/command.ts";
 import { isCommand, loadCommand } from "./commands/commands.ts";
-import { flushed, say } from "./commands/stderr.ts";
+import { flushed, say, sayLine } from "./commands/stderr.ts";
 import { FstreamError, meaning } from "./errors.ts";
 import { isJournal, printable, printableJson } from "./log.ts";
 import { writeStdout } from "./stdio.ts";
@@ -13,12 +13,12 @@ import { build, versionLine } from "./version.ts";
 const errorMark = isJournal(2, process.env.JOURNAL_STREAM) ? "<3>" : "";
 
 const terminal: Terminal = {
-  say: (line) => say(`fstream: ${printable(line)}\n`),
+  say: (line) => sayLine(`fstream: ${printable(line)}`),
   error: (error) => {
-    say(`${errorMark}fstream: error: ${printable(error.message)}\n`);
+    sayLine(`${errorMark}fstream: error: ${printable(error.message)}`);
     if (error.hint !== undefined) terminal.hint(error.hint);
   },
-  hint: (text) => say(`fstream: hint: ${printable(text)}\n`),
+  hint: (text) => sayLine(`fstream: hint: ${printable(text)}`),
   print: writeStdout,
   get columns() {
     return process.stdout.isTTY ? process.stdout.columns : undefined;

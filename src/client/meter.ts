@@ -1,6 +1,6 @@
 // The live status line: one line on stderr that is written over twice a second, and wiped before anything else is
 // said; the last one, of the whole, stays. It shows what is known: how long, how fast, how much, and for a watcher what has arrived but is not yet
-// taken from stdout.
+// taken from stdout. Where another program draws on the terminal as well, there is the last line alone.
 
 import { printable } from "../log.ts";
 import { formatBytes, formatClock } from "./amount.ts";
@@ -8,7 +8,8 @@ import { formatBytes, formatClock } from "./amount.ts";
 const everyMs = 500;
 /** The rate is an average over this long. */
 const rateWindowMs = 3000;
-const wipe = "\r\u001b[K";
+/** Takes off the screen what stands in the line, whoever wrote it. */
+export const wipe = "\r\u001b[K";
 
 export interface Screen {
   write(text: string): void;
@@ -25,14 +26,20 @@ export class Meter {
   #startMs = 0;
   #samples: { readonly atMs: number; readonly total: number }[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
+  #running = false;
   #shown = false;
+  readonly #isLive: boolean;
 
-  constructor(screen: Screen) {
+  /** `isLive`: whether the line is shown while it runs. */
+  constructor(screen: Screen, isLive = true) {
     this.#screen = screen;
+    this.#isLive = isLive;
   }
 
   start(): void {
     this.#startMs = this.#screen.nowMs();
+    this.#running = true;
+    if (!this.#isLive) return;
     this.#timer = setInterval(() => this.show(), everyMs);
     this.show();
   }
@@ -83,7 +90,8 @@ export class Meter {
 
   /** No more is shown: what stays, if bytes went through, is how long, how fast on average, and how much in total. */
   stop(): void {
-    if (this.#timer === undefined) return;
+    if (!this.#running) return;
+    this.#running = false;
     clearInterval(this.#timer);
     this.#timer = undefined;
     if (this.#total === 0) {

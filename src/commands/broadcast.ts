@@ -67,7 +67,7 @@ async function run(invocation: Invocation): Promise<number> {
   if (tokenAddress !== undefined || !found.has("token")) requirePassword("broadcast", found);
   const login = { user: found.get("user") ?? "", password: found.get("user_password") ?? "" };
   const chunkBytes = Number(found.get("bufsize") ?? 0);
-  const meter = meterFor(invocation);
+  const meter = meterFor(invocation, 0);
   const say = sayer(terminal, meter, flags.quiet === true);
   let page = "";
   const input = stdinInput();

@@ -1,6 +1,7 @@
 // What the verbs that talk to a server have in common: the address they are given, which certificates are trusted, durations,
 // and the status line.
 
+import { fstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Address, isSecure, parseAddress, withoutCredentials } from "../client/address.ts";
 import { Meter } from "../client/meter.ts";
@@ -140,14 +141,29 @@ export function optionalDuration(name: string, value: string | boolean | undefin
 /** Of a status line that is not read, the next ones are worth nothing. Bytes. */
 const maxUnreadStatusBytes = 1024;
 
-/** The status line: undefined if it is not wanted, or stderr is no terminal. */
-export function meterFor({ flags }: Invocation): Meter | undefined {
+/**
+ * The status line of a verb whose stream is at `descriptor`: undefined if it is not wanted, or stderr is no terminal. It is live only
+ * where the stream is a file's: the other program of a pipeline (ffmpeg, a player) has a line of its own on the same terminal, and
+ * what is typed into a terminal is shown there.
+ */
+export function meterFor({ flags }: Invocation, descriptor: 0 | 1): Meter | undefined {
   if (flags.quiet === true || !process.stderr.isTTY) return undefined;
-  return new Meter({
-    write: (text) => say(text, maxUnreadStatusBytes),
+  const screen = {
+    write: (text: string) => say(text, maxUnreadStatusBytes),
     columns: () => process.stderr.columns || 80, // 0: a terminal that does not know
     nowMs: () => performance.now(),
-  });
+  };
+  return new Meter(screen, isFile(descriptor));
+}
+
+/** Whether it is a file, or a device that is no terminal (which `watch` does not write to); not where that is not known. */
+function isFile(descriptor: 0 | 1): boolean {
+  try {
+    const stats = fstatSync(descriptor);
+    return stats.isFile() || stats.isBlockDevice() || (descriptor === 1 && stats.isCharacterDevice());
+  } catch {
+    return false;
+  }
 }
 
 /** How a verb reports what it tolerates: not at all with --quiet, and never into the status line. */

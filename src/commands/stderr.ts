@@ -4,6 +4,7 @@
 // More than `maxUnreadBytes` are not kept for a reader that has stopped: what is said then is lost.
 
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
+import { wipe } from "../client/meter.ts";
 
 /** Bytes that may wait for a reader. */
 const maxUnreadBytes = 1024 * 1024;
@@ -34,6 +35,11 @@ export function say(text: string, most = maxUnreadBytes): void {
 /** Has `other` written to from now on, in place of stderr: a service of Windows has none. */
 export function sayTo(other: Writer): void {
   writer = other;
+}
+
+/** Says a line for people. On a terminal it takes the place of what others have left in the line: ffmpeg's status, or half a word. */
+export function sayLine(line: string): void {
+  say(`${process.stderr.isTTY ? wipe : ""}${line}\n`);
 }
 
 /** Resolves when all that was said is out, or after `limitMs`: to be awaited before the process ends. */

@@ -60,7 +60,7 @@ async function run(invocation: Invocation): Promise<number> {
       hint: "pipe it to a player: fstream ADDRESS watch | ffplay -i -",
     });
   }
-  const meter = meterFor(invocation);
+  const meter = meterFor(invocation, 1);
   const say = sayer(terminal, meter, flags.quiet === true);
   const interrupt = processInterrupt();
   const watcher = new WatchClient({

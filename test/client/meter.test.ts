@@ -57,6 +57,19 @@ test("at the end how long, how fast and how much stays on the screen, once", () 
   expect(screen.text).toBe("\r\u001b[Kfstream: 0:00:02  2.50 MB/s  5.00 MB\n");
 });
 
+test("where it is not live only the end of it is shown", () => {
+  const { screen } = meter();
+  const line = new Meter({ write: screen.write, columns: () => 80, nowMs: () => screen.now }, false);
+  line.start();
+  line.add(5_000_000);
+  line.clear();
+  expect(screen.text).toBe("");
+  screen.now = 2000;
+  line.stop();
+  line.stop();
+  expect(screen.text).toBe("\r\u001b[Kfstream: 0:00:02  2.50 MB/s  5.00 MB\n");
+});
+
 test("where nothing came no line stays", () => {
   const { screen, meter: line } = meter();
   line.start();

@@ -284,7 +284,9 @@ posix("bytes are not written to a terminal", async () => {
   await using server = standIn((peer) => peer.fin());
   const { child, seen } = onTerminal([server.address, "watch"]);
   expect(await child.exited).toBe(2);
-  await until("it says so", () => /won't write a stream to a terminal\r\n.*watch \| ffplay/.test(seen.text));
+  await until("it says so", () =>
+    /won't write a stream to a terminal\r\n[^]*watch \| ffplay/.test(seen.text),
+  );
   expect(server.requests).toEqual([]);
 });
 

@@ -98,6 +98,49 @@ linux("a stream goes on beside a status line", async () => {
   terminal.close();
 });
 
+linux(
+  "in a pipeline no status line is drawn over another program's: there is the total at the end",
+  async () => {
+    await using server = standIn(async (peer) => {
+      await peer.frame("ok");
+      if (peer.text.startsWith("watch,")) {
+        await peer.send("media");
+        return peer.fin();
+      }
+      const bytes = await peer.finished;
+      await peer.frame(`ok,bytes=${bytes.length}`);
+      peer.fin();
+    });
+    const words = program.map((word) => `'${word}'`).join(" ");
+    const total = /\r\x1b\[Kfstream: 0:00:0\d {2}\S+ k?B\/s {2}5 B\r\n/;
+    for (const [line, live] of [
+      [
+        `(printf media; sleep 1; printf '%s\r' status >&2) | ${words} ADDRESS broadcast --user-password 123`,
+        false,
+      ],
+      [`${words} ADDRESS watch | (cat > /dev/null; printf '%s\r' status >&2; sleep 1)`, false],
+      [`${words} ADDRESS watch > '${join(folder, "stream")}'`, true],
+    ] as const) {
+      const script = `export fserv_arg_user=fier; ${line.replace("ADDRESS", server.address)}; echo over`;
+      const { child, terminal, shown } = onTerminal(["bash", "-c", script]);
+      await until("it is over", () => shown.text.includes("over\r\n"));
+      expect(await child.exited).toBe(0);
+      terminal.close();
+      expect(shown.text).toMatch(total);
+      expect([line, shown.text.split("\x1b[K").length > 2]).toEqual([line, live]);
+    }
+  },
+);
+
+linux("a message takes the place of what another program has left in the line", async () => {
+  const words = program.map((word) => `'${word}'`).join(" ");
+  const { child, terminal, shown } = onTerminal(["bash", "-c", `printf 'frame=  1'; ${words} nowhere`]);
+  await child.exited;
+  await until("it says so", () => shown.text.includes("hint"));
+  expect(shown.text).toStartWith("frame=  1\r\x1b[Kfstream: error: unknown command nowhere\r\n");
+  terminal.close();
+});
+
 linux("a broadcast shows where people can watch, once, and as nothing but an address", async () => {
   await using server = standIn(async (peer) => {
     await peer.frame("ok,url*=https://relay.example/play/fier/%1B%5B2J%0Afstream: error%2C");
