@@ -10,7 +10,8 @@ type Hint = (verb: Verb) => string;
 
 const newToken = "get a new token: each works once and expires soon";
 
-const lowerBitrate = "lower the encoder's bit rate; for ffmpeg for example -b:v 2M -maxrate 2M -bufsize 2M";
+const lowerBitrate =
+  "lower the encoder's bit rate, for example with ffmpeg's -b:v 2M -maxrate 2M -bufsize 2M";
 
 const later: Hint = (verb) => (verb === "token" ? "try again later" : "try again later, or use --retry");
 

@@ -51,7 +51,7 @@ const table: Readonly<Record<string, Argument>> = {
   start: {
     value: "WHERE",
     choices: startWords,
-    help: "where to start: join (the newest join point, at once; the default), next (the next join point), live (the newest byte), or a duration back, such as 10s",
+    help: "where to start: join (the newest join point, such as a keyframe; the default), next (the next join point), live (the newest byte), or a time back, such as 10s",
     read(value, source) {
       if (startWords.some((word) => word === value) || parseDurationMs(value) !== undefined) return value;
       const ms = parseDuration(value);
@@ -61,7 +61,7 @@ const table: Readonly<Record<string, Argument>> = {
   },
   wait: {
     value: "DURATION",
-    help: "wait until the channel is live and the server can be reached; without a duration, indefinitely",
+    help: "wait up to DURATION for the server to be reachable and the channel to be live; without DURATION, wait indefinitely",
     optionalValue: true,
   },
   lag: {

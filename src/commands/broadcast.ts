@@ -29,11 +29,11 @@ export const broadcast: Command = {
   usage: ["ADDRESS broadcast --user NAME [FLAG]..."],
   examples: [
     "ffmpeg -re -i film.mp4 -c copy -f mpegts - |\n  fstream relay.example broadcast --user fier --user-password-file secret",
-    "ffmpeg -f x11grab -i :0 -c:v libx264 -preset veryfast -tune zerolatency \\\n  -pix_fmt yuv420p -g 60 -f mpegts - |\n  fstream relay.example broadcast --user fier --user-password-file secret --retry",
-    "... | fstream relay.example broadcast --user fier --user-password-file secret \\\n  --token-from https://relay.example:61921",
+    "ffmpeg -f x11grab -i :0 -c:v libx264 -preset veryfast -tune zerolatency \\\n  -pix_fmt yuv420p -g 60 -f mpegts - |\n  fstream relay.example broadcast --retry --user fier \\\n  --user-password-file secret",
+    "... | fstream relay.example broadcast --user fier \\\n  --user-password-file secret --token-from https://relay.example:61921",
   ],
   notes:
-    "On SIGINT (Ctrl-C) or SIGTERM it reads standard input to its end (for up to 2 s), then ends the broadcast cleanly. A second signal stops it at once.",
+    "On SIGINT (Ctrl-C) or SIGTERM, broadcast reads standard input to its end, for up to 2 s, and then ends the stream cleanly. A second signal stops it at once.",
   flags: {
     ...argumentFlags("broadcast"),
     "token-from": {

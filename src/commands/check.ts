@@ -18,7 +18,7 @@ export const check: Command = {
   summary: "check the settings and the users",
   usage: [
     "check [--config FILE] [--users-dir DIR]",
-    "check --login NAME [--watch USER] [--channel NAME] [--password-file FILE]",
+    "check --login NAME [--watch USER] [--channel NAME] [FLAG]...",
   ],
   examples: [
     "fstream check",

@@ -44,13 +44,14 @@ ${list(isServers)}
 Other:
 ${list((command) => !takesAddress(command) && !isServers(command))}
 \`fstream help COMMAND\` shows the flags of a command.
-\`fstream --version\` prints the version.
+\`fstream version\` prints the version.
 
 ${calling}`;
 }
 
 /** What `fstream help COMMAND` prints; throws `usage` if there is no such command. */
 export async function helpFor(name: string): Promise<string> {
+  if (name === "version") return "usage: fstream version [--json]\n\nprint the version\n";
   if (!isCommand(name)) throw unknownCommand(name);
   return helpText(await loadCommand(name));
 }
@@ -75,7 +76,7 @@ export function earlyFlag(flag: string): FstreamError {
 }
 
 export function unknownCommand(word: string): FstreamError {
-  const near = nearest(word, commandNames);
+  const near = nearest(word, [...commandNames, "help", "version"]);
   return new FstreamError("usage", `unknown command ${withoutCredentials(word)}`, {
     hint: near === undefined ? "`fstream --help` lists the commands" : `did you mean ${near}?`,
   });

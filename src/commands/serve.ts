@@ -24,7 +24,7 @@ import { configFlag, sourcesOf } from "./settingsfile.ts";
 import { say, sayTo } from "./stderr.ts";
 
 const serviceFlag = {
-  service: { type: "boolean", help: "run as a service of Windows, which `sc.exe create` has made of this" },
+  service: { type: "boolean", help: "run as a Windows service, as set up with `sc.exe create`" },
 } as const;
 
 export const serve: Command = {

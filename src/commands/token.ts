@@ -11,7 +11,7 @@ export const token: Command = {
   summary: "get a one-time token for broadcasting",
   usage: ["ADDRESS token --user NAME [FLAG]..."],
   examples: [
-    "token=$(fstream https://relay.example:61921 token --user fier --user-password-file secret)",
+    "token=$(fstream https://relay.example:61921 token --user fier \\\n  --user-password-file secret)",
     '... | fstream relay.example broadcast --user fier --token "$token"',
   ],
   flags: { ...argumentFlags("token"), ...trustFlags },

@@ -222,10 +222,7 @@ async function newSecret({ flags, cwd }: Invocation, name: string): Promise<Secr
     ["user_password", password],
   ]);
   if (request > maxRequestBytes)
-    throw new FstreamError(
-      "failed",
-      `the password is too long by ${request - maxRequestBytes} bytes: no client could send it`,
-    );
+    throw new FstreamError("failed", `the password is ${request - maxRequestBytes} bytes too long`);
   if (flags.plain === true) return { kind: "plain", password };
   return { kind: "hash", hash: await hashPassword(password) };
 }

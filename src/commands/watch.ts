@@ -29,7 +29,7 @@ export const watch: Command = {
   examples: [
     "fstream relay.example watch --user fier | mpv -",
     "fstream relay.example watch --user fier --wait --retry > recording.ts",
-    "fstream relay.example watch --user fier --channel cam1 --channel-password-file secret | ffplay -i -",
+    "fstream relay.example watch --user fier --channel cam1 \\\n  --channel-password-file secret | ffplay -i -",
   ],
   flags: {
     ...argumentFlags("watch"),
