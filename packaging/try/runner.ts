@@ -38,12 +38,13 @@ export async function runnerFor(
   if (system !== "linux")
     return processor === process.arch ? direct(executable, folder) : { missing: "another processor" };
 
-  const root = processor === process.arch && library === undefined ? "" : rootFor(processor, library, folder);
+  // On Alpine itself that is where it is installed.
+  const isOwn = processor === process.arch && (library === undefined || existsSync("/etc/alpine-release"));
+  if (isOwn) return direct(executable, folder);
+  const root = rootFor(processor, library, folder);
   const needs = [
     ...(processor === process.arch ? [] : [[qemus[processor], "qemu-user-static"]]),
-    ...(library === undefined && root !== ""
-      ? [[join(root, "lib/ld-linux-aarch64.so.1"), "libc6-arm64-cross"]]
-      : []),
+    ...(library === undefined ? [[join(root, "lib/ld-linux-aarch64.so.1"), "libc6-arm64-cross"]] : []),
   ];
   const missing = await provide(needs, install);
   if (missing !== "") return { missing };
@@ -57,7 +58,6 @@ export async function runnerFor(
     const command = `${qemus[processor]} -L '${root}' '${executable}'`;
     return written(folder, " under QEMU", command, { FSTREAM_EMULATED: "1" });
   }
-  if (library === undefined) return direct(executable, folder);
   return written(folder, " with musl", `'${musl}' --library-path '${join(root, "lib")}' '${executable}'`, {});
 }
 
