@@ -87,7 +87,7 @@ export function addressOf(taker: string, text: string, schemes: readonly Address
   const address = parseAddress(text);
   if (schemes.includes(address.scheme)) return address;
   const right = schemes.map((scheme) => (scheme === "fstream" ? "host:port" : `${scheme}://host:port`));
-  const kind = address.scheme === "fstream" ? "a plain address" : `an ${address.scheme}:// address`;
+  const kind = address.scheme === "fstream" ? "a host:port address" : `an ${address.scheme}:// address`;
   throw new FstreamError("usage", `${taker} doesn't take ${kind}`, { hint: `use ${right.join(" or ")}` });
 }
 

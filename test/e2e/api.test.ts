@@ -273,7 +273,7 @@ test("status trusts no certificate but the one that it should", async () => {
 test("status says why it can't ask", async () => {
   const cases: [words: string[], status: number, said: string][] = [
     [["http://127.0.0.1:1", "status"], 5, "connection refused"],
-    [["127.0.0.1:1", "status"], 2, "status doesn't take a plain address"],
+    [["127.0.0.1:1", "status"], 2, "status doesn't take a host:port address"],
     [["status", "--watch", "5"], 2, "--watch=5, with an equals sign"],
     [["status", "--watch=never"], 2, "--watch must be from 0.1 to 86400 seconds"],
     [["status", "--config", join(server.folder, "missing.toml")], 1, "missing.toml"],
