@@ -30,11 +30,11 @@ Standard output carries only the stream or the requested result; messages go to 
 ${calling}`;
 
 const variables: Readonly<Record<string, string>> = {
-  STATE_DIRECTORY: "`serve`: the directory for the server's state, if state_dir is not set",
+  STATE_DIRECTORY: "`serve`: the folder for the server's state, if state_dir is not set",
   CONFIGURATION_DIRECTORY:
-    "where the settings file is looked for if the working directory has none; /etc/fstream if not set",
+    "where the settings file is looked for if the working folder has none; /etc/fstream if not set",
   PROGRAMDATA:
-    "on Windows: the settings file is looked for in its directory fstream if the working directory has none",
+    "on Windows: the settings file is looked for in its folder fstream if the working folder has none",
   CREDENTIALS_DIRECTORY:
     "`serve`: systemd's credentials tls_cert, tls_key and admin_token, used for files that the settings do not name",
   NOTIFY_SOCKET:
@@ -46,9 +46,9 @@ const variables: Readonly<Record<string, string>> = {
 
 const files: Readonly<Record<string, string>> = {
   "./fstream.toml": "the settings; see `fstream.toml`(5)",
-  "/etc/fstream/fstream.toml": "the settings if the working directory has none",
-  "users/NAME.toml": "a user, in the directory users_dir; its format is in `fstream.toml`(5)",
-  "state/self-signed.pem": "the server's self-signed certificate, in the directory state_dir",
+  "/etc/fstream/fstream.toml": "the settings if the working folder has none",
+  "users/NAME.toml": "a user, in the folder users_dir; its format is in `fstream.toml`(5)",
+  "state/self-signed.pem": "the server's self-signed certificate, in the folder state_dir",
 };
 
 const examples = `Add the first user, and start the server:

@@ -41,7 +41,7 @@ export function settingsPage(version: string, date: string): string {
     ]),
     heading("users"),
     markdown(
-      "A user is a file, `NAME.toml`, in the directory users_dir; `fstream user` writes it. The server reads it at each login. A user whose file has an error can't log in; `fstream check` reports the error. The keys:",
+      "A user is a file, `NAME.toml`, in the folder users_dir; `fstream user` writes it. The server reads it at each login. A user whose file has an error can't log in; `fstream check` reports the error. The keys:",
     ),
     ...Object.entries(userKeys).map(([key, text]) => term(literal(key), sentence(text))),
     markdown(
