@@ -78,7 +78,10 @@ describe("a new certificate", () => {
       const late = client("watch", "--fingerprint", fingerprintOf(after));
       await server.watched(`fier/${channel}`, 2);
       const pinned = await client("watch", "--fingerprint", fingerprintOf(before)).outcome();
-      expect([pinned.status, pinned.stderr]).toEqual([1, expect.stringContaining("has a different fingerprint")]);
+      expect([pinned.status, pinned.stderr]).toEqual([
+        1,
+        expect.stringContaining("has a different fingerprint"),
+      ]);
       asking.send("alhost\r\n\r\n");
       await until("it is answered", () => asking.text.endsWith("ok\n"));
       await broadcaster.finish(whole.subarray(2_000_000));
