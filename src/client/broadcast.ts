@@ -36,6 +36,8 @@ export interface BroadcastOptions {
   readonly clock: ClientClock;
   readonly meter: Meter | undefined;
   readonly say: (text: string) => void;
+  /** Sees all of the input, as it is read. */
+  readonly look?: (bytes: Uint8Array) => void;
   /** Gets the address of the channel's page, as often as the server says it. */
   readonly page?: (url: string) => void;
 }
@@ -52,7 +54,7 @@ export class BroadcastClient {
   constructor(options: BroadcastOptions) {
     const { input, rejoin, retryMs, clock } = options;
     this.#options = options;
-    this.#source = new BroadcastSource(input, retryMs > 0 ? rejoin : undefined, this.#signal);
+    this.#source = new BroadcastSource(input, retryMs > 0 ? rejoin : undefined, this.#signal, options.look);
     this.#retry = new BroadcastRetry(retryMs, clock);
   }
 

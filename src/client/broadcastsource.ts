@@ -10,6 +10,7 @@ export class BroadcastSource {
   readonly #input: Input;
   readonly #rejoin: Rejoin | undefined;
   readonly #signal: Signal;
+  readonly #look: ((bytes: Uint8Array) => void) | undefined;
   readonly #slice = new TimeSlice();
   /** Bytes taken so far. */
   #taken = 0;
@@ -17,8 +18,9 @@ export class BroadcastSource {
   #lostAt: number | undefined;
   #dropped = 0;
 
-  /** `rejoin` only where a loss is tolerated; `signal` is notified of the input's changes. */
-  constructor(input: Input, rejoin: Rejoin | undefined, signal: Signal) {
+  /** `rejoin` only where a loss is tolerated; `signal` is notified of the input's changes; `look` sees all that is read. */
+  constructor(input: Input, rejoin: Rejoin | undefined, signal: Signal, look?: (bytes: Uint8Array) => void) {
+    this.#look = look;
     this.#input = input;
     this.#rejoin = rejoin;
     this.#signal = signal;
@@ -43,6 +45,7 @@ export class BroadcastSource {
     const bytes = this.#input.take();
     if (bytes === undefined) return undefined;
     this.#taken += bytes.length;
+    this.#look?.(bytes);
     this.#rejoin?.feed(bytes);
     return bytes;
   }

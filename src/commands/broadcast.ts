@@ -1,5 +1,6 @@
 // `fstream ADDRESS broadcast`: stdin to a channel. It ends with 0 only when the server took every byte.
 
+import { Adviser } from "../client/advice.ts";
 import { BroadcastClient } from "../client/broadcast.ts";
 import { systemClock } from "../client/clock.ts";
 import { dial } from "../client/dial.ts";
@@ -14,6 +15,7 @@ import type { Command, Invocation } from "./command.ts";
 import {
   addressOf,
   addressOperand,
+  isFile,
   meterFor,
   optionalDuration,
   quietFlag,
@@ -72,6 +74,11 @@ async function run(invocation: Invocation): Promise<number> {
   let page = "";
   const input = stdinInput();
   const interrupt = processInterrupt();
+  const adviser = new Adviser(systemClock, isFile(0), ({ message, hint }) => {
+    meter?.clear();
+    terminal.say(`warning: ${message}`);
+    terminal.hint(hint);
+  });
   const broadcaster = new BroadcastClient({
     dial: () => dial(address, trust),
     request: (token) => request(found, token),
@@ -82,6 +89,8 @@ async function run(invocation: Invocation): Promise<number> {
     clock: systemClock,
     meter,
     say,
+    // Chunks are the caller's own format.
+    ...(chunkBytes > 0 ? {} : { look: (bytes: Uint8Array) => adviser.feed(bytes) }),
     page: (url) => {
       if (meter !== undefined && url !== page) say(`watch at ${url}`);
       page = url;

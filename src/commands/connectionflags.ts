@@ -157,7 +157,7 @@ export function meterFor({ flags }: Invocation, descriptor: 0 | 1): Meter | unde
 }
 
 /** Whether it is a file, or a device that is no terminal (which `watch` does not write to); not where that is not known. */
-function isFile(descriptor: 0 | 1): boolean {
+export function isFile(descriptor: 0 | 1): boolean {
   try {
     const stats = fstatSync(descriptor);
     return stats.isFile() || stats.isBlockDevice() || (descriptor === 1 && stats.isCharacterDevice());
