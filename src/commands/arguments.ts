@@ -75,7 +75,7 @@ const table: Readonly<Record<string, Argument>> = {
   },
   bufsize: {
     value: "SIZE",
-    help: "the stream consists of chunks of this size (such as 188 or 64KiB), and watchers start at the first byte of a chunk (default: 0, no chunks)",
+    help: "divide the stream into chunks of SIZE (such as 188 or 64KiB); watchers start at the beginning of a chunk (default: 0, no chunks)",
     read(value, source) {
       const bytes = parseSize(value);
       if (bytes !== undefined) return String(bytes);

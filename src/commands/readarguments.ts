@@ -74,7 +74,7 @@ function checkLength(verb: Verb, found: Arguments, sources: ReadonlyMap<string, 
   const bytes = new TextEncoder().encode(value).length;
   throw new FstreamError(
     "failed",
-    `${sources.get(name)} is too long: ${bytes} bytes, and a whole request may have ${maxRequestBytes}`,
+    `${sources.get(name)} is too long: ${bytes} bytes, but a request can have at most ${maxRequestBytes}`,
   );
 }
 

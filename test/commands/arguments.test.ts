@@ -90,7 +90,7 @@ test("what is too long for a request is refused by name, and not shown", async (
     );
     expect(error).toMatchObject({
       code: "failed",
-      message: `${words}, and a whole request may have 4096`,
+      message: `${words}, but a request can have at most 4096`,
     });
   }
   // Beside a token it is not sent.
