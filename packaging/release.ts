@@ -10,8 +10,7 @@ import { run, stage, tarball, zip } from "./archive.ts";
 import { archiveEntries, shells } from "./contents.ts";
 import { debianPackage } from "./debian.ts";
 import { billOfMaterials } from "./sbom.ts";
-import { signedAdHoc } from "./sign.ts";
-import { executableName, isDarwin, isWindows, type Target, targets } from "./targets.ts";
+import { executableName, isWindows, type Target, targets } from "./targets.ts";
 
 const root = join(import.meta.dir, "..");
 const out = join(root, "dist/release");
@@ -103,8 +102,6 @@ async function compile(target: Target): Promise<string> {
   const executable = join(folder, executableName(target));
   const runtime = join(runtimeFolder(target.runtime), "bin", isWindows(target) ? "bun.exe" : "bun");
   await run([join(root, "scripts/build"), executable, target.name, runtime]);
-  if (isDarwin(target))
-    await Bun.write(executable, signedAdHoc(await Bun.file(executable).bytes(), "fstream"));
   for (const name of await readdir(folder)) if (name.endsWith(".map")) await rm(join(folder, name));
   return executable;
 }

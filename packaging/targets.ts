@@ -30,10 +30,6 @@ export function isLinux({ name }: Target): boolean {
   return name.startsWith("linux-");
 }
 
-export function isDarwin({ name }: Target): boolean {
-  return name.startsWith("darwin-");
-}
-
 /** The executable's name. */
 export function executableName(target: Target): string {
   return isWindows(target) ? "fstream.exe" : "fstream";
