@@ -29,7 +29,7 @@ export const watch: Command = {
   examples: [
     "fstream relay.example watch --user fier | mpv -",
     "fstream relay.example watch --user fier --wait --retry > recording.ts",
-    "fstream relay.example watch --user fier --channel cam1 \\\n  --channel-password-file secret | ffplay -i -",
+    "fstream relay.example watch --user fier --channel cam1 \\\n  --channel-password-file secret | ffplay -analyzeduration 500k -i -",
   ],
   flags: {
     ...argumentFlags("watch"),
@@ -57,7 +57,7 @@ async function run(invocation: Invocation): Promise<number> {
   const retryMs = optionalDuration("--retry", flags.retry);
   if (process.stdout.isTTY) {
     throw new FstreamError("usage", "watch won't write a stream to a terminal", {
-      hint: "pipe it to a player: fstream ADDRESS watch | ffplay -i -",
+      hint: "pipe it to a player: fstream ADDRESS watch | ffplay -analyzeduration 500k -i -",
     });
   }
   const meter = meterFor(invocation, 1);
