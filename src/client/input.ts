@@ -102,7 +102,7 @@ export class Input {
 export function stdinInput(): Input {
   if (isClosed(0)) throw new FstreamError("failed", "can't read standard input: it is closed");
   if (!isReadable(0))
-    throw new FstreamError("failed", "can't read standard input: it is open for writing only");
+    throw new FstreamError("failed", "can't read standard input: it is not open for reading");
   return new Input(isStream(0) ? streamReader() : descriptorReader(0));
 }
 

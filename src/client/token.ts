@@ -122,8 +122,15 @@ export function refusal({ status, headers, body }: HttpResponse): FstreamError {
     case 500:
       return new FstreamError("internal", message);
     default:
-      return new FstreamError("failed", message);
+      return new FstreamError("failed", message, redirection(status, headers));
   }
+}
+
+/** Where a redirect leads, which is never followed: a port that takes TLS answers so to plain HTTP (RFC 9110, section 15.4). */
+function redirection(status: number, headers: HttpResponse["headers"]): { hint?: string } {
+  const location = status >= 300 && status < 400 ? URL.parse(headers.get("location") ?? "") : null;
+  const isSite = location !== null && /^https?:$/.test(location.protocol);
+  return isSite ? { hint: `the address may be ${location.origin}` } : {};
 }
 
 /** `text` as a token: visible ASCII, so that nothing else gets into a script's variable. */

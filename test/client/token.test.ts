@@ -136,6 +136,21 @@ test.each(refusals)("HTTP status %p with code %p means %s", async (status, code,
   if (code === "shutting_down") expect(error).toMatchObject({ message: "the reason" });
 });
 
+test("a redirect is not followed: the hint says where it leads", async () => {
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: ({ url }) => Response.redirect(url.replace("http:", "https:"), 307),
+  });
+  const address = parseAddress(`http://127.0.0.1:${server.port}`);
+  const error = await fetchToken(address, { type: "system" }, login).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    code: "failed",
+    message: "the server answered with HTTP status 307",
+    hint: `the address may be https://127.0.0.1:${server.port}`,
+  });
+});
+
 test("a refusal over HTTP is reported in a line, however long it is", async () => {
   using server = Bun.serve({
     hostname: "127.0.0.1",

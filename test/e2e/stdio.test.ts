@@ -89,7 +89,7 @@ linux("what is open for writing only is no stdin, and does not hang", async () =
     const { status, stderr } = await shell(script.replace("ADDRESS", server.address), fier);
     expect([status, stderr]).toEqual([
       1,
-      "fstream: error: can't read standard input: it is open for writing only\n",
+      "fstream: error: can't read standard input: it is not open for reading\n",
     ]);
   }
 });
