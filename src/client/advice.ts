@@ -4,6 +4,7 @@
 
 import { Sniffer } from "../media/sniffer.ts";
 import type { ClientClock } from "./clock.ts";
+import { foreignFormat, foreignFormatBytes } from "./foreignformat.ts";
 import { ProgramClock } from "./programclock.ts";
 
 export interface Advice {
@@ -33,6 +34,7 @@ export class Adviser {
   readonly #sniffer: Sniffer;
   readonly #programClock = new ProgramClock();
   #offset = 0;
+  #start: Uint8Array = new Uint8Array(0);
   #startMs = 0;
   #lastMs = 0;
   /** The newest place to join, and how long the stream has run since it came. */
@@ -62,6 +64,8 @@ export class Adviser {
     if (this.#offset === 0) this.#startMs = nowMs;
     else this.#sinceJoinMs += Math.min(longestGapMs, nowMs - this.#lastMs);
     this.#lastMs = nowMs;
+    if (this.#offset < foreignFormatBytes)
+      this.#start = Buffer.concat([this.#start, bytes.subarray(0, foreignFormatBytes)]);
     this.#sniffer.feed(bytes, this.#offset);
     this.#programClock.feed(bytes, this.#offset);
     this.#offset += bytes.length;
@@ -76,7 +80,14 @@ export class Adviser {
     if (problem !== undefined) {
       return { message: `viewers who join late can't play this stream: ${problem}`, hint: realTime };
     }
-    if (this.#sniffer.lost) return undefined;
+    if (this.#sniffer.lost) {
+      const format = foreignFormat(this.#start);
+      if (format === undefined) return undefined;
+      return {
+        message: `viewers who join late can't play this stream: ${format} can't be joined in its middle`,
+        hint: "MPEG-TS can: ffmpeg ... -f mpegts - | fstream ADDRESS broadcast",
+      };
+    }
     if (this.#isFile) {
       return {
         message: "the file is sent as fast as it can be read, not as fast as it plays",

@@ -33,6 +33,28 @@ test("an MP4 without fragments can't be joined: its broadcaster is told at once,
   ]);
 });
 
+test("of other formats that can't be joined it is said which it is; what is no media is the caller's own", () => {
+  const filled = (start: string) =>
+    Buffer.concat([Buffer.from(start, "latin1"), Buffer.alloc(70_000, "\x01x")]);
+  for (const [start, format] of [
+    ["RIFF\x00\x00\x00\x00AVI LIST", "AVI"],
+    ["\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9", "ASF (WMV, WMA)"],
+    ["\x00\x00\x00\x08wide\x00\x01", "QuickTime"],
+    ["temperature 21.5\n", undefined],
+  ] as const) {
+    const { said, adviser } = advised();
+    const bytes = filled(start);
+    adviser.feed(bytes.subarray(0, 5));
+    adviser.feed(bytes.subarray(5));
+    expect([format, said.map(({ message }) => message)]).toEqual([
+      format,
+      format === undefined
+        ? []
+        : [`viewers who join late can't play this stream: ${format} can't be joined in its middle`],
+    ]);
+  }
+});
+
 test("of media in a file it is said that a file takes no time, of other files nothing", async () => {
   const media = advised(true);
   media.adviser.feed(await fixture("matroska-h264-aac.mkv"));
