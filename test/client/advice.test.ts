@@ -33,9 +33,12 @@ test("an MP4 without fragments can't be joined: its broadcaster is told at once,
   ]);
 });
 
+/** A stream that begins so. */
+function filled(start: string): Buffer {
+  return Buffer.concat([Buffer.from(start, "latin1"), Buffer.alloc(70_000, "\x01x")]);
+}
+
 test("of other formats that can't be joined it is said which it is; what is no media is the caller's own", () => {
-  const filled = (start: string) =>
-    Buffer.concat([Buffer.from(start, "latin1"), Buffer.alloc(70_000, "\x01x")]);
   for (const [start, format] of [
     ["RIFF\x00\x00\x00\x00AVI LIST", "AVI"],
     ["\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9", "ASF (WMV, WMA)"],
