@@ -171,8 +171,8 @@ export class Access {
   async admin(peer: Peer, token: string): Promise<void> {
     const { guesses } = this.#services;
     const adminToken = this.#services.adminToken?.();
-    if (adminToken === undefined) throw new FstreamError("unauthorized", "no admin token is set here");
-    if (!peer.secure) throw new FstreamError("forbidden", "the admin token is taken over HTTPS only");
+    if (adminToken === undefined) throw new FstreamError("unauthorized", "no admin token is configured");
+    if (!peer.secure) throw new FstreamError("forbidden", "the admin token is only accepted over HTTPS");
     await guesses.run(peer.address, "the admin token", async () => {
       if (!(await adminToken.matches(token))) throw new FstreamError("unauthorized", "wrong admin token");
     });
@@ -241,7 +241,7 @@ export class Access {
     who: Pick<AuthRequest, "user" | "channel" | "watcher">,
   ): Promise<Grant> {
     if (password !== "" && !this.#options.plainPasswords && !peer.secure) {
-      throw new FstreamError("unauthorized", "this server takes no passwords on a plain connection");
+      throw new FstreamError("unauthorized", "this server accepts no passwords on a plain connection");
     }
     if (password === "" && this.#services.authenticator.needsPassword) throw loginMissing(action);
     const { address, secure, protocol = secure ? "fstreams" : "fstream", query = "", userAgent } = peer;
@@ -266,7 +266,7 @@ export class Access {
   #refuseLargeChunks(bufsize: number): void {
     const mostBytes = Math.floor(this.#options.backlogBytes / 2);
     if (bufsize > mostBytes)
-      throw new FstreamError("bad_request", `bufsize is at most half the backlog here: ${mostBytes}`);
+      throw new FstreamError("bad_request", `bufsize can be at most half the backlog, ${mostBytes} bytes`);
   }
 }
 

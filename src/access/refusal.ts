@@ -43,7 +43,7 @@ function behind({ cause }: FstreamError): string {
 }
 
 function titleOf({ intent, user, watcher }: Subject): string {
-  if (intent === "end") return "a watcher's question how its stream ended,";
+  if (intent === "end") return "query about a stream's end";
   const what = user === undefined ? intent : `${intent} of ${named(user)}`;
   return watcher === undefined ? what : `${what} by ${named(watcher)}`;
 }

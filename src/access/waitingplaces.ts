@@ -61,7 +61,7 @@ export class WaitingPlaces {
       (this.#byNetwork.get(network) ?? 0) >= Math.max(1, Math.floor(maxWaiting * shares[width]));
     for (const [width, network] of networks.entries()) {
       if (free || !isOver(network, width) || this.#dropOffered(network)) continue;
-      throw new FstreamError("limit", "too many are waiting for channels from this address already");
+      throw new FstreamError("limit", "too many watchers from this address are already waiting");
     }
     const widest = networks[networks.length - 1];
     if (this.#taken >= maxWaiting && !this.#dropOffered())
@@ -93,7 +93,7 @@ export class WaitingPlaces {
     let most: Set<Held> | undefined;
     for (const there of this.#byWidest.values()) if (there.size > (most?.size ?? own + 1)) most = there;
     const newest = most === undefined ? undefined : [...most].pop();
-    if (newest === undefined) throw new FstreamError("limit", "too many are waiting for channels already");
+    if (newest === undefined) throw new FstreamError("limit", "too many watchers are already waiting");
     this.#drop(newest);
   }
 
@@ -109,7 +109,7 @@ export class WaitingPlaces {
 
   #drop(held: Held): void {
     held.leave();
-    held.dropped(new FstreamError("limit", "others that wait for channels need the room"));
+    held.dropped(new FstreamError("limit", "its place was needed for another waiting watcher"));
   }
 
   #add(networks: readonly string[], count: 1 | -1): void {

@@ -31,7 +31,7 @@ export class AdminToken {
     throw new FstreamError(
       "failed",
       `admin_token_file: ${this.#file} should hold one line of at least ${minLength} visible ASCII characters`,
-      { hint: "`openssl rand -hex 32` makes a good one" },
+      { hint: "`openssl rand -hex 32` generates one" },
     );
   }
 

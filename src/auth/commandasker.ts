@@ -28,14 +28,14 @@ export class CommandAsker implements Asker {
   /** `command`: the program and its arguments. Throws FstreamError `failed` if there is no such program. */
   constructor(command: readonly string[], log: Log) {
     if (Bun.which(command[0]) === null)
-      throw new FstreamError("failed", `command ${command[0]}: there is no such program, or it can't be run`);
+      throw new FstreamError("failed", `command ${command[0]}: no such program, or it is not executable`);
     this.#command = command;
     this.#log = log;
   }
 
   async ask(request: AuthRequest, signal: AbortSignal): Promise<unknown> {
     const child = await this.#starts.run(() => {
-      if (signal.aborted) throw new Unanswered("the command's turn did not come in time", true);
+      if (signal.aborted) throw new Unanswered("timed out waiting for a free slot", true);
       return this.#spawn();
     });
     void give(child.stdin, `${JSON.stringify(request)}\n`);
@@ -56,7 +56,8 @@ export class CommandAsker implements Asker {
     stop();
     for (const line of errors.text.split("\n")) if (line !== "") this.#quote(withoutSecrets(line, request));
     if (output.isOver) throw new Unanswered(`the command wrote more than ${maxOutputBytes} bytes`, false);
-    if (child.signalCode !== null) throw new Unanswered(`the command was ended by ${child.signalCode}`, true);
+    if (child.signalCode !== null)
+      throw new Unanswered(`the command was killed by ${child.signalCode}`, true);
     return decisionOf(child.exitCode ?? 1, output.text.trim());
   }
 

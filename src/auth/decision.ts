@@ -28,17 +28,17 @@ const keys: Readonly<Record<keyof DecisionDetails, { fits: (value: unknown) => b
 export function readDecision(value: unknown): Read {
   if (typeof value === "boolean") return { decision: { allow: value } };
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    return { problem: `${typeName(value)}, and not true, false or an object` };
+    return { problem: `${typeName(value)}, not true, false or an object` };
   const decision: Record<string, unknown> = {};
   for (const [key, given] of Object.entries(value)) {
     // As if left out.
     if (given === undefined || given === null) continue;
     if (!Object.hasOwn(keys, key))
       return {
-        problem: `no decision: there is no key ${JSON.stringify(key.slice(0, 32))}, they are ${keyNames}`,
+        problem: `an invalid decision: unknown key ${JSON.stringify(key.slice(0, 32))}: the keys are ${keyNames}`,
       };
     const { fits, right } = keys[key as keyof DecisionDetails];
-    if (!fits(given)) return { problem: `no decision: ${key} should be ${right}` };
+    if (!fits(given)) return { problem: `an invalid decision: ${key} should be ${right}` };
     decision[key] = key === "reason" ? String(given).slice(0, maxReasonLength).toWellFormed() : given;
   }
   if (!("allow" in decision)) return { problem: "no decision: allow is missing, it should be true or false" };

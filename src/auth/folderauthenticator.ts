@@ -68,7 +68,10 @@ export class FolderAuthenticator implements Authenticator {
       compared !== undefined &&
       (await this.#passwords.matches(compared.secret, password, networkOf(address)));
     if (right && user?.enabled === false)
-      this.#log.repeated(`user ${name}`, `${named(name)} can't log in: enabled is false in the user's file`);
+      this.#log.repeated(
+        `user ${name}`,
+        `${named(name)} can't log in: the user is disabled (enabled = false)`,
+      );
     if (!right || user === undefined || !user.enabled)
       throw new FstreamError("unauthorized", "wrong user or password");
     return user;

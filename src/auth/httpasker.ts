@@ -36,13 +36,13 @@ export class HttpAsker implements Asker {
       });
       body = await bodyOf(response);
     } catch (error) {
-      throw new Unanswered(`${this.#name} can't be asked: ${reasonOf(error)}`, true);
+      throw new Unanswered(`${this.#name} can't be reached: ${reasonOf(error)}`, true);
     }
     if (body === undefined)
       throw new Unanswered(`${this.#name} answered more than ${maxBodyBytes} bytes`, false);
     const { status } = response;
     if (status >= 300 && status < 400)
-      throw new Unanswered(`${this.#name} redirects, which is not followed`, false);
+      throw new Unanswered(`${this.#name} answered with a redirect, which is not followed`, false);
     if (status >= 500 || status === 429)
       throw new Unanswered(`${this.#name} failed: it answered ${status}`, true);
     const said = this.#decisionIn(body, response.headers);
@@ -61,7 +61,7 @@ export class HttpAsker implements Asker {
       // What is broken may have meant to refuse.
       if (body.trim() === "" || !/^application\/json\b/i.test(headers.get("content-type") ?? ""))
         return undefined;
-      throw new Unanswered(`${this.#name} answered what is not JSON, but is said to be`, false);
+      throw new Unanswered(`${this.#name} answered with invalid JSON`, false);
     }
     const isMeant = typeof parsed === "object" && parsed !== null && Object.hasOwn(parsed, "allow");
     return isMeant ? (parsed as { readonly allow: unknown }) : undefined;

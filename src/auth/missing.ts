@@ -9,7 +9,7 @@ export function loginMissing(action: AuthRequest["action"], cause: { cause?: Err
     "unauthorized",
     action === "watch"
       ? "watchers must log in here: give watcher and watcher_password"
-      : "neither user_password nor token was given",
+      : "user_password or token is missing",
     cause,
   );
 }

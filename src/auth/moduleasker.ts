@@ -16,7 +16,7 @@ export interface ModuleOptions {
   /** Of its file, absolute. */
   readonly path: string;
   readonly log: Log;
-  /** How long it may answer nothing at all, milliseconds: then it has come to a stop. */
+  /** How long it may answer nothing at all, milliseconds: then it stopped responding. */
   readonly timeoutMs: number;
 }
 
@@ -45,14 +45,14 @@ export class ModuleAsker implements Asker {
       if (answer?.type === "thrown") throw new Unanswered(`${path} threw ${answer.message}`, false);
       if (answer !== undefined) return answer.value;
     }
-    throw new Unanswered(`${path} has ended before it answered`, true);
+    throw new Unanswered(`${path} exited before it answered`, true);
   }
 
   async reload(): Promise<void> {
     const thread = await loaded(this.#options);
     this.#thread.retire();
     this.#thread = thread;
-    this.#options.log.info(`module ${this.#options.path}: loaded again`);
+    this.#options.log.info(`module ${this.#options.path}: reloaded`);
     if (this.#stopped) thread.end();
   }
 

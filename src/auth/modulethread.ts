@@ -62,7 +62,7 @@ export class ModuleThread {
     this.#worker.addEventListener("close", () => this.end());
     this.#post({ type: "load", path: options.path });
     this.#loading = setTimeout(() => {
-      reject(new Error(`it was not loaded within ${loadTimeoutMs / 1000} s`));
+      reject(new Error(`it did not load within ${loadTimeoutMs / 1000} s`));
       this.end();
     }, loadTimeoutMs);
   }
@@ -102,7 +102,7 @@ export class ModuleThread {
   }
 
   #awaitPong(): void {
-    this.#ping = setTimeout(() => this.#kill("has come to a stop"), this.#options.timeoutMs);
+    this.#ping = setTimeout(() => this.#kill("stopped responding"), this.#options.timeoutMs);
   }
 
   /** Ends once all that was asked is answered, or nobody waits for that any more. */
@@ -118,7 +118,7 @@ export class ModuleThread {
     clearTimeout(this.#ping);
     clearTimeout(this.#loading);
     this.#worker.terminate();
-    this.#settleLoaded.reject(new Error("it has ended before it was loaded"));
+    this.#settleLoaded.reject(new Error("it exited while loading"));
     for (const { settle } of this.#asked.values()) settle(undefined);
     this.#asked.clear();
   }
@@ -172,7 +172,7 @@ export class ModuleThread {
 
   #kill(reason: string): void {
     const { log, path } = this.#options;
-    log.repeated("module", `${path} ${reason}: it starts anew`, "error");
+    log.repeated("module", `${path} ${reason}: restarting it`, "error");
     this.end();
   }
 

@@ -33,14 +33,14 @@ type End = "used" | "replaced" | "expired";
 
 const refusals: Readonly<Record<End, { message: string; hint: string }>> = {
   used: {
-    message: "the token was used already",
-    hint: "a token serves once: fetch a new one for each broadcast",
+    message: "the token was already used",
+    hint: "each token works once: get a new one for each broadcast",
   },
   replaced: {
     message: "the token was replaced by a newer one",
-    hint: "a user has one token at a time: use the newest",
+    hint: "only a user's newest token is valid",
   },
-  expired: { message: "the token has expired", hint: "fetch a new token, and use it at once" },
+  expired: { message: "the token has expired", hint: "get a new token and use it right away" },
 };
 
 /** The tokens of this process. */

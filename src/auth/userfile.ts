@@ -42,14 +42,14 @@ export const endings: readonly Ending[] = [".toml", ".ini"];
 
 /** Each key with what it means: lower case, no full stop. */
 export const userKeys = {
-  password: "the password as it is; there is one of it and password_hash, and it is not empty",
+  password: "the password in plain text, not empty; use either this or password_hash",
   password_hash:
-    'the password\'s argon2id hash, "$argon2id$v=19$...": `fstream user add` and `fstream user passwd` write it',
+    'the argon2id hash of the password, "$argon2id$v=19$...", as `fstream user add` and `fstream user passwd` write it',
   channels:
-    'the channels that the user may broadcast to, where * stands for any run of characters, such as ["default", "cam*"]; left out: every channel; []: none',
+    'channels the user may broadcast to; * matches any characters, as in ["default", "cam*"]; left out: all channels; []: none',
   may_watch:
-    'the channels that the user may watch where watchers log in (authenticate_watchers), as USER/CHANNEL with the same *, such as ["fier/*"]; left out: every channel; []: none',
-  enabled: "whether the user can log in: true or false; left out: true",
+    'channels the user may watch if watchers have to log in (authenticate_watchers), as USER/CHANNEL with the same *, such as ["fier/*"]; left out: all channels; []: none',
+  enabled: "whether the user can log in: true (the default) or false",
 } as const;
 
 const keys = Object.keys(userKeys);
@@ -157,7 +157,7 @@ function problemOf(fields: Fields["fields"]): Wrong | undefined {
   if (password !== undefined && hash !== undefined)
     return {
       key: "password_hash",
-      problem: "both password and password_hash: there should be only one of them",
+      problem: "both password and password_hash are set: keep only one",
     };
   if (hash !== undefined && (typeof hash !== "string" || !isPasswordHash(hash)))
     return {
@@ -166,8 +166,7 @@ function problemOf(fields: Fields["fields"]): Wrong | undefined {
     };
   if (hash === undefined) {
     const key = "password";
-    if (password === undefined)
-      return { key, problem: "no password: there should be password or password_hash" };
+    if (password === undefined) return { key, problem: "no password: set password or password_hash" };
     if (typeof password !== "string") return { key, problem: "password should be a string in quotes" };
     if (password === "") return { key, problem: "password should not be empty" };
   }

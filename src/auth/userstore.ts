@@ -48,7 +48,7 @@ export function nameOf(file: string): string {
 export async function readEntry({ name, files }: Entry): Promise<UserFile> {
   const problem = userNameProblem(name);
   if (problem !== undefined) return { problem: `a user's name ${problem}` };
-  if (files.length > 1) return { problem: "two files for one user: there should be only one of them" };
+  if (files.length > 1) return { problem: "two files for one user: keep only one" };
   const [{ path, ending }] = files;
   try {
     return readUserFile(name, ending, await readRegularFile(path, maxFileBytes));
@@ -124,10 +124,10 @@ async function filesOf(folder: string): Promise<readonly string[]> {
     return await readdir(folder);
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    const what = missing ? "there is no such folder" : reasonOf(cause);
+    const what = missing ? "no such folder" : reasonOf(cause);
     throw new FstreamError("failed", `the users folder ${folder} can't be read: ${what}`, {
       cause,
-      ...(missing ? { hint: "`fstream user add NAME` makes it" } : {}),
+      ...(missing ? { hint: "`fstream user add NAME` creates it" } : {}),
     });
   }
 }

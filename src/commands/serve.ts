@@ -112,7 +112,7 @@ async function reportUsers(folder: string, log: Log): Promise<void> {
     for (const problem of [...problems, ...warnings]) log.warn(problem);
   } catch (error) {
     if (!(error instanceof FstreamError)) throw error;
-    log.warn(`${error.message}: broadcasts will be refused (\`fstream user add NAME\` makes it)`);
+    log.warn(`${error.message}: broadcasts will be refused (\`fstream user add NAME\` creates it)`);
   }
 }
 

@@ -63,7 +63,7 @@ export class Api {
     const all = await this.#isOperator(request);
     if (channel !== undefined && isOn(channel) && (all || this.#isPublic(channel)))
       return value(JSON.stringify(this.#described(channel)));
-    throw new FstreamError("not_live", `${channelLabel(user, name)} is not live, or not public`);
+    throw new FstreamError("not_live", `${channelLabel(user, name)} is not live or not public`);
   }
 
   /** `DELETE /api/channels/USER/CHANNEL` */
@@ -89,7 +89,10 @@ export class Api {
   async #demandOperator(request: HttpRequest): Promise<void> {
     request.subject = { intent: "admin" };
     if (await this.#isOperator(request)) return;
-    throw new FstreamError("unauthorized", "this is for the admin token, or for the server's own machine");
+    throw new FstreamError(
+      "unauthorized",
+      "this needs the admin token, or a request from the server's own machine",
+    );
   }
 
   /** Rejects with FstreamError for a wrong admin token. */

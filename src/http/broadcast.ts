@@ -77,6 +77,6 @@ function refuseOtherUser(credentials: Credentials | undefined, user: string, met
   if (method === "SOURCE" && credentials.user === sourceUser) return;
   throw new FstreamError(
     "forbidden",
-    `the channel is ${named(user)}'s, and so has to be the login: it is ${named(credentials.user)}'s`,
+    `the channel belongs to ${named(user)}, but the login is ${named(credentials.user)}'s`,
   );
 }

@@ -71,7 +71,10 @@ export class BroadcastSocket extends WebSocketStages {
 
   protected message(text: string): void {
     if (messageType(text) !== "end") {
-      const error = new FstreamError("bad_request", 'the only message while it broadcasts is {"type":"end"}');
+      const error = new FstreamError(
+        "bad_request",
+        'the only message allowed while broadcasting is {"type":"end"}',
+      );
       return this.refuse(error, this.asked);
     }
     const broadcasting = this.#broadcasting;
@@ -114,7 +117,7 @@ class TabStage implements ConnectionStage {
 
   closed(error: Error | undefined): void {
     this.status?.cancel();
-    const reason = error === undefined ? "the connection was closed without an end" : reasonOf(error);
+    const reason = error === undefined ? "the connection was closed before the end" : reasonOf(error);
     this.broadcasting.abort(new FstreamError("disconnected", reason));
   }
 

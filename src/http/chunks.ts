@@ -94,7 +94,7 @@ export class ChunkSyntax {
     if (this.#digits === 0) return this.#break("a chunk without a size");
     if (byte === CR) return this.#go("size LF");
     if (byte === SEMICOLON) return this.#go("extension");
-    return this.#break("the size of a chunk is no hexadecimal number");
+    return this.#break("a chunk's size is not a hexadecimal number");
   }
 
   #sizeLineEnds(byte: number): Step {

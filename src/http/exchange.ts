@@ -29,7 +29,7 @@ import { type Upload, UploadStage } from "./upload.ts";
 const nothing = new Uint8Array(0);
 const anonymous = new FstreamError(
   "unauthorized",
-  "give the user and the password (Basic), or a token of the user's (Bearer)",
+  "log in with user and password (Basic) or with a token (Bearer)",
 );
 
 export class Exchange extends Stages {

@@ -134,14 +134,14 @@ export class FrameDecoder {
     const opcode = this.#opcode;
     if ((this.#head[0] & 0x70) !== 0) return this.#break("a reserved bit is set");
     if (this.#isControl) {
-      if (opcode > opcodes.pong) this.#break(`there is no opcode ${opcode}`);
+      if (opcode > opcodes.pong) this.#break(`unknown opcode ${opcode}`);
       else if (!this.#isFinal) this.#break("a control frame is fragmented");
     } else if (opcode === continuation) {
-      if (this.#message === 0) this.#break("a continuation of nothing");
+      if (this.#message === 0) this.#break("a continuation frame without a message");
     } else if (opcode !== text && opcode !== binary) {
-      this.#break(`there is no opcode ${opcode}`);
+      this.#break(`unknown opcode ${opcode}`);
     } else if (this.#message !== 0) {
-      this.#break("a message begins within another");
+      this.#break("a message starts inside another");
     }
   }
 
@@ -180,14 +180,14 @@ export class FrameDecoder {
     if (short === 126) {
       const length = view.getUint16(2);
       if (length >= 126) return length;
-      this.#break("a length is longer than it has to be");
+      this.#break("a length is not in its shortest form");
       return undefined;
     }
     const high = view.getUint32(2);
     const length = high * 2 ** 32 + view.getUint32(6);
     if (high >= 2 ** 31) this.#break("a length's first bit is set");
     else if (length > Number.MAX_SAFE_INTEGER) this.#break("a frame that never ends", closeCodes.tooBig);
-    else if (length < 2 ** 16) this.#break("a length is longer than it has to be");
+    else if (length < 2 ** 16) this.#break("a length is not in its shortest form");
     else return length;
     return undefined;
   }
@@ -263,7 +263,7 @@ export class FrameDecoder {
   #finishClose(payload: Uint8Array): void {
     if (payload.length === 1) return this.#break("a close code of one byte");
     const code = payload.length === 0 ? closeCodes.none : payload[0] * 256 + payload[1];
-    if (payload.length > 0 && !maySend(code)) return this.#break(`there is no close code ${code}`);
+    if (payload.length > 0 && !maySend(code)) return this.#break(`invalid close code ${code}`);
     if (utf8(payload.subarray(2)) === undefined) {
       return this.#break("a reason for closing is not UTF-8", closeCodes.invalidPayload);
     }

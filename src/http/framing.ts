@@ -24,10 +24,10 @@ export function framingOf({
     if (length !== null) return refused(400, "a body has a Content-Length or a Transfer-Encoding, not both");
     if (minorVersion === 0) return refused(400, "HTTP/1.0 has no Transfer-Encoding");
     if (coding.toLowerCase() === "chunked") return { type: "chunked" };
-    return refused(501, "the only Transfer-Encoding that is taken here is chunked");
+    return refused(501, "the only supported Transfer-Encoding is chunked");
   }
   if (length === null) return { type: "close" };
   // Several of them are joined by commas, which a number has not.
-  if (!/^\d{1,15}$/.test(length)) return refused(400, "the Content-Length is no number");
+  if (!/^\d{1,15}$/.test(length)) return refused(400, "the Content-Length is not a number");
   return { type: "length", bytes: Number(length) };
 }

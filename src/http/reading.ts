@@ -116,10 +116,9 @@ export class BodyStage extends ReadingStage {
 
 function bodyLength({ headers }: HttpHead): number | Unreadable {
   if (headers.has("transfer-encoding"))
-    return refused(411, "a body is taken here with a Content-Length only, without a Transfer-Encoding");
+    return refused(411, "this request needs a Content-Length, without a Transfer-Encoding");
   const length = headers.get("content-length") ?? "0";
-  if (!/^\d{1,15}$/.test(length)) return refused(400, "the Content-Length is no number");
-  if (Number(length) > maxBodyBytes)
-    return refused(413, "the body is larger than anything that is taken here");
+  if (!/^\d{1,15}$/.test(length)) return refused(400, "the Content-Length is not a number");
+  if (Number(length) > maxBodyBytes) return refused(413, "the body is too large");
   return Number(length);
 }

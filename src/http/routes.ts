@@ -65,13 +65,13 @@ export function routeOf(request: HttpRequest): Route | Answer {
   const found = routes.filter((route) => matches(route.path, path));
   if (found.length === 0) {
     const isSent = method !== "GET" && method !== "HEAD";
-    const hint = isSent ? `: a broadcast is sent to ${broadcastPath}USER/CHANNEL` : "";
+    const hint = isSent ? `: send broadcasts to ${broadcastPath}USER/CHANNEL` : "";
     return problem(request, 404, "bad_request", `nothing here${hint}`);
   }
   const route = found.find(({ methods }) => methods.includes(method));
   if (route !== undefined) return route;
   const methods = found.flatMap((each) => [...(each.streams ?? []), ...each.methods]);
-  const message = `${method} is not served here: use ${methods[0]}`;
+  const message = `${method} is not supported here: use ${methods[0]}`;
   return problem(request, 405, "bad_request", message, { Allow: methods.join(", ") });
 }
 

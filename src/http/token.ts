@@ -54,7 +54,7 @@ async function credentialsOf(request: HttpRequest): Promise<{ user: string; pass
   }
   throw new FstreamError(
     "unauthorized",
-    "no user and password: give Basic authentication, or form fields user and user_password",
+    "user and password are missing: use Basic authentication, or the form fields user and user_password",
   );
 }
 

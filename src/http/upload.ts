@@ -111,9 +111,9 @@ export class UploadStage implements ConnectionStage {
     else if (framing.type === "close" && !expectsContinue)
       this.#limitWaiting(
         options.handshakeTimeoutMs,
-        "no body came, and no Content-Length or chunks were announced",
+        "the request has no body: it needs a Content-Length or chunks",
       );
-    else this.#limitWaiting(firstByteTimeoutMs, "no byte of the body came in time");
+    else this.#limitWaiting(firstByteTimeoutMs, "timed out waiting for the body");
   }
 
   #limitWaiting(ms: number, message: string): void {
@@ -265,7 +265,7 @@ export class UploadStage implements ConnectionStage {
   #answerSource(): void {
     this.#answered = true;
     this.#say(sourceOk);
-    this.#limitWaiting(firstByteTimeoutMs, "no byte of the stream came in time");
+    this.#limitWaiting(firstByteTimeoutMs, "timed out waiting for the stream");
   }
 
   /** A socket that so little was written to takes it whole. */

@@ -28,7 +28,7 @@ export function upgradeProblem(method: string, headers: Headers): UpgradeProblem
   if (method !== "GET") return bad("a WebSocket is asked for with GET");
   if (!hasToken(headers, "connection", "upgrade")) return bad("the header Connection does not say Upgrade");
   if (headers.get("sec-websocket-version") !== version) {
-    const message = `only version ${version} of WebSocket is spoken here`;
+    const message = `only WebSocket version ${version} is supported`;
     return { status: 426, message, headers: { "Sec-WebSocket-Version": version, Upgrade: "websocket" } };
   }
   if (!keyShape.test(headers.get("sec-websocket-key") ?? ""))

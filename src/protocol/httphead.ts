@@ -75,7 +75,7 @@ export class HeadReader {
         this.#lineBytes = 0;
       } else if (byte !== carriageReturn) {
         // At the first byte of what is another protocol's, not when the time is over.
-        if ((byte < space && byte !== tab) || byte === deletion) return refused(400, "this is no HTTP");
+        if ((byte < space && byte !== tab) || byte === deletion) return refused(400, "not HTTP");
         this.#lineBytes++;
       }
     }
@@ -106,25 +106,25 @@ function parseHead(text: string): HttpHead | Unreadable {
   const [first, ...fields] = text.split("\r\n").slice(0, -2);
   // The last two are empty, as the head ends with an empty line; any other line end is no end.
   if (!text.endsWith("\r\n\r\n") || /[\r\n]/.test(first + fields.join("")))
-    return refused(400, "lines of a request end with CR LF");
+    return refused(400, "request lines must end with CR LF");
   const [line, method, target, major, minor] = requestLine.exec(first) ?? [];
-  if (line === undefined) return refused(400, "the request line makes no sense");
+  if (line === undefined) return refused(400, "malformed request line");
   if (major !== "1") return refused(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   if (fields.length > maxHeaderFields)
     return refused(431, `the request has more than ${maxHeaderFields} header fields`);
   const headers = new Headers();
   for (const field of fields) {
     const [whole, name, value] = headerField.exec(field) ?? [];
-    if (whole === undefined) return refused(400, "a header field makes no sense");
+    if (whole === undefined) return refused(400, "malformed header field");
     try {
       headers.append(name, value);
     } catch {
-      return refused(400, "a header field's value makes no sense");
+      return refused(400, "malformed header field value");
     }
   }
   // Several of a name are joined by commas, which no host has in it (RFC 9112, section 3.2).
   if (minor !== "0" && /^$|,/.test(headers.get("host") ?? ""))
-    return refused(400, "the request needs one Host header field");
+    return refused(400, "the request needs exactly one Host header field");
   return { method, target, minorVersion: Number(minor), headers };
 }
 

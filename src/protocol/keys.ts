@@ -27,7 +27,7 @@ const maxDurationMs = 365 * 24 * 3600 * 1000;
 const user: Key<string> = {
   key: "user",
   read(value) {
-    if (value === undefined) throw bad("user is missing: it names whose channel it is");
+    if (value === undefined) throw bad("user is missing");
     return withoutControls("user", value);
   },
 };
@@ -58,7 +58,7 @@ const reply: Key<boolean> = {
 const replyOfEnd: Key<true> = {
   key: "reply",
   read(value) {
-    if (!reply.read(value)) throw bad("end is answered in a frame: it needs reply=1");
+    if (!reply.read(value)) throw bad("end needs reply=1");
     return true;
   },
 };
@@ -72,7 +72,7 @@ const start: Key<Start> = {
     const type = startWords.find((word) => word === value);
     if (type !== undefined) return { type };
     const ms = parseDurationMs(value);
-    if (ms === undefined) throw bad("start is none of join, next, live, or a duration such as 10s");
+    if (ms === undefined) throw bad("start must be join, next, live or a duration such as 10s");
     return { type: "back", ms };
   },
 };
@@ -86,7 +86,7 @@ const lag: Key<(typeof lagWords)[number] | undefined> = {
   read(value) {
     const word = lagWords.find((word) => word === value);
     if (value === undefined || word !== undefined) return word;
-    throw bad("lag is neither skip nor close");
+    throw bad("lag must be skip or close");
   },
 };
 
@@ -94,7 +94,7 @@ const id: Key<string> = {
   key: "id",
   read(value = "") {
     if (idShape.test(value)) return value;
-    throw bad("id is missing, or is no id: it is 1 to 64 letters, digits, - and _");
+    throw bad("id is missing or invalid: 1 to 64 letters, digits, - and _");
   },
 };
 
@@ -163,7 +163,7 @@ function wholeNumber(key: string): Key<number> {
 }
 
 function withoutControls(key: string, name: string): string {
-  if (/\p{Cc}/u.test(name)) throw bad(`${key} has a control character in it`);
+  if (/\p{Cc}/u.test(name)) throw bad(`${key} contains a control character`);
   return name;
 }
 

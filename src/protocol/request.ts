@@ -49,7 +49,7 @@ export function presentedToken(text: string): PresentedToken | undefined {
 export function parseRequest(text: string): Request {
   const { word: intent, fields, broken } = parseText(text);
   if (!isIntent(intent)) {
-    throw bad(`unknown intent "${intent.slice(0, 32)}": it is watch, broadcast, token or end`);
+    throw bad(`unknown intent "${intent.slice(0, 32)}": use watch, broadcast, token or end`);
   }
   const request: Record<string, unknown> = { intent, query: queryOf(fields) };
   for (const [field, { key, read }] of Object.entries(requestKeys[intent])) {

@@ -54,7 +54,7 @@ function textOf(message: string, key: string): string | undefined {
 function fieldsOf(message: string): object {
   const parsed = parse(message);
   if (parsed === undefined) throw bad("the message is not JSON");
-  if (!isObject(parsed.value)) throw bad("the message is no JSON object");
+  if (!isObject(parsed.value)) throw bad("the message is not a JSON object");
   return parsed.value;
 }
 
@@ -81,7 +81,7 @@ function valueOf(fields: object, key: string): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value === "string") return value;
   if (typeof value === "number") return String(value);
-  throw bad(`${key} is neither text nor a number`);
+  throw bad(`${key} must be a string or a number`);
 }
 
 function bad(message: string): FstreamError {

@@ -156,10 +156,7 @@ export class Audience {
   /** `broadcast` begins. Watchers that `admits` refuses are closed; the others get the rest of what was before first. */
   begin(broadcast: Broadcast, admits: (watcher: Watcher) => boolean): void {
     this.#seenJoin = -1;
-    const error = new FstreamError(
-      "forbidden",
-      "the channel password is not the one that this broadcast has",
-    );
+    const error = new FstreamError("forbidden", "the new broadcast has another channel password");
     this.#watchers.forEach((each) => {
       const before = each instanceof Flowing ? each.broadcast : each.position?.broadcast;
       if (each instanceof Flowing) each.stopAt(broadcast.start);
@@ -208,7 +205,7 @@ export class Audience {
 
   /** Ends the watchers that take nothing and have a long header or a patch kept for them. */
   endHolders(): void {
-    const end = slow("takes nothing of what is kept for it, for which there is no more room");
+    const end = slow("stalled, and there is no more room for its data");
     this.#watchers.forEach((each) => {
       const prefixBytes = each instanceof Flowing ? each.prefixBytes : each.prefix.bytes;
       const keepsPatch = each instanceof Flowing && each.keepsPatch;

@@ -14,7 +14,7 @@ export function slow(message: string): End {
 /** The end for a watcher whose channel ended before there was anything for it. */
 export function endedBeforeStart(end: End): End {
   if (end.type === "aborted" && end.error.code === "shutting_down") return end;
-  const error = new FstreamError("not_live", "the broadcast ended before there was anything to start with");
+  const error = new FstreamError("not_live", "the broadcast ended before there was anything to play");
   return { type: "aborted", error };
 }
 

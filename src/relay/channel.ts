@@ -221,7 +221,7 @@ export class Channel {
     const cutPoints = this.#cutPoints(broadcaster, ring.head);
     const broadcast = this.#stream.begin(broadcaster, cutPoints, clock.nowMs());
     if (before.type === "live") {
-      const error = new FstreamError("replaced", "the same user has begun another broadcast on this channel");
+      const error = new FstreamError("replaced", "the same user started another broadcast on this channel");
       this.#over({ type: "aborted", error });
       this.#guard(() => before.broadcast.broadcaster.dismissed(error));
     }
@@ -309,7 +309,7 @@ export class Channel {
 
   /** Ends the watchers of an ended channel that are still owed bytes. */
   abandon(): void {
-    this.#audience.endAll(slow("others of this user's streams have ended since, and need the room"));
+    this.#audience.endAll(slow("stalled, and its room is needed for streams that ended later"));
   }
 
   #emptied(): void {
@@ -326,7 +326,7 @@ export class Channel {
     if (state.type === "held" && nowMs >= state.untilMs) this.#close(state.end);
     const isSilent = broadcasterTimeoutMs > 0 && nowMs - timeline.newestMs >= broadcasterTimeoutMs;
     if (state.type === "live" && isSilent) {
-      const message = `nothing came for ${broadcasterTimeoutMs / 1000} s`;
+      const message = `no data for ${broadcasterTimeoutMs / 1000} s`;
       this.#dismiss(state.broadcast, new FstreamError("disconnected", message));
     }
     this.#audience.sweep(nowMs);

@@ -50,14 +50,14 @@ export class Deadlines {
 
   #checkDraining(of: Pending | Flowing, nowMs: number): void {
     if (!this.#drain.isStuck(of.watcher, of.sentBytes, nowMs)) return;
-    this.#owner.end(of, slow("took nothing any more after the broadcast's end"));
+    this.#owner.end(of, slow("stalled after the broadcast ended"));
   }
 
   #checkPending(pending: Pending, nowMs: number): void {
     const waitedMs = nowMs - pending.sinceMs;
     const { type } = this.#stream.state;
     if (type === "awaited" && waitedMs >= pending.watcher.options.waitMs) {
-      const error = new FstreamError("not_live", "no broadcast began on this channel");
+      const error = new FstreamError("not_live", "no broadcast started on this channel");
       this.#owner.end(pending, { type: "aborted", error });
     } else if (type === "live" && !pending.isStalled && this.#isLate(pending, nowMs)) {
       this.#owner.placeAnywhere(pending);

@@ -28,7 +28,7 @@ export class Footprint {
     const kind = broadcast?.cutPoints.kind;
     if ((kind === "marked" || kind === "sniffing") && !this.#share.fits(this.#bytes)) {
       broadcast?.cutPoints.giveUp();
-      this.#opaque("too much would have to be kept of it");
+      this.#opaque("it needs too much memory to follow");
     }
     this.#share.set(this.#bytes);
   }

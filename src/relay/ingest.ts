@@ -107,7 +107,7 @@ export class Ingest {
   #count(broadcast: Broadcast, bytes: number, nowMs: number): void {
     const limit = this.#limitAt(nowMs);
     if (limit === undefined || limit.take(bytes, nowMs)) return;
-    const message = `more than the ${limit.bitsPerSecond} bits a second that are allowed here`;
+    const message = `the bit rate is above the limit of ${limit.bitsPerSecond} bits per second`;
     this.#events.exceeded(broadcast, new FstreamError("limit", message));
   }
 }

@@ -104,7 +104,7 @@ export class Placing {
     const { watcher, position, resumed, prefix, sentBytes, isBlocked } = pending;
     const before = resumed === undefined ? [header.start] : transitionPrefix(resumed, broadcast, header);
     if (before === undefined) {
-      const message = "the stream goes on with a header that no player takes in its middle";
+      const message = "the stream continues with a header that players can't take mid-stream";
       return { type: "aborted", error: new FstreamError("disconnected", message) };
     }
     const isOther = resumed !== undefined && resumed.broadcast !== broadcast;

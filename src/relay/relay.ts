@@ -121,7 +121,7 @@ export class Relay {
     this.#refuseIfStopped();
     const state = this.find(user, name)?.state ?? "awaited";
     if (state === "live" && !this.#options.takeover) {
-      throw new FstreamError("busy", "this channel has a broadcaster already");
+      throw new FstreamError("busy", "this channel already has a broadcaster");
     }
     if (state === "awaited") this.#refuseOneTooMany(user);
   }

@@ -30,7 +30,7 @@ export function keepSegment(watched: Flowing, segment: number, ring: Ring, owner
   if (flowing === undefined || !needs(flowing, segment, ring)) return false;
   flowing.keepPatch();
   if (!ring.mayKeep) {
-    owner.end(flowing, slow("stuck in the middle of a unit for which there is no more room"));
+    owner.end(flowing, slow("stalled mid-frame, and there is no more room for its data"));
     return false;
   }
   (flowing.kept ??= []).push(segment);

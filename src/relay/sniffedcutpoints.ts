@@ -137,7 +137,7 @@ export class SniffedCutPoints implements CutPoints {
       const startMs = this.#clock.workMs();
       this.#watch(() => this.#sniffer.feed(piece, offset + from));
       if (this.#workTime.isSpent(startMs, piece.length))
-        this.#becomeOpaque("it takes too much work to follow");
+        this.#becomeOpaque("it takes too much CPU time to follow");
     }
   }
 

@@ -49,10 +49,7 @@ export function passedSockets({
   const count = Number(LISTEN_FDS);
   if (!Number.isInteger(count) || count < 1) return [];
   if (count > maxSockets)
-    throw new FstreamError(
-      "failed",
-      `${count} sockets are passed: there should be ${maxSockets} at the most`,
-    );
+    throw new FstreamError("failed", `${count} sockets were passed: at most ${maxSockets} are supported`);
   const names = (LISTEN_FDNAMES ?? "").split(":");
   return Array.from({ length: count }, (_, index) => socketOf(firstDescriptor + index, names[index] ?? ""));
 }
@@ -75,9 +72,9 @@ export function assignSockets(
     });
     throw new FstreamError(
       "failed",
-      `no listener is for the socket on ${addressText({ host, port })} that the service manager passes: ${ports.join(", ")}`,
+      `no listener matches the socket on ${addressText({ host, port })} passed by the service manager: ${ports.join(", ")}`,
       {
-        hint: `the ports should agree, or FileDescriptorName= of the socket unit be one of ${names.join(", ")}`,
+        hint: `use the same port, or set FileDescriptorName= in the socket unit to one of ${names.join(", ")}`,
       },
     );
   });
@@ -112,8 +109,8 @@ function socketOf(descriptor: number, name: string): PassedSocket {
   if (libc === undefined || !isListening || (family !== AF_INET && family !== AF_INET6)) {
     throw new FstreamError(
       "failed",
-      `descriptor ${descriptor} (${name}), which the service manager passes, is no listening TCP socket`,
-      { hint: "in the socket unit ListenStream= should be a port, or an address and port, and Accept=no" },
+      `descriptor ${descriptor} (${name}), passed by the service manager, is not a listening TCP socket`,
+      { hint: "in the socket unit, ListenStream= should be a port or an address and port, with Accept=no" },
     );
   }
   // Programs that the server starts must not have it.

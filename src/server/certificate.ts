@@ -62,8 +62,8 @@ async function readOwn(file: string): Promise<KeyPair> {
 }
 
 function unusable(file: string, cause: unknown): FstreamError {
-  return new FstreamError("failed", `can't keep a certificate in ${file}: ${reasonOf(cause)}`, {
-    hint: "set state_dir to a folder that this user can write, or tls_cert and tls_key",
+  return new FstreamError("failed", `can't save a certificate in ${file}: ${reasonOf(cause)}`, {
+    hint: "set state_dir to a folder this user can write to, or set tls_cert and tls_key",
     cause,
   });
 }

@@ -60,7 +60,7 @@ export class Notifier {
     const address = environment.NOTIFY_SOCKET;
     if (address === undefined || address === "") return;
     this.#send = sender(address);
-    if (this.#send === undefined) log.warn(`nothing can be sent to the service manager at ${address}`);
+    if (this.#send === undefined) log.warn(`can't reach the service manager at ${address}`);
     else this.#watchdogMs = watchdogMs(environment, process.pid);
   }
 
@@ -120,7 +120,7 @@ export class Notifier {
         this.#again = setTimeout(() => this.#flush(), againMs).unref();
         return;
       } else {
-        if (!this.#isGivenUp) this.#log.warn("the service manager does not take what it is sent");
+        if (!this.#isGivenUp) this.#log.warn("the service manager does not accept notifications");
         this.#isGivenUp = true;
         this.#attempts = 0;
       }

@@ -6,7 +6,7 @@ const maxHeadBytes = 4096;
 /** How a request line begins; in TLS the first byte of a record is at most 24 (RFC 8446, section 5.1). */
 const requestLine = /^([A-Z]{3,8}) (\/[\x21-\x7e]*) HTTP\/1\.[01]\r?\n/;
 const hostField = /^host:[ \t]*([\w.[\]:-]{1,255})[ \t]*\r?$/im;
-const words = "this port takes TLS: the address begins with https://, or fstreams:// for the client\n";
+const words = "this port needs TLS: use https://, or fstreams:// with the client\n";
 
 /** The answer to the first bytes of a connection, if they are plain HTTP. */
 export function plainHttpAnswer(bytes: Uint8Array): string | undefined {

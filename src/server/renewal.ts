@@ -116,17 +116,17 @@ export class Renewal {
       // Files that changed while they were read are looked at again; of what was between the two nothing needs to be said.
       if (!isAsked && (await stateOf(this.#source.files)) !== state) return;
       this.#refused = true;
-      this.#log.warn(`the new certificate is refused, and the one before it stays: ${error.message}`);
+      this.#log.warn(`new certificate rejected, keeping the previous one: ${error.message}`);
       return;
     }
     const isSame = pair.cert === this.#pair.cert && pair.key === this.#pair.key;
-    if (isSame && (isAsked || this.#refused)) this.#log.info("the certificate is the same as before");
+    if (isSame && (isAsked || this.#refused)) this.#log.info("the certificate is unchanged");
     this.#refused = false;
     if (isSame) return;
     this.#pair = pair;
     this.#expiryLogged = false;
     this.#log.info(
-      `a new certificate for connections from now on, valid until ${dateOf(pair.validToMs)}, fingerprint ${pair.fingerprint}`,
+      `new certificate in use, valid until ${dateOf(pair.validToMs)}, fingerprint ${pair.fingerprint}`,
     );
   }
 

@@ -120,10 +120,10 @@ export async function startServer(
   const relay = new Relay(options, clock, constantTimeEquals(), {
     recognised: (channel) => {
       const label = labelOf(channel);
-      log.event(`stream ${channel.user}`, `${label}: ${describe(channel.info)}`, { channel: label });
       const { problem } = channel.info ?? {};
       if (problem !== undefined)
         warn("unjoinable", channel, `viewers who join late can't play it: ${problem}`);
+      else log.event(`stream ${channel.user}`, `${label}: ${describe(channel.info)}`, { channel: label });
     },
     skipped: (channel, bytes) => warn("skip", channel, `a slow watcher skips ${bytes} bytes`),
     closed: (channel) => {
@@ -214,8 +214,8 @@ export async function startServer(
         exhausted: (address) =>
           log.repeated(
             `rewinds ${networkOf(address)}`,
-            `watchers from ${address} have begun with as much of the backlogs as they may in a minute ` +
-              "(max_rewinds_per_ip): they begin less far back",
+            `watchers from ${address} have used up their rewinds for this minute ` +
+              "(max_rewinds_per_ip): they start closer to live",
           ),
       }),
       adminToken,
@@ -363,7 +363,11 @@ function remedy(code: string | undefined, port: number): string {
   if (code === "EADDRINUSE") return "another fstream may be running: stop it, or ";
   if (code !== "EACCES" || port >= 1024) return "";
   if (process.platform !== "linux") return "ports below 1024 need root: ";
-  return `ports below 1024 need CAP_NET_BIND_SERVICE: \`sudo setcap cap_net_bind_service=+ep ${process.execPath}\`, with systemd AmbientCapabilities=CAP_NET_BIND_SERVICE or a socket unit (docs/systemd.md); or `;
+  // A file capability on the binary is no remedy: it would be anybody's for any script (SECURITY.md, "The environment").
+  return (
+    "ports below 1024 need CAP_NET_BIND_SERVICE: use AmbientCapabilities= or a socket unit of systemd (docs/systemd.md), " +
+    "or lower net.ipv4.ip_unprivileged_port_start with sysctl; or "
+  );
 }
 
 async function certificateOf({ tlsCert, tlsKey, stateDir }: Options): Promise<CertificateSource> {
@@ -376,14 +380,14 @@ async function certificateOf({ tlsCert, tlsKey, stateDir }: Options): Promise<Ce
 function connectionLimit(wanted: number, log: Log): number {
   const files = openFileLimit();
   if (files !== undefined && files < leastFiles) {
-    throw new FstreamError("failed", `only ${files} files may be open, which leaves none for connections`, {
-      hint: `raise the limit to ${leastFiles} at the least (ulimit -n, or LimitNOFILE= of systemd)`,
+    throw new FstreamError("failed", `a limit of ${files} open files leaves none for connections`, {
+      hint: `raise the limit to at least ${leastFiles} (ulimit -n, or LimitNOFILE= in systemd)`,
     });
   }
   if (files === undefined || wanted + reservedFiles <= files) return wanted;
   const possible = files - reservedFiles - refusalPlaces;
   log.warn(
-    `max_connections is ${wanted}, but only ${files} files may be open (ulimit -n): ${possible} connections it is`,
+    `max_connections is ${wanted}, but only ${files} files may be open (ulimit -n): limited to ${possible} connections`,
   );
   return possible;
 }

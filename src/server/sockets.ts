@@ -204,7 +204,7 @@ export class Sockets {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#whenEmpty = resolve;
     const timer = setTimeout(() => {
-      this.#log.info(`connections not done in time are reset: ${this.#peers.size}`);
+      this.#log.info(`connections reset as they did not finish in time: ${this.#peers.size}`);
       for (const peer of this.#peers) peer.reset();
       resolve();
     }, graceMs);
@@ -283,12 +283,12 @@ export class Sockets {
     }
     const address = plainAddress(remote);
     const place = this.#limits.enter(address, () => {
-      this.#log.repeated("room", `${address} has asked for nothing yet, and others need its place`);
+      this.#log.repeated("room", `${address} dropped: it sent no request, and its place was needed`);
       // By then it has one; over TLS that is of the socket within.
       socket.data?.reset();
     });
     if (place === undefined) {
-      this.#log.repeated("full", `no room even to refuse ${address}`);
+      this.#log.repeated("full", `${address} dropped: no room even to refuse it`);
       socket.terminate();
       return undefined;
     }

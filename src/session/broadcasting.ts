@@ -54,7 +54,7 @@ export class Broadcasting implements Broadcaster {
     refuseExpired(this.#clock, permit.endsMs);
     this.#handle = permit.begin(this);
     this.renew(permit);
-    this.#say("begin", `a broadcast from ${this.#address} begins`);
+    this.#say("begin", `broadcast from ${this.#address} started`);
   }
 
   /** It goes on with another permit for the same. */
@@ -93,13 +93,13 @@ export class Broadcasting implements Broadcaster {
 
   /** All of it has come. */
   end(): void {
-    const handle = this.#over(`the broadcast ends after ${this.#bytes} bytes`);
+    const handle = this.#over(`broadcast ended after ${this.#bytes} bytes`);
     handle?.end({ type: "orderly" });
   }
 
   /** It broke off: its watchers are held for its return. */
   abort(error: FstreamError): void {
-    const handle = this.#over(`the broadcast breaks off after ${this.#bytes} bytes: ${error.message}`);
+    const handle = this.#over(`broadcast broke off after ${this.#bytes} bytes: ${error.message}`);
     handle?.end({ type: "aborted", error });
   }
 
@@ -110,7 +110,7 @@ export class Broadcasting implements Broadcaster {
   }
 
   dismissed(error: FstreamError): void {
-    this.#over(`the broadcast from ${this.#address} ends: ${error.message}`);
+    this.#over(`broadcast from ${this.#address} ended: ${error.message}`);
     this.whenDismissed(error);
   }
 

@@ -38,7 +38,7 @@ export class LoginStage<T> implements ConnectionStage {
 
   data(bytes: Uint8Array): void {
     if (this.#early.add(bytes)) return;
-    const reason = `more than ${maxHeldBytes} bytes came before the login was done`;
+    const reason = `more than ${maxHeldBytes} bytes before the login was complete`;
     this.#end(() => this.#outcome.refused(new FstreamError("bad_request", reason)));
   }
 

@@ -71,7 +71,7 @@ export class Document {
 
   #unknownSection(name: string, content: unknown, table: readonly Row[]): string {
     if (!isTable(content))
-      return `${this.place("", name)}: unknown key ${named(name)} outside of the sections${suggest("", name, table)}`;
+      return `${this.place("", name)}: unknown key ${named(name)} outside any section${suggest("", name, table)}`;
     const near = nearest(name, Object.keys(sections));
     const all = Object.keys(sections).map((section) => `[${section}]`);
     const right = near === undefined ? `the sections are ${all.join(", ")}` : `did you mean [${near}]?`;
@@ -97,7 +97,7 @@ export async function readDocument(
     text = text.replaceAll("\r\n", "\n"); // the parser refuses a carriage return after a comment
   } catch (error) {
     if (isMissing(error) && !required) return new Document(name);
-    if (error instanceof TypeError) problems.push(`${name}: not UTF-8 text: it should be a TOML file`);
+    if (error instanceof TypeError) problems.push(`${name}: not UTF-8 text`);
     else if (error instanceof FstreamError) problems.push(`${name}: can't be read: ${error.message}`);
     else throw error;
     return new Document(name);
@@ -107,7 +107,7 @@ export async function readDocument(
   } catch (error) {
     const { message, line } = error as Error & { line?: number }; // the parser counts lines from 0
     const first = message.split("\n")[0].replace(/ at row \d+, col \d+, pos \d+:?$/, "");
-    problems.push(`${name}${line === undefined ? "" : `:${line + 1}`}: not TOML: ${first}`);
+    problems.push(`${name}${line === undefined ? "" : `:${line + 1}`}: not valid TOML: ${first}`);
     return new Document(name, text);
   }
 }

@@ -46,7 +46,7 @@ export function given(row: Row, document: Document, overrides: Overrides): Given
     place: counting.at(0),
     renamed: counting.filter(({ name }) => row.former.includes(name)).map((place) => isNow(place, row)),
     problems: others.map(({ place, first }) => ({
-      text: `${isNow(place, row)}, and ${first.at} sets that already: only one should be there`,
+      text: `${isNow(place, row)}, and ${first.at} already sets that: keep only one`,
       isFlag: place.isFlag,
     })),
   };

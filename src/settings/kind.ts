@@ -62,7 +62,7 @@ export function size(bounds: Bounds): Kind<number> {
     range,
     show: formatSize,
     fromText: (text) => text,
-    read: (value) => bounded(quantity(value, 1, parseSize), bounds, `${range}, written such as "16MiB"`),
+    read: (value) => bounded(quantity(value, 1, parseSize), bounds, `${range}, for example "16MiB"`),
   };
 }
 
@@ -75,7 +75,7 @@ export function bitrate(bounds: Bounds): Kind<number> {
     show: formatBitrate,
     fromText: (text) => text,
     read: (value) =>
-      bounded(quantity(value, 1, parseBitrate), bounds, `${range}, written such as "5M" or "800k"`),
+      bounded(quantity(value, 1, parseBitrate), bounds, `${range}, for example "5M" or "800k"`),
   };
 }
 
@@ -88,7 +88,7 @@ export function duration(bounds: Bounds): Kind<number> {
     show: formatDuration,
     fromText: (text) => text,
     read: (value) =>
-      bounded(quantity(value, 1000, parseDuration), bounds, `${range}, written such as "10s" or "1h30m"`),
+      bounded(quantity(value, 1000, parseDuration), bounds, `${range}, for example "10s" or "1h30m"`),
   };
 }
 

@@ -25,7 +25,7 @@ export const rules: readonly Rule[] = [
     broken: ({ server }) =>
       listenerKeys.some((key) => server[listeners[key]] !== undefined)
         ? undefined
-        : `nothing to listen on: at least one of ${listenerKeys.join(", ")} should be set`,
+        : `nothing to listen on: set at least one of ${listenerKeys.join(", ")}`,
   },
   {
     keys: listenerKeys,
@@ -36,7 +36,8 @@ export const rules: readonly Rule[] = [
         if (address === undefined || address.port === 0) continue;
         const text = `${address.host}:${address.port}`;
         const other = taken.get(text);
-        if (other !== undefined) return `${other} and ${key} are the same address: each should have its own`;
+        if (other !== undefined)
+          return `${other} and ${key} are the same address: use a different one for each`;
         taken.set(text, key);
       }
       return undefined;
@@ -47,8 +48,8 @@ export const rules: readonly Rule[] = [
     broken: ({ server }) => {
       if ((server.tlsCert === undefined) === (server.tlsKey === undefined)) return undefined;
       return server.tlsKey === undefined
-        ? "tls_cert is set without tls_key: the certificate's key should be given too"
-        : "tls_key is set without tls_cert: the key's certificate should be given too";
+        ? "tls_cert is set without tls_key: set both"
+        : "tls_key is set without tls_cert: set both";
     },
   },
   {
@@ -64,8 +65,8 @@ export const rules: readonly Rule[] = [
     broken: ({ server, fstream }) =>
       fstream.plainPasswords || (server.tlsListen ?? server.httpsListen ?? server.httpListen) !== undefined
         ? undefined
-        : "plain_passwords is false but nothing takes passwords in any other way: " +
-          "tls_listen or https_listen should be set",
+        : "plain_passwords is false, but there is no other way to log in: " +
+          "set tls_listen or https_listen",
   },
   {
     keys: ["authenticator", "module", "command", "url"],
@@ -78,9 +79,7 @@ export const rules: readonly Rule[] = [
         http: url === undefined,
       };
       const key = authenticator === "http" ? "url" : authenticator;
-      return isMissing[authenticator]
-        ? `authenticator is "${authenticator}", which needs ${key} to be set`
-        : undefined;
+      return isMissing[authenticator] ? `authenticator is "${authenticator}", which needs ${key}` : undefined;
     },
   },
 ];

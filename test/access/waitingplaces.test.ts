@@ -27,8 +27,8 @@ function bench(max: number) {
   return { places, dropped, take, refusal, fill };
 }
 
-const full = "too many are waiting for channels already";
-const tooMany = "too many are waiting for channels from this address already";
+const full = "too many watchers are already waiting";
+const tooMany = "too many watchers from this address are already waiting";
 
 describe("a place", () => {
   test("is had by an eighth of all from one address, and is had again when it was given back", () => {
@@ -145,7 +145,7 @@ describe("a watcher that waits", () => {
     expect(late.ends).toEqual([]);
     const dropped = many.filter((peer) => peer.ends.length > 0);
     expect(dropped).toHaveLength(1);
-    expect(dropped[0].words()).toStartWith("|error,code=limit,message*=others that wait");
+    expect(dropped[0].words()).toStartWith("|error,code=limit,message*=its place was needed");
     expect([...server.rig.relay.channels][0].watchers).toBe(16);
     expect(server.waiting.taken).toBe(16);
   });

@@ -53,7 +53,7 @@ test("its arguments are its own: no shell looks at them", async () => {
 test("one that is not there, is no program, or is killed is no decision", async () => {
   for (const command of ["/no/such/program", "/", "/etc/passwd", "no-such-program"])
     expect(() => new CommandAsker([command], keptLog().log)).toThrow(
-      `command ${command}: there is no such program, or it can't be run`,
+      `command ${command}: no such program, or it is not executable`,
     );
   const script = join(mkdtempSync(join(tmpdir(), "fstream-command-")), "script");
   writeFileSync(script, "#!/no/such/interpreter\n", { mode: 0o755 });
@@ -63,7 +63,7 @@ test("one that is not there, is no program, or is killed is no decision", async 
     false,
   ]);
   const killed = await problem("sh", "-c", "kill -9 $$");
-  expect([killed.message, killed.isTemporary]).toEqual(["the command was ended by SIGKILL", true]);
+  expect([killed.message, killed.isTemporary]).toEqual(["the command was killed by SIGKILL", true]);
 });
 
 test("one that writes without an end is killed", async () => {

@@ -54,7 +54,7 @@ test("a user that is switched off is refused as a wrong password is, and the log
   expect(await login("fier", "wrong")).toBe("unauthorized");
   expect(logged).toBe("");
   expect(await login("fier", "123")).toBe("unauthorized");
-  expect(logged).toContain("fier can't log in: enabled is false in the user's file");
+  expect(logged).toContain("fier can't log in: the user is disabled (enabled = false)");
 });
 
 test("with two files for one name a login is refused, and the log says why", async () => {

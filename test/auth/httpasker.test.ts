@@ -102,9 +102,9 @@ test("what is no answer is none", async () => {
   for (const [response, message, isTemporary] of [
     [new Response("", { status: 500 }), "failed: it answered 500", true],
     [new Response("", { status: 429 }), "failed: it answered 429", true],
-    [Response.redirect("/elsewhere"), "redirects, which is not followed", false],
+    [Response.redirect("/elsewhere"), "answered with a redirect, which is not followed", false],
     [new Response(endless), "answered more than 65536 bytes", false],
-    [new Response('{"allow": fal', json), "answered what is not JSON, but is said to be", false],
+    [new Response('{"allow": fal', json), "answered with invalid JSON", false],
   ] as const) {
     const error = (await ask(() => response)) as Unanswered;
     expect(error).toBeInstanceOf(Unanswered);
@@ -116,7 +116,10 @@ test("one that can't be reached is named without what may be secret in its addre
   const asker = new HttpAsker("http://127.0.0.1:1/auth?key=secret");
   const asked = asker.ask(authRequest(), new AbortController().signal);
   const error = (await asked.catch((one: unknown) => one)) as Unanswered;
-  expect([error.message.split(": ", 1)[0], error.isTemporary]).toEqual(["127.0.0.1:1 can't be asked", true]);
+  expect([error.message.split(": ", 1)[0], error.isTemporary]).toEqual([
+    "127.0.0.1:1 can't be reached",
+    true,
+  ]);
 });
 
 test("the request ends with the wait for it", async () => {

@@ -48,7 +48,7 @@ test("what is wrong with a module is said with its file and its line", async () 
     "module /auth.ts: Error: no database (/auth.ts:2:11)",
   );
   expect(await problem('import "./none.ts";')).toContain("Cannot find module './none.ts'");
-  expect(await problem("process.exit(0);")).toBe("module /auth.ts: it has ended before it was loaded");
+  expect(await problem("process.exit(0);")).toBe("module /auth.ts: it exited while loading");
   put("broken.ts", "export const x = ;\n");
   expect(await problem('import "./broken.ts";')).toBe("module /auth.ts: Unexpected ; (/broken.ts:1)");
   const { log } = keptLog();
@@ -114,11 +114,11 @@ test("however it fails, the next request is answered", async () => {
     expect(await asked(asker)).toBe(true);
   }
   expect(await asked(asker, "noise")).toBe(true);
-  expect(asker.lines.join("")).toContain("auth.ts failed: thrown later: it starts anew");
+  expect(asker.lines.join("")).toContain("auth.ts failed: thrown later: restarting it");
   asker.stop();
 });
 
-test("one that has come to a stop is ended, and what others were waiting for is asked once more", async () => {
+test("one that stopped responding is ended, and what others were waiting for is asked once more", async () => {
   const asker = await load(failing, 500);
   const stuck = new AbortController();
   const loop = asker.ask(authRequest({ user: "loop" }), stuck.signal).catch((error: unknown) => error);
@@ -126,7 +126,7 @@ test("one that has come to a stop is ended, and what others were waiting for is 
   stuck.abort();
   expect(await Promise.all(others)).toEqual([true, true]);
   expect(await loop).toBeInstanceOf(Unanswered);
-  expect(asker.lines.join("")).toContain("auth.ts has come to a stop: it starts anew");
+  expect(asker.lines.join("")).toContain("auth.ts stopped responding: restarting it");
   asker.stop();
 });
 
@@ -140,7 +140,7 @@ test("one that leaves requests unanswered is started anew before they fill the m
   await all;
   expect(asker.lines).toEqual([]);
   expect(await asked(asker)).toBe(true);
-  expect(asker.lines.join("")).toContain("auth.ts left 1000 requests unanswered: it starts anew");
+  expect(asker.lines.join("")).toContain("auth.ts left 1000 requests unanswered: restarting it");
   asker.stop();
 });
 

@@ -22,7 +22,7 @@ test("a token gives the grant it was issued for, once", async () => {
   const { token, expiresInSeconds } = await tokens.issue(fier);
   expect(expiresInSeconds).toBe(120);
   expect(await tokens.redeem("fier", token)).toEqual(fier);
-  expect(await refusal("fier", token)).toBe("unauthorized: the token was used already");
+  expect(await refusal("fier", token)).toBe("unauthorized: the token was already used");
 });
 
 test("tokens are long, random, and need no escape in the protocol or a URL", async () => {
@@ -98,7 +98,7 @@ test("of two redemptions at once one wins", async () => {
   const { tokens, refusal } = bench();
   const { token } = await tokens.issue(fier);
   const outcomes = await Promise.all([refusal("fier", token), refusal("fier", token)]);
-  expect(outcomes).toEqual(["accepted", "unauthorized: the token was used already"]);
+  expect(outcomes).toEqual(["accepted", "unauthorized: the token was already used"]);
 });
 
 test("a refusal comes with what to do", async () => {
@@ -106,7 +106,7 @@ test("a refusal comes with what to do", async () => {
   const { token } = await tokens.issue(fier);
   await tokens.redeem("fier", token);
   const error = await tokens.redeem("fier", token).catch((error: unknown) => error);
-  expect(error).toMatchObject({ hint: expect.stringContaining("fetch a new one") });
+  expect(error).toMatchObject({ hint: expect.stringContaining("get a new one") });
 });
 
 test("live tokens are bounded, but a user that has one always gets a newer one", async () => {

@@ -33,8 +33,8 @@ test("each file with something wrong is reported with its path", async () => {
   const { users, problems } = await readUsers(folder);
   expect(users).toEqual([]);
   expect(problems).toEqual([
-    `${join(folder, "both.toml")}, ${join(folder, "both.ini")}: two files for one user: there should be only one of them`,
-    `${join(folder, "empty.toml")}: no password: there should be password or password_hash`,
+    `${join(folder, "both.toml")}, ${join(folder, "both.ini")}: two files for one user: keep only one`,
+    `${join(folder, "empty.toml")}: no password: set password or password_hash`,
     `${join(folder, "inner.toml")}: can't be read: it is a directory, not a regular file`,
     `${join(folder, "nul.toml")}: a user's name can't be the name of a device`,
     `${join(folder, "vast.toml")}: can't be read: it is larger than 64 KiB`,
@@ -45,8 +45,8 @@ test("a folder that is not there is reported with what makes it", async () => {
   const error = await readUsers(join(folder, "none")).catch((error: unknown) => error);
   expect(error).toMatchObject({
     code: "failed",
-    message: expect.stringContaining("there is no such folder"),
-    hint: "`fstream user add NAME` makes it",
+    message: expect.stringContaining("no such folder"),
+    hint: "`fstream user add NAME` creates it",
   });
 });
 

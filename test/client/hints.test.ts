@@ -14,7 +14,7 @@ test("a refused password gets a hint to check it", () => {
 });
 
 test("a refused token gets a hint to get a new one, and not to check a password", () => {
-  for (const message of ["the token was used already", "the token has expired", "wrong user or token"]) {
+  for (const message of ["the token was already used", "the token has expired", "wrong user or token"]) {
     const hint = hintFor(message, "broadcast");
     expect(hint).toContain("get a new token: each works once");
     expect(hint).not.toContain("password");
@@ -22,7 +22,7 @@ test("a refused token gets a hint to get a new one, and not to check a password"
 });
 
 test("where passwords may not travel in the open, the hint has the ways around it", () => {
-  const message = "this server takes no passwords on a plain connection";
+  const message = "this server accepts no passwords on a plain connection";
   expect(hintFor(message, "broadcast")).toBe(
     "use --token-from https://HOST:61921, or the address fstreams://HOST:61922",
   );
@@ -34,7 +34,7 @@ function limitHint(message: string): string {
 }
 
 test("too high a bit rate gets a hint to lower it, another limit one to try again", () => {
-  expect(limitHint("more than the 50000 bits a second that are allowed here")).toStartWith(
+  expect(limitHint("the bit rate is above the limit of 50000 bits per second")).toStartWith(
     "lower the encoder's bit rate",
   );
   expect(limitHint("too many channels")).toBe("try again later, or use --retry");

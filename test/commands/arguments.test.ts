@@ -273,9 +273,9 @@ test("the help of each argument names its variable", () => {
 
 test("a name that no server takes is a wrong call", async () => {
   for (const [flags, message] of [
-    [{ channel: "a\nb" }, "--channel has a control character in it"],
+    [{ channel: "a\nb" }, "--channel contains a control character"],
     [{ channel: "c".repeat(256) }, "--channel is too long: at most 255 bytes"],
-    [{ user: "f\tier" }, "--user has a control character in it"],
+    [{ user: "f\tier" }, "--user contains a control character"],
   ] as const) {
     const failure = await read("watch", { fserv_arg_user: "fier" }, flags).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "usage", message });

@@ -79,9 +79,9 @@ test("a users folder that is not there is an error with the next step", async ()
   const { status, stderr } = await run(cwd, ["check"]);
   expect(status).toBe(1);
   expect(stderr).toContain(
-    `fstream: error: the users folder ${join(cwd, "users")} can't be read: there is no such folder\n`,
+    `fstream: error: the users folder ${join(cwd, "users")} can't be read: no such folder\n`,
   );
-  expect(stderr).toContain("fstream: hint: `fstream user add NAME` makes it\n");
+  expect(stderr).toContain("fstream: hint: `fstream user add NAME` creates it\n");
 });
 
 test.skipIf(process.platform === "win32")(

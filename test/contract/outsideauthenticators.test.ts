@@ -98,7 +98,9 @@ for (const kind of kinds) {
     test("says in other words that there is nothing to log in with", async () => {
       const { refusal } = await start();
       const nothing = { password: undefined } as unknown as Partial<AuthRequest>;
-      expect((await refusal(saying({ allow: false }), nothing))?.message).toContain("neither user_password");
+      expect((await refusal(saying({ allow: false }), nothing))?.message).toContain(
+        "user_password or token is missing",
+      );
       const watch = { ...nothing, action: "watch" } as const;
       expect((await refusal(saying({ allow: false }), watch))?.message).toContain("must log in here");
     });
@@ -125,7 +127,7 @@ for (const kind of kinds) {
       ]) {
         const error = await refusal(saying(nonsense));
         expect([error?.code, error?.message]).toEqual(["internal", "the server can't check logins"]);
-        expect(causeOf(error)).toStartWith("the answer is no decision: ");
+        expect(causeOf(error)).toStartWith("the answer is an invalid decision: ");
       }
       expect(lines.join("")).toContain("allow should be true or false");
       // The next one is answered all the same.

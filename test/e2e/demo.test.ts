@@ -25,7 +25,7 @@ const listeners = {
 function isFollowed(server: TestServer): boolean {
   return (
     process.env.FSTREAM_EMULATED === undefined ||
-    !server.run.stderr.includes("it takes too much work to follow")
+    !server.run.stderr.includes("it takes too much CPU time to follow")
   );
 }
 
@@ -184,7 +184,7 @@ test("broadcasters and watchers that retry go on after a restart, and the certif
   await until("it is watched", () => watcher.length === 4);
   server = await server.restart();
   expect(server.fingerprint).toBe(before);
-  await server.says(/a broadcast from 127\.0\.0\.1 begins/);
+  await server.says(/broadcast from 127\.0\.0\.1 started/);
   await server.watched("fier/default", 1);
   await broadcast.send("two");
   await until("it goes on", () => Buffer.from(watcher.bytes).toString().endsWith("two"));

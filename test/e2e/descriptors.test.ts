@@ -37,7 +37,7 @@ describe.skipIf(!existsSync("/proc/self/fd"))("a server that may have few files 
 
   test("has so many fewer connections, and says so", async () => {
     await server.says(
-      /max_connections is 16000, but only 300 files may be open \(ulimit -n\): \d+ connections/,
+      /max_connections is 16000, but only 300 files may be open \(ulimit -n\): limited to \d+ connections/,
     );
   });
 
@@ -71,7 +71,7 @@ describe.skipIf(!existsSync("/proc/self/fd"))("a server that may have few files 
   });
 
   test("takes its broadcasters and tokens while watchers have all other places", async () => {
-    const [, places] = await server.says(/: (\d+) connections it is/);
+    const [, places] = await server.says(/: limited to (\d+) connections/);
     const watchers = await Promise.all(Array.from({ length: Number(places) - 5 }, () => server.dial()));
     for (const watcher of watchers) watcher.request("watch,user=fier,channel=full,wait=60");
     const broadcaster = server.broadcast({ fserv_arg_channel: "full" });

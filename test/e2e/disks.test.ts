@@ -50,8 +50,8 @@ describe.skipIf(!succeeds("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/m
       expect({ status, stderr: untimed(stderr) }).toEqual({
         status: 1,
         stderr:
-          `fstream: no settings file: defaults\nfstream: error: can't keep a certificate in ${folder}/self-signed.pem: no space left on the device\n` +
-          `fstream: hint: set state_dir to a folder that this user can write, or tls_cert and tls_key\n${left}`,
+          `fstream: no settings file: defaults\nfstream: error: can't save a certificate in ${folder}/self-signed.pem: no space left on the device\n` +
+          `fstream: hint: set state_dir to a folder this user can write to, or set tls_cert and tls_key\n${left}`,
       });
     });
 
@@ -94,7 +94,7 @@ describe.skipIf(!succeeds(...asNobody, ...program, "--version"))("where it can't
     const { status, stderr } = await new Run(args, {}, asNobody).outcome();
     expect([status, stderr.split("\n")[1]]).toEqual([
       1,
-      `fstream: error: can't keep a certificate in ${state}/self-signed.pem: permission denied`,
+      `fstream: error: can't save a certificate in ${state}/self-signed.pem: permission denied`,
     ]);
   });
 

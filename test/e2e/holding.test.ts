@@ -35,7 +35,7 @@ describe("a broadcast", () => {
     await received(watcher, 200_000);
     await plain.received(200_000);
     broken.reset();
-    await server.says(/fier\/reset: the broadcast breaks off after 200000 bytes/);
+    await server.says(/fier\/reset: broadcast broke off after 200000 bytes/);
     const late = server.watch(channel);
     await server.watched("fier/reset", 3);
     const back = server.broadcast(channel);
@@ -58,7 +58,7 @@ describe("a broadcast", () => {
     broken.request(`${login},channel=flood,reply=1`, "\n\n", bytes);
     await received(watcher, 10_000_000);
     broken.reset();
-    const [, count] = await server.says(/fier\/flood: the broadcast breaks off after (\d+) bytes/);
+    const [, count] = await server.says(/fier\/flood: broadcast broke off after (\d+) bytes/);
     await received(watcher, Number(count));
     const back = server.broadcast(channel);
     await back.finish(bytes.subarray(0, 1000));
@@ -79,7 +79,7 @@ describe("a broadcast", () => {
       await received(watcher, from + 100_000);
       killed.process.kill("SIGKILL");
       await killed.exit();
-      const breaks = "fier/killed: the broadcast breaks off after 100000 bytes";
+      const breaks = "fier/killed: broadcast broke off after 100000 bytes";
       await until("the server has seen it", () => {
         return server.run.stderr.split(breaks).length - 1 === from / 100_000 + 1;
       });
@@ -127,7 +127,7 @@ describe("a broadcast", () => {
     const replaced = await first.outcome();
     expect([replaced.status, replaced.stdout]).toEqual([3, ""]);
     expect(replaced.stderr).toMatch(
-      /^fstream: error: the same user has begun another broadcast on this channel\nfstream: hint: .+\n$/,
+      /^fstream: error: the same user started another broadcast on this channel\nfstream: hint: .+\n$/,
     );
     slow.resume();
     await slow.received(7 + old.length + 200_000);
@@ -205,7 +205,7 @@ describe("over TLS", () => {
     await received(watcher, 1000);
     killed.process.kill("SIGKILL");
     await killed.exit();
-    await server.says(/the broadcast breaks off after 1000 bytes/);
+    await server.says(/broadcast broke off after 1000 bytes/);
     const replaced = call("broadcast");
     await replaced.send(bytes.subarray(1000, 6_000_000));
     await received(watcher, 6_000_000);
@@ -272,15 +272,13 @@ describe("a hold in vain", () => {
   test("ends in words for who has got nothing yet", async () => {
     const broken = await server.dial();
     broken.request(`${login},channel=early`, "\n\n", "x");
-    await server.says(/fier\/early: a broadcast/);
+    await server.says(/fier\/early: broadcast from/);
     broken.reset();
-    await server.says(/fier\/early: the broadcast breaks off/);
+    await server.says(/fier\/early: broadcast broke off/);
     const watcher = server.watch({ fserv_arg_channel: "early" });
     const { status, stdout, stderr } = await watcher.outcome();
     expect([status, stdout]).toEqual([4, ""]);
-    expect(stderr).toStartWith(
-      "fstream: error: the broadcast ended before there was anything to start with\n",
-    );
+    expect(stderr).toStartWith("fstream: error: the broadcast ended before there was anything to play\n");
   });
 });
 
@@ -339,7 +337,7 @@ describe("without a hold", () => {
     const busy = await second.outcome();
     expect([busy.status, busy.stdout]).toEqual([6, ""]);
     expect(busy.stderr).toMatch(
-      /^fstream: error: this channel has a broadcaster already\nfstream: hint: .*--retry/,
+      /^fstream: error: this channel already has a broadcaster\nfstream: hint: .*--retry/,
     );
     first.send(" and only");
     await received(watcher, 12);
@@ -359,7 +357,7 @@ describe("a server that is started again", () => {
     await broadcaster.send(before);
     await received(watcher, before.length);
     server = await server.restart();
-    await server.says(/fier\/default: a broadcast from .* begins/);
+    await server.says(/fier\/default: broadcast from .* started/);
     await server.watched("fier/default", 1);
     await broadcaster.send(after);
     await received(watcher, before.length + after.length);

@@ -107,7 +107,7 @@ describe("a stream", () => {
     // More than what fits between here and the server, less than its backlog holds besides.
     await broadcaster.finish(bytes.subarray(0, 14_000_000));
     expect(await broadcaster.exit()).toBe(0);
-    await stopping.says(/fier\/default: the broadcast ends after/);
+    await stopping.says(/fier\/default: broadcast ended after/);
     stopping.run.process.kill("SIGTERM");
     await stopping.says(/SIGTERM: stopping/);
     const got = new Uint8Array(await new Response(watcher.stdout).arrayBuffer());

@@ -44,7 +44,7 @@ test("connections count against max_connections, and give their places back", as
   await server.watched("ann/default", 19);
   const login = "Authorization: Basic ZmllcjoxMjM=\r\nContent-Length: ";
   (await ask("https", `PUT /broadcast/fier\n${login}9`)).send("media");
-  await server.says(/fier\/default: a broadcast from .* begins/);
+  await server.says(/fier\/default: broadcast from .* started/);
   const beyond = await ask("http", `POST /token\n${login}0`);
   await until("it is answered", () => beyond.text.includes("the server is full\n"));
   expect(beyond.text).toContain("HTTP/1.1 429 ");
@@ -73,9 +73,7 @@ test("plain HTTP on a port for TLS is answered with the address that is right", 
     `PUT /broadcast/fier HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 0\r\n\r\n`,
   );
   expect(upload).toStartWith("HTTP/1.1 400 ");
-  expect(upload).toEndWith(
-    "this port takes TLS: the address begins with https://, or fstreams:// for the client\n",
-  );
+  expect(upload).toEndWith("this port needs TLS: use https://, or fstreams:// with the client\n");
   expect(await ask("tls", "GET / HTTP/1.0\r\n\r\n")).toStartWith("HTTP/1.1 400 ");
   expect(await ask("https", "\x16\x03\x01\x00\x05hello")).not.toContain("HTTP");
   expect(await server.stop()).toBe(0);

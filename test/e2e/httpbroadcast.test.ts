@@ -145,7 +145,7 @@ describe.skipIf(!canJudge)("ffmpeg", () => {
     const program = ffmpeg("", url("killed"), "-re -f lavfi -i testsrc2=size=320x180:rate=25");
     await until("it comes", () => watcher.length > 50_000);
     program.process.kill("SIGKILL");
-    await server.says(/fier\/killed: the broadcast breaks off/);
+    await server.says(/fier\/killed: broadcast broke off/);
     expect((await ffmpeg("", url("killed")).outcome()).status).toBe(0);
     expect([await watcher.exit(), watcher.stderr]).toEqual([0, ""]);
     const verdict = await judge(watcher.bytes, true);
@@ -185,8 +185,8 @@ describe.skipIf(!hasCurl)("curl", () => {
   test("is refused before it has sent a byte, and says why", async () => {
     const cases: [login: string, code: number, words: string][] = [
       ["fier:wrong", 401, "wrong user or password\n"],
-      ["ann:abc", 403, "the channel is fier's, and so has to be the login: it is ann's\n"],
-      ["", 401, "give the user and the password (Basic), or a token of the user's (Bearer)\n"],
+      ["ann:abc", 403, "the channel belongs to fier, but the login is ann's\n"],
+      ["", 401, "log in with user and password (Basic) or with a token (Bearer)\n"],
     ];
     for (const [login, code, words] of cases) {
       const format = "%{http_code} %{size_upload}";
@@ -216,7 +216,7 @@ describe.skipIf(!hasCurl)("curl", () => {
     await cut.send(whole.subarray(0, 200_000));
     await until("it comes", () => watcher.length >= 200_000);
     cut.process.kill("SIGKILL");
-    await server.says(/fier\/cut: the broadcast breaks off/);
+    await server.says(/fier\/cut: broadcast broke off/);
     expect((await curl("-T", "-", url("cut")).outcome("more")).stdout).toBe("4 bytes\n");
     await expectWhole(watcher, Buffer.concat([whole.subarray(0, 200_000), Buffer.from("more")]));
   });
@@ -228,7 +228,7 @@ describe.skipIf(!hasCurl)("curl", () => {
     await until("it comes", () => watcher.length === 5);
     expect((await curl("-T", "-", url("replaced")).outcome("second")).status).toBe(0);
     const { stdout } = await first.outcome("more");
-    expect(stdout).toBe("the same user has begun another broadcast on this channel\n409");
+    expect(stdout).toBe("the same user started another broadcast on this channel\n409");
     await expectWhole(watcher, Buffer.from("firstsecond"));
   });
 });
@@ -244,13 +244,13 @@ describe.skipIf(!hasCurl)("where passwords have to be encrypted", () => {
       );
     const password = ["-u", "fier:123"];
     expect((await send("http", ...password)).stdout).toBe(
-      "this server takes no passwords on a plain connection\n401",
+      "this server accepts no passwords on a plain connection\n401",
     );
     expect((await send("https", ...password)).stdout).toBe("5 bytes\n200");
     const asked = curl("-k", "-d", "", ...password, to("https", "/token"));
     const bearer = ["-H", `Authorization: Bearer ${(await asked.outcome()).stdout.trim()}`];
     expect((await send("http", ...bearer)).stdout).toBe("5 bytes\n200");
-    expect((await send("http", ...bearer)).stdout).toBe("the token was used already\n401");
+    expect((await send("http", ...bearer)).stdout).toBe("the token was already used\n401");
     expect(await strict.stop()).toBe(0);
   });
 });
@@ -284,13 +284,13 @@ describe("GStreamer", () => {
       // It can hang, or crash, at its end: its status says nothing.
       const sink = launch(`souphttpclientsink location=${url("soup")}`);
       await server.says(
-        /fier\/soup: the broadcast breaks off after \d+ bytes: no further part of it came in time/,
+        /fier\/soup: broadcast broke off after \d+ bytes: no further part of it came in time/,
       );
       sink.process.kill("SIGKILL");
       await sink.outcome();
       // Nothing has said that all is there.
       expect(await watcher.exit()).toBe(5);
-      expect(server.run.stderr.match(/fier\/soup: a broadcast from /g)).toHaveLength(1);
+      expect(server.run.stderr.match(/fier\/soup: broadcast from /g)).toHaveLength(1);
       // It sends its first part without the login, and not again; a join point comes all ten pictures.
       const { frames: came } = await judge(watcher.bytes);
       expect(came).toBeGreaterThanOrEqual(frames - 20);
@@ -355,7 +355,7 @@ describe.each([
       await cut.send("first");
       await until("it comes", () => watcher.length === 5);
       cut.process.kill("SIGKILL");
-      await behind.says(new RegExp(`fier/${channel}: the broadcast breaks off`));
+      await behind.says(new RegExp(`fier/${channel}: broadcast broke off`));
       expect(await send().outcome(whole)).toEqual({
         status: 0,
         stdout: `${whole.length} bytes\n`,

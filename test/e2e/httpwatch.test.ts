@@ -169,7 +169,7 @@ describe.skipIf(Bun.which("curl") === null)("curl", () => {
 
   test.each([
     ["/watch/fier/none", 404, "not_live", "fier is not broadcasting on channel none"],
-    ["/watch/fier/none?wait=1", 404, "not_live", "no broadcast began on this channel"],
+    ["/watch/fier/none?wait=1", 404, "not_live", "no broadcast started on this channel"],
     ["/watch/fier/locked", 401, "forbidden", "this channel has a password"],
     ["/watch/fier/locked?channel_password=45", 403, "forbidden", "wrong channel password"],
     ["/watch/fier/locked?start=never", 400, "bad_request", "start is"],

@@ -92,10 +92,10 @@ describe("a limit", () => {
     await server.watched("fier/default", 2);
     const late = await server.dial();
     late.request("watch,user=ann,reply=1,wait=9");
-    expect(await refusal(late)).toBe("error,code=limit,message*=too many are waiting for channels already");
+    expect(await refusal(late)).toBe("error,code=limit,message*=too many watchers are already waiting");
     // No watcher waits longer than max_wait.
     for (const peer of waiting) {
-      expect(await refusal(peer)).toBe("error,code=not_live,message*=no broadcast began on this channel");
+      expect(await refusal(peer)).toBe("error,code=not_live,message*=no broadcast started on this channel");
     }
     const again = await server.dial();
     again.request("watch,user=ann,reply=1,wait=9");
@@ -161,7 +161,7 @@ describe("a limit", () => {
     await above.send(noise(400_000));
     const { status, stdout, stderr } = await above.outcome();
     expect([status, stdout]).toEqual([6, ""]);
-    expect(stderr).toStartWith("fstream: error: more than the 80000 bits a second that are allowed here\n");
+    expect(stderr).toStartWith("fstream: error: the bit rate is above the limit of 80000 bits per second\n");
     expect(stderr).toContain("fstream: hint: lower the encoder's bit rate");
     const cut = await watcher.outcome();
     expect([cut.status, cut.stderr]).toEqual([

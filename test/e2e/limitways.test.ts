@@ -92,7 +92,7 @@ describe("in every way in", () => {
   test("max_waiting refuses one too many that waits", async () => {
     const server = await startWith({ server: "max_waiting = 1" });
     await waiting(server, 1);
-    await refused(server, waysTo("watch"), "too many are waiting for channels already", { wait: 9 });
+    await refused(server, waysTo("watch"), "too many watchers are already waiting", { wait: 9 });
     expect(await server.stop()).toBe(0);
   });
 
@@ -122,7 +122,7 @@ describe("in every way in", () => {
       expect([way.name, code, message]).toEqual([
         way.name,
         "limit",
-        "more than the 80000 bits a second that are allowed here",
+        "the bit rate is above the limit of 80000 bits per second",
       ]);
       attempt.peer.reset();
     }
@@ -163,7 +163,7 @@ describe("in every way in", () => {
         if (index > 0) expect(attempt.streamBytes()).toBeLessThan(kept);
         attempt.peer.reset();
       }
-      await server.says(/watchers from \S+ have begun with as much of the backlogs as they may in a minute/);
+      await server.says(/watchers from \S+ have used up their rewinds for this minute/);
       expect(await server.stop()).toBe(0);
     },
   );
@@ -194,7 +194,7 @@ test("connections that ask for nothing, at whatever stage, keep neither watchers
     }
   };
   for (let i = 0; i < 20; i++) await open();
-  await server.says(/has asked for nothing yet, and others need its place/);
+  await server.says(/dropped: it sent no request, and its place was needed/);
   const live = await enter(server, broadcast);
   for (const way of ways) {
     await open();
@@ -205,7 +205,7 @@ test("connections that ask for nothing, at whatever stage, keep neither watchers
         live.peer.send("media");
         return attempt.streamBytes() > 0;
       });
-    } else if (way.name.startsWith("PUT")) await server.says(/fier\/other: a broadcast from \S+ begins/);
+    } else if (way.name.startsWith("PUT")) await server.says(/fier\/other: broadcast from \S+ started/);
     else expect([way.name, (await answered(attempt)).code]).toEqual([way.name, "ok"]);
     attempt.peer.reset();
   }

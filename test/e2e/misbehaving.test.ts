@@ -91,6 +91,6 @@ test("a stream beside peers that misbehave in every way loses no byte, and none 
 
   // The one that has stopped is still there.
   stopped.finish();
-  await server.says(/ann\/stopped: the broadcast ends after 1048576 bytes/);
+  await server.says(/ann\/stopped: broadcast ended after 1048576 bytes/);
   for (const peer of idle) peer.reset();
 });

@@ -142,7 +142,7 @@ describe("a client of the original protocol", () => {
   test("that is refused is closed without a byte", async () => {
     const locked = await server.dial();
     locked.request(`${login},channel=locked,channel_password=456`);
-    await server.says(/fier\/locked: a broadcast/);
+    await server.says(/fier\/locked: broadcast from/);
     for (const [what, request] of refused) {
       const peer = await server.dial();
       peer.request(request, "\n\n", "media");

@@ -162,7 +162,7 @@ describe.each([
     expect(await encoder.exited).toBe(0);
     expect(await watcher.exit()).toBe(0);
     expect(sha256(watcher.bytes)).toBe(sha256(whole));
-    await server.says(/fier\/put: a broadcast from 127\.0\.0\.7 begins/);
+    await server.says(/fier\/put: broadcast from 127\.0\.0\.7 started/);
   });
 
   const encoding = hasFfmpeg ? behind : test.skip;
@@ -182,7 +182,7 @@ describe.each([
     await server.says(/fier\/ffmpeg: mpegts, h264 \+ aac/);
     encoder.kill("SIGKILL");
     await encoder.exited;
-    await server.says(/fier\/ffmpeg: the broadcast breaks off after \d+ bytes/);
+    await server.says(/fier\/ffmpeg: broadcast broke off after \d+ bytes/);
   });
 
   behind("pages and their WebSockets work: a tab broadcasts, another plays it", async () => {

@@ -84,7 +84,7 @@ describe.skipIf(!canRun)("docs/recipes.md", () => {
     const watcher = await place.watcher("loop");
     await place.finish(place.block("for film in films/*"));
     await watcher.exit();
-    expect(place.server.run.stderr.match(/fier\/loop: a broadcast .* begins/g)).toHaveLength(2);
+    expect(place.server.run.stderr.match(/fier\/loop: broadcast .* started/g)).toHaveLength(2);
     const packets = watcher.length / 188;
     expect(packets).toBeInteger();
     writeFileSync(join(place.folder, "watched.ts"), watcher.bytes);
@@ -149,7 +149,7 @@ describe.skipIf(!canRun)("docs/recipes.md", () => {
     );
     await place.waits(1);
     const sending = place.start(place.block("tail -n 0 -F app.log"));
-    await place.server.says(/fier\/log: a broadcast .* begins/);
+    await place.server.says(/fier\/log: broadcast .* started/);
     // tail begins to look a moment later.
     const read = reading.done();
     for (let line = 0; (await Promise.race([read, Bun.sleep(50)])) === undefined; line++)
@@ -163,7 +163,7 @@ describe.skipIf(!canRun)("docs/recipes.md", () => {
   test.concurrent("telemetry begins with a whole record", async () => {
     const place = await Place.open();
     const sending = place.start(place.block("while sleep 1", { "sleep 1": "sleep 0.1" }));
-    await place.server.says(/fier\/load: a broadcast .* begins/);
+    await place.server.says(/fier\/load: broadcast .* started/);
     const watcher = place.server.watch({ fserv_arg_channel: "load" });
     await until("three records come", () => watcher.length >= 3 * 32);
     expect(Buffer.from(watcher.bytes).toString().split("\n").slice(0, 3).join("\n")).toMatch(

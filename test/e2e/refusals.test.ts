@@ -131,7 +131,7 @@ describe("a refusal", () => {
       "broadcast",
       { ...bob, fserv_arg_channel: "one", fserv_arg_bufsize: "524289" },
       1,
-      /error: bufsize is at most half the backlog here: 524288\n$/,
+      /error: bufsize can be at most half the backlog, 524288 bytes\n$/,
     ],
     [
       "a user's name that leads elsewhere",
@@ -152,7 +152,7 @@ describe("a refusal", () => {
   test("has its code on the wire", async () => {
     const bufsize = "broadcast,user=bob,user_password=b,channel=one,bufsize";
     expect(await answer(server, "broadcast,user=fier")).toBe(
-      "error,code=unauthorized,message*=neither user_password nor token was given",
+      "error,code=unauthorized,message*=user_password or token is missing",
     );
     expect(await answer(server, "broadcast,user=empty,user_password=x")).toBe(
       "error,code=unauthorized,message*=wrong user or password",
@@ -169,7 +169,7 @@ describe("a refusal", () => {
     expect(await answer(server, `${bufsize}=524289`)).toStartWith("error,code=bad_request,");
     expect(await answer(server, `${bufsize}=-1`)).toStartWith("error,code=bad_request,");
     expect(await answer(server, "listen,user=fier")).toBe(
-      'error,code=bad_request,message*=unknown intent "listen": it is watch, broadcast, token or end',
+      'error,code=bad_request,message*=unknown intent "listen": use watch, broadcast, token or end',
     );
   });
 
@@ -316,6 +316,6 @@ describe("connections that are reset at any moment", () => {
     expect(sha256(watcher.bytes)).toBe(sha256(bytes));
     expect(server.run.stderr).not.toContain("fstream: error:");
     expect(await server.stop()).toBe(0);
-    expect(server.run.stderr).not.toContain("not done in time");
+    expect(server.run.stderr).not.toContain("did not finish in time");
   });
 });

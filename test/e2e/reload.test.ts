@@ -75,7 +75,9 @@ test("limits, lifetimes and what is allowed hold from then on, and a live stream
   );
   expect(said).not.toContain("restart");
   expect(await answer(server, "watch,user=fier,reply=1")).toContain("the channel is full");
-  expect(await answer(server, "watch,user=ann,wait=9,reply=1")).toContain("too many are waiting");
+  expect(await answer(server, "watch,user=ann,wait=9,reply=1")).toContain(
+    "too many watchers are already waiting",
+  );
   expect(await answer(server, "token,user=fier,user_password=123,reply=1")).toContain(
     "no passwords on a plain",
   );
@@ -110,7 +112,7 @@ test("a bit rate holds for broadcasts that are on as well", async () => {
   broadcaster.send(noise(300_000));
   expect(await broadcaster.ended()).toBe("fin");
   expect(broadcaster.text).toContain(
-    encodeURIComponent("more than the 80000 bits a second").replaceAll("%20", " "),
+    encodeURIComponent("the bit rate is above the limit of 80000 bits per second").replaceAll("%20", " "),
   );
   expect(await server.stop()).toBe(0);
 });

@@ -70,7 +70,7 @@ describe("a new certificate", () => {
 
       put(server, pemOf(after));
       ask();
-      await server.says(new RegExp(`a new certificate .*${fingerprintOf(after)}\n`));
+      await server.says(new RegExp(`new certificate in use, .*${fingerprintOf(after)}\n`));
       expect(await shown(server)).toEqual([fingerprintOf(after), fingerprintOf(after)]);
 
       await broadcaster.send(whole.subarray(1_000_000, 2_000_000));
@@ -122,21 +122,21 @@ test("a pair that can't be used is refused, with the reason, and the one before 
         .slice(said)
         .split("\n")
         .slice(0, -1)
-        .find((text) => text.includes("refused")),
+        .find((text) => text.includes("rejected")),
     );
     expect(untimed(line)).toStartWith(
-      "fstream: warning: tls: the new certificate is refused, and the one before it stays: ",
+      "fstream: warning: tls: new certificate rejected, keeping the previous one: ",
     );
     expect(line).toContain(reason);
     expect(await shown(server)).toEqual([fingerprintOf(loopback), fingerprintOf(loopback)]);
     put(server, pemOf(loopback));
     server.run.process.kill("SIGHUP");
     await until("it is as before", () =>
-      server.run.stderr.slice(said).includes("the certificate is the same as before"),
+      server.run.stderr.slice(said).includes("the certificate is unchanged"),
     );
   }
   put(server, pemOf(elsewhere));
-  await server.says(/a new certificate/);
+  await server.says(/new certificate in use/);
   expect(await shown(server)).toEqual([fingerprintOf(elsewhere), fingerprintOf(elsewhere)]);
   expect(await server.stop()).toBe(0);
 });
@@ -144,7 +144,7 @@ test("a pair that can't be used is refused, with the reason, and the one before 
 test.skipIf(process.getuid?.() === 0)("a key that may not be read is refused", async () => {
   const server = await startWith(loopback);
   chmodSync(join(server.folder, "key.pem"), 0);
-  await server.says(/refused.*: tls_key: .* can't be read: permission denied/);
+  await server.says(/rejected.*: tls_key: .* can't be read: permission denied/);
   expect(await server.stop()).toBe(0);
 });
 

@@ -29,7 +29,7 @@ function pathOf(name: string): string {
 async function live(user: string, ...flags: string[]) {
   const broadcaster = server.broadcast({ fserv_arg_user: user }, ...flags);
   await broadcaster.send("first");
-  await server.says(new RegExp(`${user}/default: a broadcast .* begins`));
+  await server.says(new RegExp(`${user}/default: broadcast .* started`));
   const watcher = server.watch({ fserv_arg_user: user });
   await server.watched(`${user}/default`, 1);
   await broadcaster.send("second");
@@ -48,7 +48,7 @@ test("`user remove` ends the broadcast, which is not tried again, and its watche
   });
   expect(await watcher.exit()).toBe(0);
   expect(watcher.stderr).toBe("");
-  await server.says(/ann\/default: the broadcast from 127\.0\.0\.1 ends: .*user ann was removed\n/);
+  await server.says(/ann\/default: broadcast from 127\.0\.0\.1 ended: .*user ann was removed\n/);
 });
 
 test("`enabled = false` does the same, for a broadcast over HTTP too", async () => {
@@ -64,11 +64,11 @@ test("`enabled = false` does the same, for a broadcast over HTTP too", async () 
     body,
     headers: { Authorization: `Basic ${btoa("ben:123")}` },
   });
-  await server.says(/ben\/web: a broadcast .* begins/);
+  await server.says(/ben\/web: broadcast .* started/);
   writeFileSync(pathOf("ben"), 'password = "123"\nenabled = false\n');
   expect((await broadcaster.outcome()).stderr).toContain("user ben was disabled");
   expect(await broadcaster.exit()).toBe(3);
-  await server.says(/ben\/web: the broadcast from 127\.0\.0\.1 ends: .*user ben was disabled\n/);
+  await server.says(/ben\/web: broadcast from 127\.0\.0\.1 ended: .*user ben was disabled\n/);
   await put.then(
     (response) => expect(response.status).toBe(401),
     () => undefined, // its connection was closed while it still sent

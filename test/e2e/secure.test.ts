@@ -69,7 +69,7 @@ describe("over TLS", () => {
     const broadcaster = run("broadcast", "flood");
     await broadcaster.finish(whole);
     expect(await broadcaster.outcome()).toEqual({ status: 0, stdout: "", stderr: "" });
-    await server.says(/fier\/flood: the broadcast ends after 60000000 bytes/);
+    await server.says(/fier\/flood: broadcast ended after 60000000 bytes/);
     expect((await server.memory()) - before).toBeLessThan(40 * mebi);
     const status = await watcher.exit();
     const skipped = /the server skipped (\d+) bytes/.exec(watcher.stderr)?.[1] ?? 0;

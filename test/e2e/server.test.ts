@@ -117,7 +117,7 @@ describe("over HTTPS", () => {
   test("a token is not had by reading, and there is nothing elsewhere", async () => {
     const read = await ask("/token", { headers: { Authorization: fier } });
     expect([read.status, read.headers.get("allow")]).toEqual([405, "POST"]);
-    expect(await read.text()).toBe("GET is not served here: use POST\n");
+    expect(await read.text()).toBe("GET is not supported here: use POST\n");
     expect((await ask("/nothing")).status).toBe(404);
   });
 
@@ -261,7 +261,7 @@ describe("a server that starts", () => {
       '[fstream]\n\nhold = "soon"\n',
       ':3: hold in [fstream] is "soon": it should be a duration',
     ],
-    ["what is no TOML", '[server]\nlisten = ":0\n', ":2: not TOML: "],
+    ["what is no TOML", '[server]\nlisten = ":0\n', ":2: not valid TOML: "],
     [
       "settings that exclude each other",
       '[fstream]\nbacklog = "16MiB"\nmax_backlog_total = "1MiB"\n',
@@ -377,7 +377,7 @@ describe("a server that is asked to stop", () => {
     broadcaster.request(login).send(noise(12_000_000, 42)).finish();
     expect(await broadcaster.ended()).toBe("fin");
     expect(await server.stop()).toBe(0);
-    expect(server.run.stderr).toContain("connections not done in time are reset: 1\n");
+    expect(server.run.stderr).toContain("connections reset as they did not finish in time: 1\n");
     slow.resume();
     expect(await slow.ended()).toBe("reset");
   });

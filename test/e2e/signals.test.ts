@@ -31,7 +31,7 @@ describe("a signal", () => {
     expect(await broadcaster.outcome()).toEqual({ status: 130, stdout: "", stderr: "" });
     expect(await watcher.exit()).toBe(0);
     expect(sha256(watcher.bytes)).toBe(sha256(bytes));
-    await server.says(/fier\/first: the broadcast ends after 500000 bytes/);
+    await server.says(/fier\/first: broadcast ended after 500000 bytes/);
   });
 
   test("ends a broadcast in order in the end, though its stdin stays open", async () => {
@@ -60,7 +60,7 @@ describe("a signal", () => {
       return broadcaster.process.exitCode !== null;
     });
     expect(await broadcaster.exit()).toBe(130);
-    await server.says(/fier\/twice: the broadcast breaks off after 6 bytes/);
+    await server.says(/fier\/twice: broadcast broke off after 6 bytes/);
     const back = server.broadcast(channel);
     await back.finish(" and mended");
     expect(await back.exit()).toBe(0);

@@ -105,7 +105,7 @@ describe("a watcher that stops reading", () => {
     );
     const [out, err] = [await new Response(flood.stdout).text(), await new Response(flood.stderr).text()];
     expect([await flood.exited, out, err]).toEqual([0, "", ""]);
-    await server.says(/the broadcast ends after 104857600 bytes/);
+    await server.says(/broadcast ended after 104857600 bytes/);
     expect((await server.memory()) - before).toBeLessThan(30 * mebi);
   });
 
@@ -198,7 +198,7 @@ describe("a watcher that is stuck", () => {
     expect(await second.exit()).toBe(0);
     expect(await watcher.outcome()).toEqual({ status: 0, stdout: "the next one", stderr: "" });
 
-    await server.says(/of fier\/end: took nothing any more after the broadcast's end/);
+    await server.says(/of fier\/end: stalled after the broadcast ended/);
     slow.resume();
     expect(await slow.ended()).toBe("reset");
     plain.resume();

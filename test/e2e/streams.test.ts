@@ -60,7 +60,7 @@ describe("a stream", () => {
   test("of unknown bytes begins for a late joiner with the newest byte", async () => {
     const broadcaster = await server.dial();
     broadcaster.request("broadcast,user=fier,user_password=123,channel=late").send(noise(100_000));
-    await server.says(/fier\/late: a broadcast/);
+    await server.says(/fier\/late: broadcast from/);
     const early = await server.dial();
     early.request("watch,user=fier,channel=late,start=1h");
     await early.received(100_000);
@@ -80,7 +80,7 @@ describe("a stream", () => {
     const bytes = all.subarray(0, 12_345);
     const broadcaster = await server.dial();
     broadcaster.request("broadcast,user=fier,user_password=123,channel=chunks,bufsize=1000").send(bytes);
-    await server.says(/fier\/chunks: a broadcast/);
+    await server.says(/fier\/chunks: broadcast from/);
     const early = await server.dial();
     early.request("watch,user=fier,channel=chunks,start=1h");
     await early.received(bytes.length);

@@ -98,7 +98,7 @@ describe.skipIf(process.platform !== "linux")("under a service manager", () => {
       (await server.call("token", { fserv_arg_user: "fier", fserv_arg_user_password: "123" }).outcome())
         .status,
     ).toBe(0);
-    await server.says(/warning: systemd: the service manager does not take what it is sent\n/);
+    await server.says(/warning: systemd: the service manager does not accept notifications\n/);
     expect(await server.stop()).toBe(0);
     expect(server.run.stderr.split("service manager")).toHaveLength(2);
   });
@@ -157,14 +157,14 @@ describe.skipIf(process.platform !== "linux")("under a service manager", () => {
       status: 1,
       stdout: "",
       stderr:
-        `fstream: no settings file: defaults\nfstream: error: no listener is for the socket on 127.0.0.1:${socket.port} that the service manager passes: listen is on port 61000\n` +
-        "fstream: hint: the ports should agree, or FileDescriptorName= of the socket unit be one of listen, tls_listen, https_listen, http_listen\n",
+        `fstream: no settings file: defaults\nfstream: error: no listener matches the socket on 127.0.0.1:${socket.port} passed by the service manager: listen is on port 61000\n` +
+        "fstream: hint: use the same port, or set FileDescriptorName= in the socket unit to one of listen, tls_listen, https_listen, http_listen\n",
     });
     socket.close();
     const closed = await new Run(["serve", ...listeners], {}, activated(["listen"])).outcome();
     expect(closed.status).toBe(1);
     expect(closed.stderr).toContain(
-      "descriptor 3 (listen), which the service manager passes, is no listening TCP socket\n",
+      "descriptor 3 (listen), passed by the service manager, is not a listening TCP socket\n",
     );
   });
 

@@ -45,7 +45,7 @@ describe("a token", () => {
     expect(await watcher.outcome()).toEqual({ status: 0, stdout: "media", stderr: "" });
     const again = await spend(server, token);
     expect([again.status, again.stdout]).toEqual([3, ""]);
-    expect(again.stderr).toStartWith("fstream: error: the token was used already\nfstream: hint: ");
+    expect(again.stderr).toStartWith("fstream: error: the token was already used\nfstream: hint: ");
   });
 
   test("ends the one before it", async () => {
@@ -74,11 +74,11 @@ describe("a token", () => {
     expect(elsewhere.stderr).toContain("bob may not broadcast on channel two");
     const again = await spend(server, token, { fserv_arg_user: "bob", fserv_arg_channel: "one" });
     expect(again.status).toBe(3);
-    expect(again.stderr).toContain("the token was used already");
+    expect(again.stderr).toContain("the token was already used");
 
     const large = await tokenOf(server);
     expect((await spend(server, large, { fserv_arg_bufsize: "999999999" })).status).toBe(1);
-    expect((await spend(server, large)).stderr).toContain("the token was used already");
+    expect((await spend(server, large)).stderr).toContain("the token was already used");
   });
 
   test("counts alone where a password is given too", async () => {
@@ -197,7 +197,7 @@ describe("where no passwords may travel in the clear", () => {
     for (const verb of ["broadcast", "token"]) {
       const { status, stdout, stderr } = await server.call(verb, fier).outcome();
       expect([status, stdout]).toEqual([3, ""]);
-      expect(stderr).toStartWith("fstream: error: this server takes no passwords on a plain connection\n");
+      expect(stderr).toStartWith("fstream: error: this server accepts no passwords on a plain connection\n");
     }
   });
 

@@ -290,7 +290,7 @@ describe("the metrics", () => {
     expect((await ask("GET", "/metrics", local)).status).toBe(200);
     const refused = await ask("GET", "/metrics");
     expect(refused.status).toBe(401);
-    expect(refused.value).toBe("this is for the admin token, or for the server's own machine\n");
+    expect(refused.value).toBe("this needs the admin token, or a request from the server's own machine\n");
     expect(access.counters.refusals.entries).toEqual([["admin unauthorized", 1]]);
   });
 });

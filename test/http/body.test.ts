@@ -126,7 +126,7 @@ describe("a body in chunks", () => {
   });
 
   test("in a size, an extension, a line end or a trailer that breaks the rules is malformed", () => {
-    const digits = "the size of a chunk is no hexadecimal number";
+    const digits = "a chunk's size is not a hexadecimal number";
     const cases: [body: string, message: string, before?: string][] = [
       ["\r\n", "a chunk without a size"],
       [";a\r\n", "a chunk without a size"],

@@ -112,7 +112,7 @@ describe("a body", () => {
       expect(peer.ends[0]).toBe("fin");
     }
     // Its end is in the log, and is no refusal there.
-    expect(server.lines.filter((line) => line.includes("the broadcast breaks off after"))).toHaveLength(2);
+    expect(server.lines.filter((line) => line.includes("broadcast broke off after"))).toHaveLength(2);
     expect(server.lines.join("")).not.toContain("refused");
   });
 });
@@ -256,7 +256,7 @@ describe("who sends it", () => {
     };
     expect(await through([])).toBe(401);
     expect(await through(["X-Forwarded-Proto: https"])).toBe(200);
-    expect(server.lines).toContain("fstream: fier/default: a broadcast from 203.0.113.9 begins\n");
+    expect(server.lines).toContain("fstream: fier/default: broadcast from 203.0.113.9 started\n");
   });
 
   test("is not taken from a page of another server, whose browser adds the password", async () => {
@@ -517,7 +517,7 @@ describe("a flood", () => {
     const { status, body } = answerOf(peer);
     expect([status, body, peer.ends]).toEqual([
       429,
-      "more than the 300000 bits a second that are allowed here\n",
+      "the bit rate is above the limit of 300000 bits per second\n",
       ["fin"],
     ]);
   });

@@ -283,7 +283,7 @@ describe("a tab learns", () => {
       {
         type: "error",
         code: "replaced",
-        message: "the same user has begun another broadcast on this channel",
+        message: "the same user started another broadcast on this channel",
       },
       "close 1008 replaced",
     ]);

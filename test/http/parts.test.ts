@@ -33,7 +33,7 @@ describe("parts that follow each other", () => {
       server.rig.clock.advance(first === 0 ? 1900 : 4900);
     }
     expect([watcher.ending, Buffer.from(watcher.received).equals(opaque(10_000))]).toEqual(["", true]);
-    expect(server.lines.filter((line) => line.includes("begins"))).toHaveLength(1);
+    expect(server.lines.filter((line) => line.includes(" started"))).toHaveLength(1);
   });
 
   test("that come no more were a broken broadcast, as nothing says that all is there", async () => {
@@ -119,7 +119,7 @@ describe("a part that does not follow", () => {
       await part(server, other.first, 100, other);
       server.rig.clock.advance(500);
       expect(watcher.ending).toBe("");
-      expect(server.lines.filter((line) => line.includes("begins"))).toHaveLength(2);
+      expect(server.lines.filter((line) => line.includes(" started"))).toHaveLength(2);
     }
   });
 

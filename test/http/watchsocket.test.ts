@@ -196,7 +196,7 @@ describe("a watcher on a WebSocket is refused", () => {
     const server = new TestServer();
     expect(watch(server, { start: "soon" }).take()[0]).toMatchObject({
       code: "bad_request",
-      message: "start is none of join, next, live, or a duration such as 10s",
+      message: "start must be join, next, live or a duration such as 10s",
     });
     const binaries = watch(server, null);
     binaries.send({ opcode: binary, payload: "{}" });

@@ -53,16 +53,16 @@ describe("a watcher's message", () => {
   test.each([
     ["x", "the message is not JSON"],
     ["", "the message is not JSON"],
-    ["[]", "the message is no JSON object"],
-    ["null", "the message is no JSON object"],
-    ['"start"', "the message is no JSON object"],
-    ['{"wait":{}}', "wait is neither text nor a number"],
-    ['{"channel_password":true}', "channel_password is neither text nor a number"],
+    ["[]", "the message is not a JSON object"],
+    ["null", "the message is not a JSON object"],
+    ['"start"', "the message is not a JSON object"],
+    ['{"wait":{}}', "wait must be a string or a number"],
+    ['{"channel_password":true}', "channel_password must be a string or a number"],
     ['{"wait":1.5}', "wait is not a whole number"],
     ['{"wait":-1}', "wait is not a whole number"],
     ['{"wait":1e300}', "wait is not a whole number"],
-    ['{"start":"soon"}', "start is none of join, next, live, or a duration such as 10s"],
-    ['{"lag":"wait"}', "lag is neither skip nor close"],
+    ['{"start":"soon"}', "start must be join, next, live or a duration such as 10s"],
+    ['{"lag":"wait"}', "lag must be skip or close"],
   ])("%s is a bad request", (message, words) => {
     expect(() => parseWatchMessage(message)).toThrow(
       expect.objectContaining({ code: "bad_request", message: words }),

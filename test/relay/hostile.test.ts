@@ -77,7 +77,7 @@ describe("what is kept of a stream beside its ring", () => {
       heldBytes = Math.max(heldBytes, rig.relay.backlogBytes);
     }
     expect(heldBytes).toBeLessThanOrEqual(3 * mebibyte);
-    expect(rig.opaque).toEqual(["too much would have to be kept of it"]);
+    expect(rig.opaque).toEqual(["it needs too much memory to follow"]);
     sender.finish();
     expect(watcher.received).toEqual(stream);
   });

@@ -34,7 +34,7 @@ describe("a passed socket", () => {
 
   test("for no listener is refused, with the ports that would be right", () => {
     expect(() => assignSockets([socket("x", 80)], listeners)).toThrow(
-      "no listener is for the socket on [::]:80 that the service manager passes: listen is on port 61920, https_listen is on port 61921",
+      "no listener matches the socket on [::]:80 passed by the service manager: listen is on port 61920, https_listen is on port 61921",
     );
   });
 });
@@ -52,7 +52,7 @@ describe("the environment", () => {
 
   test("passes no more than some", () => {
     expect(() => passedSockets({ LISTEN_PID: pid, LISTEN_FDS: "1000" })).toThrow(
-      "1000 sockets are passed: there should be 64 at the most",
+      "1000 sockets were passed: at most 64 are supported",
     );
   });
 });

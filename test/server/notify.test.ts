@@ -46,7 +46,7 @@ describe.skipIf(process.platform !== "linux")("notifications", () => {
     for (const address of ["vsock:2:1234", "relative", "/", `/${"x".repeat(108)}`]) {
       const { log, lines } = keptLog();
       new Notifier({ NOTIFY_SOCKET: address }, log).reloaded();
-      expect(lines.join()).toContain(`nothing can be sent to the service manager at ${address}`);
+      expect(lines.join()).toContain(`can't reach the service manager at ${address}`);
     }
   });
 

@@ -54,7 +54,7 @@ async function settle(renewal: Renewal): Promise<void> {
 }
 
 const fingerprintOf = (pair: Certificate) => keyPairOf(pair.cert, pair.key).fingerprint;
-const refused = "fstream: warning: the new certificate is refused, and the one before it stays: ";
+const refused = "fstream: warning: new certificate rejected, keeping the previous one: ";
 
 test("files that have changed are taken up once they no longer change, and are not read again", async () => {
   await put(loopback);
@@ -70,9 +70,7 @@ test("files that have changed are taken up once they no longer change, and are n
   expect(renewal.pair.fingerprint).toBe(fingerprintOf(elsewhere));
   await settle(renewal);
   expect(lines).toEqual([
-    expect.stringMatching(
-      /^fstream: a new certificate for connections from now on, valid until 20.* UTC, fingerprint ..:/,
-    ),
+    expect.stringMatching(/^fstream: new certificate in use, valid until 20.* UTC, fingerprint ..:/),
   ]);
   expect(lines[0]).toEndWith(fingerprintOf(elsewhere));
 });
@@ -81,7 +79,7 @@ test("when asked it reads at once, and says so where nothing is new", async () =
   await put(loopback);
   const renewal = await begin();
   await renewal.read();
-  expect(lines.splice(0)).toEqual(["fstream: the certificate is the same as before"]);
+  expect(lines.splice(0)).toEqual(["fstream: the certificate is unchanged"]);
   await put(elsewhere);
   await renewal.read();
   expect(renewal.pair.fingerprint).toBe(fingerprintOf(elsewhere));
@@ -138,7 +136,7 @@ test("the pair as it was before a refused one is reported too", async () => {
   await settle(renewal);
   await put(loopback);
   await settle(renewal);
-  expect(lines).toEqual([expect.stringContaining(refused), "fstream: the certificate is the same as before"]);
+  expect(lines).toEqual([expect.stringContaining(refused), "fstream: the certificate is unchanged"]);
 });
 
 test.skipIf(process.getuid?.() === 0)(
@@ -221,7 +219,7 @@ test("the self-signed pair of the state folder is renewed as any other, but not 
   await settle(renewal);
   expect(renewal.pair.fingerprint).toBe(fingerprint);
   expect(lines.splice(0)).toEqual([
-    expect.stringContaining(`${refused}can't keep a certificate in ${file}: `),
+    expect.stringContaining(`${refused}can't save a certificate in ${file}: `),
   ]);
   await Bun.write(file, `${elsewhere.key}\n${elsewhere.cert}`);
   await settle(renewal);

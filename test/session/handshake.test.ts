@@ -331,7 +331,7 @@ describe("a token", () => {
     const value = await issue(server);
     expect((await server.broadcast({ user_password: "", token: value, reply: "1" })).words()).toBe("|ok");
     const again = await server.broadcast({ user_password: "", token: value, reply: "1" });
-    expect(again.words()).toBe("|error,code=unauthorized,message*=the token was used already");
+    expect(again.words()).toBe("|error,code=unauthorized,message*=the token was already used");
     expect(server.lookups).toBe(0);
   });
 

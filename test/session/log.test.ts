@@ -34,7 +34,7 @@ test("refusals of any number of networks are a few lines a second, and none hide
   expect(lines.length).toBeLessThan(150);
   for (const line of lines) expect(Buffer.byteLength(line)).toBeLessThan(1024);
   await server.broadcast({}, opaque(10));
-  expect(server.lines.at(-1)).toBe("fstream: fier/default: a broadcast from 192.0.2.1 begins\n");
+  expect(server.lines.at(-1)).toBe("fstream: fier/default: broadcast from 192.0.2.1 started\n");
 });
 
 test("a user that replaces its broadcast in a loop is a few lines a second, and another's are all there", async () => {
@@ -49,8 +49,8 @@ test("a user that replaces its broadcast in a loop is a few lines a second, and 
   other.fin();
   await settled();
   const since = server.lines.slice(before);
-  expect(since).toContain("fstream: ann/default: a broadcast from 192.0.2.1 begins\n");
-  expect(since).toContain("fstream: ann/default: the broadcast ends after 0 bytes\n");
+  expect(since).toContain("fstream: ann/default: broadcast from 192.0.2.1 started\n");
+  expect(since).toContain("fstream: ann/default: broadcast ended after 0 bytes\n");
 });
 
 test.each([
@@ -61,16 +61,14 @@ test.each([
   const sender = await server.broadcast({}, opaque(10));
   sender.die(code);
   await settled();
-  expect(server.lines).toContain(
-    `fstream: fier/default: the broadcast breaks off after 10 bytes: ${words}\n`,
-  );
+  expect(server.lines).toContain(`fstream: fier/default: broadcast broke off after 10 bytes: ${words}\n`);
 });
 
 test("a question about an end that is not known is logged as what it is", () => {
   const server = new TestServer();
   server.connect().request("end", { id: "abc", reply: "1" });
   expect(linesOf(server)).toEqual([
-    "fstream: warning: a watcher's question how its stream ended, from 192.0.2.1 refused: " +
+    "fstream: warning: query about a stream's end from 192.0.2.1 refused: " +
       "no stream with this id has ended here lately (not_live)\n",
   ]);
 });

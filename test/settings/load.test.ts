@@ -154,16 +154,16 @@ test("a file that was named but is not there, is a folder or is not UTF-8 is ref
   });
   const cwd = await folderWith(new Uint8Array([0x61, 0x3d, 0xff]));
   expect(await failure(sources(cwd))).toMatchObject({
-    message: "fstream.toml: not UTF-8 text: it should be a TOML file",
+    message: "fstream.toml: not UTF-8 text",
   });
 });
 
 test("what is not TOML is reported with its line", async () => {
   expect(await problemsOf("[server]\nlisten = :61920\n")).toEqual([
-    expect.stringMatching(/^fstream\.toml:2: not TOML: Unexpected character/),
+    expect.stringMatching(/^fstream\.toml:2: not valid TOML: Unexpected character/),
   ]);
   expect(await problemsOf("[fstream]\nhold = 1\n\nhold = 2\n")).toEqual([
-    "fstream.toml:4: not TOML: Can't redefine existing key",
+    "fstream.toml:4: not valid TOML: Can't redefine existing key",
   ]);
 });
 
@@ -181,7 +181,7 @@ test("an unknown key or section is reported with its line and the name that was 
     "",
   ];
   expect(await problemsOf(text.join("\n"))).toEqual([
-    "fstream.toml:1: unknown key max_lag outside of the sections: it belongs in [fstream]",
+    "fstream.toml:1: unknown key max_lag outside any section: it belongs in [fstream]",
     "fstream.toml:3: unknown key max_wating in [server]: did you mean max_waiting?",
     "fstream.toml:4: unknown key max_lag in [server]: it belongs in [fstream]",
     "fstream.toml:5: unknown key listne in [server]: did you mean listen?",
@@ -201,8 +201,7 @@ test("an unknown key or section is reported with its line and the name that was 
 
 test("a bad value is reported with its line, itself, and what would be right", async () => {
   const bad: Record<string, string> = {
-    'hold = "soon"':
-      'hold in [fstream] is "soon": it should be a duration from 0s to 1d, written such as "10s"',
+    'hold = "soon"': 'hold in [fstream] is "soon": it should be a duration from 0s to 1d, for example "10s"',
     "hold = true": "hold in [fstream] is true: it should be a duration",
     'hold = "-1s"': 'hold in [fstream] is "-1s": it should be',
     'max_delay = "2s"': 'max_delay in [fstream] is "2s": it should be a duration from 0s to 1s',
@@ -265,19 +264,19 @@ test("settings that contradict each other are reported with the line of one of t
     "fstream.toml:2: backlog (16MiB) should be at most max_backlog_total (8MiB)",
   ]);
   expect(await problemsOf('[server]\ntls_key = "key.pem"\n')).toEqual([
-    "fstream.toml:2: tls_key is set without tls_cert: the key's certificate should be given too",
+    "fstream.toml:2: tls_key is set without tls_cert: set both",
   ]);
   expect(await problemsOf("", { "tls-cert": "cert.pem" })).toEqual([
-    "--tls-cert: tls_cert is set without tls_key: the certificate's key should be given too",
+    "--tls-cert: tls_cert is set without tls_key: set both",
   ]);
   expect(await problemsOf('[server]\n\nlisten = ""\nhttps_listen = ""\n')).toEqual([
-    expect.stringMatching(/^fstream\.toml:3: nothing to listen on: at least one of listen, tls_listen, /),
+    expect.stringMatching(/^fstream\.toml:3: nothing to listen on: set at least one of listen, tls_listen, /),
   ]);
   expect(await problemsOf('[server]\nhttp_listen = ":61920"\n')).toEqual([
-    "fstream.toml:2: listen and http_listen are the same address: each should have its own",
+    "fstream.toml:2: listen and http_listen are the same address: use a different one for each",
   ]);
   expect(await problemsOf('[server]\nhttps_listen = ""\n[fstream]\nplain_passwords = false\n')).toEqual([
-    expect.stringMatching(/^fstream\.toml:4: plain_passwords is false but nothing takes passwords/),
+    expect.stringMatching(/^fstream\.toml:4: plain_passwords is false, but there is no other way/),
   ]);
 });
 

@@ -68,7 +68,7 @@ test("all former names are reported, in the order of the lines", async () => {
 
 test("two names of one setting are an error that has both lines", async () => {
   const problem =
-    "fstream.toml:2: [fstream] keep is now hold, and fstream.toml:3 sets that already: only one should be there";
+    "fstream.toml:2: [fstream] keep is now hold, and fstream.toml:3 already sets that: keep only one";
   expect(await examined('[fstream]\nkeep = "3s"\nhold = "5s"\n')).toMatchObject({
     problems: [problem],
     renamed: [],
@@ -78,7 +78,7 @@ test("two names of one setting are an error that has both lines", async () => {
     message: problem,
   });
   expect((await examined('[fstream]\nkeep = "3s"\n[streams]\nkeep_time = "5s"\n')).problems).toEqual([
-    "fstream.toml:4: [streams] keep_time is now hold in [fstream], and fstream.toml:2 sets that already: only one should be there",
+    "fstream.toml:4: [streams] keep_time is now hold in [fstream], and fstream.toml:2 already sets that: keep only one",
   ]);
 });
 
@@ -102,7 +102,7 @@ test("a flag may have its former name too, and beats the file whatever it is cal
     holdMs: 7000,
     renamed: ["fstream.toml:2: [fstream] keep is now hold"],
   });
-  const both = "--keep is now --hold, and --hold sets that already: only one should be there";
+  const both = "--keep is now --hold, and --hold already sets that: keep only one";
   expect(await examined("", { hold: "7s", keep: "8s" })).toMatchObject({ problems: [both], misused: [both] });
   expect((await examined("", { "keep-time": "soon" })).misused).toEqual([
     expect.stringMatching(/^--keep-time is "soon": it should be a duration/),
