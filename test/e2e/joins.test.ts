@@ -160,7 +160,7 @@ describe("a late joiner", () => {
     }
     expect(await reader.ended()).toBe("fin");
     expect(
-      small.run.stderr.match(/fier\/small: the backlog is smaller .* a backlog of \d+MiB would do/g),
+      small.run.stderr.match(/fier\/small: the backlog is smaller .* or set backlog to \d+MiB or more/g),
     ).toHaveLength(1);
     expect(await small.stop()).toBe(0);
   });
