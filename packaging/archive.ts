@@ -24,18 +24,27 @@ function byPath(a: Entry, b: Entry): number {
   return a.path < b.path ? -1 : 1;
 }
 
-/** Writes `entries` into `folder`, which is made anew, with their modes and the time `epoch` (seconds since 1970). */
+/** Writes `entries` into `folder`, which is made anew, with their modes and the time `epoch` (seconds since 1970), whatever the umask. */
 export async function stage(folder: string, entries: readonly Entry[], epoch: number): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o755);
   for (const entry of entries) {
     const path = join(folder, entry.path);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(folder, dirname(entry.path));
     if ("file" in entry.from) await copyFile(entry.from.file, path);
     else await writeFile(path, "text" in entry.from ? entry.from.text : entry.from.bytes);
     await chmod(path, modeOf(entry));
     await utimes(path, epoch, epoch);
   }
+}
+
+/** Makes `path` in `folder`, folder by folder. */
+async function makeFolders(folder: string, path: string): Promise<void> {
+  if (path === ".") return;
+  await makeFolders(folder, dirname(path));
+  await mkdir(join(folder, path), { recursive: true });
+  await chmod(join(folder, path), 0o755);
 }
 
 /** Makes the archive `out` (.tar.gz, by GNU tar and gzip) of the folder `name` beside it in `parent`. */

@@ -49,7 +49,7 @@ export async function debianPackage(out: string, work: string, of: Package): Pro
   ];
   await stage(join(work, "DEBIAN"), control, epoch);
   // One thread: how many there are has a say in the bytes.
-  const options = ["--root-owner-group", "-Zxz", "--threads-max=1"];
+  const options = ["--root-owner-group", "-Zxz", "-z6", "--threads-max=1"];
   await run(["dpkg-deb", ...options, "--build", work, out], { SOURCE_DATE_EPOCH: String(epoch) });
 }
 
@@ -59,7 +59,7 @@ Version: ${version}
 Architecture: ${architecture}
 Maintainer: ${maintainer}
 Installed-Size: ${kib}
-Depends: libc6 (>= 2.17)
+Depends: libc6 (>= 2.17), passwd
 Recommends: ca-certificates
 Suggests: ffmpeg
 Section: net

@@ -45,9 +45,10 @@ await rm(work, { recursive: true });
 if (values.try === true) await tryAll();
 
 function git(...args: string[]): string {
-  return Bun.spawnSync(["git", ...args], { cwd: root })
-    .stdout.toString()
-    .trim();
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["git", ...args], { cwd: root });
+  if (exitCode === 0) return stdout.toString().trim();
+  console.error(`error: a release is made of a git checkout: ${stderr.toString().trim()}`);
+  process.exit(1);
 }
 
 /** The runtimes are of the version that the program is built with. */

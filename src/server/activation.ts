@@ -46,7 +46,7 @@ export function passedSockets({
   LISTEN_FDNAMES,
 }: Environment): readonly PassedSocket[] {
   if (LISTEN_PID !== String(process.pid)) return [];
-  const count = Number(LISTEN_FDS);
+  const count = /^\d+$/.test(LISTEN_FDS ?? "") ? Number(LISTEN_FDS) : 0;
   if (!Number.isInteger(count) || count < 1) return [];
   if (count > maxSockets)
     throw new FstreamError("failed", `${count} sockets were passed: at most ${maxSockets} are supported`);
