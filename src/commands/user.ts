@@ -118,9 +118,9 @@ async function add(invocation: Invocation, folder: string, name: string): Promis
     throw new FstreamError("failed", `user ${name} already exists`, {
       hint: `\`fstream user passwd ${name}\` changes the password`,
     });
-  const secret = await newSecret(invocation, name);
   const channels = listFlag(invocation, "channels");
   const mayWatch = listFlag(invocation, "may-watch");
+  const secret = await newSecret(invocation, name);
   const path = await writeUser(folder, { name, secret, channels, mayWatch, enabled: true });
   invocation.terminal.say(`added ${name}: ${path}`);
   return 0;
@@ -133,11 +133,10 @@ async function passwd(invocation: Invocation, folder: string, name: string): Pro
     throw new FstreamError("failed", `${paths(entry)}: ${problemText(file)}`, {
       hint: "fix or remove it first",
     });
-  const secret = await newSecret(invocation, name);
-  const { flags } = invocation;
   const { user } = file;
-  const channels = flags.channels === undefined ? user.channels : listFlag(invocation, "channels");
-  const mayWatch = flags["may-watch"] === undefined ? user.mayWatch : listFlag(invocation, "may-watch");
+  const channels = listFlag(invocation, "channels") ?? user.channels;
+  const mayWatch = listFlag(invocation, "may-watch") ?? user.mayWatch;
+  const secret = await newSecret(invocation, name);
   const path = await writeUser(folder, { ...user, secret, channels, mayWatch });
   invocation.terminal.say(`changed the password of ${name}: ${path}`);
   for (const old of entry.files) {
@@ -227,10 +226,18 @@ async function newSecret({ flags, cwd }: Invocation, name: string): Promise<Secr
   return { kind: "hash", hash: await hashPassword(password) };
 }
 
+/** The names in a flag, undefined without it. An empty list, as of a variable that is not set, could mean all or none: throws `usage`. */
 function listFlag({ flags }: Invocation, name: string): readonly string[] | undefined {
-  const channels = String(flags[name] ?? "").split(",");
-  const named = channels.map((channel) => channel.trim()).filter((channel) => channel !== "");
-  return named.length === 0 ? undefined : named;
+  if (flags[name] === undefined) return undefined;
+  const named = String(flags[name])
+    .split(",")
+    .map((channel) => channel.trim())
+    .filter((channel) => channel !== "");
+  if (named.length > 0) return named;
+  throw new FstreamError("usage", `--${name} is empty`, {
+    hint:
+      name === "channels" ? `--channels '*' allows every channel` : `--may-watch '*/*' allows every channel`,
+  });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -89,8 +89,17 @@ test("a new password leaves channels and being switched off as they are", async 
   await put("users/fier.toml", 'password = "old"\nchannels = ["a"]\nenabled = false\n');
   expect((await run(cwd, ["user", "passwd", "fier", "--plain"], "new\n")).status).toBe(0);
   expect(await read("users/fier.toml")).toBe('password = "new"\nchannels = ["a"]\nenabled = false\n');
-  expect((await run(cwd, ["user", "passwd", "fier", "--plain", "--channels="], "new\n")).status).toBe(0);
-  expect(await read("users/fier.toml")).toBe('password = "new"\nenabled = false\n');
+  expect((await run(cwd, ["user", "passwd", "fier", "--plain", "--channels=*"], "new\n")).status).toBe(0);
+  expect(await read("users/fier.toml")).toBe('password = "new"\nchannels = ["*"]\nenabled = false\n');
+});
+
+test("an empty list of channels, which could mean all or none, is refused before a password is asked for", async () => {
+  for (const flag of ["--channels=", "--channels= , ", "--may-watch="]) {
+    const { status, stderr } = await run(cwd, ["user", "add", "zoe", "--plain", flag], "new\n");
+    expect({ flag, status }).toEqual({ flag, status: 2 });
+    expect(stderr).toMatch(/error: --[a-z-]+ is empty\nfstream: hint: .*\*/);
+  }
+  expect(await Bun.file(join(cwd, "users/zoe.toml")).exists()).toBe(false);
 });
 
 test("a new password for a user of the original's kind takes the .ini file's place, and says so", async () => {
