@@ -67,8 +67,8 @@ test("what a user may watch is set, and kept, as its channels are", async () => 
   expect(await read("users/ann.toml")).toBe('password = "x"\nmay_watch = ["fier/*", "*/default"]\n');
   await run(cwd, ["user", "passwd", "ann", "--plain"], "y\n");
   expect(await read("users/ann.toml")).toBe('password = "y"\nmay_watch = ["fier/*", "*/default"]\n');
-  await run(cwd, ["user", "passwd", "ann", "--plain", "--may-watch="], "y\n");
-  expect(await read("users/ann.toml")).toBe('password = "y"\n');
+  await run(cwd, ["user", "passwd", "ann", "--plain", "--may-watch=*/*"], "y\n");
+  expect(await read("users/ann.toml")).toBe('password = "y"\nmay_watch = ["*/*"]\n');
 });
 
 test("a user that is there already, in whichever file, is not added again", async () => {
