@@ -28,7 +28,7 @@ describe.skipIf(!canShow)("the pages", () => {
     "list what is live, by themselves, and lead to its player; without anything they say how to broadcast",
     async () => {
       const page = await stage.open("/");
-      await page.until(`document.body.innerText.includes("Nothing is live at the moment")`);
+      await page.until(`document.body.innerText.includes("Nothing is live right now")`);
       expect(await page.words()).toContain("fstream 127.0.0.1 broadcast --user NAME");
       const first = await stage.broadcast("one", "mpegts");
       await page.until(`${titles} === "fier / one"`);

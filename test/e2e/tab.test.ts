@@ -101,7 +101,7 @@ describe.skipIf(!canShow)("a tab that broadcasts", () => {
     async () => {
       const page = await stage.open("/broadcast/fier/again");
       await begin(page, "Camera", "wrong");
-      await page.until(`document.querySelector(".problem").textContent.includes("is wrong")`);
+      await page.until(`document.querySelector(".problem").textContent.includes("Wrong password")`);
       await begin(page, "Camera");
       await page.until(`${state} === "On the air"`);
       await page.close();
@@ -162,7 +162,7 @@ describe.skipIf(!canShow)("a tab that broadcasts", () => {
         await page.go(`${elsewhere}/broadcast/fier/default`);
         return await page.evaluate<string>("document.querySelector('.problem')?.textContent");
       });
-      expect(problem).toContain("over HTTPS or on localhost only");
+      expect(problem).toContain("over HTTPS or on localhost.");
       await page.close();
     },
     timeout,

@@ -129,13 +129,9 @@ class LoginForm {
       element(
         "details",
         {},
-        element("summary", {}, "Quality, and who may watch"),
-        field("quality", "Quality of the picture", this.#quality),
-        field(
-          "channel-password",
-          "Password for watchers (empty: everybody may watch)",
-          this.#channelPassword,
-        ),
+        element("summary", {}, "Quality and access"),
+        field("quality", "Video quality", this.#quality),
+        field("channel-password", "Password for viewers (empty: anyone can watch)", this.#channelPassword),
       ),
       this.#problem,
       element("p", { class: "ask", id: "ask" }, "What do you want to broadcast?"),
@@ -185,7 +181,7 @@ async function start(name: ChannelName, login: Login, kind: SourceKind, form: Lo
     const type = recordingType(stream.getVideoTracks().length > 0 ? "video" : "audio");
     if (type === undefined) {
       stop(stream);
-      form.say("This browser records nothing that can be broadcast.");
+      form.say("This browser can't record anything that can be broadcast.");
     } else {
       const bitrate = type.startsWith("video") ? form.bitrate : soundBitrate;
       main.append(new Desk(name, login, { stream, type, bitrate }, kind, form).root);
@@ -251,7 +247,7 @@ class Desk {
     this.#broadcasting = new Broadcasting(name, login, recording, {
       changed: (state) => this.#changed(state),
       slower: (bitrate) => {
-        this.#note.textContent = `The connection is slow: the broadcast goes on with ${bitRate(bitrate)}.`;
+        this.#note.textContent = `The connection is slow: continuing at ${bitRate(bitrate)}.`;
       },
     });
     this.#say("Connecting …", "");
@@ -265,14 +261,14 @@ class Desk {
     if (kind === "microphone")
       return element(
         "div",
-        { class: "preview sound", role: "img", "aria-label": "Sound alone goes out" },
+        { class: "preview sound", role: "img", "aria-label": "Broadcasting audio only" },
         icon("microphone"),
       );
     const video = element("video", {
       class: "preview",
       autoplay: true,
       playsinline: true,
-      "aria-label": "What goes out",
+      "aria-label": "Preview of your broadcast",
     });
     video.muted = true;
     video.srcObject = this.#stream;
@@ -321,8 +317,8 @@ class Desk {
       const leftS = Math.ceil((this.#broken + holdMs - nowMs) / 1000);
       this.#note.textContent =
         leftS > 0
-          ? `Trying again. Watchers are kept for ${leftS} s.`
-          : "Trying again. Watchers may have been let go.";
+          ? `Reconnecting. Viewers are kept for ${leftS} s.`
+          : "Reconnecting. Viewers may have been disconnected.";
     }
     const seconds = this.#liveSinceMs === undefined ? 0 : (nowMs - this.#liveSinceMs) / 1000;
     const figures = [
@@ -353,9 +349,9 @@ class Desk {
 function overWords(code: string, message: string): string {
   switch (code) {
     case "unauthorized":
-      return "The password, or the token, is wrong.";
+      return "Wrong password or token.";
     case "replaced":
-      return "Another broadcast of the same user has taken over.";
+      return "Replaced by another broadcast of the same user.";
     case "lost":
     case "unreachable":
       return message;
@@ -369,5 +365,5 @@ if (name !== undefined) begin(name);
 else
   main.append(
     element("h1", {}, "Which channel?"),
-    element("p", {}, "The address of this page names none: /broadcast/USER/CHANNEL."),
+    element("p", {}, "This page's address has no channel: use /broadcast/USER/CHANNEL."),
   );

@@ -179,13 +179,13 @@ export class Broadcasting {
       return this.#over({
         type: "over",
         code: "unreachable",
-        message: "The server can’t be reached, or does not let this page in.",
+        message: "The server can’t be reached, or does not accept this page.",
       });
     if (this.#login.token !== undefined)
       return this.#over({
         type: "over",
         code: "lost",
-        message: "The connection broke, and a token serves only once: get another one.",
+        message: "The connection broke, and a token works only once: get a new one.",
       });
     this.#change({
       type: "broken",

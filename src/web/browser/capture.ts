@@ -5,9 +5,9 @@ export type SourceKind = "screen" | "camera" | "microphone";
 /** Why this page can't capture anything at all; undefined if it can. */
 export function captureProblem(): string | undefined {
   if (!isSecureContext)
-    return "Browsers give a page the screen, the camera and the microphone over HTTPS or on localhost only. Open this page with https:// instead.";
+    return "Browsers only allow screen, camera and microphone over HTTPS or on localhost. Open this page with https:// instead.";
   if (navigator.mediaDevices === undefined || typeof MediaRecorder === "undefined")
-    return "This browser can’t record. Another one can, or ffmpeg and OBS.";
+    return "This browser can’t record. Use another one, or ffmpeg or OBS.";
   return undefined;
 }
 
@@ -31,11 +31,11 @@ export async function capture(kind: SourceKind): Promise<MediaStream> {
 /** What a refusal to capture means. */
 export function captureError(error: unknown, kind: SourceKind): string {
   const names: Readonly<Record<string, string>> = {
-    NotAllowedError: `The browser does not let this page have the ${kind}. Allow it, and try again.`,
-    NotFoundError: `There is no ${kind} here.`,
+    NotAllowedError: `The browser blocked access to the ${kind}. Allow it and try again.`,
+    NotFoundError: `No ${kind} found.`,
     NotReadableError: `The ${kind} is in use by another program.`,
   };
-  return names[(error as DOMException).name] ?? `The ${kind} can’t be had: ${(error as Error).message}`;
+  return names[(error as DOMException).name] ?? `Can’t use the ${kind}: ${(error as Error).message}`;
 }
 
 /** In the order of preference: WebM goes out in small pieces, MP4 where there is nothing else. */

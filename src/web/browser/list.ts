@@ -46,7 +46,7 @@ function show(live: readonly ChannelStatus[]): void {
   wallLink.href = wallPathOf(playable);
   wallLink.textContent = `Watch ${playable.length === live.length ? "all" : playable.length} at once`;
   empty.hidden = live.length > 0;
-  say(live.length === 0 ? "Nothing is live at the moment" : `${count(live.length, "channel")} on the air`);
+  say(live.length === 0 ? "Nothing is live right now" : `${count(live.length, "channel")} on the air`);
 }
 
 function say(text: string): void {
@@ -104,13 +104,13 @@ function emptyState(): HTMLElement {
     "section",
     { class: "empty", hidden: true, "aria-labelledby": "how" },
     element("h2", { id: "how" }, "Be the first"),
-    element("p", {}, "Pipe anything that ffmpeg can make into this server:"),
+    element("p", {}, "Send anything ffmpeg can produce:"),
     copyable(`${encode} - | fstream ${host} broadcast --user NAME`),
-    element("p", {}, "or let ffmpeg send it itself:"),
+    element("p", {}, "or let ffmpeg send it directly:"),
     copyable(
       `${encode} -method PUT ${location.protocol}//NAME:PASSWORD@${location.host}/broadcast/NAME/default`,
     ),
-    element("p", {}, "or broadcast a screen, a camera or a microphone right from this browser:"),
+    element("p", {}, "or broadcast your screen, camera or microphone from this browser:"),
     nameForm("Broadcast", "Your user name, or user/channel", (name) => pathOf("broadcast", name)),
   );
 }
@@ -154,7 +154,7 @@ repeatedly(refreshMs, async () => {
     show(await channels());
     main.classList.remove("stale");
   } catch {
-    say("The server can’t be reached; this page keeps trying");
+    say("The server can’t be reached; trying again");
     main.classList.add("stale");
   }
 });

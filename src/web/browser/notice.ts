@@ -21,17 +21,17 @@ export function noticeOf(state: State, name: ChannelName, actions: NoticeActions
     case "connecting":
       return said("Connecting …", undefined, spinner());
     case "interrupted":
-      return said("The broadcast is interrupted", "It goes on here by itself if it returns.", spinner());
+      return said("The broadcast is interrupted", "It continues here when it returns.", spinner());
     case "ended":
-      return said("The broadcast has ended", "If it returns, it starts here by itself.", spinner());
+      return said("The broadcast has ended", "If it returns, it starts here automatically.", spinner());
     case "not_live":
-      return said(`${title} is not live yet`, "It starts here by itself.", spinner());
+      return said(`${title} is not live yet`, "It starts here automatically.", spinner());
     case "unreachable":
-      return said("The server can’t be reached", "This page keeps trying.", spinner());
+      return said("The server can’t be reached", "Trying again …", spinner());
     case "refused":
-      return said("Not at the moment", `${sentence(state.message)} This page keeps trying.`, spinner());
+      return said("Not available right now", `${sentence(state.message)} Trying again …`, spinner());
     case "asleep":
-      return said("Paused", undefined, button("Go on", actions.again));
+      return said("Paused", undefined, button("Resume", actions.again));
     case "password":
       return passwordForm(title, state.isWrong, actions);
     case "login":
@@ -137,7 +137,7 @@ function loginForm(title: string, reason: string | undefined): HTMLElement {
   );
   return said(
     reason === undefined ? "Log in to watch" : capital(reason),
-    reason === undefined ? `Only those who log in may watch ${title}.` : `Log in again to watch ${title}.`,
+    reason === undefined ? `You have to log in to watch ${title}.` : `Log in again to watch ${title}.`,
     form,
   );
 }
