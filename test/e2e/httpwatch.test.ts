@@ -172,7 +172,7 @@ describe.skipIf(Bun.which("curl") === null)("curl", () => {
     ["/watch/fier/none?wait=1", 404, "not_live", "no broadcast started on this channel"],
     ["/watch/fier/locked", 401, "forbidden", "this channel has a password"],
     ["/watch/fier/locked?channel_password=45", 403, "forbidden", "wrong channel password"],
-    ["/watch/fier/locked?start=never", 400, "bad_request", "start is"],
+    ["/watch/fier/locked?start=never", 400, "bad_request", "start must be"],
     ["/watch/fier/a/b", 400, "bad_request", "the path is /watch/USER/CHANNEL"],
     ["/watch/..%2Fusers", 400, "bad_request", "user"],
   ])("is refused %s with %d (%s) in words, and exits 22 with -f", async (path, code, name, words) => {
