@@ -25,6 +25,8 @@ export class FolderAuthenticator implements Authenticator {
   readonly #log: Log;
   readonly #passwords: Passwords;
   readonly #key = randomBytes(32);
+  /** The folder in which there were files last. */
+  #filled: string | undefined;
 
   /** `pressureOf` an address decides which logins are dropped when there are too many (throttle.ts). */
   constructor(options: { folder: string; log: Log; pressureOf?: (address: string) => () => number }) {
@@ -43,15 +45,16 @@ export class FolderAuthenticator implements Authenticator {
     return action === "watch" ? { user: user.name, channels, mayWatch } : { user: user.name, channels };
   }
 
-  /** A file that can't be read, or that is just being written, is no reason. */
+  /** A file that can't be read, or that is just being written, is no reason; nor is a folder that has become another, empty one. */
   async revocation(name: string, channel: string): Promise<string | undefined> {
     let files: Files;
     try {
-      files = await this.#listing.files();
+      files = await this.#list();
     } catch {
       return undefined; // each login logs that the folder can't be read
     }
     const entry = findEntry(this.#folder, files.set, name);
+    if (files.list.length === 0 && files.folder !== this.#filled) return undefined;
     if (entry === undefined) return `user ${named(name)} was removed`;
     const file = await readEntry(entry);
     if ("problem" in file) return undefined;
@@ -79,11 +82,17 @@ export class FolderAuthenticator implements Authenticator {
 
   async #files(): Promise<Files> {
     try {
-      return await this.#listing.files();
+      return await this.#list();
     } catch (cause) {
       this.#log.repeated("folder", `the users folder can't be read: ${reasonOf(cause)}`);
       throw new FstreamError("internal", "the server can't look up its users", { cause });
     }
+  }
+
+  async #list(): Promise<Files> {
+    const files = await this.#listing.files();
+    if (files.list.length > 0) this.#filled = files.folder;
+    return files;
   }
 
   async #find(name: string, { set }: Files): Promise<User | undefined> {

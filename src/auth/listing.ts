@@ -11,6 +11,8 @@ const settledMs = 5000;
 
 /** Names of users' files. */
 export interface Files {
+  /** Which folder it was, whatever its path: an unmounted disk leaves another one. */
+  readonly folder: string;
   readonly set: ReadonlySet<string>;
   /** The same, for when one is to be picked by its number. */
   readonly list: readonly string[];
@@ -33,11 +35,12 @@ export class Listing {
   async files(): Promise<Files> {
     // Before they are read: what changes meanwhile makes another version.
     const { dev, ino, mtimeNs, ctimeNs, mtimeMs, ctimeMs } = await stat(this.#folder, { bigint: true });
-    const version = [dev, ino, mtimeNs, ctimeNs].join(" ");
+    const folder = `${dev} ${ino}`;
+    const version = [folder, mtimeNs, ctimeNs].join(" ");
     if (this.#kept?.version === version) return this.#kept.files;
     const settled = this.#nowMs() - Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs) > settledMs;
     const set = await this.#read(this.#folder);
-    const files = { set, list: [...set] };
+    const files = { folder, set, list: [...set] };
     this.#kept = settled ? { version, files } : undefined;
     return files;
   }

@@ -4,6 +4,7 @@
 import { AdminToken } from "../auth/admintoken.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { CurrentAuthenticator } from "../auth/currentauthenticator.ts";
+import { readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Change, describeChange, settingsDifference, withChanges } from "../settings/difference.ts";
@@ -117,6 +118,8 @@ export class Reload {
       return [];
     }
     return await this.#try(changes, async (settings) => {
+      // At the start a folder that is not there is a warning; here there is one that is.
+      if (settings.auth.authenticator === "users") await readUsers(settings.fstream.usersDir);
       authenticator.replace(await open(settings));
       log.info(`logins are decided by ${described(settings)}`);
     });

@@ -1,7 +1,7 @@
 // The users folder as an authenticator, in what only a folder can do.
 
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, rm, symlink, mkdir, rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Authenticator } from "../../src/auth/authenticator.ts";
@@ -159,4 +159,15 @@ test("a user that broadcasts may do so until the file is gone, switches it off, 
   expect(await revocation()).toBe("user fier was removed");
   await rm(folder, { recursive: true });
   expect(await revocation()).toBeUndefined();
+});
+
+test("a user that broadcasts may go on where the folder has become another, empty one: an unmounted disk", async () => {
+  await Bun.write(join(folder, "fier.toml"), 'password = "123"');
+  expect(await revocation()).toBeUndefined();
+  await rename(folder, `${folder}.mounted`);
+  await mkdir(folder);
+  expect(await revocation()).toBeUndefined();
+  await Bun.write(join(folder, "zoe.toml"), 'password = "123"');
+  expect(await revocation()).toBe("user fier was removed");
+  await rm(`${folder}.mounted`, { recursive: true });
 });

@@ -177,6 +177,9 @@ test("another authenticator takes over once it is ready, and one that can't be u
 
   await reload(server, { auth: 'authenticator = "module"\nmodule = "auth.ts"' });
   expect(await answers()).toEqual([false, false, true]);
+  const elsewhere = await reload(server, { fstream: 'users_dir = "nowhere"' });
+  expect(elsewhere).toMatch(/error: .*nowhere.*: not changed: users_dir, authenticator, module\n/);
+  expect(await answers()).toEqual([false, false, true]);
   await reload(server, {});
   expect(await answers()).toEqual([true, false, false]);
   expect(await server.stop()).toBe(0);
