@@ -56,7 +56,10 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
     if (!isPlain || given) return;
     refuse(
       new FstreamError("failed", `${place} speaks fstream without TLS`, {
-        hint: `fstreams:// is usually on port 61922; without TLS the address is ${place}`,
+        hint:
+          address.scheme === "https"
+            ? "https:// is usually on port 61921"
+            : `fstreams:// is usually on port 61922; without TLS the address is ${place}`,
       }),
       socket,
     );

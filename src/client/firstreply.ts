@@ -17,8 +17,14 @@ export function httpsHint(place: string): string {
 /** How the others begin: for each byte, what it may be. Record type, version, length of an alert, its level. */
 const beginnings: readonly { readonly name: string; readonly bytes: readonly (readonly number[])[] }[] = [
   { name: "TLS", bytes: [[0x15], [3], [0, 1, 2, 3, 4], [0], [2], [1, 2]] },
-  { name: "HTTP", bytes: Array.from("HTTP/1.", (letter) => [letter.charCodeAt(0)]) },
+  { name: "HTTP", bytes: text("HTTP/1.") },
+  // RFC 4253, section 4.2.
+  { name: "SSH", bytes: text("SSH-2.0-") },
 ];
+
+function text(letters: string): readonly (readonly number[])[] {
+  return Array.from(letters, (letter) => [letter.charCodeAt(0)]);
+}
 
 /** A ReplyDecoder that throws FstreamError `failed` if the first bytes are those of another protocol. */
 export class FirstReply {

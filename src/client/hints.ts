@@ -11,7 +11,7 @@ type Hint = (verb: Verb) => string;
 const newToken = "get a new token: each works once and expires soon";
 
 const lowerBitrate =
-  "lower the encoder's bit rate, for example with ffmpeg's -b:v 2M -maxrate 2M -bufsize 2M";
+  "lower the encoder's bit rate (ffmpeg: -b:v, -maxrate and -bufsize); a file needs ffmpeg -re";
 
 const later: Hint = (verb) => (verb === "token" ? "try again later" : "try again later, or use --retry");
 

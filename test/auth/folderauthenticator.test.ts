@@ -1,7 +1,7 @@
 // The users folder as an authenticator, in what only a folder can do.
 
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
-import { mkdtemp, rm, symlink, mkdir, rename } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Authenticator } from "../../src/auth/authenticator.ts";

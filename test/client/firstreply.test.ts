@@ -25,11 +25,12 @@ const response = "HTTP/1.1 400 Bad Request\r\n\r\n";
 
 const sizes = [1, 2, 3, 5, 6, 7, 8, 100];
 
-test("a TLS alert and an HTTP response are distinguished from a stream, in pieces of any size", () => {
+test("a TLS alert, an HTTP response and an SSH server are distinguished from a stream, in pieces of any size", () => {
   for (const size of sizes) {
     for (const [bytes, name] of [
       [alert, "TLS"],
       [response, "HTTP"],
+      ["SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"],
     ]) {
       expect(stream(Buffer.from(bytes, "latin1"), size)).toBe(
         `error: relay.example:7 speaks ${name}, not fstream`,
@@ -43,6 +44,8 @@ test("a stream that begins like a complaint, and is none, passes whole, in piece
     "H",
     "HTTP/",
     "HTTP/2 is not 1",
+    "SSH-2.0",
+    "SSH keys",
     "\x15",
     "\x15\x03\x01\0\x03\x02\x46",
     "\x15\x03\x05",
