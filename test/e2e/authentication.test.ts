@@ -492,7 +492,7 @@ test("what a module prints is on stderr, and what it leaves open ends with the s
 });
 
 test("a server does not start with a module or a program that can't be used, and says what is wrong with it", async () => {
-  expect(await problem('authenticator = "module"')).toContain("which needs module to be set");
+  expect(await problem('authenticator = "module"')).toContain("which needs module");
   expect(await problem(module)).toMatch(/error: module .*auth.ts: no such file\n/);
   expect(await problem(module, { "auth.ts": "export const x = 1;" })).toContain(
     "it exports no function authenticate",
