@@ -12,7 +12,7 @@ export type Interruption = "SIGINT" | "SIGTERM";
 export const graceMs = 2000;
 
 /** A signal so soon after the first is that one again; a person does not press a key twice as fast. Milliseconds. */
-const sameMs = 333;
+export const sameMs = 333;
 
 export class Interrupt {
   readonly #nowMs: () => number;

@@ -22,6 +22,7 @@ import { Reload } from "./reload.ts";
 import { serverSignals } from "./serversignals.ts";
 import { configFlag, sourcesOf } from "./settingsfile.ts";
 import { say, sayTo } from "./stderr.ts";
+import { stopSignal } from "./stopsignal.ts";
 
 const serviceFlag = {
   service: { type: "boolean", help: "run as a Windows service, as set up with `sc.exe create`" },
@@ -71,7 +72,7 @@ export const serve: Command = {
     const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
     const open = (of: Settings) => openAuthenticator(of, log, (address) => throttle.pressureOf(address));
     const authenticator = new CurrentAuthenticator(await open(settings));
-    const stopped = signalled(signals.stop);
+    const stopped = stopSignal(process, signals.stop);
     const server = await startServer(options, throttled(authenticator, throttle), log, passed);
     if (settings.auth.authenticator === "users") await reportUsers(settings.fstream.usersDir, log);
     else log.info(`logins are decided by ${described(settings)}`);
@@ -114,15 +115,4 @@ async function reportUsers(folder: string, log: Log): Promise<void> {
     if (!(error instanceof FstreamError)) throw error;
     log.warn(`${error.message}: broadcasts will be refused (\`fstream user add NAME\` creates it)`);
   }
-}
-
-/** Resolves with the first of the signals; a second one ends the process by its default action. */
-function signalled(signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  const stop = (signal: NodeJS.Signals) => {
-    for (const each of signals) process.off(each, stop);
-    resolve(signal);
-  };
-  for (const signal of signals) process.on(signal, stop);
-  return promise;
 }
