@@ -26,6 +26,8 @@ export type HandshakeResult =
       readonly type: "refused";
       readonly error: FstreamError;
       readonly reply: boolean;
+      /** Whether it did so before any text came. */
+      readonly beforeText?: true;
       /** The token that it presented all the same: it counts as used. */
       readonly token?: PresentedToken;
     };
@@ -33,6 +35,14 @@ export type HandshakeResult =
 const LF = 0x0a;
 const CR = 0x0d;
 const more = { type: "more" } as const;
+/** A preamble that is an HTTP request for something else; browsers and curl send its first line in one piece. */
+const otherHttp = /^(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|SOURCE) \S+ HTTP\/1\.[01]\r?\n/;
+
+/** Whether the first bytes of a connection are those of an HTTP request, for whatever. */
+export function beginsAsHttp(bytes: Uint8Array): boolean {
+  return otherHttp.test(new TextDecoder("latin1").decode(bytes.subarray(0, 1024)));
+}
+
 /** How a preamble begins that is an HTTP request. */
 const httpStarts = ["GET /watch/", "HEAD /watch/"].map((text) => new TextEncoder().encode(text));
 
@@ -52,6 +62,11 @@ export class HandshakeDecoder {
 
   constructor(limits: HandshakeLimits) {
     this.#limits = limits;
+  }
+
+  /** Whether the preamble has ended, and nothing of the request has come. */
+  get isBetween(): boolean {
+    return this.#phase === "length" && this.#lengthBytes === 0;
   }
 
   /** Takes the next bytes. After a result other than "more" the decoder must not be fed again. */
@@ -155,6 +170,11 @@ export class HandshakeDecoder {
 
   #refuse(message: string): HandshakeResult {
     this.#phase = "done";
-    return { type: "refused", error: new FstreamError("bad_request", message), reply: false };
+    return {
+      type: "refused",
+      error: new FstreamError("bad_request", message),
+      reply: false,
+      beforeText: true,
+    };
   }
 }

@@ -1,7 +1,10 @@
 // The first stage of every connection: the request comes, whole and in time, or the connection goes.
+//
+// HTTP headers are a preamble of the protocol, so an HTTP request for anything but `/watch/` is known as one only when nothing, or
+// nothing that makes sense, follows it. It is then answered in HTTP.
 
 import { FstreamError } from "../errors.ts";
-import { HandshakeDecoder } from "../protocol/handshake.ts";
+import { beginsAsHttp, HandshakeDecoder } from "../protocol/handshake.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import type { PresentedToken, Request } from "../protocol/request.ts";
 import type { Clock, Timer } from "../relay/clock.ts";
@@ -10,6 +13,14 @@ import type { Services } from "./services.ts";
 
 /** How long a server that stops still waits for a request that has begun to come, milliseconds. */
 const requestGraceMs = 1000;
+/** A client of the protocol that sends HTTP headers as its preamble sends its request with them, or right after. Milliseconds. */
+const afterHttpMs = 3000;
+const otherHttp = {
+  type: "refused",
+  status: 404,
+  message:
+    "only /watch/USER/CHANNEL is here: pages, tokens and broadcasts over HTTP are on the HTTPS port, usually 61921",
+} as const;
 
 export interface HandshakeOutcome {
   /** The request, and the bytes of the stream that came with it. */
@@ -25,6 +36,9 @@ export class HandshakeStage implements ConnectionStage {
   readonly #outcome: HandshakeOutcome;
   readonly #clock: Clock;
   #deadline: Timer;
+  #afterHttp: Timer | undefined;
+  #isFirst = true;
+  #isHttp = false;
 
   constructor(services: Services, outcome: HandshakeOutcome) {
     const { options, clock } = services;
@@ -37,41 +51,65 @@ export class HandshakeStage implements ConnectionStage {
   }
 
   data(bytes: Uint8Array): void {
+    if (this.#isFirst) this.#isHttp = beginsAsHttp(bytes);
+    this.#isFirst = false;
     const result = this.#decoder.feed(bytes);
     switch (result.type) {
       case "more":
+        this.#awaitRequest();
         return;
       case "request":
-        this.#deadline.cancel();
+        this.#cancel();
         this.#outcome.request(result.request, result.rest);
         return;
       case "http":
-        this.#deadline.cancel();
+        this.#cancel();
         this.#outcome.http(result.request);
         return;
       case "refused":
-        this.#deadline.cancel();
-        this.#outcome.refused(result.error, result.reply, result.token);
+        this.#cancel();
+        // What is no length is the body of a request.
+        if (this.#isHttp && result.beforeText === true) this.#outcome.http(otherHttp);
+        else this.#outcome.refused(result.error, result.reply, result.token);
         return;
       default:
         result satisfies never;
     }
   }
 
+  /** Behind HTTP headers a request may come for a moment. */
+  #awaitRequest(): void {
+    if (!this.#isHttp || !this.#decoder.isBetween) return;
+    this.#afterHttp ??= this.#clock.after(afterHttpMs, () => {
+      if (this.#decoder.isBetween) this.#answerHttp();
+    });
+  }
+
+  #answerHttp(): void {
+    this.#cancel();
+    this.#outcome.http(otherHttp);
+  }
+
+  #cancel(): void {
+    this.#deadline.cancel();
+    this.#afterHttp?.cancel();
+  }
+
   drained(): void {}
 
   ended(): void {
-    this.#deadline.cancel();
+    if (this.#isHttp && this.#decoder.isBetween) return this.#answerHttp();
+    this.#cancel();
     this.#outcome.refused(new FstreamError("bad_request", "the connection ended within its request"), false);
   }
 
   closed(): void {
-    this.#deadline.cancel();
+    this.#cancel();
   }
 
   /** It may be about to ask how a stream ended, which is answered; all else is refused once the request is there. */
   stop(): void {
-    this.#deadline.cancel();
+    this.#cancel();
     this.#deadline = this.#clock.after(requestGraceMs, () => {
       this.#outcome.refused(new FstreamError("shutting_down", "the server is shutting down"), false);
     });

@@ -25,6 +25,48 @@ describe("a handshake", () => {
     expect(server.rig.clock.pending).toBe(0);
   });
 
+  test("that never comes behind an HTTP request is answered in HTTP, and so is one whose body comes instead", () => {
+    const server = new TestServer({ handshakeTimeoutMs: 10_000 });
+    const heads = [
+      "GET / HTTP/1.1\r\nHost: relay\r\n\r\n",
+      "PUT /broadcast/fier/x HTTP/1.1\r\nHost: relay\r\n\r\n",
+    ];
+    const [waiting, sending, ending] = [heads[0], heads[1] + "GARBAGE", heads[0]].map((text) => {
+      const peer = server.connect();
+      peer.send(text);
+      return peer;
+    });
+    expect(Buffer.from(sending.take()).toString()).toStartWith("HTTP/1.1 404 ");
+    ending.fin();
+    expect(Buffer.from(ending.take()).toString()).toMatch(/^HTTP\/1\.1 404 [^]*HTTPS port, usually 61921\n$/);
+    server.rig.clock.advance(2900);
+    expect(waiting.take().length).toBe(0);
+    server.rig.clock.advance(200);
+    expect(Buffer.from(waiting.take()).toString()).toStartWith("HTTP/1.1 404 ");
+    expect(waiting.ends[0]).toBe("fin");
+    server.rig.clock.advance(20_000);
+    expect(server.rig.clock.pending).toBe(0);
+  });
+
+  test("behind HTTP headers is served, also where it comes later", async () => {
+    const server = new TestServer();
+    await server.broadcast();
+    const peer = server.connect();
+    peer.send("GET / HTTP/1.1\r\nHost: relay\r\n\r\n");
+    server.rig.clock.advance(2900);
+    peer.send("\0\0");
+    server.rig.clock.advance(3000);
+    peer.send(
+      encodeRequest("watch", [
+        ["user", "fier"],
+        ["reply", "1"],
+      ]).subarray(4),
+    );
+    await settled();
+    expect(Buffer.from(peer.take()).toString()).toContain("ok,id=");
+    expect(peer.ends).toEqual([]);
+  });
+
   test("that comes a byte at a time has no more time than another", () => {
     const server = new TestServer({ handshakeTimeoutMs: 10_000 });
     const peer = server.connect();
