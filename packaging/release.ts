@@ -46,9 +46,11 @@ if (values.try === true) await tryAll();
 
 function git(...args: string[]): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync(["git", ...args], { cwd: root });
-  if (exitCode === 0) return stdout.toString().trim();
-  console.error(`error: a release is made of a git checkout: ${stderr.toString().trim()}`);
-  process.exit(1);
+  if (exitCode !== 0) {
+    console.error(`error: a release is made of a git checkout: ${stderr.toString().trim()}`);
+    process.exit(1);
+  }
+  return stdout.toString().trim();
 }
 
 /** The runtimes are of the version that the program is built with. */
