@@ -1,6 +1,7 @@
 // The table of settings row by row, each with where it stands, its flag, and what it was called in earlier versions.
 
-import { type Setting, type Table, table } from "./table.ts";
+import type { Setting } from "./setting.ts";
+import { type Table, table } from "./table.ts";
 
 /** What a setting is called: in the file, and as a flag, without dashes in front. */
 export interface Name {

@@ -12,7 +12,6 @@ import {
   folder,
   frameAncestors,
   integer,
-  type Kind,
   listenAddress,
   oneOf,
   optionalFile,
@@ -22,38 +21,7 @@ import {
   size,
   stateFolder,
 } from "./kind.ts";
-
-/** One key of the settings file. */
-export interface Setting<T> {
-  /** Its name in the file. */
-  readonly name: string;
-  readonly kind: Kind<T>;
-  /** As it would be written in the file. */
-  readonly default: string | number | boolean | readonly string[];
-  /** What it does: lower case, no full stop. */
-  readonly help: string;
-  /** Why there is such a limit, or why it is what it is. */
-  readonly why?: string;
-  /** Whether a running server takes up another value on a reload. */
-  readonly live: boolean;
-  /** What it was called in earlier versions, each as "section.key": such names go on working, and are reported. */
-  readonly formerly?: readonly string[];
-}
-
-function setting<T>(
-  name: string,
-  kind: Kind<T>,
-  value: Setting<T>["default"],
-  help: string,
-  why?: string,
-): Setting<T> {
-  return { name, kind, default: value, help, live: true, ...(why === undefined ? {} : { why }) };
-}
-
-/** One that is part of what is running: another value needs a restart. */
-function fixed<T>(setting: Setting<T>): Setting<T> {
-  return { ...setting, live: false };
-}
+import { fixed, type Setting, setting } from "./setting.ts";
 
 const second = 1000;
 const hour = 3600 * second;
