@@ -35,13 +35,9 @@ export type HandshakeResult =
 const LF = 0x0a;
 const CR = 0x0d;
 const more = { type: "more" } as const;
-/** A preamble that is an HTTP request for something else; browsers and curl send its first line in one piece. */
-const otherHttp = /^(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|SOURCE) \S+ HTTP\/1\.[01]\r?\n/;
-
-/** Whether the first bytes of a connection are those of an HTTP request, for whatever. */
-export function beginsAsHttp(bytes: Uint8Array): boolean {
-  return otherHttp.test(new TextDecoder("latin1").decode(bytes.subarray(0, 1024)));
-}
+/** The first line of a preamble that is an HTTP request. */
+const requestLine = /^(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|SOURCE) \S+ HTTP\/1\.[01]\r?$/;
+const maxRequestLineBytes = 4096;
 
 /** How a preamble begins that is an HTTP request. */
 const httpStarts = ["GET /watch/", "HEAD /watch/"].map((text) => new TextEncoder().encode(text));
@@ -55,6 +51,9 @@ export class HandshakeDecoder {
   /** How much of the preamble's end was seen: nothing, a LF, or a LF and a CR. */
   #ending: "" | "LF" | "LF CR" = "";
   #preambleBytes = 0;
+  /** The preamble's first line, or its beginning. */
+  #line = "";
+  #isLineWhole = false;
   #lengthBytes = 0;
   #length = 0;
   #text = new Uint8Array(0);
@@ -69,6 +68,11 @@ export class HandshakeDecoder {
     return this.#phase === "length" && this.#lengthBytes === 0;
   }
 
+  /** Whether the preamble is an HTTP request, as far as its first line tells, for anything but `/watch/`. */
+  get isOtherHttp(): boolean {
+    return this.#isLineWhole && requestLine.test(this.#line);
+  }
+
   /** Takes the next bytes. After a result other than "more" the decoder must not be fed again. */
   feed(bytes: Uint8Array): HandshakeResult {
     let at = 0;
@@ -76,7 +80,10 @@ export class HandshakeDecoder {
       switch (this.#phase) {
         case "start":
           if (this.#isHttpStart(bytes[at])) at++;
-          else this.#phase = "preamble";
+          else {
+            this.#line = new TextDecoder("latin1").decode(this.#httpStart?.subarray(0, this.#preambleBytes));
+            this.#phase = "preamble";
+          }
           break;
         case "http": {
           const reading = this.#http?.feed(bytes.subarray(at)) ?? more;
@@ -137,10 +144,16 @@ export class HandshakeDecoder {
   }
 
   #preamble(byte: number): void {
+    if (!this.#isLineWhole) this.#readLine(byte);
     if (byte === LF && this.#ending !== "") this.#phase = "length";
     else if (byte === LF) this.#ending = "LF";
     else if (byte === CR && this.#ending === "LF") this.#ending = "LF CR";
     else this.#ending = "";
+  }
+
+  #readLine(byte: number): void {
+    this.#isLineWhole = byte === LF || this.#line.length >= maxRequestLineBytes;
+    if (!this.#isLineWhole) this.#line += String.fromCharCode(byte);
   }
 
   #finish(rest: Uint8Array): HandshakeResult {

@@ -4,7 +4,7 @@
 // nothing that makes sense, follows it. It is then answered in HTTP.
 
 import { FstreamError } from "../errors.ts";
-import { beginsAsHttp, HandshakeDecoder } from "../protocol/handshake.ts";
+import { HandshakeDecoder } from "../protocol/handshake.ts";
 import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import type { PresentedToken, Request } from "../protocol/request.ts";
 import type { Clock, Timer } from "../relay/clock.ts";
@@ -37,8 +37,6 @@ export class HandshakeStage implements ConnectionStage {
   readonly #clock: Clock;
   #deadline: Timer;
   #afterHttp: Timer | undefined;
-  #isFirst = true;
-  #isHttp = false;
 
   constructor(services: Services, outcome: HandshakeOutcome) {
     const { options, clock } = services;
@@ -51,8 +49,6 @@ export class HandshakeStage implements ConnectionStage {
   }
 
   data(bytes: Uint8Array): void {
-    if (this.#isFirst) this.#isHttp = beginsAsHttp(bytes);
-    this.#isFirst = false;
     const result = this.#decoder.feed(bytes);
     switch (result.type) {
       case "more":
@@ -69,7 +65,7 @@ export class HandshakeStage implements ConnectionStage {
       case "refused":
         this.#cancel();
         // What is no length is the body of a request.
-        if (this.#isHttp && result.beforeText === true) this.#outcome.http(otherHttp);
+        if (this.#decoder.isOtherHttp && result.beforeText === true) this.#outcome.http(otherHttp);
         else this.#outcome.refused(result.error, result.reply, result.token);
         return;
       default:
@@ -79,7 +75,7 @@ export class HandshakeStage implements ConnectionStage {
 
   /** Behind HTTP headers a request may come for a moment. */
   #awaitRequest(): void {
-    if (!this.#isHttp || !this.#decoder.isBetween) return;
+    if (!this.#decoder.isOtherHttp || !this.#decoder.isBetween) return;
     this.#afterHttp ??= this.#clock.after(afterHttpMs, () => {
       if (this.#decoder.isBetween) this.#answerHttp();
     });
@@ -98,7 +94,7 @@ export class HandshakeStage implements ConnectionStage {
   drained(): void {}
 
   ended(): void {
-    if (this.#isHttp && this.#decoder.isBetween) return this.#answerHttp();
+    if (this.#decoder.isOtherHttp && this.#decoder.isBetween) return this.#answerHttp();
     this.#cancel();
     this.#outcome.refused(new FstreamError("bad_request", "the connection ended within its request"), false);
   }
