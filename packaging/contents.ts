@@ -51,9 +51,7 @@ export async function archiveEntries(
 ): Promise<Entry[]> {
   return [
     { path: executableName(target), from: { file: executable }, executable: true },
-    ...["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "users/example.toml"].map((each) =>
-      file(each),
-    ),
+    ...["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"].map((each) => file(each)),
     // Not where a server that is started in the folder finds them.
     file("packaging/fstream.toml", "examples/fstream.toml"),
     file("users/example.toml", "examples/users/example.toml"),

@@ -8,7 +8,7 @@ import { formatBytes, formatClock } from "./amount.ts";
 const everyMs = 500;
 /** The rate is an average over this long. */
 const rateWindowMs = 3000;
-/** Takes off the screen what stands in the line, whoever wrote it. */
+/** Clears the line, also of what other programs wrote there. */
 export const wipe = "\r\u001b[K";
 
 export interface Screen {

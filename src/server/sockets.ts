@@ -173,7 +173,7 @@ export class Sockets {
 
   /**
    * Takes over a socket that listens already, in place of binding. `stopListening` closes it for this process alone, and shuts
-   * nothing down: connections that come later wait for whoever else has it.
+   * nothing down: connections that come later wait for another process that has it.
    */
   adopt(descriptor: number, tls: ListenOptions["tls"]): void {
     // Bun has `fd`, and its types do not.

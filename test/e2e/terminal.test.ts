@@ -162,18 +162,14 @@ linux("a broadcast shows where people can watch, once, and as nothing but an add
   expect(await quiet.exited).toBe(0);
 });
 
+/** A script on a terminal, whose arguments are a command that asks for a password. */
+function askingForPassword(script: string) {
+  return onTerminal(["bash", "-c", script, "-", ...program, "user", "add", "bob"]);
+}
+
 linux("Ctrl-C where a password is asked for is 130, and the terminal shows what is typed again", async () => {
   const script = `"$@"; echo "status=$?"; stty -a`;
-  const { child, terminal, shown } = onTerminal([
-    "bash",
-    "-c",
-    script,
-    "-",
-    ...program,
-    "user",
-    "add",
-    "bob",
-  ]);
+  const { child, terminal, shown } = askingForPassword(script);
   await until("it asks", () => /password.*: ?$/i.test(shown.text));
   terminal.write("half\x03");
   await child.exited;
@@ -198,16 +194,7 @@ linux.each([
   "a terminal shows what is typed again after %s while a password was asked for",
   async (signal) => {
     const script = `trap : HUP INT; bash -c 'echo pid=$$; exec "$@"' - "$@"; echo; stty -a`;
-    const { child, terminal, shown } = onTerminal([
-      "bash",
-      "-c",
-      script,
-      "-",
-      ...program,
-      "user",
-      "add",
-      "bob",
-    ]);
+    const { child, terminal, shown } = askingForPassword(script);
     await until("it asks", () => /password.*: ?$/i.test(shown.text));
     process.kill(Number(/pid=(\d+)/.exec(shown.text)?.[1]), signal);
     await child.exited;

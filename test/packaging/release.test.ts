@@ -82,6 +82,8 @@ describe("an archive", () => {
     const paths = (await archiveEntries(target(name), executable, generated)).map(({ path }) => path);
     expect(paths).toEqual(expect.arrayContaining([...common, ...own]));
     expect(new Set(paths).size).toBe(paths.length);
+    // A server that is started in the folder is to find nothing of its own there.
+    expect(paths.filter((path) => /^(fstream\.toml|users\/)/.test(path))).toEqual([]);
     expect(paths.some((path) => path.startsWith("systemd/"))).toBe(name.startsWith("linux"));
     expect(paths.some((path) => path.startsWith("man/"))).toBe(!name.startsWith("windows"));
   });
