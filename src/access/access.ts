@@ -61,6 +61,8 @@ export interface BroadcastAsked {
 export interface BroadcastPermit {
   /** Throws FstreamError if the channel can't be had as things are: for one who will begin later. */
   check(): void;
+  /** Whether it would take the place of another broadcast that is on. */
+  readonly isTakeover: boolean;
   /** Throws FstreamError if the channel can't be had. */
   begin(broadcaster: Broadcaster): BroadcastHandle;
   /** When the broadcast is to end, on the clock of `performance.now()`; undefined: never. */
@@ -219,6 +221,9 @@ export class Access {
     const { relay } = this.#services;
     return {
       check: () => relay.refuseBroadcast(user, channel),
+      get isTakeover() {
+        return relay.isTakeover(user, channel);
+      },
       begin: (broadcaster) => relay.broadcast(user, channel, broadcaster, grant),
       endsMs: grant.endsMs,
     };

@@ -126,6 +126,11 @@ export class Relay {
     if (state === "awaited") this.#refuseOneTooMany(user);
   }
 
+  /** Whether a broadcast would take the place of another that is on. */
+  isTakeover(user: string, name: string): boolean {
+    return this.find(user, name)?.state === "live";
+  }
+
   /** Begins a broadcast. Throws what `refuseBroadcast` does, and `limit` if there is no memory for it. */
   broadcast(
     user: string,

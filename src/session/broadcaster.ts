@@ -1,10 +1,13 @@
 // A connection that broadcasts: what comes goes to the relay as it comes, and nothing here ever makes it wait.
 //
+// Its beginning: at once, but where that takes another broadcast's place, with its first byte. An encoder that fails as it starts
+// sends none, and must not end what is on.
+//
 // Its end: a FIN is an orderly one, if the client is still there. A killed process leaves a FIN as well, so a client that
 // asked for replies is answered `ok,bytes=N`: acknowledged means orderly, a reset in return that the client was gone.
 
 import type { BroadcastPermit } from "../access/access.ts";
-import { FstreamError } from "../errors.ts";
+import { asFstreamError, FstreamError } from "../errors.ts";
 import { pageUrl } from "../protocol/pageurl.ts";
 import { encodeError, encodeOk } from "../protocol/reply.ts";
 import type { BroadcastRequest } from "../protocol/request.ts";
@@ -18,6 +21,8 @@ import type { Services } from "./services.ts";
 const nothing = new Uint8Array(0);
 /** How long a broadcaster that sent its FIN may take to acknowledge the answer, milliseconds. */
 const acknowledgeTimeoutMs = 5000;
+/** A takeover waits for its first byte for so long at most, milliseconds: what is on may be a connection that is dead. */
+const takeoverTimeoutMs = 2000;
 
 export class BroadcasterSession implements ConnectionStage {
   readonly #connection: Connection;
@@ -27,6 +32,8 @@ export class BroadcasterSession implements ConnectionStage {
   readonly #broadcasting: Broadcasting;
   readonly #intake: Intake;
   #acknowledging: Timer | undefined;
+  /** Of a broadcast that has not begun yet. */
+  #awaited: { readonly permit: BroadcastPermit; readonly timer: Timer } | undefined;
 
   /** `leave` ends the stage: with these final bytes, in that mode. */
   constructor(
@@ -44,6 +51,7 @@ export class BroadcasterSession implements ConnectionStage {
     );
     this.#intake = new Intake(connection, services, {
       take: (bytes) => {
+        if (bytes.length > 0) this.#takeOver();
         this.#broadcasting.append(bytes);
         return bytes.length;
       },
@@ -53,9 +61,29 @@ export class BroadcasterSession implements ConnectionStage {
 
   /** `early`: what came of the stream before. Throws FstreamError if the channel can't be had. */
   begin(permit: BroadcastPermit, early: readonly Uint8Array[]): void {
-    this.#broadcasting.begin(permit);
+    if (permit.isTakeover && early.every(({ length }) => length === 0)) this.#await(permit);
+    else this.#broadcasting.begin(permit);
     if (this.#request.reply) this.#say(this.#ok());
     for (const bytes of early) this.#intake.event(bytes);
+  }
+
+  #await(permit: BroadcastPermit): void {
+    permit.check();
+    const timer = this.#services.clock.after(takeoverTimeoutMs, () => this.#takeOver());
+    this.#awaited = { permit, timer };
+  }
+
+  /** Begins what has waited for its first byte. */
+  #takeOver(): void {
+    if (this.#awaited === undefined) return;
+    const { permit, timer } = this.#awaited;
+    this.#awaited = undefined;
+    timer.cancel();
+    try {
+      this.#broadcasting.begin(permit);
+    } catch (error) {
+      this.#dismissed(asFstreamError(error));
+    }
   }
 
   #ok(): Uint8Array {
@@ -88,11 +116,16 @@ export class BroadcasterSession implements ConnectionStage {
 
   closed(error: Error | undefined): void {
     this.#intake.stop();
+    this.#awaited?.timer.cancel();
     this.#acknowledging?.cancel();
     this.#broadcasting.disconnected(error);
   }
 
-  stop(): void {}
+  /** What has begun is ended by the relay. */
+  stop(): void {
+    if (this.#awaited !== undefined)
+      this.#dismissed(new FstreamError("shutting_down", "the server is shutting down"));
+  }
 
   #dismissed(error: FstreamError): void {
     if (error.code === "disconnected") this.#leave(nothing, "reset");

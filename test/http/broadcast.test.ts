@@ -421,7 +421,7 @@ describe("a source of Icecast", () => {
     const peer = await server.request(source, [login]);
     peer.take();
     peer.send(opaque(10));
-    await server.broadcast();
+    await server.broadcast({}, opaque(1));
     expect([peer.take().length, peer.ends]).toEqual([0, ["fin"]]);
   });
 

@@ -104,10 +104,10 @@ describe("a broadcaster", () => {
     const server = new TestServer();
     const asking = await server.broadcast({ reply: "1" });
     asking.take();
-    const silent = await server.broadcast();
+    const silent = await server.broadcast({}, opaque(1));
     expect(asking.words()).toStartWith("|error,code=replaced");
     expect(asking.ends).toEqual(["fin"]);
-    await server.broadcast();
+    await server.broadcast({}, opaque(1));
     expect(silent.take().length).toBe(0);
     expect(silent.ends).toEqual(["fin"]);
     silent.send(opaque(1000));
@@ -120,13 +120,13 @@ describe("a broadcaster", () => {
     const first = await server.broadcast({ reply: "1" }, opaque(sniffedBytes));
     first.unread = 20;
     first.fin();
-    const second = await server.broadcast({ reply: "1" });
+    const second = await server.broadcast({ reply: "1" }, opaque(1));
     const watcher = server.rig.watch();
     first.unread = 0;
     server.rig.clock.advance(10_000);
     expect(watcher.ending).toBe("");
     second.send(opaque(sniffedBytes));
-    expect(watcher.receivedBytes).toBe(sniffedBytes);
+    expect(watcher.receivedBytes).toBe(1 + sniffedBytes);
   });
 
   test("that is silent for too long is reset", async () => {

@@ -85,13 +85,13 @@ describe("a flood", () => {
     at.rig.clock.fireNext();
     expect(peer.flood.length).toBeGreaterThan(floodBytes);
     const left = peer.flood.length;
-    await at.broadcast({ reply: "1" });
+    await at.broadcast({ reply: "1" }, opaque(1));
     expect(peer.words()).toStartWith("|ok|error,code=replaced");
     expect([peer.paused, peer.ends]).toEqual([false, ["fin"]]);
     peer.send(opaque(300_000));
     at.rig.clock.advance(2000);
     expect(peer.ends).toEqual(["fin", "close"]);
-    expect([peer.flood.length, watcher.receivedBytes]).toEqual([left, 6_200_000 - left]);
+    expect([peer.flood.length, watcher.receivedBytes]).toEqual([left, 6_200_001 - left]);
   });
 
   test("whose connection breaks stops, and its watchers are held", async () => {
