@@ -1,10 +1,11 @@
-// What a server says first: a reply frame, or a stream. Or neither, because no fstream answers at that port: TLS
-// and HTTP servers, our own among them, are recognised by their error (an alert of RFC 8446, section 6; a status
-// line of RFC 9112, section 4). That is an error of ours, and never part of a stream. Pure.
+// What a server says first: a reply frame, or a stream. Or neither, because no fstream answers at that port: servers of TLS and HTTP,
+// our own among them, and others are known by their first bytes (otherprotocol.ts). That is an error of ours, and never part of a
+// stream. To a broadcaster nobody sends a stream: whatever it gets first must be a reply. Pure.
 
 import { FstreamError } from "../errors.ts";
 import { ReplyDecoder, type ReplyResult } from "../protocol/reply.ts";
 import type { Request } from "../protocol/request.ts";
+import { otherProtocol } from "./otherprotocol.ts";
 
 /** The usual ports, for a hint. */
 export const usualPorts = "usual ports: 61920 (plain), 61922 (fstreams://), 61921 (https://, for tokens)";
@@ -12,18 +13,6 @@ export const usualPorts = "usual ports: 61920 (plain), 61922 (fstreams://), 6192
 /** For what is asked at `place` without TLS, and speaks TLS. */
 export function httpsHint(place: string): string {
   return `if this is the HTTPS port, use https://${place}`;
-}
-
-/** How the others begin: for each byte, what it may be. Record type, version, length of an alert, its level. */
-const beginnings: readonly { readonly name: string; readonly bytes: readonly (readonly number[])[] }[] = [
-  { name: "TLS", bytes: [[0x15], [3], [0, 1, 2, 3, 4], [0], [2], [1, 2]] },
-  { name: "HTTP", bytes: text("HTTP/1.") },
-  // RFC 4253, section 4.2.
-  { name: "SSH", bytes: text("SSH-2.0-") },
-];
-
-function text(letters: string): readonly (readonly number[])[] {
-  return Array.from(letters, (letter) => [letter.charCodeAt(0)]);
 }
 
 /** A ReplyDecoder that throws FstreamError `failed` if the first bytes are those of another protocol. */
@@ -50,12 +39,13 @@ export class FirstReply {
         : this.#decoder.feed(bytes);
     if (result.type === "more") return result;
     if (result.type === "stream") {
-      for (const { name, bytes: beginning } of beginnings) {
-        if (!agrees(result.bytes, beginning)) continue;
-        if (result.bytes.length >= beginning.length) throw this.#stranger(name);
+      const other = otherProtocol(result.bytes);
+      if (other === "more") {
         this.#doubtful = result.bytes;
         return { type: "more" };
       }
+      if (other !== undefined) throw this.#stranger(other.name);
+      if (this.#verb === "broadcast") throw this.#stranger();
     }
     this.#doubtful = new Uint8Array(0);
     this.#settled = true;
@@ -67,13 +57,30 @@ export class FirstReply {
     return this.#doubtful.length > 0 ? this.#doubtful : this.#decoder.kept;
   }
 
-  #stranger(name: string): FstreamError {
-    const hint = this.#verb === "token" && name === "TLS" ? httpsHint(this.#place) : usualPorts;
-    return new FstreamError("failed", `${this.#place} speaks ${name}, not fstream`, { hint });
+  /** The server of a broadcaster has no more to say. Throws FstreamError if it has said something, and no whole reply. */
+  end(): void {
+    if (this.#settled) return;
+    if (this.#doubtful.length > 0) throw this.#stranger();
+    if (this.#decoder.kept.length > 0)
+      throw new FstreamError(
+        "disconnected",
+        `${this.#place} closed the connection in the middle of its answer`,
+      );
   }
-}
 
-/** Whether `bytes` are as `beginning` has it, as far as both go. */
-function agrees(bytes: Uint8Array, beginning: readonly (readonly number[])[]): boolean {
-  return beginning.every((allowed, index) => index >= bytes.length || allowed.includes(bytes[index]));
+  #stranger(name?: string): FstreamError {
+    const place = this.#place;
+    if (name === undefined)
+      return new FstreamError("failed", `${place} does not speak fstream: its answer is no reply`, {
+        hint: usualPorts,
+      });
+    return new FstreamError("failed", `${place} speaks ${name}, not fstream`, { hint: this.#hint(name) });
+  }
+
+  #hint(name: string): string {
+    if (name !== "TLS") return usualPorts;
+    return this.#verb === "token"
+      ? `${httpsHint(this.#place)}; if it is the TLS port, fstreams://${this.#place}`
+      : `if this is the TLS port, use fstreams://${this.#place}; ${usualPorts}`;
+  }
 }

@@ -65,7 +65,7 @@ export class Replies {
   async #decode(connection: ServerConnection): Promise<void> {
     const decoder = new FirstReply(connection.place, "broadcast");
     const slice = new TimeSlice();
-    // Bytes that are no frame come from a server that we do not know; they mean nothing to a broadcaster.
+    // Behind a reply, bytes that are none mean nothing; before it they come from no server of fstream's.
     for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
       let result = decoder.feed(bytes);
       while (result.type === "reply") {
@@ -77,6 +77,7 @@ export class Replies {
         result = decoder.feed(rest);
       }
     }
+    decoder.end();
   }
 
   #heard(fields: ReadonlyMap<string, string>, { finished, place }: ServerConnection): void {

@@ -62,9 +62,9 @@ export function verifyPeer(trust: Trust, presented: Presented, place: string): F
   const der = presented.certificate?.raw;
   if (der === undefined || der.length === 0) {
     // Of the library's errors this one is of a server that answers in another protocol.
-    const message = presented.reason.includes("WRONG_VERSION_NUMBER")
-      ? `${place} does not speak TLS`
-      : `TLS handshake with ${place} failed: ${presented.reason || "no certificate"}`;
+    if (presented.reason.includes("WRONG_VERSION_NUMBER"))
+      return new FstreamError("failed", `${place} does not speak TLS`, { hint: usualPorts });
+    const message = `TLS handshake with ${place} failed: ${presented.reason || "no certificate"}`;
     return new FstreamError("disconnected", message, { hint: usualPorts });
   }
   const sha256 = new Bun.CryptoHasher("sha256").update(der).digest("hex");

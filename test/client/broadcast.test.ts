@@ -37,6 +37,20 @@ test("the request leaves although the input has nothing yet, and media although 
   expect(await run).toBe("5 bytes, unconfirmed");
 });
 
+test("a server whose answer is no reply has taken nothing, and is not tried again", async () => {
+  for (const answer of ["220 mail.example ESMTP\r\n", "hello\n"]) {
+    await using server = standIn(async (peer) => {
+      await peer.send(answer);
+      await peer.finished;
+      peer.fin();
+    });
+    const { source, run } = broadcasting(server.address, { retryMs: 60_000 });
+    source.give("media");
+    source.end();
+    expect([await run, server.requests.length]).toEqual(["failed", 1]);
+  }
+});
+
 test("over TLS, which no original server speaks, what is not confirmed was not taken", async () => {
   await using server = standIn(
     async (peer) => {

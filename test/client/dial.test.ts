@@ -100,7 +100,7 @@ test("a refused certificate's error says which fingerprint to compare, as server
   });
 });
 
-test("a server that speaks no TLS is a failed connection, whatever is trusted", async () => {
+test("a server that does not speak TLS is the wrong one, whatever is trusted", async () => {
   const plain = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
@@ -111,7 +111,7 @@ test("a server that speaks no TLS is a failed connection, whatever is trusted", 
       (e: unknown) => e,
     );
     expect(error).toMatchObject({
-      code: "disconnected",
+      code: "failed",
       message: `127.0.0.1:${plain.port} does not speak TLS`,
       hint: expect.stringContaining("61920"),
     });

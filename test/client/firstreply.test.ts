@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { FirstReply } from "../../src/client/firstreply.ts";
+import type { FstreamError } from "../../src/errors.ts";
 import { frameBytes } from "./standin.ts";
 
 /** The stream that comes of `bytes`, fed in pieces of `size`, or why there is none. */
@@ -25,17 +26,28 @@ const response = "HTTP/1.1 400 Bad Request\r\n\r\n";
 
 const sizes = [1, 2, 3, 5, 6, 7, 8, 100];
 
-test("a TLS alert, an HTTP response and an SSH server are distinguished from a stream, in pieces of any size", () => {
+const servers = [
+  [alert, "TLS"],
+  [response, "HTTP"],
+  ["SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"],
+  ["220 mail.example ESMTP Postfix\r\n", "SMTP or FTP"],
+  ["220-FileZilla Server\r\n", "SMTP or FTP"],
+  ["554 no\n", "SMTP or FTP"],
+  ["+OK Dovecot ready.\r\n", "POP3"],
+  ["* OK [CAPABILITY IMAP4rev1] ready.\r\n", "IMAP"],
+  ["200 news.example ready\r\n", "NNTP"],
+  ["-ERR unknown command\r\n", "POP3 or Redis"],
+  ["RFB 003.008\n", "VNC"],
+  ["\xff\xfd\x18\xff\xfd\x20", "telnet"],
+  ["\x4a\0\0\0\x0a8.0.36\0", "MySQL"],
+] as const;
+
+test("a server of another protocol is distinguished from a stream, in pieces of any size", () => {
   for (const size of sizes) {
-    for (const [bytes, name] of [
-      [alert, "TLS"],
-      [response, "HTTP"],
-      ["SSH-2.0-OpenSSH_9.2p1\r\n", "SSH"],
-    ]) {
+    for (const [bytes, name] of servers)
       expect(stream(Buffer.from(bytes, "latin1"), size)).toBe(
         `error: relay.example:7 speaks ${name}, not fstream`,
       );
-    }
   }
 });
 
@@ -50,6 +62,18 @@ test("a stream that begins like a complaint, and is none, passes whole, in piece
     "\x15\x03\x01\0\x03\x02\x46",
     "\x15\x03\x05",
     "HHTTP/1.1",
+    "220",
+    "220 mail without an end",
+    "220 1.5 -3\r\n221 1.6 -2\r\n",
+    "220 mail\0\r\n",
+    "220 mail\rserver\n",
+    `220 ${"long ".repeat(200)}\r\n`,
+    "219 mail\r\n",
+    "+OKAPI",
+    "* OKAPI\r\n",
+    "\xff\xfb\x10\xc4", // an MP3 frame
+    "\xff\xfd\x18\xff",
+    "\x4a\0\0\0\x0aMedia",
   ];
   for (const size of sizes) {
     for (const bytes of streams) expect(stream(Buffer.from(bytes, "latin1"), size)).toBe(bytes);
@@ -57,20 +81,56 @@ test("a stream that begins like a complaint, and is none, passes whole, in piece
 });
 
 test("behind a frame, and later in a stream, a complaint is part of the stream", () => {
-  for (const bytes of [alert, response]) {
+  for (const [bytes] of servers) {
     const behind = Buffer.concat([frameBytes("ok"), Buffer.from(bytes, "latin1")]);
     expect(stream(behind, 7)).toBe(bytes);
     expect(stream(Buffer.from(`media  ${bytes}`, "latin1"), 7)).toBe(`media  ${bytes}`);
   }
 });
 
-test("a token asked for at a TLS port gets a hint at the address that would do", () => {
-  const opening = new FirstReply("relay.example:7", "token");
-  let hint: unknown;
+function hintFor(verb: "watch" | "broadcast" | "token"): string | undefined {
   try {
-    opening.feed(Buffer.from(alert, "latin1"));
+    new FirstReply("relay.example:7", verb).feed(Buffer.from(alert, "latin1"));
   } catch (error) {
-    hint = (error as { hint?: string }).hint;
+    return (error as FstreamError).hint;
   }
-  expect(hint).toBe("if this is the HTTPS port, use https://relay.example:7");
+  return undefined;
+}
+
+test("what is asked at a TLS port gets a hint at the address that would do", () => {
+  const hint = expect.stringContaining("use fstreams://relay.example:7");
+  expect([hintFor("watch"), hintFor("broadcast")]).toEqual([hint, hint]);
+  expect(hintFor("token")).toBe(
+    "if this is the HTTPS port, use https://relay.example:7; if it is the TLS port, fstreams://relay.example:7",
+  );
+});
+
+/** What a broadcaster makes of all that its server has said, fed in pieces of `size`. */
+function heard(bytes: Uint8Array, size: number): string {
+  const opening = new FirstReply("relay.example:7", "broadcast");
+  try {
+    for (let at = 0; at < bytes.length; at += size) opening.feed(bytes.subarray(at, at + size));
+    opening.end();
+  } catch (error) {
+    const { code, message } = error as FstreamError;
+    return `${code}: ${message}`;
+  }
+  return "";
+}
+
+test("a broadcaster is sent no stream: anything but a reply is of another server", () => {
+  const alien = "failed: relay.example:7 does not speak fstream: its answer is no reply";
+  for (const size of sizes) {
+    for (const [bytes, name] of servers)
+      expect(heard(Buffer.from(bytes, "latin1"), size)).toBe(
+        `failed: relay.example:7 speaks ${name}, not fstream`,
+      );
+    for (const bytes of ["hello\n", "220 no end", "\0\0\0\x02\0xx", "\xff\xff"])
+      expect(heard(Buffer.from(bytes, "latin1"), size)).toBe(alien);
+    const reply = frameBytes("ok,url=https://relay.example/");
+    expect([heard(reply, size), heard(Buffer.concat([reply, Buffer.from("x")]), size)]).toEqual(["", ""]);
+    expect(heard(reply.subarray(0, 7), size)).toBe(
+      "disconnected: relay.example:7 closed the connection in the middle of its answer",
+    );
+  }
 });

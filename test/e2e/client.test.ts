@@ -247,6 +247,26 @@ test("an HTTP port is no fstream server: watching writes nothing, broadcasting f
   }
 });
 
+test("nor is a mail server's, which greets before it is asked anything", async () => {
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { open: (socket) => void socket.write("220 mail.example ESMTP\r\n"), data: () => undefined },
+  });
+  const place = `127.0.0.1:${server.port}`;
+  for (const [address, says] of [
+    [place, "speaks SMTP or FTP, not fstream"],
+    [`fstreams://${place}`, "does not speak TLS"],
+  ]) {
+    for (const verb of ["watch", "broadcast"]) {
+      const ran = await run([address, verb], fier, "media");
+      expect([ran.status, ran.stdout]).toEqual([1, ""]);
+      expect(ran.stderr).toStartWith(`fstream: error: ${place} ${says}\n`);
+    }
+  }
+  server.stop(true);
+});
+
 test("an empty stdin is no error, but is said", async () => {
   await using server = standIn(takeAll);
   expect(await run([server.address, "broadcast"], fier)).toEqual({
