@@ -20,6 +20,8 @@ setDefaultTimeout(60_000);
 interface Options {
   readonly lagClose?: boolean;
   readonly tls?: boolean;
+  /** Whether the client waits for the server, however long that takes. */
+  readonly patient?: boolean;
 }
 
 type Row = readonly [
@@ -33,13 +35,14 @@ const trust: Trust = { type: "insecure" };
 
 /** Runs `client` against a server that does what `script` says; gives the exit status that comes of it. */
 async function exitOf(
-  client: (address: string) => Promise<unknown>,
+  client: (address: string, options: Options) => Promise<unknown>,
   script: Row[2],
-  { tls = false }: Options = {},
+  options: Options = {},
 ): Promise<number> {
+  const { tls = false } = options;
   await using server = standIn(script, tls ? { tls: certificates.loopback } : {});
   try {
-    await client(tls ? `fstreams://${server.address}` : server.address);
+    await client(tls ? `fstreams://${server.address}` : server.address, options);
     return 0;
   } catch (error) {
     if (error instanceof FstreamError) return meaning(error.code).exit;
@@ -114,8 +117,10 @@ for (const [name, exit, script, options] of watches) {
 }
 
 /** A broadcast of six bytes. */
-async function broadcast(address: string): Promise<void> {
-  const { source, run } = broadcasting(address, { trust });
+async function broadcast(address: string, { patient = false }: Options): Promise<void> {
+  const clock = testClock();
+  if (patient) clock.sleep = () => new Promise(() => {});
+  const { source, run } = broadcasting(address, { trust, clock });
   source.give("stream");
   source.end();
   const outcome = await run;
@@ -137,7 +142,7 @@ const broadcasts: readonly Row[] = [
   ["ok, and bytes that are no number", 5, onceFinished(after(["ok", "ok,bytes=many"], "", "fin"))],
   ["no frame, and a FIN after the client's", 0, onceFinished((peer) => peer.fin())],
   ["the same over TLS", 5, onceFinished((peer) => peer.fin()), { tls: true }],
-  ["no frame, and a FIN before the client's", 5, (peer) => peer.fin()],
+  ["no frame, and a FIN before the client's", 5, (peer) => peer.fin(), { patient: true }],
   ["no frame, and a reset", 5, (peer) => peer.reset()],
 ];
 

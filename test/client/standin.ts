@@ -99,6 +99,8 @@ export function standIn(script: (peer: Peer) => Promise<void> | void, options: S
           return;
         }
         raw += bytes.length;
+        // A ClientHello of TLS is no request, whatever its random bytes look like.
+        if (state.head.length === 0 && bytes[0] === 0x16) return;
         state.head = Buffer.concat([state.head, bytes]);
         const found = takeApart(state.head);
         if (found === undefined) return;
