@@ -182,7 +182,16 @@ function problemOf(fields: Fields["fields"]): Wrong | undefined {
       key: "may_watch",
       problem: 'may_watch should be a list such as ["fier/*", "*/default"], or left out for all channels',
     };
-  return undefined;
+  const vain = mayWatch?.map(watchPatternProblem).find((problem) => problem !== undefined);
+  return vain === undefined ? undefined : { key: "may_watch", problem: `may_watch: ${vain}` };
+}
+
+/** Why `pattern` of USER/CHANNEL stands for no channel of anybody, and what would be right; undefined: it may stand for one. */
+export function watchPatternProblem(pattern: string): string | undefined {
+  // `*` stands for slashes too; neither name is ever empty.
+  if (!pattern.startsWith("/") && (pattern.includes("*") || /^[^/]+\/./.test(pattern))) return undefined;
+  const user = named(pattern.split("/", 1)[0] || "USER");
+  return `${JSON.stringify(named(pattern))} matches no channel: write ${user}/* for all channels of ${user}, or ${user}/CHANNEL for one`;
 }
 
 /** The user of keys that nothing is wrong with. */

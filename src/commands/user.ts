@@ -5,7 +5,7 @@ import { lstat, mkdir, unlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { userNameProblem } from "../auth/name.ts";
 import { hashPassword, type Secret } from "../auth/password.ts";
-import { problemText, type User } from "../auth/userfile.ts";
+import { problemText, type User, watchPatternProblem } from "../auth/userfile.ts";
 import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } from "../auth/userstore.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import { printable, printableJson } from "../log.ts";
@@ -30,7 +30,8 @@ export const user: Command = {
     "fstream user remove fier",
   ],
   words: actions,
-  notes: "A running server picks up changes at once.",
+  notes:
+    "A running server picks up changes at once; the live broadcasts of a user that was removed end within about 6 s. In a pipe, user list prints one name per line; after that of a disabled user come a tab and the word disabled.",
   flags: {
     config: configFlag,
     "users-dir": {
@@ -119,7 +120,7 @@ async function add(invocation: Invocation, folder: string, name: string): Promis
       hint: `\`fstream user passwd ${name}\` changes the password`,
     });
   const channels = listFlag(invocation, "channels");
-  const mayWatch = listFlag(invocation, "may-watch");
+  const mayWatch = mayWatchFlag(invocation);
   const secret = await newSecret(invocation, name);
   const path = await writeUser(folder, { name, secret, channels, mayWatch, enabled: true });
   invocation.terminal.say(`added ${name}: ${path}`);
@@ -135,7 +136,7 @@ async function passwd(invocation: Invocation, folder: string, name: string): Pro
     });
   const { user } = file;
   const channels = listFlag(invocation, "channels") ?? user.channels;
-  const mayWatch = listFlag(invocation, "may-watch") ?? user.mayWatch;
+  const mayWatch = mayWatchFlag(invocation) ?? user.mayWatch;
   const secret = await newSecret(invocation, name);
   const path = await writeUser(folder, { ...user, secret, channels, mayWatch });
   invocation.terminal.say(`changed the password of ${name}: ${path}`);
@@ -166,8 +167,8 @@ async function list({ flags, terminal }: Invocation, folder: string): Promise<nu
     }));
     terminal.print(`${printableJson(entries)}\n`);
   } else if (terminal.columns === undefined) {
-    // For a script each name is as it is; without control characters, as a name of a user never has any.
-    terminal.print(users.map(({ name }) => `${name}\n`).join(""));
+    // For a script each name is as it is; without control characters, as a name of a user never has any, a tab neither.
+    terminal.print(users.map(({ name, enabled }) => `${name}${enabled ? "" : "\tdisabled"}\n`).join(""));
   } else {
     terminal.print(table(users));
   }
@@ -238,6 +239,14 @@ function listFlag({ flags }: Invocation, name: string): readonly string[] | unde
     hint:
       name === "channels" ? `--channels '*' allows every channel` : `--may-watch '*/*' allows every channel`,
   });
+}
+
+/** The same of --may-watch, each a pattern of USER/CHANNEL. */
+function mayWatchFlag(invocation: Invocation): readonly string[] | undefined {
+  const patterns = listFlag(invocation, "may-watch");
+  const problem = patterns?.map(watchPatternProblem).find((found) => found !== undefined);
+  if (problem !== undefined) throw new FstreamError("usage", `--may-watch: ${problem}`);
+  return patterns;
 }
 
 async function exists(path: string): Promise<boolean> {

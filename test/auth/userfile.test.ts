@@ -72,6 +72,20 @@ test("a file with anything wrong in it is no user", () => {
     ['password = "x"\nchannels = "default"', /^line 2: channels should be a list/],
     ['password = "x"\nchannels = ["a", 1]', /^line 2: channels should be a list/],
     ['password = "x"\nchannels = [""]', /^line 2: channels should be a list/],
+    ['password = "x"\nmay_watch = "fier/*"', /^line 2: may_watch should be a list/],
+    [
+      'password = "x"\nmay_watch = ["*", "fier"]',
+      /^line 2: may_watch: "fier" matches no channel: write fier\/\* .* or fier\/CHANNEL/,
+    ],
+    [
+      'password = "x"\nmay_watch = ["fier/"]',
+      /^line 2: may_watch: "fier\/" matches no channel: write fier\/\*/,
+    ],
+    [
+      'password = "x"\nmay_watch = ["/cam"]',
+      /^line 2: may_watch: "\/cam" matches no channel: write USER\/\*/,
+    ],
+    ["[DEFAULT]\npassword=x\nmay_watch=zoe/a, fier\n", /^line 3: may_watch: "fier" matches/, ".ini"],
     ['\npassword = "hunter2', /^line 2: not valid TOML$/],
     ["[DEFAULT]\n", /^no password/, ".ini"],
     ["[DEFAULT]\npassword=\n", /^line 2: password should not be empty/, ".ini"],
@@ -87,6 +101,13 @@ test("a file with anything wrong in it is no user", () => {
       problem: expect.stringMatching(problem),
     });
   expect(readUserFile("fier", ".toml", new Uint8Array([0xff, 0xfe]))).toEqual({ problem: "not UTF-8 text" });
+});
+
+test("a pattern of what may be watched is one that can match, with a slash or without", () => {
+  for (const pattern of ["fier/default", "fier/a/b", "fier/*", "*/default", "*", "fier*", "*cam", "fier/*/"])
+    expect(read(`password = "x"\nmay_watch = ["${pattern}"]\n`)).toMatchObject({
+      user: { mayWatch: [pattern] },
+    });
 });
 
 test("no problem quotes the secret", () => {

@@ -102,6 +102,23 @@ test("an empty list of channels, which could mean all or none, is refused before
   expect(await Bun.file(join(cwd, "users/zoe.toml")).exists()).toBe(false);
 });
 
+test("a pattern that no channel can match is refused before a password is asked for", async () => {
+  await put("users/zoe.toml", 'password = "old"\n');
+  for (const action of ["add fier", "passwd zoe"]) {
+    const { status, stderr } = await run(
+      cwd,
+      ["user", ...action.split(" "), "--may-watch", "*/a,fier"],
+      "new\n",
+    );
+    expect([status, stderr]).toEqual([
+      2,
+      'fstream: error: --may-watch: "fier" matches no channel: write fier/* for all channels of fier, or fier/CHANNEL for one\n',
+    ]);
+  }
+  expect(await readdir(join(cwd, "users"))).toEqual(["zoe.toml"]);
+  expect(await read("users/zoe.toml")).toBe('password = "old"\n');
+});
+
 test("a new password for a user of the original's kind takes the .ini file's place, and says so", async () => {
   await put("users/fier.ini", "[DEFAULT]\npassword=123");
   const { status, stderr } = await run(cwd, ["user", "passwd", "fier", "--plain"], "new\n");
@@ -134,12 +151,12 @@ test("a user that is not there can't be changed or removed", async () => {
   }
 });
 
-test("the list is one name a line for scripts, and JSON where asked for", async () => {
+test("the list is one name a line for scripts, with a word behind that of a disabled user, and JSON where asked for", async () => {
   await put("users/zoe.toml", 'password = "x"\nchannels = ["a", "b*"]\nmay_watch = ["a/*"]\nenabled = false');
   await put("users/adam.ini", "[DEFAULT]\npassword=x");
   await put("users/broken.ini", "");
   const { status, stdout, stderr } = await run(cwd, ["user", "list"]);
-  expect({ status, stdout }).toEqual({ status: 0, stdout: "adam\nzoe\n" });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: "adam\nzoe\tdisabled\n" });
   expect(stderr).toBe("fstream: hint: 1 more can't be read: run `fstream check`\n");
   expect(JSON.parse((await run(cwd, ["user", "list", "--json"])).stdout)).toEqual([
     { user: "adam", password: "plain", channels: null, mayWatch: null, enabled: true },
