@@ -99,10 +99,23 @@ async function run(invocation: Invocation): Promise<number> {
     return 0;
   }
   const { length } = folder.users;
-  terminal.say(`${checked} and ${length} ${length === 1 ? "user" : "users"} are fine`);
+  const disabled = folder.users.filter(({ enabled }) => !enabled).map(({ name }) => name);
+  terminal.say(
+    `${checked} and ${length} ${length === 1 ? "user" : "users"}${describeDisabled(disabled)} are fine`,
+  );
   if (!folder.users.some((user) => user.enabled))
     terminal.hint("no users yet, so nobody can broadcast: `fstream user add NAME`");
   return 0;
+}
+
+/** So many of the disabled users are named. */
+const maxDisabledNamed = 10;
+
+function describeDisabled(names: readonly string[]): string {
+  if (names.length === 0) return "";
+  const shown = names.slice(0, maxDisabledNamed);
+  const more = names.length - shown.length;
+  return ` (disabled: ${shown.join(", ")}${more === 0 ? "" : ` and ${more} more`})`;
 }
 
 function failed(problem: string): FstreamError {

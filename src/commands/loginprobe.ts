@@ -1,6 +1,8 @@
 // `fstream check --login`: what the settings' authenticator answers to a login, and how long that takes.
 
 import { type AuthRequest, mayBroadcast, mayWatch } from "../auth/authenticator.ts";
+import { problemText } from "../auth/userfile.ts";
+import { findEntry, listFiles, readEntry } from "../auth/userstore.ts";
 import { asFstreamError, channelLabel, FstreamError, named } from "../errors.ts";
 import { stderrLog } from "../log.ts";
 import { defaultChannel } from "../protocol/keys.ts";
@@ -16,11 +18,21 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
   const name = String(flags.login);
   const password = await passwordOf(invocation, name);
   const request = requestOf(flags, name, password);
-  const authenticator = await openAuthenticator(settings, stderrLog({ logLevel: "info" }, say));
+  const isFolder = settings.auth.authenticator === "users";
+  // Why a user of the folder is refused is said in the refusal.
+  const log = stderrLog({ logLevel: isFolder ? "error" : "info" }, say);
+  const authenticator = await openAuthenticator(settings, log);
   const sinceMs = performance.now();
   const took = () => `(${Math.round(performance.now() - sinceMs)} ms)`;
   try {
-    const grant = await authenticator.authenticate(request);
+    const grant = await authenticator.authenticate(request).catch(async (error: unknown) => {
+      const why =
+        isFolder && password !== "" ? await folderRefusal(settings.fstream.usersDir, name) : undefined;
+      const { code, message } = asFstreamError(error);
+      throw why === undefined || code !== "unauthorized"
+        ? error
+        : new FstreamError(code, message, { cause: why });
+    });
     const { action, user, channel = defaultChannel } = request;
     if (action === "watch") {
       if (!mayWatch(grant, user, channel))
@@ -38,10 +50,28 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
     if (cause instanceof FstreamError && (code === "unauthorized" || code === "forbidden"))
       terminal.say(`the reason (not shown to clients): ${cause.message}`);
     const what = message.startsWith(named(name)) ? message : `${named(name)} was refused: ${message}`;
-    throw new FstreamError(code, `${what} ${took()}`);
+    const hint = cause instanceof FstreamError && cause.hint !== undefined ? { hint: cause.hint } : {};
+    throw new FstreamError(code, `${what} ${took()}`, hint);
   } finally {
     authenticator.stop?.();
   }
+}
+
+/** Why the users folder refuses `name`: whoever may read it may know. */
+async function folderRefusal(folder: string, name: string): Promise<FstreamError> {
+  const entry = findEntry(folder, await listFiles(folder), name);
+  if (entry === undefined)
+    return new FstreamError("failed", `no user ${named(name)} in ${folder}`, {
+      hint: "`fstream user list` lists them",
+    });
+  const paths = entry.files.map(({ path }) => path).join(", ");
+  const file = await readEntry(entry);
+  if ("problem" in file) return new FstreamError("failed", `${paths}: ${problemText(file)}`);
+  if (!file.user.enabled)
+    return new FstreamError("failed", `the user is disabled (enabled = false in ${paths})`);
+  return new FstreamError("failed", "the password is wrong", {
+    hint: `\`fstream user passwd ${named(name)}\` sets another`,
+  });
 }
 
 async function passwordOf({ flags, cwd }: Invocation, name: string): Promise<string> {

@@ -45,6 +45,44 @@ test("all that is wrong is reported at once, one line each", async () => {
   ]);
 });
 
+test("users that are disabled are named", async () => {
+  await put("users/adam.toml", 'password = "x"\n');
+  await put("users/zoe.toml", 'password = "x"\nenabled = false\n');
+  expect(await run(cwd, ["check"])).toMatchObject({
+    status: 0,
+    stderr: "fstream: settings (no file: defaults) and 2 users (disabled: zoe) are fine\n",
+  });
+});
+
+test("a pattern of what may be watched that matches nothing is named with its file and line", async () => {
+  await put("users/zoe.toml", 'password = "x"\nmay_watch = ["fier"]\n');
+  expect(await run(cwd, ["check"])).toMatchObject({
+    status: 1,
+    stderr: `fstream: error: ${join(cwd, "users/zoe.toml")}:2: may_watch: "fier" matches no channel: write fier/* for all channels of fier, or fier/CHANNEL for one\n`,
+  });
+});
+
+test("a login that is refused says why: no such user, disabled, wrong, or a file that can't be used", async () => {
+  await put("users/adam.toml", 'password = "x"\n');
+  await put("users/zoe.toml", 'password = "x"\nenabled = false\n');
+  await put("users/broken.toml", "password = 1\n");
+  for (const [name, password, why] of [
+    ["ghost", "x", `no user ghost in ${join(cwd, "users")}`],
+    ["adam", "y", "the password is wrong"],
+    ["zoe", "x", `the user is disabled (enabled = false in ${join(cwd, "users/zoe.toml")})`],
+    ["zoe", "y", `the user is disabled (enabled = false in ${join(cwd, "users/zoe.toml")})`],
+    ["broken", "x", `${join(cwd, "users/broken.toml")}: line 1: password should be a string in quotes`],
+  ]) {
+    const { status, stderr } = await run(cwd, ["check", "--login", name], password);
+    expect([status, stderr.replace(/\(\d+ ms\)/, "(N ms)").replace(/fstream: hint: .*\n/, "")]).toEqual([
+      3,
+      `fstream: the reason (not shown to clients): ${why}\nfstream: error: ${name} was refused: wrong user or password (N ms)\n`,
+    ]);
+  }
+  const { stderr } = await run(cwd, ["check", "--login", "adam"], "");
+  expect(stderr).not.toContain("the reason");
+});
+
 test("files that settings name are reported in the order of the lines, among all else", async () => {
   await put(
     "fstream.toml",
@@ -114,7 +152,7 @@ test("where no user can log in there is a hint", async () => {
   const { status, stderr } = await run(cwd, ["check"]);
   expect(status).toBe(0);
   expect(stderr).toBe(
-    "fstream: settings (no file: defaults) and 1 user are fine\nfstream: hint: no users yet, so nobody can broadcast: `fstream user add NAME`\n",
+    "fstream: settings (no file: defaults) and 1 user (disabled: example) are fine\nfstream: hint: no users yet, so nobody can broadcast: `fstream user add NAME`\n",
   );
 });
 
