@@ -67,7 +67,7 @@ Priority: optional
 Description: live relay for byte streams
  One program that is server and client at once: pipe ffmpeg into it on one
  machine, and watch on any number of others, with a player or in a browser.
- Late joiners begin with a picture, slow watchers skip to the next clean
+ Late joiners start with a picture, slow watchers skip to the next clean
  start, and broadcasters that return keep their watchers.
 `;
 }

@@ -179,7 +179,7 @@ export function createLog(options: LogOptions): Log {
     for (const [key, { sinceMs, count, last }] of remembered) {
       if (nowMs - sinceMs < repeatWindowMs) break;
       remembered.delete(key);
-      if (last !== undefined) write({ ...last, message: `${count} more like: ${last.message}` });
+      if (last !== undefined) write({ ...last, message: `${count} more similar: ${last.message}` });
     }
   };
 

@@ -170,7 +170,7 @@ describe("a line of JSON", () => {
       log.repeated("key", "refused", "warn", { address });
     time.ms = 10_000;
     log.info("later");
-    expect(JSON.parse(lines[1])).toMatchObject({ message: "2 more like: refused", address: "192.0.2.3" });
+    expect(JSON.parse(lines[1])).toMatchObject({ message: "2 more similar: refused", address: "192.0.2.3" });
   });
 });
 
@@ -184,7 +184,7 @@ describe("a message that repeats", () => {
     expect(lines.length).toBe(2);
     time.ms = 10_000;
     log.info("later");
-    expect(lines.slice(2)).toEqual(["fstream: warning: in: 4 more like: refused 4\n", "fstream: later\n"]);
+    expect(lines.slice(2)).toEqual(["fstream: warning: in: 4 more similar: refused 4\n", "fstream: later\n"]);
     log.repeated("key", "refused again");
     expect(lines.at(-1)).toBe("fstream: warning: refused again\n");
   });
@@ -204,7 +204,10 @@ describe("a message that repeats", () => {
     expect(lines.at(-1)).toBe("fstream: ann/0 begins\n");
     time.ms = 10_000;
     log.event("begin fier", "fier/50 begins");
-    expect(lines.slice(17)).toEqual(["fstream: 34 more like: fier/49 begins\n", "fstream: fier/50 begins\n"]);
+    expect(lines.slice(17)).toEqual([
+      "fstream: 34 more similar: fier/49 begins\n",
+      "fstream: fier/50 begins\n",
+    ]);
   });
 
   test("has the level it is given, and its sum too", () => {
@@ -215,7 +218,7 @@ describe("a message that repeats", () => {
     log.info("later");
     expect(lines.slice(0, 2)).toEqual([
       "fstream: error: it failed\n",
-      "fstream: error: 1 more like: it failed again\n",
+      "fstream: error: 1 more similar: it failed again\n",
     ]);
   });
 
@@ -234,7 +237,7 @@ describe("a message that repeats", () => {
     log.repeated("a", "second");
     time.ms = 10_000;
     for (const call of timers.splice(0)) call();
-    expect(lines).toEqual(["fstream: warning: first\n", "fstream: warning: 1 more like: second\n"]);
+    expect(lines).toEqual(["fstream: warning: first\n", "fstream: warning: 1 more similar: second\n"]);
     expect(timers).toEqual([]);
   });
 
@@ -251,7 +254,7 @@ describe("a message that repeats", () => {
       log.repeated("a", "third");
       expect(lines.map((line) => line.replace(/^<\d>/, ""))).toEqual([
         "fstream: warning: first\n",
-        "fstream: warning: 1 more like: second\n",
+        "fstream: warning: 1 more similar: second\n",
         "fstream: warning: third\n",
       ]);
     } finally {
@@ -269,7 +272,7 @@ describe("what peers can have written", () => {
     const bytes = lines.reduce((sum, line) => sum + line.length, 0);
     expect(lines.length).toBeLessThan(500);
     expect(bytes).toBeLessThan(30_000);
-    const summed = lines.map((line) => Number(/: (\d+) more like/.exec(line)?.[1] ?? 1));
+    const summed = lines.map((line) => Number(/: (\d+) more similar/.exec(line)?.[1] ?? 1));
     expect(summed.reduce((sum, count) => sum + count, 0)).toBe(100_001);
   });
 
@@ -290,7 +293,7 @@ describe("what peers can have written", () => {
     const { log, lines, time } = capture();
     flood(log, time, 100, (i) => log.info(`line ${i}`));
     expect(lines.length).toBeLessThan(2100);
-    expect(lines.join("")).toContain(" more like: line ");
+    expect(lines.join("")).toContain(" more similar: line ");
   });
 
   test("is a line of at most 1 KiB, whatever it escapes to", () => {

@@ -30,7 +30,7 @@ export class AdminToken {
     if (/^[!-~]+$/.test(token) && token.length >= minLength) return token;
     throw new FstreamError(
       "failed",
-      `admin_token_file: ${this.#file} should hold one line of at least ${minLength} visible ASCII characters`,
+      `admin_token_file: ${this.#file} must be one line of at least ${minLength} visible ASCII characters`,
       { hint: "`openssl rand -hex 32` generates one" },
     );
   }

@@ -11,17 +11,17 @@ type Read = { readonly decision: DecisionDetails } | { readonly problem: string 
 /** Of what has been read of each key: whether it fits, and what would be right. */
 const keys: Readonly<Record<keyof DecisionDetails, { fits: (value: unknown) => boolean; right: string }>> = {
   allow: { fits: isBoolean, right: "true or false" },
-  reason: { fits: (value) => typeof value === "string", right: "a text" },
+  reason: { fits: (value) => typeof value === "string", right: "a string" },
   tellReason: { fits: isBoolean, right: "true or false" },
   channels: {
     fits: (value) =>
       Array.isArray(value) && value.every((pattern) => typeof pattern === "string" && pattern !== ""),
     right: "a list of names",
   },
-  validSeconds: { fits: isPositive, right: "a number above 0" },
-  cacheSeconds: { fits: isCount, right: "a number of at least 0" },
-  maxBitrate: { fits: isCount, right: "a number of at least 0" },
-  maxWatchers: { fits: isCount, right: "a number of at least 0" },
+  validSeconds: { fits: isPositive, right: "a positive number" },
+  cacheSeconds: { fits: isCount, right: "0 or a positive number" },
+  maxBitrate: { fits: isCount, right: "0 or a positive number" },
+  maxWatchers: { fits: isCount, right: "0 or a positive number" },
 };
 
 /** The decision that `value` is, or why it is none. */
@@ -38,10 +38,11 @@ export function readDecision(value: unknown): Read {
         problem: `an invalid decision: unknown key ${JSON.stringify(key.slice(0, 32))}: the keys are ${keyNames}`,
       };
     const { fits, right } = keys[key as keyof DecisionDetails];
-    if (!fits(given)) return { problem: `an invalid decision: ${key} should be ${right}` };
+    if (!fits(given)) return { problem: `an invalid decision: ${key} must be ${right}` };
     decision[key] = key === "reason" ? String(given).slice(0, maxReasonLength).toWellFormed() : given;
   }
-  if (!("allow" in decision)) return { problem: "no decision: allow is missing, it should be true or false" };
+  if (!("allow" in decision))
+    return { problem: "an invalid decision: allow is missing; it must be true or false" };
   return { decision: decision as unknown as DecisionDetails };
 }
 

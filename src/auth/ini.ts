@@ -55,18 +55,18 @@ export function readIniDefaults(text: string): IniDefaults {
     const header = /^\[([^]+)\]/.exec(stripped)?.[1]; // up to the line's last bracket
     if (header !== undefined) {
       section = sections.get(header);
-      if (section !== undefined && header !== "DEFAULT") throw wrong(index, "a section for the second time");
+      if (section !== undefined && header !== "DEFAULT") throw wrong(index, "duplicate section");
       section ??= new Map();
       sections.set(header, section);
       value = undefined;
       continue;
     }
     if (section === undefined)
-      throw wrong(index, "a line before any section: the file should begin with [DEFAULT]");
+      throw wrong(index, "a line before any section: the file must start with [DEFAULT]");
     const delimiter = stripped.search(/[=:]/);
     if (delimiter <= 0) throw wrong(index, "neither a section nor `key = value`");
     const key = strip(stripped.slice(0, delimiter)).toLowerCase();
-    if (section.has(key)) throw wrong(index, `${named(key)} is given twice`);
+    if (section.has(key)) throw wrong(index, `duplicate key ${named(key)}`);
     value = [strip(stripped.slice(delimiter + 1))];
     section.set(key, value);
     if (section === sections.get("DEFAULT")) lines.set(key, index + 1);

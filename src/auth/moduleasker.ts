@@ -91,7 +91,7 @@ async function loaded(options: ModuleOptions): Promise<ModuleThread> {
     thread.end();
     const { message } = error as Error;
     const hint = "`fstream auth types` prints the type of what it should export";
-    const next = message.startsWith("it exports no") ? { hint } : {};
+    const next = message.startsWith("it does not export") ? { hint } : {};
     throw new FstreamError("failed", `module ${path}: ${message}`, next);
   }
 }

@@ -46,7 +46,7 @@ async function load(path: string): Promise<void> {
     if (!(await Bun.file(path).exists())) return say({ type: "failed", message: "no such file" });
     const module = (await import(pathToFileURL(path).href)) as { readonly authenticate?: unknown };
     if (typeof module.authenticate !== "function")
-      return say({ type: "failed", message: "it exports no function authenticate" });
+      return say({ type: "failed", message: "it does not export a function authenticate" });
     authenticate = module.authenticate as Authenticate;
     say({ type: "loaded" });
   } catch (error) {

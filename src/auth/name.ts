@@ -11,12 +11,12 @@ const device =
 /** What keeps `name` from being a user's name, as in "a user's name can't ...", or undefined: nothing does. */
 export function userNameProblem(name: string): string | undefined {
   if (name === "") return "can't be empty";
-  if (!name.isWellFormed()) return "has to be valid Unicode";
+  if (!name.isWellFormed()) return "must be valid Unicode";
   if (/\p{Cc}/u.test(name)) return "can't contain control characters";
   if (/[/\\:]/.test(name)) return "can't contain a slash, a backslash or a colon";
-  if (name.startsWith(".")) return "can't begin with a dot";
+  if (name.startsWith(".")) return "can't start with a dot";
   if (/[. ]$/.test(name)) return "can't end with a dot or a space";
-  if (device.test(name)) return "can't be the name of a device";
+  if (device.test(name)) return "can't be a device name";
   if (new TextEncoder().encode(name).length > maxUserNameBytes)
     return `can't be longer than ${maxUserNameBytes} bytes`;
   return undefined;

@@ -33,14 +33,14 @@ type End = "used" | "replaced" | "expired";
 
 const refusals: Readonly<Record<End, { message: string; hint: string }>> = {
   used: {
-    message: "the token was already used",
+    message: "token already used",
     hint: "each token works once: get a new one for each broadcast",
   },
   replaced: {
-    message: "the token was replaced by a newer one",
+    message: "token replaced by a newer one",
     hint: "only a user's newest token is valid",
   },
-  expired: { message: "the token has expired", hint: "get a new token and use it right away" },
+  expired: { message: "token expired", hint: "get a new token and use it right away" },
 };
 
 /** The tokens of this process. */

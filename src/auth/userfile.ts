@@ -138,7 +138,7 @@ function iniFields(text: string): Fields | Problem {
   const enabled = values.get("enabled");
   if (enabled !== undefined) fields.enabled = truths[enabled.toLowerCase()];
   if ("enabled" in fields && fields.enabled === undefined)
-    return at(lineOf("enabled"), "enabled should be true or false");
+    return at(lineOf("enabled"), "enabled must be true or false");
   const slips = [...values.keys()]
     .filter((key) => !keys.includes(key) && nearest(key, keys) !== undefined)
     .map((key) => at(lineOf(key), unknownKey(key)));
@@ -162,25 +162,25 @@ function problemOf(fields: Fields["fields"]): Wrong | undefined {
   if (hash !== undefined && (typeof hash !== "string" || !isPasswordHash(hash)))
     return {
       key: "password_hash",
-      problem: 'password_hash should be an argon2id hash, "$argon2id$v=19$..." in quotes',
+      problem: 'password_hash must be an argon2id hash, "$argon2id$v=19$..." in quotes',
     };
   if (hash === undefined) {
     const key = "password";
     if (password === undefined) return { key, problem: "no password: set password or password_hash" };
-    if (typeof password !== "string") return { key, problem: "password should be a string in quotes" };
-    if (password === "") return { key, problem: "password should not be empty" };
+    if (typeof password !== "string") return { key, problem: "password must be a string in quotes" };
+    if (password === "") return { key, problem: "password must not be empty" };
   }
   if (typeof enabled !== "boolean")
-    return { key: "enabled", problem: "enabled should be true or false, without quotes" };
+    return { key: "enabled", problem: "enabled must be true or false, without quotes" };
   if (!isList(channels))
     return {
       key: "channels",
-      problem: 'channels should be a list of names such as ["default", "cam*"], or left out for all channels',
+      problem: 'channels must be a list of names such as ["default", "cam*"], or left out for all channels',
     };
   if (!isList(mayWatch))
     return {
       key: "may_watch",
-      problem: 'may_watch should be a list such as ["fier/*", "*/default"], or left out for all channels',
+      problem: 'may_watch must be a list such as ["fier/*", "*/default"], or left out for all channels',
     };
   const vain = mayWatch?.map(watchPatternProblem).find((problem) => problem !== undefined);
   return vain === undefined ? undefined : { key: "may_watch", problem: `may_watch: ${vain}` };

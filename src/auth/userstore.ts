@@ -80,7 +80,7 @@ export async function readUsers(folder: string): Promise<Folder> {
   const files = new Set(all.filter(isUsersFile));
   for (const name of new Set([...files].map(nameOf).sort())) {
     const entry = findEntry(folder, files, name);
-    if (entry === undefined) throw new Error("a name of the folder that is not in it");
+    if (entry === undefined) throw new Error("a listed user file is missing");
     const file = await readEntry(entry);
     if ("user" in file) {
       users.push(file.user);
@@ -102,7 +102,7 @@ function describeIgnored(folder: string, files: readonly string[]): string {
   const shown = files.toSorted().slice(0, maxIgnoredNamed).map(named);
   const more = files.length - shown.length;
   const list = more === 0 ? shown.join(", ") : `${shown.join(", ")} and ${more} more`;
-  return `${folder}: ignored, as users' files are called NAME.toml or NAME.ini: ${list}`;
+  return `${folder}: ignoring ${list}: users' files are named NAME.toml or NAME.ini`;
 }
 
 /** Those of its files that are; where there are no modes (Windows), none. */

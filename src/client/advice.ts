@@ -84,26 +84,26 @@ export class Adviser {
       const format = foreignFormat(this.#start);
       if (format === undefined) return undefined;
       return {
-        message: `viewers who join late can't play this stream: ${format} can't be joined in its middle`,
+        message: `viewers who join late can't play this stream: ${format} can't be joined midway`,
         hint: "MPEG-TS can: ffmpeg ... -f mpegts - | fstream ADDRESS broadcast",
       };
     }
     if (this.#isFile) {
       return {
-        message: "the file is sent as fast as it can be read, not as fast as it plays",
+        message: "the file is being sent as fast as it can be read, not in real time",
         hint: realTime,
       };
     }
     const elapsedMs = nowMs - this.#startMs;
     const { playedMs } = this.#programClock;
     if (playedMs - elapsedMs > aheadMs && playedMs > aheadTimes * elapsedMs) {
-      return { message: "the stream is sent much faster than it plays", hint: realTime };
+      return { message: "the stream is being sent much faster than real time", hint: realTime };
     }
     if (this.#sinceJoinMs > keyframeMs || this.#offset - this.#join > keyframeBytes) {
       const distance =
         this.#sinceJoinMs > keyframeMs
           ? "10 s"
-          : `${keyframeBytes / 1024 ** 2} MiB, the usual backlog of a server`;
+          : `${keyframeBytes / 1024 ** 2} MiB, the default backlog of a server`;
       return {
         message: `no keyframe for ${distance}: viewers who join wait for the next one`,
         hint: "set the encoder's keyframe interval to 1 or 2 s; for ffmpeg -g 60 at 30 frames a second",

@@ -110,7 +110,7 @@ export interface Missing {
 const reasons: Readonly<Record<string, Missing>> = {
   slow: { why: "this client was too slow", code: "slow" },
   unauthorized: { why: "the login has expired", code: "disconnected" },
-  forbidden: { why: "the next broadcast has another channel password", code: "forbidden" },
+  forbidden: { why: "the next broadcast has a different channel password", code: "forbidden" },
   shutting_down: { why: "the server is shutting down", code: "shutting_down" },
   not_live: { why: "the broadcast was interrupted and did not come back", code: "disconnected" },
   limit: { why: "the broadcast exceeded a limit of the server", code: "limit" },

@@ -64,7 +64,7 @@ export class FirstReply {
     if (this.#decoder.kept.length > 0)
       throw new FstreamError(
         "disconnected",
-        `${this.#place} closed the connection in the middle of its answer`,
+        `${this.#place} closed the connection midway through its answer`,
       );
   }
 

@@ -43,7 +43,7 @@ const limitHints: readonly (readonly [RegExp, Hint])[] = [
 /** What exactly was `unauthorized` only our server's message tells; for others' there is the code's hint. */
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
-  [/^the token /, () => newToken],
+  [/^(the )?token /, () => newToken],
   [/ may not watch /, () => "try another --watcher"],
   [/^the login has expired/, () => "logins are valid for a limited time; log in again"],
   [

@@ -70,7 +70,7 @@ export async function exchange(address: Address, trust: Trust, request: HttpRequ
       const options = address.scheme === "http" && size === 0 ? { hint: httpsHint(place) } : {};
       throw new FstreamError(
         "disconnected",
-        `${place} closed the connection ${size === 0 ? "without an answer" : "in the middle of its answer"}`,
+        `${place} closed the connection ${size === 0 ? "without an answer" : "midway through its answer"}`,
         options,
       );
     }

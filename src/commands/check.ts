@@ -93,9 +93,9 @@ async function run(invocation: Invocation): Promise<number> {
     await probeLogin(settings, invocation);
     return 0;
   }
-  const checked = `settings (${file ?? "no file: defaults"})`;
+  const checked = `settings (${file ?? "no file: using defaults"})`;
   if (folder === undefined) {
-    terminal.say(`${checked} are fine, and logins are decided by ${described(settings)}`);
+    terminal.say(`${checked} are fine; logins are checked by ${described(settings)}`);
     return 0;
   }
   const { length } = folder.users;

@@ -93,9 +93,9 @@ export class Reload {
     const taken = live.filter((change) => tried.includes(change) || !isTried(change));
     if (taken.length > 0) this.#takeUp(taken);
     for (const line of renamed) log.warn(line);
-    if (restart.length > 0) log.warn(`settings that have changed need a restart: ${names(restart)}`);
-    if (problems.length > 0) log.error(`nothing was changed: ${summary(problems)}`);
-    else if (live.length + restart.length === 0) log.info("no setting has changed");
+    if (restart.length > 0) log.warn(`these changes need a restart: ${names(restart)}`);
+    if (problems.length > 0) log.error(`reload failed, nothing changed: ${summary(problems)}`);
+    else if (live.length + restart.length === 0) log.info("no settings have changed");
     await server.reload();
   }
 
@@ -121,7 +121,7 @@ export class Reload {
       // At the start a folder that is not there is a warning; here there is one that is.
       if (settings.auth.authenticator === "users") await readUsers(settings.fstream.usersDir);
       authenticator.replace(await open(settings));
-      log.info(`logins are decided by ${described(settings)}`);
+      log.info(`logins are checked by ${described(settings)}`);
     });
   }
 

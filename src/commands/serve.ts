@@ -64,7 +64,9 @@ export const serve: Command = {
     const { settings, file, renamed } = await loadExamined(sources);
     const options = optionsOf(settings);
     const log = stderrLog(options, say);
-    log.info(file === undefined ? "no settings file: defaults" : `settings of ${resolve(cwd, file)}`);
+    log.info(
+      file === undefined ? "no settings file: using defaults" : `settings file: ${resolve(cwd, file)}`,
+    );
     for (const line of renamed) log.warn(line);
     const notifier = new Notifier(environment, log.scope("systemd"));
     const passed = passedSockets(environment);
@@ -75,7 +77,7 @@ export const serve: Command = {
     const stopped = stopSignal(process, signals.stop);
     const server = await startServer(options, throttled(authenticator, throttle), log, passed);
     if (settings.auth.authenticator === "users") await reportUsers(settings.fstream.usersDir, log);
-    else log.info(`logins are decided by ${described(settings)}`);
+    else log.info(`logins are checked by ${described(settings)}`);
     reload = new Reload({ settings, sources, options, authenticator, open, server, log, notifier });
     log.info("ready");
     notifier.begin(() => server.summary);

@@ -105,7 +105,7 @@ async function usersFolder(invocation: Invocation): Promise<string> {
   if (flags["users-dir"] !== undefined) return resolve(cwd, String(flags["users-dir"]));
   const settings = await loadSettings(sourcesOf(invocation));
   if (settings.auth.authenticator !== "users")
-    throw new FstreamError("failed", `logins are decided by ${described(settings)}, not by a users folder`, {
+    throw new FstreamError("failed", `logins are checked by ${described(settings)}, not by a users folder`, {
       hint: "use --users-dir DIR to manage a folder anyway",
     });
   return settings.fstream.usersDir;

@@ -41,7 +41,7 @@ export function parseUpload(
   if (framing.type === "refused") return framing;
   const range = contentRangeOf(headers);
   if (range !== undefined && framing.type === "length" && framing.bytes !== range.last + 1 - range.first)
-    throw new FstreamError("bad_request", "the Content-Range is not as long as the Content-Length says");
+    throw new FstreamError("bad_request", "Content-Range and Content-Length don't match");
   const keys = requestKeys.broadcast;
   const query = queryOf(request.target);
   const value = (key: string) => query.getAll(key).at(-1) || undefined;

@@ -57,11 +57,11 @@ export class ChunkSyntax {
       case "size":
         return this.#inSize(byte);
       case "extension":
-        return this.#inLine(byte, "size LF", maxLineBytes, "the extensions of a chunk");
+        return this.#inLine(byte, "size LF", maxLineBytes, "chunk extensions");
       case "size LF":
         return this.#sizeLineEnds(byte);
       case "data CR":
-        return this.#expect(byte, CR, "data LF", "a chunk is longer than its size says");
+        return this.#expect(byte, CR, "data LF", "a chunk is longer than its size");
       case "data LF":
         return this.#expect(byte, LF, "size", "a chunk does not end with CR LF");
       case "trailer":
@@ -70,7 +70,7 @@ export class ChunkSyntax {
       case "trailer line":
         return this.#inLine(byte, "trailer LF", maxTrailerBytes, "the trailer");
       case "trailer LF":
-        return this.#expect(byte, LF, "trailer", "a line of the trailer does not end with CR LF");
+        return this.#expect(byte, LF, "trailer", "a trailer line does not end with CR LF");
       case "last LF":
         if (this.#expect(byte, LF, "done", "the body does not end with CR LF") === "broken") return "broken";
         return "done";
@@ -87,18 +87,18 @@ export class ChunkSyntax {
     const digit = hexDigit(byte);
     if (digit >= 0) {
       if (this.#digits === 0) this.#size = 0;
-      if (++this.#digits > maxSizeDigits) return this.#break("the size of a chunk has too many digits");
+      if (++this.#digits > maxSizeDigits) return this.#break("a chunk size has too many digits");
       this.#size = this.#size * 16 + digit;
       return "more";
     }
-    if (this.#digits === 0) return this.#break("a chunk without a size");
+    if (this.#digits === 0) return this.#break("a chunk has no size");
     if (byte === CR) return this.#go("size LF");
     if (byte === SEMICOLON) return this.#go("extension");
-    return this.#break("a chunk's size is not a hexadecimal number");
+    return this.#break("a chunk size is not a hexadecimal number");
   }
 
   #sizeLineEnds(byte: number): Step {
-    if (byte !== LF) return this.#break("the line with a chunk's size does not end with CR LF");
+    if (byte !== LF) return this.#break("a chunk size line does not end with CR LF");
     this.#digits = 0;
     this.#lineBytes = 0;
     if (this.#size === 0) return this.#go("trailer");

@@ -185,8 +185,8 @@ export class FrameDecoder {
     }
     const high = view.getUint32(2);
     const length = high * 2 ** 32 + view.getUint32(6);
-    if (high >= 2 ** 31) this.#break("a length's first bit is set");
-    else if (length > Number.MAX_SAFE_INTEGER) this.#break("a frame that never ends", closeCodes.tooBig);
+    if (high >= 2 ** 31) this.#break("the high bit of a length is set");
+    else if (length > Number.MAX_SAFE_INTEGER) this.#break("a frame is too large", closeCodes.tooBig);
     else if (length < 2 ** 16) this.#break("a length is not in its shortest form");
     else return length;
     return undefined;
@@ -265,7 +265,7 @@ export class FrameDecoder {
     const code = payload.length === 0 ? closeCodes.none : payload[0] * 256 + payload[1];
     if (payload.length > 0 && !maySend(code)) return this.#break(`invalid close code ${code}`);
     if (utf8(payload.subarray(2)) === undefined) {
-      return this.#break("a reason for closing is not UTF-8", closeCodes.invalidPayload);
+      return this.#break("a close reason is not UTF-8", closeCodes.invalidPayload);
     }
     this.#gathering.handOver(this.#binary);
     if (this.#over) return;

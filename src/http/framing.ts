@@ -21,8 +21,8 @@ export function framingOf({
   const coding = headers.get("transfer-encoding");
   const length = headers.get("content-length");
   if (coding !== null) {
-    if (length !== null) return refused(400, "a body has a Content-Length or a Transfer-Encoding, not both");
-    if (minorVersion === 0) return refused(400, "HTTP/1.0 has no Transfer-Encoding");
+    if (length !== null) return refused(400, "the request has both a Content-Length and a Transfer-Encoding");
+    if (minorVersion === 0) return refused(400, "HTTP/1.0 does not support Transfer-Encoding");
     if (coding.toLowerCase() === "chunked") return { type: "chunked" };
     return refused(501, "the only supported Transfer-Encoding is chunked");
   }

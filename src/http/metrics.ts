@@ -50,7 +50,7 @@ export class Metrics {
     const there = [...relay.channels, ...relay.draining];
     for (const channel of there) channel.observeLags((ms) => this.#lags.observe(ms / 1000));
     return [
-      gauge("fstream_build_info", "What is running: always 1.", [{ labels: { version }, value: 1 }]),
+      gauge("fstream_build_info", "Version information; always 1.", [{ labels: { version }, value: 1 }]),
       ...this.#streams(there),
       ...this.#peers(),
       ...ofChannels(there.filter(({ state }) => state === "live" || state === "held")),
@@ -64,7 +64,7 @@ export class Metrics {
     const sum = (of: (channel: Channel) => number) => there.reduce((total, each) => total + of(each), 0);
     const inState = (state: Channel["state"]) => there.filter((channel) => channel.state === state).length;
     return [
-      gauge("fstream_channels", "Channels, by state; ended ones have watchers that are owed bytes.", [
+      gauge("fstream_channels", "Channels, by state; ended: watchers are still getting the rest.", [
         { labels: { state: "live" }, value: inState("live") },
         { labels: { state: "held" }, value: inState("held") },
         { labels: { state: "awaited" }, value: inState("awaited") },
@@ -72,57 +72,49 @@ export class Metrics {
       ]),
       gauge(
         "fstream_watchers",
-        "Watchers that are connected.",
+        "Connected watchers.",
         sum((each) => each.watchers),
       ),
       counter(
         "fstream_received_bytes_total",
-        "Bytes of streams that broadcasters have sent.",
+        "Stream bytes received from broadcasters.",
         counters.pastBytesIn + sum(({ bytesIn }) => bytesIn),
       ),
       counter(
         "fstream_sent_bytes_total",
-        "Bytes that the sockets of watchers have taken: streams, and the replies or HTTP heads before them.",
+        "Bytes sent to watchers: streams, and the replies or HTTP headers before them.",
         counters.pastBytesOut + sum(({ bytesOut }) => bytesOut),
       ),
       counter(
         "fstream_broadcasts_total",
-        "Broadcasts that have begun, by what their channel was before.",
+        "Broadcasts started, by kind.",
         tallied(counters.broadcasts, "kind"),
       ),
       counter(
         "fstream_broadcast_ends_total",
-        "Broadcasts that are over, by why: ended is in order.",
+        "Broadcasts finished, by reason; ended: a normal end.",
         tallied(counters.broadcastEnds, "reason"),
       ),
-      counter("fstream_joins_total", "Watchers whose stream has begun.", counters.joins),
+      counter("fstream_joins_total", "Watchers whose stream has started.", counters.joins),
       counter(
         "fstream_watcher_ends_total",
-        "Watchers whose stream had begun and is over, by why: ended is in order, left is their own doing.",
+        "Watchers whose stream is over, by reason; ended: a normal end, left: disconnected by the watcher.",
         tallied(counters.watcherEnds, "reason"),
       ),
-      counter(
-        "fstream_watcher_skips_total",
-        "How often watchers that were too slow were skipped forward.",
-        counters.skips,
-      ),
+      counter("fstream_watcher_skips_total", "Times that slow watchers skipped ahead.", counters.skips),
       counter(
         "fstream_watcher_skipped_bytes_total",
-        "Bytes of streams that watchers were skipped over.",
+        "Stream bytes that slow watchers skipped.",
         counters.skippedBytes,
       ),
       {
         name: "fstream_watcher_lag_seconds",
         type: "histogram",
-        help: "How far watchers are behind their broadcast, in its own time: every watcher at every scrape.",
+        help: "How far watchers are behind their broadcast, in stream time; each scrape counts every watcher once.",
         samples: this.#lags.samples,
       },
-      gauge(
-        "fstream_backlog_bytes",
-        "Memory that is taken by backlogs, and what else is kept of streams.",
-        relay.backlogBytes,
-      ),
-      gauge("fstream_max_backlog_bytes", "The most of that (max_backlog_total).", relay.maxBacklogBytes),
+      gauge("fstream_backlog_bytes", "Memory used by backlogs and other stream data.", relay.backlogBytes),
+      gauge("fstream_max_backlog_bytes", "Limit on that memory (max_backlog_total).", relay.maxBacklogBytes),
     ];
   }
 
@@ -130,34 +122,26 @@ export class Metrics {
     const { limits, places } = this.#measured;
     const { logins, tokenUses, tokensIssued, refusals } = this.#measured.access.counters;
     return [
-      gauge("fstream_connections", "Connections of all kinds.", limits.connections),
+      gauge("fstream_connections", "Open connections.", limits.connections),
       gauge(
         "fstream_max_connections",
-        "The most of them (max_connections, or what the system allows).",
+        "Limit on connections (max_connections, or what the system allows).",
         limits.most,
       ),
-      counter("fstream_accepted_connections_total", "Connections that were let in.", limits.entered),
+      counter("fstream_accepted_connections_total", "Connections accepted.", limits.entered),
       counter(
         "fstream_dropped_connections_total",
-        "Connections that there was no room for, or none any more before they had asked for anything.",
+        "Connections dropped for lack of room, before they made a request.",
         limits.dropped,
       ),
-      gauge("fstream_waiting_watchers", "Watchers that wait for a channel to go live.", places.taken),
-      gauge("fstream_max_waiting_watchers", "The most of them (max_waiting).", places.most),
-      counter(
-        "fstream_logins_total",
-        "Passwords of users that were presented, by what came of them.",
-        tallied(logins, "result"),
-      ),
-      counter("fstream_issued_tokens_total", "Tokens that were given.", tokensIssued),
-      counter(
-        "fstream_presented_tokens_total",
-        "Tokens that were presented, by what came of them.",
-        tallied(tokenUses, "result"),
-      ),
+      gauge("fstream_waiting_watchers", "Watchers waiting for a channel to go live.", places.taken),
+      gauge("fstream_max_waiting_watchers", "Limit on waiting watchers (max_waiting).", places.most),
+      counter("fstream_logins_total", "Logins with a password, by result.", tallied(logins, "result")),
+      counter("fstream_issued_tokens_total", "Tokens issued.", tokensIssued),
+      counter("fstream_presented_tokens_total", "Tokens presented, by result.", tallied(tokenUses, "result")),
       counter(
         "fstream_refusals_total",
-        "Requests that were refused, by what they asked for and why.",
+        "Requests refused, by intent and code.",
         refusals.entries.map(([kind, value]) => {
           const [intent, code] = kind.split(" ");
           return { labels: { intent, code }, value };
@@ -177,7 +161,7 @@ function ofChannels(channels: readonly Channel[]): readonly Family[] {
   return [
     gauge(
       "fstream_channel_live",
-      "Whether the channel's broadcast is on (1), or held for its return (0).",
+      "1 if the channel is live, 0 if it is held for its broadcaster's return.",
       each(({ state }) => (state === "live" ? 1 : 0)),
     ),
     gauge(
@@ -187,22 +171,22 @@ function ofChannels(channels: readonly Channel[]): readonly Family[] {
     ),
     gauge(
       "fstream_channel_start_time_seconds",
-      "When the channel's broadcast began, since 1970-01-01 UTC.",
+      "Start time of the channel's broadcast, in seconds since the Unix epoch.",
       each(({ sinceMs }) => sinceMs / 1000),
     ),
     counter(
       "fstream_channel_received_bytes_total",
-      "Bytes that the channel's broadcasters have sent.",
+      "Bytes received from the channel's broadcasters.",
       each(({ bytesIn }) => bytesIn),
     ),
     counter(
       "fstream_channel_sent_bytes_total",
-      "Bytes that the sockets of the channel's watchers have taken.",
+      "Bytes sent to the channel's watchers.",
       each(({ bytesOut }) => bytesOut),
     ),
     counter(
       "fstream_channel_skips_total",
-      "How often watchers of the channel were skipped forward.",
+      "Times that slow watchers of the channel skipped ahead.",
       each(({ skips }) => skips),
     ),
   ];
@@ -211,13 +195,17 @@ function ofChannels(channels: readonly Channel[]): readonly Family[] {
 /** Under the names that all exporters have for them (prometheus.io/docs/instrumenting/writing_clientlibs). */
 function ofProcess(figures: ProcessFigures): readonly Family[] {
   return [
-    counter("process_cpu_seconds_total", "Processor time that the process has had.", figures.cpuSeconds),
-    gauge("process_resident_memory_bytes", "Memory of the process.", figures.residentBytes),
-    gauge("process_open_fds", "Files that the process has open, sockets included.", figures.openFiles),
-    gauge("process_max_fds", "The most of them.", figures.maxFiles),
+    counter("process_cpu_seconds_total", "CPU time used by the process, in seconds.", figures.cpuSeconds),
+    gauge(
+      "process_resident_memory_bytes",
+      "Resident memory of the process, in bytes.",
+      figures.residentBytes,
+    ),
+    gauge("process_open_fds", "Open file descriptors.", figures.openFiles),
+    gauge("process_max_fds", "Maximum number of open file descriptors.", figures.maxFiles),
     gauge(
       "process_start_time_seconds",
-      "When the process began, since 1970-01-01 UTC.",
+      "Start time of the process, in seconds since the Unix epoch.",
       figures.startedSeconds,
     ),
   ];

@@ -10,7 +10,7 @@ import type { HttpRequest } from "./request.ts";
 export function refuseOtherPages(request: HttpRequest, publicUrl: string | undefined): void {
   if (isFromOwnPage(request, publicUrl)) return;
   const host = request.headers.get("host") ?? "";
-  throw new FstreamError("forbidden", `only a page of this server (${host}) may log in here`);
+  throw new FstreamError("forbidden", `only pages of this server (${host}) can log in`);
 }
 
 /**

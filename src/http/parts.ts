@@ -92,7 +92,7 @@ export class Parts {
     const conclude = () =>
       range === undefined
         ? broadcasting.end()
-        : broadcasting.abort(new FstreamError("disconnected", "no further part of it came in time"));
+        : broadcasting.abort(new FstreamError("disconnected", "timed out waiting for the next part"));
     const timer = this.#clock.after(range === undefined ? maybeNextPartMs : nextPartMs, () => {
       this.#forget(key);
       conclude();

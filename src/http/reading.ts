@@ -116,7 +116,7 @@ export class BodyStage extends ReadingStage {
 
 function bodyLength({ headers }: HttpHead): number | Unreadable {
   if (headers.has("transfer-encoding"))
-    return refused(411, "this request needs a Content-Length, without a Transfer-Encoding");
+    return refused(411, "this request needs a Content-Length and no Transfer-Encoding");
   const length = headers.get("content-length") ?? "0";
   if (!/^\d{1,15}$/.test(length)) return refused(400, "the Content-Length is not a number");
   if (Number(length) > maxBodyBytes) return refused(413, "the body is too large");

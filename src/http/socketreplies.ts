@@ -13,7 +13,7 @@ export function encodeOk(info: object = {}): Uint8Array {
 /** What a peer asked for it does not get, or not any longer. */
 export function encodeRefusal(error: FstreamError): Uint8Array {
   const code: Code = isWireCode(error.code) ? error.code : "internal";
-  const message = code === "internal" ? "the server failed" : error.message;
+  const message = code === "internal" ? "internal server error" : error.message;
   return last({ type: "error", code, message }, closeCodeOf(code), code);
 }
 

@@ -33,7 +33,7 @@ export async function giveToken(
 
 /** A password that travels without TLS is given away: only this machine may send one, and a proxy that had it over TLS. */
 function refuseInTheClear({ isLocal, client }: HttpRequest): void {
-  if (!isLocal && !client.secure) throw new FstreamError("forbidden", "tokens are given over HTTPS only");
+  if (!isLocal && !client.secure) throw new FstreamError("forbidden", "tokens are only issued over HTTPS");
 }
 
 async function credentialsOf(request: HttpRequest): Promise<{ user: string; password: string }> {

@@ -111,7 +111,7 @@ export class UploadStage implements ConnectionStage {
     else if (framing.type === "close" && !expectsContinue)
       this.#limitWaiting(
         options.handshakeTimeoutMs,
-        "the request has no body: it needs a Content-Length or chunks",
+        "the request has no body: it needs a Content-Length or chunked encoding",
       );
     else this.#limitWaiting(firstByteTimeoutMs, "timed out waiting for the body");
   }
@@ -135,7 +135,7 @@ export class UploadStage implements ConnectionStage {
   #ended(): void {
     if (this.#over) return;
     if (this.#body.end() === "complete") return this.#complete();
-    const error = new FstreamError("disconnected", "the connection ended within the body");
+    const error = new FstreamError("disconnected", "the connection closed before the end of the body");
     this.#breakOff((broadcasting) => broadcasting.abort(error));
     this.#refuse(new FstreamError("bad_request", error.message));
   }

@@ -38,7 +38,7 @@ export class WatchSocket extends WebSocketStages {
     const wanted = { ...this.#channel, ...parseWatchMessage(message) };
     const isPublic = wanted.channelPassword === "" && !this.services.options.authenticateWatchers;
     if (!isPublic && !this.#isFromOwnPage)
-      throw new FstreamError("forbidden", "only a page of this server may watch what is not public");
+      throw new FstreamError("forbidden", "only pages of this server can watch channels that are not public");
     const { framed } = this;
     this.watch(
       this.#client,

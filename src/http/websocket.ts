@@ -25,8 +25,9 @@ export function wantsWebSocket(headers: Headers): boolean {
 
 /** What is wrong with a request that asks for a WebSocket; undefined if nothing is. */
 export function upgradeProblem(method: string, headers: Headers): UpgradeProblem | undefined {
-  if (method !== "GET") return bad("a WebSocket is asked for with GET");
-  if (!hasToken(headers, "connection", "upgrade")) return bad("the header Connection does not say Upgrade");
+  if (method !== "GET") return bad("a WebSocket request must use GET");
+  if (!hasToken(headers, "connection", "upgrade"))
+    return bad("the Connection header does not contain Upgrade");
   if (headers.get("sec-websocket-version") !== version) {
     const message = `only WebSocket version ${version} is supported`;
     return { status: 426, message, headers: { "Sec-WebSocket-Version": version, Upgrade: "websocket" } };

@@ -72,7 +72,7 @@ export abstract class WebSocketStages extends Stages {
     });
     this.#intake = new Intake(framed, services, { take: (bytes) => this.#take(bytes), fill: () => 0 });
     this.#deadline = services.clock.after(services.options.handshakeTimeoutMs, () => {
-      this.refuse(new FstreamError("bad_request", "no first message came in time"), this.asked);
+      this.refuse(new FstreamError("bad_request", "timed out waiting for the first message"), this.asked);
     });
     this.enter(new FirstMessageStage((error) => this.refuse(error, this.asked)), () => {});
     this.#keepAlive();
@@ -137,7 +137,7 @@ export abstract class WebSocketStages extends Stages {
       this.#words = 0;
     }
     if (++this.#words <= maxWordsASecond) return;
-    const reason = `more than ${maxWordsASecond} control frames and messages that mean nothing within a second`;
+    const reason = `more than ${maxWordsASecond} control frames and meaningless messages within a second`;
     this.refuse(new FstreamError("bad_request", reason), this.asked);
   }
 
@@ -180,7 +180,7 @@ export abstract class WebSocketStages extends Stages {
 
   #binary(bytes: Uint8Array): void {
     if (this.#hasBegun) return this.binary(bytes);
-    this.refuse(new FstreamError("bad_request", "the first message is no text"), this.asked);
+    this.refuse(new FstreamError("bad_request", "the first message is not text"), this.asked);
   }
 }
 

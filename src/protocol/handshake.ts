@@ -103,14 +103,14 @@ export class HandshakeDecoder {
           if (++this.#lengthBytes < 4) break;
           if (this.#length > this.#limits.maxRequestBytes) {
             return this.#refuse(
-              `a request of ${this.#length} bytes: at most ${this.#limits.maxRequestBytes} are taken`,
+              `the request is too long: ${this.#length} bytes, at most ${this.#limits.maxRequestBytes} are allowed`,
             );
           }
           this.#phase = "null";
           break;
         case "null":
           if (bytes[at++] !== 0) return this.#refuse("no null byte after the length");
-          if (this.#length === 0) return this.#refuse("an empty request");
+          if (this.#length === 0) return this.#refuse("empty request");
           this.#text = new Uint8Array(this.#length);
           this.#phase = "text";
           break;

@@ -109,7 +109,7 @@ function parseHead(text: string): HttpHead | Unreadable {
     return refused(400, "request lines must end with CR LF");
   const [line, method, target, major, minor] = requestLine.exec(first) ?? [];
   if (line === undefined) return refused(400, "malformed request line");
-  if (major !== "1") return refused(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+  if (major !== "1") return refused(505, "only HTTP/1.0 and HTTP/1.1 are supported");
   if (fields.length > maxHeaderFields)
     return refused(431, `the request has more than ${maxHeaderFields} header fields`);
   const headers = new Headers();

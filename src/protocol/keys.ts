@@ -49,7 +49,7 @@ const channel: Key<string> = {
 const reply: Key<boolean> = {
   key: "reply",
   read(value = "0") {
-    if (value !== "0" && value !== "1") throw bad("reply is neither 0 nor 1");
+    if (value !== "0" && value !== "1") throw bad("reply must be 0 or 1");
     return value === "1";
   },
 };

@@ -29,7 +29,7 @@ export function encodeOk(fields: Iterable<readonly [string, string]> = []): Uint
 /** An `error` frame; a code that is the process's own business goes out as `internal`. */
 export function encodeError(error: FstreamError): Uint8Array {
   const code: Code = isWireCode(error.code) ? error.code : "internal";
-  const message = code === "internal" ? "the server failed" : error.message;
+  const message = code === "internal" ? "internal server error" : error.message;
   const short = Array.from(message).slice(0, maxMessagePoints).join("");
   return encodeFrame(`${errorCode}${code},message*=${percentEncode(short)}`);
 }

@@ -156,7 +156,7 @@ export class Audience {
   /** `broadcast` begins. Watchers that `admits` refuses are closed; the others get the rest of what was before first. */
   begin(broadcast: Broadcast, admits: (watcher: Watcher) => boolean): void {
     this.#seenJoin = -1;
-    const error = new FstreamError("forbidden", "the new broadcast has another channel password");
+    const error = new FstreamError("forbidden", "the new broadcast has a different channel password");
     this.#watchers.forEach((each) => {
       const before = each instanceof Flowing ? each.broadcast : each.position?.broadcast;
       if (each instanceof Flowing) each.stopAt(broadcast.start);
@@ -169,7 +169,7 @@ export class Audience {
   /** Ends watchers until there are `most`: first those that wait, of them those that came last. */
   keep(most: number): void {
     const { flowing, pending } = this.#watchers;
-    const error = new FstreamError("limit", "this broadcast may have fewer watchers than there are");
+    const error = new FstreamError("limit", "this broadcast has a lower limit on watchers");
     for (const each of [...flowing, ...pending].slice(most)) this.end(each, { type: "aborted", error });
   }
 

@@ -267,7 +267,7 @@ export class Relay {
     if (broadcasting >= most)
       throw new FstreamError(
         "limit",
-        `a user may have ${most} ${most === 1 ? "channel" : "channels"} at once`,
+        `a user can have at most ${most} ${most === 1 ? "channel" : "channels"} live`,
       );
   }
 

@@ -204,7 +204,7 @@ export class Sockets {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#whenEmpty = resolve;
     const timer = setTimeout(() => {
-      this.#log.info(`connections reset as they did not finish in time: ${this.#peers.size}`);
+      this.#log.info(`connections did not finish in time and were reset: ${this.#peers.size}`);
       for (const peer of this.#peers) peer.reset();
       resolve();
     }, graceMs);

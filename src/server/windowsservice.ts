@@ -44,8 +44,8 @@ export async function connectService(events: ServiceEvents): Promise<WindowsServ
     return await connect(events);
   } catch (cause) {
     if (cause instanceof FstreamError) throw cause;
-    throw new FstreamError("failed", `this executable can't be a service: ${reasonOf(cause)}`, {
-      hint: "a task can start it with Windows: `schtasks /create /sc onstart`",
+    throw new FstreamError("failed", `this executable can't run as a service: ${reasonOf(cause)}`, {
+      hint: "start it with a scheduled task instead: `schtasks /create /sc onstart`",
       cause,
     });
   }
@@ -119,9 +119,13 @@ async function connect(events: ServiceEvents): Promise<WindowsService> {
 const kept: unknown[] = [];
 
 function notStarted(): FstreamError {
-  return new FstreamError("usage", "--service is for Windows' service manager, which did not start this", {
-    hint: "`sc.exe create` makes a service of it; on a terminal, leave --service out",
-  });
+  return new FstreamError(
+    "usage",
+    "--service only works when the Windows service manager starts the program",
+    {
+      hint: "create the service with `sc.exe create`; on a terminal, leave out --service",
+    },
+  );
 }
 
 /** Text as Windows takes it, with a zero at its end. */

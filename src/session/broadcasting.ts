@@ -99,7 +99,7 @@ export class Broadcasting implements Broadcaster {
 
   /** It broke off: its watchers are held for its return. */
   abort(error: FstreamError): void {
-    const handle = this.#over(`broadcast broke off after ${this.#bytes} bytes: ${error.message}`);
+    const handle = this.#over(`broadcast interrupted after ${this.#bytes} bytes: ${error.message}`);
     handle?.end({ type: "aborted", error });
   }
 

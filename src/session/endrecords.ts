@@ -83,7 +83,7 @@ export class EndRecords {
     this.#forgetOld();
     const kept = this.#kept.get(id);
     if (kept === undefined) {
-      throw new FstreamError("not_live", "no stream with this id has ended here lately");
+      throw new FstreamError("not_live", "no stream with this id has ended recently");
     }
     kept.asked = true;
     if (this.#awaited.delete(id) && this.#awaited.size === 0) this.#whenAsked?.();

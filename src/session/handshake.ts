@@ -19,7 +19,7 @@ const otherHttp = {
   type: "refused",
   status: 404,
   message:
-    "only /watch/USER/CHANNEL is here: pages, tokens and broadcasts over HTTP are on the HTTPS port, usually 61921",
+    "this port only serves /watch/USER/CHANNEL: pages, tokens and broadcasts over HTTP are on the HTTPS port, usually 61921",
 } as const;
 
 export interface HandshakeOutcome {
@@ -44,7 +44,7 @@ export class HandshakeStage implements ConnectionStage {
     this.#outcome = outcome;
     this.#clock = clock;
     this.#deadline = clock.after(options.handshakeTimeoutMs, () => {
-      outcome.refused(new FstreamError("bad_request", "no whole request came in time"), false);
+      outcome.refused(new FstreamError("bad_request", "timed out waiting for the request"), false);
     });
   }
 
@@ -96,7 +96,10 @@ export class HandshakeStage implements ConnectionStage {
   ended(): void {
     if (this.#decoder.isOtherHttp && this.#decoder.isBetween) return this.#answerHttp();
     this.#cancel();
-    this.#outcome.refused(new FstreamError("bad_request", "the connection ended within its request"), false);
+    this.#outcome.refused(
+      new FstreamError("bad_request", "the connection closed before the end of the request"),
+      false,
+    );
   }
 
   closed(): void {

@@ -82,7 +82,7 @@ function isByPage({ headers }: Pick<HttpHead, "headers">): boolean {
 /** Refuses what something in a page of another site asks for: it could have its visitors try passwords. Throws FstreamError `forbidden`. */
 export function refuseOtherSites(head: Pick<HttpHead, "headers">): void {
   if (isByPage(head) && head.headers.get("sec-fetch-site") === "cross-site")
-    throw new FstreamError("forbidden", "only a page of this server may log in here");
+    throw new FstreamError("forbidden", "only pages of this server can log in");
 }
 
 /** The answer to a request that is refused: why, in words, and the code in `X-Fstream-Code`. */
@@ -139,7 +139,7 @@ export function refusalOf(
   }
   if (status === 401) fields["WWW-Authenticate"] = 'Basic realm="fstream", charset="UTF-8"';
   if (status === 429 || status === 503) fields["Retry-After"] = String(retrySeconds);
-  return { status, message: error.code === "internal" ? "the server failed" : error.message, fields };
+  return { status, message: error.code === "internal" ? "internal server error" : error.message, fields };
 }
 
 /** The answer to what is no request. */

@@ -50,7 +50,7 @@ export async function settingsDifference(before: Settings, sources: Sources): Pr
   const settings = withChanges(before, live);
   const broken = rules.flatMap((rule) => rule.broken(settings) ?? []);
   if (broken.length > 0)
-    return { ...same, problems: broken.map((problem) => `before a restart, ${problem}`), renamed };
+    return { ...same, problems: broken.map((problem) => `until the restart: ${problem}`), renamed };
   return { settings, live, restart, problems: [], renamed };
 }
 

@@ -58,7 +58,7 @@ export class Document {
     if (known.size === 0) return [() => this.#unknownSection(section, content, table)];
     if (!isTable(content)) {
       return [
-        () => `${this.place(section)}: ${section} is ${show(content)}: it should be a table, [${section}]`,
+        () => `${this.place(section)}: ${section} is ${show(content)}: it must be a table, [${section}]`,
       ];
     }
     return Object.keys(content)

@@ -94,7 +94,7 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
     if ("right" in reading) {
       wrong.add(row.setting.name);
       const where = name === undefined || isFlag ? at : `${at}: ${name.key} in [${name.section}]`;
-      problem(`${where} is ${show(value)}: it should be ${reading.right}`, isFlag);
+      problem(`${where} is ${show(value)}: it must be ${reading.right}`, isFlag);
       reading = kind.read(usual, context);
     }
     if ("right" in reading) throw new Error(`the default of ${row.setting.name} is not ${reading.right}`);

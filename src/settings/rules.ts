@@ -57,7 +57,7 @@ export const rules: readonly Rule[] = [
     broken: ({ fstream }) =>
       fstream.backlogBytes <= fstream.maxBacklogTotalBytes
         ? undefined
-        : `backlog (${formatSize(fstream.backlogBytes)}) should be at most max_backlog_total ` +
+        : `backlog (${formatSize(fstream.backlogBytes)}) must be at most max_backlog_total ` +
           `(${formatSize(fstream.maxBacklogTotalBytes)})`,
   },
   {

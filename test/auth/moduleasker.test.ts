@@ -39,8 +39,12 @@ async function asked(asker: ModuleAsker, user = "fier"): Promise<unknown> {
 }
 
 test("what is wrong with a module is said with its file and its line", async () => {
-  expect(await problem("export const x = 1;")).toBe("module /auth.ts: it exports no function authenticate");
-  expect(await problem("export const authenticate = true;")).toEndWith("it exports no function authenticate");
+  expect(await problem("export const x = 1;")).toBe(
+    "module /auth.ts: it does not export a function authenticate",
+  );
+  expect(await problem("export const authenticate = true;")).toEndWith(
+    "it does not export a function authenticate",
+  );
   expect(await problem("\nexport function authenticate( {\n  return 1\n}")).toMatch(
     /^module \/auth.ts: .* \(\/auth.ts:3\)$/,
   );

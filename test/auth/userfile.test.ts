@@ -60,19 +60,19 @@ test("an unknown key that looks like a known one is reported with its line, and 
 test("a file with anything wrong in it is no user", () => {
   const wrong: readonly [text: string, problem: RegExp, ending?: Ending][] = [
     ["", /^no password/],
-    ['password = ""', /^line 1: password should not be empty/],
-    ["password = 123", /^line 1: password should be a string/],
-    ['password_hash = ""', /^line 1: password_hash should be an argon2id hash/],
+    ['password = ""', /^line 1: password must not be empty/],
+    ["password = 123", /^line 1: password must be a string/],
+    ['password_hash = ""', /^line 1: password_hash must be an argon2id hash/],
     [
       `password_hash = "${hash.replace("argon2id", "argon2i")}"`,
-      /^line 1: password_hash should be an argon2id hash/,
+      /^line 1: password_hash must be an argon2id hash/,
     ],
     [`password = "x"\npassword_hash = "${hash}"`, /^line 2: both password and password_hash/],
-    ['password = "x"\nenabled = "no"', /^line 2: enabled should be true or false/],
-    ['password = "x"\nchannels = "default"', /^line 2: channels should be a list/],
-    ['password = "x"\nchannels = ["a", 1]', /^line 2: channels should be a list/],
-    ['password = "x"\nchannels = [""]', /^line 2: channels should be a list/],
-    ['password = "x"\nmay_watch = "fier/*"', /^line 2: may_watch should be a list/],
+    ['password = "x"\nenabled = "no"', /^line 2: enabled must be true or false/],
+    ['password = "x"\nchannels = "default"', /^line 2: channels must be a list/],
+    ['password = "x"\nchannels = ["a", 1]', /^line 2: channels must be a list/],
+    ['password = "x"\nchannels = [""]', /^line 2: channels must be a list/],
+    ['password = "x"\nmay_watch = "fier/*"', /^line 2: may_watch must be a list/],
     [
       'password = "x"\nmay_watch = ["*", "fier"]',
       /^line 2: may_watch: "fier" matches no channel: write fier\/\* .* or fier\/CHANNEL/,
@@ -88,12 +88,12 @@ test("a file with anything wrong in it is no user", () => {
     ["[DEFAULT]\npassword=x\nmay_watch=zoe/a, fier\n", /^line 3: may_watch: "fier" matches/, ".ini"],
     ['\npassword = "hunter2', /^line 2: not valid TOML$/],
     ["[DEFAULT]\n", /^no password/, ".ini"],
-    ["[DEFAULT]\npassword=\n", /^line 2: password should not be empty/, ".ini"],
+    ["[DEFAULT]\npassword=\n", /^line 2: password must not be empty/, ".ini"],
     ["[default]\npassword=x\n", /^no password/, ".ini"],
     ["password=x\n", /^line 1: a line before any section/, ".ini"],
-    ["[DEFAULT]\npassword=x\nenabled=maybe\n", /^line 3: enabled should be/, ".ini"],
-    ["[DEFAULT]\npassword=x\nenabled=toString\n", /^line 3: enabled should be/, ".ini"],
-    ["[DEFAULT]\npassword=x\nchannels=a,,b\n", /^line 3: channels should be a list/, ".ini"],
+    ["[DEFAULT]\npassword=x\nenabled=maybe\n", /^line 3: enabled must be/, ".ini"],
+    ["[DEFAULT]\npassword=x\nenabled=toString\n", /^line 3: enabled must be/, ".ini"],
+    ["[DEFAULT]\npassword=x\nchannels=a,,b\n", /^line 3: channels must be a list/, ".ini"],
   ];
   for (const [text, problem, ending] of wrong)
     expect({ text, problem: problemText(read(text, ending) as Problem) }).toEqual({

@@ -36,7 +36,7 @@ test("each file with something wrong is reported with its path", async () => {
     `${join(folder, "both.toml")}, ${join(folder, "both.ini")}: two files for one user: keep only one`,
     `${join(folder, "empty.toml")}: no password: set password or password_hash`,
     `${join(folder, "inner.toml")}: can't be read: it is a directory, not a regular file`,
-    `${join(folder, "nul.toml")}: a user's name can't be the name of a device`,
+    `${join(folder, "nul.toml")}: a user's name can't be a device name`,
     `${join(folder, "vast.toml")}: can't be read: it is larger than 64 KiB`,
   ]);
 });

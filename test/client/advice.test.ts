@@ -53,7 +53,7 @@ test("of other formats that can't be joined it is said which it is; what is no m
       format,
       format === undefined
         ? []
-        : [`viewers who join late can't play this stream: ${format} can't be joined in its middle`],
+        : [`viewers who join late can't play this stream: ${format} can't be joined midway`],
     ]);
   }
 });
@@ -72,7 +72,7 @@ test("of media in a file it is said that a file takes no time, of other files no
 test("a transport stream that runs far ahead of its own clock is reported, one in real time is not", async () => {
   const bytes = await fixture("mpegts-h264-aac.mpegts");
   for (const [stepMs, messages] of [
-    [10, ["the stream is sent much faster than it plays"]],
+    [10, ["the stream is being sent much faster than real time"]],
     [3000, []],
   ] as const) {
     const { said, clock, adviser } = advised();
@@ -118,6 +118,6 @@ test("keyframes that are further apart than a server's usual backlog are reporte
   const packets = Buffer.concat(Array.from({ length: 5000 }, () => nullPacket));
   for (let bytes = 0; bytes <= 17 * 1024 * 1024; bytes += packets.length) adviser.feed(packets);
   expect(said.map(({ message }) => message)).toEqual([
-    "no keyframe for 16 MiB, the usual backlog of a server: viewers who join wait for the next one",
+    "no keyframe for 16 MiB, the default backlog of a server: viewers who join wait for the next one",
   ]);
 });

@@ -130,7 +130,7 @@ test("a broadcaster is sent no stream: anything but a reply is of another server
     const reply = frameBytes("ok,url=https://relay.example/");
     expect([heard(reply, size), heard(Buffer.concat([reply, Buffer.from("x")]), size)]).toEqual(["", ""]);
     expect(heard(reply.subarray(0, 7), size)).toBe(
-      "disconnected: relay.example:7 closed the connection in the middle of its answer",
+      "disconnected: relay.example:7 closed the connection midway through its answer",
     );
   }
 });

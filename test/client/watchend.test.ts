@@ -60,7 +60,7 @@ const cuts: [what: string, answer: (peer: Peer) => Promise<void> | void, words: 
   [
     "the server says that the next broadcast has another password",
     (peer) => peer.frame("ok,bytes=5,skipped=0,reason=forbidden"),
-    "another channel password",
+    "a different channel password",
     "forbidden",
   ],
   [

@@ -25,7 +25,7 @@ test("settings and users without fault are fine, and nothing is on stdout", asyn
   expect(await run(cwd, ["check"])).toEqual({
     status: 0,
     stdout: "",
-    stderr: "fstream: settings (no file: defaults) and 1 user are fine\n",
+    stderr: "fstream: settings (no file: using defaults) and 1 user are fine\n",
   });
 });
 
@@ -37,11 +37,11 @@ test("all that is wrong is reported at once, one line each", async () => {
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   expect(stderr.trimEnd().split("\n")).toEqual([
     expect.stringMatching(
-      /^fstream: error: relay\.toml:2: hold in \[fstream\] is "soon": it should be a duration/,
+      /^fstream: error: relay\.toml:2: hold in \[fstream\] is "soon": it must be a duration/,
     ),
     "fstream: error: relay.toml:3: unknown key hld in [fstream]: did you mean hold?",
-    `fstream: error: ${join(cwd, "people/fier.ini")}:2: password should not be empty`,
-    `fstream: error: ${join(cwd, "people/zoe.toml")}:1: password should be a string in quotes`,
+    `fstream: error: ${join(cwd, "people/fier.ini")}:2: password must not be empty`,
+    `fstream: error: ${join(cwd, "people/zoe.toml")}:1: password must be a string in quotes`,
   ]);
 });
 
@@ -50,7 +50,7 @@ test("users that are disabled are named", async () => {
   await put("users/zoe.toml", 'password = "x"\nenabled = false\n');
   expect(await run(cwd, ["check"])).toMatchObject({
     status: 0,
-    stderr: "fstream: settings (no file: defaults) and 2 users (disabled: zoe) are fine\n",
+    stderr: "fstream: settings (no file: using defaults) and 2 users (disabled: zoe) are fine\n",
   });
 });
 
@@ -71,7 +71,7 @@ test("a login that is refused says why: no such user, disabled, wrong, or a file
     ["adam", "y", "the password is wrong"],
     ["zoe", "x", `the user is disabled (enabled = false in ${join(cwd, "users/zoe.toml")})`],
     ["zoe", "y", `the user is disabled (enabled = false in ${join(cwd, "users/zoe.toml")})`],
-    ["broken", "x", `${join(cwd, "users/broken.toml")}: line 1: password should be a string in quotes`],
+    ["broken", "x", `${join(cwd, "users/broken.toml")}: line 1: password must be a string in quotes`],
   ]) {
     const { status, stderr } = await run(cwd, ["check", "--login", name], password);
     expect([status, stderr.replace(/\(\d+ ms\)/, "(N ms)").replace(/fstream: hint: .*\n/, "")]).toEqual([
@@ -105,12 +105,12 @@ test("what is passed over in the users folder is named, but for hidden files", a
     status: 0,
     lines: [
       `fstream: warning: ${join(folder, "fier.ini")}:3: unknown key chanels: did you mean channels?`,
-      `fstream: warning: ${folder}: ignored, as users' files are called NAME.toml or NAME.ini: fier.ini~, p.TOML, q.yaml`,
-      "fstream: settings (no file: defaults) and 1 user are fine",
+      `fstream: warning: ${folder}: ignoring fier.ini~, p.TOML, q.yaml: users' files are named NAME.toml or NAME.ini`,
+      "fstream: settings (no file: using defaults) and 1 user are fine",
     ],
   });
   for (let i = 0; i < 20; i++) await put(`users/${i}.bak`, "x");
-  expect((await run(cwd, ["check"])).stderr).toContain(" and 13 more\n");
+  expect((await run(cwd, ["check"])).stderr).toContain(" and 13 more: users' files");
 });
 
 test("a users folder that is not there is an error with the next step", async () => {
@@ -135,7 +135,7 @@ test.skipIf(process.platform === "win32")(
       stdout: "",
       stderr:
         `fstream: warning: ${path}: others on this machine can read the plain-text password: chmod o= ${path}\n` +
-        "fstream: settings (no file: defaults) and 3 users are fine\n",
+        "fstream: settings (no file: using defaults) and 3 users are fine\n",
     });
   },
 );
@@ -144,7 +144,7 @@ test("another users folder than the settings' may be examined", async () => {
   await put("people/fier.ini", "[DEFAULT]\npassword=");
   const { status, stderr } = await run(cwd, ["check", "--users-dir", "people"]);
   expect(status).toBe(1);
-  expect(stderr).toBe(`fstream: error: ${join(cwd, "people/fier.ini")}:2: password should not be empty\n`);
+  expect(stderr).toBe(`fstream: error: ${join(cwd, "people/fier.ini")}:2: password must not be empty\n`);
 });
 
 test("where no user can log in there is a hint", async () => {
@@ -152,7 +152,7 @@ test("where no user can log in there is a hint", async () => {
   const { status, stderr } = await run(cwd, ["check"]);
   expect(status).toBe(0);
   expect(stderr).toBe(
-    "fstream: settings (no file: defaults) and 1 user (disabled: example) are fine\nfstream: hint: no users yet, so nobody can broadcast: `fstream user add NAME`\n",
+    "fstream: settings (no file: using defaults) and 1 user (disabled: example) are fine\nfstream: hint: no users yet, so nobody can broadcast: `fstream user add NAME`\n",
   );
 });
 

@@ -31,6 +31,6 @@ test("what asks while one is under way is answered by one more", async () => {
   begun[1]();
   await Promise.all(others);
   expect(begun).toHaveLength(2);
-  const each = ["fstream: SIGHUP: reloading\n", "fstream: no setting has changed\n"];
+  const each = ["fstream: SIGHUP: reloading\n", "fstream: no settings have changed\n"];
   expect(lines).toEqual([...each, ...each]);
 });

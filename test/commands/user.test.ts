@@ -54,7 +54,7 @@ test("a folder that the server does not ask has to be named", async () => {
   const { status, stderr } = await run(cwd, ["user", "add", "fier", "--plain"], "x\n");
   expect([status, stderr]).toEqual([
     1,
-    "fstream: error: logins are decided by the service at 127.0.0.1:8080, not by a users folder\n" +
+    "fstream: error: logins are checked by the service at 127.0.0.1:8080, not by a users folder\n" +
       "fstream: hint: use --users-dir DIR to manage a folder anyway\n",
   ]);
   const named = await run(cwd, ["user", "add", "fier", "--plain", "--users-dir", "people"], "x\n");

@@ -129,7 +129,7 @@ for (const kind of kinds) {
         expect([error?.code, error?.message]).toEqual(["internal", "the server can't check logins"]);
         expect(causeOf(error)).toStartWith("the answer is an invalid decision: ");
       }
-      expect(lines.join("")).toContain("allow should be true or false");
+      expect(lines.join("")).toContain("allow must be true or false");
       // The next one is answered all the same.
       expect(await ask("")).toMatchObject({ user: "fier" });
     });

@@ -495,7 +495,7 @@ test("a server does not start with a module or a program that can't be used, and
   expect(await problem('authenticator = "module"')).toContain("which needs module");
   expect(await problem(module)).toMatch(/error: module .*auth.ts: no such file\n/);
   expect(await problem(module, { "auth.ts": "export const x = 1;" })).toContain(
-    "it exports no function authenticate",
+    "it does not export a function authenticate",
   );
   expect(await problem(module, { "auth.ts": "\nexport const x = ;" })).toMatch(
     /Unexpected ; \(.*auth.ts:2\)/,
@@ -527,7 +527,7 @@ describe("fstream check", () => {
     const { status, stderr } = await check("");
     expect([status, stderr]).toEqual([
       0,
-      expect.stringMatching(/logins are decided by the module .*auth.ts\n$/) as never,
+      expect.stringMatching(/logins are checked by the module .*auth.ts\n$/) as never,
     ]);
     expect(await check("--auth-module none.ts --config x")).toMatchObject({ status: 2 });
   });

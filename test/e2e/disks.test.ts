@@ -50,7 +50,7 @@ describe.skipIf(!succeeds("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/m
       expect({ status, stderr: untimed(stderr) }).toEqual({
         status: 1,
         stderr:
-          `fstream: no settings file: defaults\nfstream: error: can't save a certificate in ${folder}/self-signed.pem: no space left on the device\n` +
+          `fstream: no settings file: using defaults\nfstream: error: can't save a certificate in ${folder}/self-signed.pem: no space left on the device\n` +
           `fstream: hint: set state_dir to a folder this user can write to, or set tls_cert and tls_key\n${left}`,
       });
     });

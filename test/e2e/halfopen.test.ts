@@ -95,7 +95,7 @@ test.skipIf(!isThere)(
     expect(open()).toBeGreaterThan(before);
 
     cut();
-    await server.says(/fier\/default: broadcast broke off after 7 bytes: /);
+    await server.says(/fier\/default: broadcast interrupted after 7 bytes: /);
     await until("nothing is left of them", () => open() <= before);
 
     // The same user goes on from elsewhere, and its watcher has it all.

@@ -35,7 +35,7 @@ describe("a broadcast", () => {
     await received(watcher, 200_000);
     await plain.received(200_000);
     broken.reset();
-    await server.says(/fier\/reset: broadcast broke off after 200000 bytes/);
+    await server.says(/fier\/reset: broadcast interrupted after 200000 bytes/);
     const late = server.watch(channel);
     await server.watched("fier/reset", 3);
     const back = server.broadcast(channel);
@@ -58,7 +58,7 @@ describe("a broadcast", () => {
     broken.request(`${login},channel=flood,reply=1`, "\n\n", bytes);
     await received(watcher, 10_000_000);
     broken.reset();
-    const [, count] = await server.says(/fier\/flood: broadcast broke off after (\d+) bytes/);
+    const [, count] = await server.says(/fier\/flood: broadcast interrupted after (\d+) bytes/);
     await received(watcher, Number(count));
     const back = server.broadcast(channel);
     await back.finish(bytes.subarray(0, 1000));
@@ -79,7 +79,7 @@ describe("a broadcast", () => {
       await received(watcher, from + 100_000);
       killed.process.kill("SIGKILL");
       await killed.exit();
-      const breaks = "fier/killed: broadcast broke off after 100000 bytes";
+      const breaks = "fier/killed: broadcast interrupted after 100000 bytes";
       await until("the server has seen it", () => {
         return server.run.stderr.split(breaks).length - 1 === from / 100_000 + 1;
       });
@@ -205,7 +205,7 @@ describe("over TLS", () => {
     await received(watcher, 1000);
     killed.process.kill("SIGKILL");
     await killed.exit();
-    await server.says(/broadcast broke off after 1000 bytes/);
+    await server.says(/broadcast interrupted after 1000 bytes/);
     const replaced = call("broadcast");
     await replaced.send(bytes.subarray(1000, 6_000_000));
     await received(watcher, 6_000_000);
@@ -274,7 +274,7 @@ describe("a hold in vain", () => {
     broken.request(`${login},channel=early`, "\n\n", "x");
     await server.says(/fier\/early: broadcast from/);
     broken.reset();
-    await server.says(/fier\/early: broadcast broke off/);
+    await server.says(/fier\/early: broadcast interrupted/);
     const watcher = server.watch({ fserv_arg_channel: "early" });
     const { status, stdout, stderr } = await watcher.outcome();
     expect([status, stdout]).toEqual([4, ""]);

@@ -210,7 +210,7 @@ describe("a broadcaster's return", () => {
     const { reader, broadcaster } = await begin(server, channel);
     await feed(broadcaster, first, reader);
     broadcaster.reset();
-    await server.says(new RegExp(`fier/${channel}: broadcast broke off`));
+    await server.says(new RegExp(`fier/${channel}: broadcast interrupted`));
     const back = await another(server, channel);
     back.send(second).finish();
     expect(await reader.ended()).toBe("fin");
@@ -251,7 +251,7 @@ describe("a broadcaster's return", () => {
     await feed(broadcaster, bytes, reader);
     await until("the client has it", () => watcher.length > 0);
     broadcaster.reset();
-    await server.says(/fier\/moov: broadcast broke off/);
+    await server.says(/fier\/moov: broadcast interrupted/);
     const back = await another(server, "moov");
     back.send(await fixture("fmp4-hevc.mp4"));
     expect(await watcher.exit()).toBe(5);

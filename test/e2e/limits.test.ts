@@ -140,7 +140,7 @@ describe("a limit", () => {
     expect(two.text).toContain("error,code=replaced,");
     const third = await server.dial();
     third.request(`${login},channel=three,reply=1`);
-    expect(await refusal(third)).toBe("error,code=limit,message*=a user may have 2 channels at once");
+    expect(await refusal(third)).toBe("error,code=limit,message*=a user can have at most 2 channels live");
     one.finish();
     expect(await one.ended()).toBe("fin");
     const room = await open(`${login},channel=three`);

@@ -107,7 +107,9 @@ describe("in every way in", () => {
   test("max_channels_per_user refuses one too many", async () => {
     const server = await startWith({ fstream: "max_channels_per_user = 1" });
     await enter(server, broadcast);
-    await refused(server, waysTo("broadcast"), "a user may have 1 channel at once", { channel: "other" });
+    await refused(server, waysTo("broadcast"), "a user can have at most 1 channel live", {
+      channel: "other",
+    });
     expect(await server.stop()).toBe(0);
   });
 

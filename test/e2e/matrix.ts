@@ -271,7 +271,7 @@ async function runReturn(server: TestServer, encode: Encode, old: Stream, fresh:
   const sent = old.bytes.subarray(0, end);
   await until("it gets all", () => endsLike(late.bytes, sent));
   first.process.kill("SIGKILL");
-  await server.says(new RegExp(`fier/${channel}: broadcast broke off`));
+  await server.says(new RegExp(`fier/${channel}: broadcast interrupted`));
   const second = server.broadcast({ fserv_arg_channel: channel });
   for (let at = 0; at < fresh.bytes.length; at += 20_000)
     await second.send(fresh.bytes.subarray(at, at + 20_000));

@@ -87,7 +87,7 @@ describe.skipIf(!canShow)("the player", () => {
         })()`);
       await page.until(`document.querySelector(".password-form input") !== null`);
       await give("wrong");
-      await page.until(`document.body.innerText.includes("That is not the password")`);
+      await page.until(`document.body.innerText.includes("Wrong password")`);
       await give("open sesame");
       await plays(page);
       expect(page.complaints).toEqual([]);

@@ -182,7 +182,7 @@ describe.each([
     await server.says(/fier\/ffmpeg: mpegts, h264 \+ aac/);
     encoder.kill("SIGKILL");
     await encoder.exited;
-    await server.says(/fier\/ffmpeg: broadcast broke off after \d+ bytes/);
+    await server.says(/fier\/ffmpeg: broadcast interrupted after \d+ bytes/);
   });
 
   behind("pages and their WebSockets work: a tab broadcasts, another plays it", async () => {

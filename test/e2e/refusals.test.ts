@@ -104,7 +104,7 @@ describe("a refusal", () => {
       4,
       /error: bob is not broadcasting on channel locked\n/,
     ],
-    ["one channel too many", "broadcast", { ...fier }, 6, /error: a user may have 1 channel at once\n/],
+    ["one channel too many", "broadcast", { ...fier }, 6, /error: a user can have at most 1 channel live\n/],
     [
       "a start that is none",
       "watch",

@@ -89,7 +89,7 @@ test("limits, lifetimes and what is allowed hold from then on, and a live stream
   const asked = await token.text();
   expect([token.status, asked.length > 0]).toEqual([200, true]);
   expect(await answer(server, `broadcast,user=fier,token=${asked.trim()},channel=other,reply=1`)).toContain(
-    "a user may have 1 channel at once",
+    "a user can have at most 1 channel live",
   );
 
   await sending;
@@ -124,7 +124,7 @@ test("a wrong file changes nothing, and the log says where and what; settings th
   const lines = (await Bun.file(file).text()).split("\n");
   const line = lines.findIndex((text) => text.startsWith("max_lag")) + 1;
   expect(said).toContain(
-    `fstream: error: nothing was changed: ${file}:${line}: max_lag in [fstream] is "5 parsecs": it should be a duration`,
+    `fstream: error: reload failed, nothing changed: ${file}:${line}: max_lag in [fstream] is "5 parsecs": it must be a duration`,
   );
   expect(said).not.toContain("reloaded");
   const broadcaster = await live(server, "default");
@@ -135,11 +135,9 @@ test("a wrong file changes nothing, and the log says where and what; settings th
   }
   broadcaster.reset();
   const other = await reload(server, { server: 'state_dir = "elsewhere"', fstream: 'backlog = "1MiB"' });
-  expect(other).toContain(
-    "fstream: warning: settings that have changed need a restart: state_dir, backlog\n",
-  );
+  expect(other).toContain("fstream: warning: these changes need a restart: state_dir, backlog\n");
   const same = await reload(server, {});
-  expect(same).toContain("fstream: no setting has changed\n");
+  expect(same).toContain("fstream: no settings have changed\n");
   expect(await server.stop()).toBe(0);
 });
 
@@ -163,7 +161,7 @@ test("another authenticator takes over once it is ready, and one that can't be u
   expect(await answers()).toEqual([true, false, false]);
   const auth = 'authenticator = "command"\ncommand = ["./decide.sh"]';
   const said = await reload(server, { auth });
-  expect(said).toContain(`logins are decided by the command ${program}\n`);
+  expect(said).toContain(`logins are checked by the command ${program}\n`);
   expect(said).toContain('authenticator "users" -> "command", command\n');
   expect(await answers()).toEqual([false, true, false]);
 
@@ -253,7 +251,7 @@ test("a flag goes on beating the file", async () => {
   const file = join(server.folder, "fstream.toml");
   const text = await Bun.file(file).text();
   await Bun.write(file, text.replace(/^listen = .*$/m, 'listen = ":1"'));
-  expect(await signal(server)).toContain("fstream: no setting has changed\n");
+  expect(await signal(server)).toContain("fstream: no settings have changed\n");
   expect((await server.watch().outcome()).status).toBe(4);
   expect(await server.stop()).toBe(0);
 });

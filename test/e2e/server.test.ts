@@ -143,7 +143,7 @@ describe("over HTTP without TLS", () => {
     for (const headers of betraying) {
       const response = await askPlainly(server, headers);
       expect([headers, response.status]).toEqual([headers, 403]);
-      expect(await response.text()).toBe("tokens are given over HTTPS only\n");
+      expect(await response.text()).toBe("tokens are only issued over HTTPS\n");
     }
     expect(await server.stop()).toBe(0);
   });
@@ -167,7 +167,7 @@ describe("a server that starts", () => {
   test("says where it listens, and then that it is ready", async () => {
     const server = await TestServer.start();
     expect(untimed(server.run.stderr)).toMatch(
-      /^fstream: settings of .*\/fstream\.toml\n(fstream: listening on (tcp|tls|https) 127\.0\.0\.1:[1-9]\d*\n){3}fstream: .*--fingerprint (\w\w:){31}\w\w\nfstream: ready\n$/,
+      /^fstream: settings file: .*\/fstream\.toml\n(fstream: listening on (tcp|tls|https) 127\.0\.0\.1:[1-9]\d*\n){3}fstream: .*--fingerprint (\w\w:){31}\w\w\nfstream: ready\n$/,
     );
     expect(server.run.length).toBe(0);
     expect(await server.stop()).toBe(0);
@@ -259,13 +259,13 @@ describe("a server that starts", () => {
     [
       "a value that can't be",
       '[fstream]\n\nhold = "soon"\n',
-      ':3: hold in [fstream] is "soon": it should be a duration',
+      ':3: hold in [fstream] is "soon": it must be a duration',
     ],
     ["what is no TOML", '[server]\nlisten = ":0\n', ":2: not valid TOML: "],
     [
       "settings that exclude each other",
       '[fstream]\nbacklog = "16MiB"\nmax_backlog_total = "1MiB"\n',
-      ":2: backlog (16MiB) should be at most max_backlog_total (1MiB)",
+      ":2: backlog (16MiB) must be at most max_backlog_total (1MiB)",
     ],
   ];
   test.each(mistakes)("does not with %s, and says where and what would be right", async (_, text, says) => {
@@ -377,7 +377,7 @@ describe("a server that is asked to stop", () => {
     broadcaster.request(login).send(noise(12_000_000, 42)).finish();
     expect(await broadcaster.ended()).toBe("fin");
     expect(await server.stop()).toBe(0);
-    expect(server.run.stderr).toContain("connections reset as they did not finish in time: 1\n");
+    expect(server.run.stderr).toContain("connections did not finish in time and were reset: 1\n");
     slow.resume();
     expect(await slow.ended()).toBe("reset");
   });

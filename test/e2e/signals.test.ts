@@ -60,7 +60,7 @@ describe("a signal", () => {
       return broadcaster.process.exitCode !== null;
     });
     expect(await broadcaster.exit()).toBe(130);
-    await server.says(/fier\/twice: broadcast broke off after 6 bytes/);
+    await server.says(/fier\/twice: broadcast interrupted after 6 bytes/);
     const back = server.broadcast(channel);
     await back.finish(" and mended");
     expect(await back.exit()).toBe(0);

@@ -32,7 +32,7 @@ test("the server says which settings it runs with: an installed server's where i
   const serve = new Run(["serve"], { CONFIGURATION_DIRECTORY: folder });
   await until("it is ready", () => serve.stderr.includes("fstream: ready\n"));
   expect(untimed(serve.stderr)).toStartWith(
-    `fstream: settings of ${file}\nfstream: listening on tcp 127.0.0.1:`,
+    `fstream: settings file: ${file}\nfstream: listening on tcp 127.0.0.1:`,
   );
   serve.process.kill("SIGTERM");
   expect(await serve.exit()).toBe(0);
@@ -40,7 +40,7 @@ test("the server says which settings it runs with: an installed server's where i
   expect(check.stderr).toContain(`the users folder ${join(folder, "users")} can't be read`);
   const without = new Run(["serve", "--listen", "127.0.0.1:0", "--https-listen", ""]);
   await until("it is ready", () => without.stderr.includes("fstream: ready\n"));
-  expect(untimed(without.stderr)).toStartWith("fstream: no settings file: defaults\n");
+  expect(untimed(without.stderr)).toStartWith("fstream: no settings file: using defaults\n");
   without.process.kill("SIGTERM");
   expect(await without.exit()).toBe(0);
 });
@@ -157,7 +157,7 @@ describe.skipIf(process.platform !== "linux")("under a service manager", () => {
       status: 1,
       stdout: "",
       stderr:
-        `fstream: no settings file: defaults\nfstream: error: no listener matches the socket on 127.0.0.1:${socket.port} passed by the service manager: listen is on port 61000\n` +
+        `fstream: no settings file: using defaults\nfstream: error: no listener matches the socket on 127.0.0.1:${socket.port} passed by the service manager: listen is on port 61000\n` +
         "fstream: hint: use the same port, or set FileDescriptorName= in the socket unit to one of listen, tls_listen, https_listen, http_listen\n",
     });
     socket.close();

@@ -72,7 +72,7 @@ describe.each(["http", "https"] as const)("over %s", (listener) => {
       codecs: ["h264", "aac"],
     });
     first.reset();
-    await server.says(/fier\/back: broadcast broke off/);
+    await server.says(/fier\/back: broadcast interrupted/);
     const tab = await open("/broadcast/fier/back", login);
     await tab.answer();
     tab.socket.send(file);
@@ -81,7 +81,7 @@ describe.each(["http", "https"] as const)("over %s", (listener) => {
     watcher.socket.close();
     tab.socket.close();
     await server.says(
-      /fier\/back: broadcast broke off after \d+ bytes: the connection was closed before the end/,
+      /fier\/back: broadcast interrupted after \d+ bytes: the connection was closed before the end/,
     );
   });
 

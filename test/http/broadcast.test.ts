@@ -112,7 +112,7 @@ describe("a body", () => {
       expect(peer.ends[0]).toBe("fin");
     }
     // Its end is in the log, and is no refusal there.
-    expect(server.lines.filter((line) => line.includes("broadcast broke off after"))).toHaveLength(2);
+    expect(server.lines.filter((line) => line.includes("broadcast interrupted after"))).toHaveLength(2);
     expect(server.lines.join("")).not.toContain("refused");
   });
 });

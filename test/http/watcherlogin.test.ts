@@ -302,7 +302,7 @@ describe("a permission that expires", () => {
     const token = Buffer.from(asking.take()).toString();
     server.rig.clock.advance(5001);
     const late = await server.broadcast({ user_password: "", token, reply: "1" });
-    expect(late.words()).toContain("the token has expired");
+    expect(late.words()).toContain("token expired");
     expect(server.rig.channels).toBe(0);
   });
 });

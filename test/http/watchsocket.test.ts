@@ -68,7 +68,7 @@ describe("a watcher on a WebSocket", () => {
     };
     expect(await said("456", { Origin: "https://relay.example" })).toBe("ok");
     expect(await said("456", {})).toBe("ok");
-    const guess = "only a page of this server may watch what is not public";
+    const guess = "only pages of this server can watch channels that are not public";
     for (const password of ["456", "457"]) {
       expect(await said(password, { Origin: "https://evil.example" })).toBe(guess);
       // A name that was made to lead here.
@@ -202,7 +202,7 @@ describe("a watcher on a WebSocket is refused", () => {
     binaries.send({ opcode: binary, payload: "{}" });
     expect(binaries.take()[0]).toMatchObject({
       code: "bad_request",
-      message: "the first message is no text",
+      message: "the first message is not text",
     });
   });
 
@@ -217,7 +217,7 @@ describe("a watcher on a WebSocket is refused", () => {
     server.rig.clock.advance(1);
     expect(silent.take()).toEqual([
       "pong",
-      { type: "error", code: "bad_request", message: "no first message came in time" },
+      { type: "error", code: "bad_request", message: "timed out waiting for the first message" },
       "close 1008 bad_request",
     ]);
   });

@@ -36,7 +36,7 @@ describe("a request for a WebSocket", () => {
   });
 
   test("that is not whole is refused in words", () => {
-    expect(problem({}, "POST")).toMatchObject({ status: 400, message: "a WebSocket is asked for with GET" });
+    expect(problem({}, "POST")).toMatchObject({ status: 400, message: "a WebSocket request must use GET" });
     expect(problem({ Connection: "close" })).toMatchObject({ status: 400 });
     for (const key of [
       "",

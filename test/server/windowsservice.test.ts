@@ -8,7 +8,7 @@ test.skipIf(process.platform === "win32")(
     const error: unknown = await connectService(ignored).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       code: "failed",
-      message: expect.stringContaining("this executable can't be a service"),
+      message: expect.stringContaining("this executable can't run as a service"),
       hint: expect.stringContaining("schtasks"),
     });
   },

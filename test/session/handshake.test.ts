@@ -286,7 +286,7 @@ describe("a refusal", () => {
     const server = new TestServer();
     server.lookup = Promise.reject(new Error("EIO: /srv/users is gone"));
     const peer = await server.broadcast({ reply: "1" });
-    expect(peer.words()).toBe("|error,code=internal,message*=the server failed");
+    expect(peer.words()).toBe("|error,code=internal,message*=internal server error");
     expect(server.lines.join("")).toContain("EIO");
   });
 });
@@ -373,7 +373,7 @@ describe("a token", () => {
     const value = await issue(server);
     expect((await server.broadcast({ user_password: "", token: value, reply: "1" })).words()).toBe("|ok");
     const again = await server.broadcast({ user_password: "", token: value, reply: "1" });
-    expect(again.words()).toBe("|error,code=unauthorized,message*=the token was already used");
+    expect(again.words()).toBe("|error,code=unauthorized,message*=token already used");
     expect(server.lookups).toBe(0);
   });
 

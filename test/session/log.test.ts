@@ -20,7 +20,7 @@ test("one network that is refused again and again is one line in 10 s, however i
   expect(lines[0]).toStartWith(`fstream: warning: watch of ${"x".repeat(63)}… from 2001:db8::0 refused: `);
   server.rig.clock.advance(10_000);
   server.connect(false, "2001:db8::1").request("watch", { user: "fier" });
-  expect(linesOf(server)[1]).toStartWith("fstream: warning: 99 more like: watch of ");
+  expect(linesOf(server)[1]).toStartWith("fstream: warning: 99 more similar: watch of ");
 });
 
 test("refusals of any number of networks are a few lines a second, and none hides that a stream begins", async () => {
@@ -61,7 +61,7 @@ test.each([
   const sender = await server.broadcast({}, opaque(10));
   sender.die(code);
   await settled();
-  expect(server.lines).toContain(`fstream: fier/default: broadcast broke off after 10 bytes: ${words}\n`);
+  expect(server.lines).toContain(`fstream: fier/default: broadcast interrupted after 10 bytes: ${words}\n`);
 });
 
 test("a question about an end that is not known is logged as what it is", () => {
@@ -69,6 +69,6 @@ test("a question about an end that is not known is logged as what it is", () => 
   server.connect().request("end", { id: "abc", reply: "1" });
   expect(linesOf(server)).toEqual([
     "fstream: warning: query about a stream's end from 192.0.2.1 refused: " +
-      "no stream with this id has ended here lately (not_live)\n",
+      "no stream with this id has ended recently (not_live)\n",
   ]);
 });

@@ -90,7 +90,7 @@ test("what would be right only after a restart changes nothing", async () => {
   const { settings, problems } = await differences(before, sources);
   expect(settings).toBe(before);
   expect(problems).toEqual([
-    "before a restart, plain_passwords is false, but there is no other way to log in: " +
+    "until the restart: plain_passwords is false, but there is no other way to log in: " +
       "set tls_listen or https_listen",
   ]);
 });

@@ -195,33 +195,33 @@ test("an unknown key or section is reported with its line and the name that was 
       .join(", ")}`,
   ]);
   expect(await problemsOf("server = 1\n")).toEqual([
-    "fstream.toml:1: server is 1: it should be a table, [server]",
+    "fstream.toml:1: server is 1: it must be a table, [server]",
   ]);
 });
 
 test("a bad value is reported with its line, itself, and what would be right", async () => {
   const bad: Record<string, string> = {
-    'hold = "soon"': 'hold in [fstream] is "soon": it should be a duration from 0s to 1d, for example "10s"',
-    "hold = true": "hold in [fstream] is true: it should be a duration",
-    'hold = "-1s"': 'hold in [fstream] is "-1s": it should be',
-    'max_delay = "2s"': 'max_delay in [fstream] is "2s": it should be a duration from 0s to 1s',
-    'max_lag = "1ms"': 'max_lag in [fstream] is "1ms": it should be a duration from 100ms to 1d, or 0',
-    'backlog = "1KiB"': 'backlog in [fstream] is "1KiB": it should be a size from 64KiB to 2GiB',
+    'hold = "soon"': 'hold in [fstream] is "soon": it must be a duration from 0s to 1d, for example "10s"',
+    "hold = true": "hold in [fstream] is true: it must be a duration",
+    'hold = "-1s"': 'hold in [fstream] is "-1s": it must be',
+    'max_delay = "2s"': 'max_delay in [fstream] is "2s": it must be a duration from 0s to 1s',
+    'max_lag = "1ms"': 'max_lag in [fstream] is "1ms": it must be a duration from 100ms to 1d, or 0',
+    'backlog = "1KiB"': 'backlog in [fstream] is "1KiB": it must be a size from 64KiB to 2GiB',
     "max_bitrate = 9223372036854775807":
-      "max_bitrate in [fstream] is 9223372036854775807: it should be a bit rate",
-    "max_bitrate = -1": "max_bitrate in [fstream] is -1: it should be a bit rate of at least 8, or 0",
-    "max_bitrate = 1.5": "max_bitrate in [fstream] is 1.5: it should be a bit rate",
-    "max_bitrate = nan": "max_bitrate in [fstream] is NaN: it should be a bit rate",
-    'max_bitrate = "5MB"': 'max_bitrate in [fstream] is "5MB": it should be a bit rate',
+      "max_bitrate in [fstream] is 9223372036854775807: it must be a bit rate",
+    "max_bitrate = -1": "max_bitrate in [fstream] is -1: it must be a bit rate of at least 8, or 0",
+    "max_bitrate = 1.5": "max_bitrate in [fstream] is 1.5: it must be a bit rate",
+    "max_bitrate = nan": "max_bitrate in [fstream] is NaN: it must be a bit rate",
+    'max_bitrate = "5MB"': 'max_bitrate in [fstream] is "5MB": it must be a bit rate',
     "max_watchers_per_channel = 1.5":
-      "max_watchers_per_channel in [fstream] is 1.5: it should be a whole number",
-    'takeover = "false"': 'takeover in [fstream] is "false": it should be true or false, without quotes',
-    'slow_watcher = "drop"': 'slow_watcher in [fstream] is "drop": it should be one of "skip", "close"',
-    'users_dir = ""': 'users_dir in [fstream] is "": it should be a path',
-    "users_dir = 2020-02-02": "users_dir in [fstream] is a date: it should be a path",
-    "users_dir = { a = 1 }": "users_dir in [fstream] is a table: it should be a path",
+      "max_watchers_per_channel in [fstream] is 1.5: it must be a whole number",
+    'takeover = "false"': 'takeover in [fstream] is "false": it must be true or false, without quotes',
+    'slow_watcher = "drop"': 'slow_watcher in [fstream] is "drop": it must be one of "skip", "close"',
+    'users_dir = ""': 'users_dir in [fstream] is "": it must be a path',
+    "users_dir = 2020-02-02": "users_dir in [fstream] is a date: it must be a path",
+    "users_dir = { a = 1 }": "users_dir in [fstream] is a table: it must be a path",
     "users_dir = [1, 9223372036854775807]":
-      'users_dir in [fstream] is [1,"9223372036854775807"]: it should be a path',
+      'users_dir in [fstream] is [1,"9223372036854775807"]: it must be a path',
   };
   for (const [line, message] of Object.entries(bad)) {
     const problems = await problemsOf(`[fstream]\n# a comment\n\n${line}\n`);
@@ -231,20 +231,20 @@ test("a bad value is reported with its line, itself, and what would be right", a
     });
   }
   expect(await problemsOf('[server]\npublic_url = "relay.example"\n')).toEqual([
-    'fstream.toml:2: public_url in [server] is "relay.example": it should be an http or https URL without a query, such as ' +
+    'fstream.toml:2: public_url in [server] is "relay.example": it must be an http or https URL without a query, such as ' +
       '"https://relay.example", or empty',
   ]);
   for (const sources of ["", "example.org", "'self'; script-src *", "'self', x", "'none' https://a"])
     expect(await problemsOf(`[server]\nframe_ancestors = "${sources}"\n`)).toEqual([
       expect.stringMatching(
-        /^fstream\.toml:2: frame_ancestors .*: it should be sources of a Content-Security-Policy/,
+        /^fstream\.toml:2: frame_ancestors .*: it must be sources of a Content-Security-Policy/,
       ),
     ]);
   for (const sources of ["'none'", "*", "'self' https://example.org https://*.example.org:8443"])
     expect(await problemsOf(`[server]\nframe_ancestors = "${sources}"\n`)).toEqual([]);
   expect(await problemsOf('[server]\ntrusted_proxies = ["proxy.example"]\n')).toEqual([
     expect.stringMatching(
-      /^fstream\.toml:2: trusted_proxies in \[server\] is \["proxy.example"\]: it should be a list/,
+      /^fstream\.toml:2: trusted_proxies in \[server\] is \["proxy.example"\]: it must be a list/,
     ),
   ]);
 });
@@ -253,15 +253,15 @@ test("a bad flag is reported by its name", async () => {
   expect(
     await problemsOf("", { "max-channels-per-user": "many", takeover: "maybe", "https-listen": ":x" }),
   ).toEqual([
-    expect.stringMatching(/^--https-listen is ":x": it should be an address to listen on/),
-    expect.stringMatching(/^--takeover is "maybe": it should be true or false/),
-    expect.stringMatching(/^--max-channels-per-user is "many": it should be a whole number from 1/),
+    expect.stringMatching(/^--https-listen is ":x": it must be an address to listen on/),
+    expect.stringMatching(/^--takeover is "maybe": it must be true or false/),
+    expect.stringMatching(/^--max-channels-per-user is "many": it must be a whole number from 1/),
   ]);
 });
 
 test("settings that contradict each other are reported with the line of one of them", async () => {
   expect(await problemsOf('[fstream]\nmax_backlog_total = "8MiB"\n')).toEqual([
-    "fstream.toml:2: backlog (16MiB) should be at most max_backlog_total (8MiB)",
+    "fstream.toml:2: backlog (16MiB) must be at most max_backlog_total (8MiB)",
   ]);
   expect(await problemsOf('[server]\ntls_key = "key.pem"\n')).toEqual([
     "fstream.toml:2: tls_key is set without tls_cert: set both",

@@ -84,10 +84,10 @@ test("two names of one setting are an error that has both lines", async () => {
 
 test("a value that is wrong, or does not go with others, is reported with its line", async () => {
   expect((await examined('[fstream]\nkeep = "soon"\n')).problems).toEqual([
-    expect.stringMatching(/^fstream\.toml:2: keep in \[fstream\] is "soon": it should be a duration/),
+    expect.stringMatching(/^fstream\.toml:2: keep in \[fstream\] is "soon": it must be a duration/),
   ]);
   expect((await examined('[fstream]\nmax_backlog_total = "1MiB"\nring = "2MiB"\n')).problems).toEqual([
-    expect.stringMatching(/^fstream\.toml:3: backlog \(2MiB\) should be at most max_backlog_total/),
+    expect.stringMatching(/^fstream\.toml:3: backlog \(2MiB\) must be at most max_backlog_total/),
   ]);
 });
 
@@ -105,7 +105,7 @@ test("a flag may have its former name too, and beats the file whatever it is cal
   const both = "--keep is now --hold, and --hold already sets that: keep only one";
   expect(await examined("", { hold: "7s", keep: "8s" })).toMatchObject({ problems: [both], misused: [both] });
   expect((await examined("", { "keep-time": "soon" })).misused).toEqual([
-    expect.stringMatching(/^--keep-time is "soon": it should be a duration/),
+    expect.stringMatching(/^--keep-time is "soon": it must be a duration/),
   ]);
 });
 
@@ -189,7 +189,7 @@ test.skipIf(process.platform === "win32")(
       ]);
       seen = "";
       server.kill("SIGHUP");
-      await until("no setting has changed");
+      await until("no settings have changed");
       expect(seen).toContain("fstream.toml:2: [fstream] keep is now hold\n");
     } finally {
       server.kill("SIGTERM");

@@ -163,7 +163,7 @@ class FlacDetector implements Detector {
         if (!hasMagic(bytes, at)) continue;
         if (!this.#pace.allows(offset + at, startCost)) {
           this.lost = true;
-          this.info.problem = "streams that begin anew all the time";
+          this.info.problem = "streams that restart constantly";
           return at;
         }
         this.#sink.unit(offset + at);

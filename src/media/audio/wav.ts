@@ -177,7 +177,7 @@ class WavDetector implements Detector {
 
   #giveUp(): void {
     this.lost = true;
-    this.info.problem = "headers that come again all the time";
+    this.info.problem = "constantly repeated headers";
   }
 
   #format(chunk: Uint8Array): void {

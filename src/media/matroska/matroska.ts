@@ -148,7 +148,7 @@ class MatroskaDetector implements Detector, ElementSink {
   /** An element begins whose body is at `offset`. */
   #element(offset: number): void {
     const id = this.#id;
-    if (!this.#elementPace.allows(offset, elementCost)) return this.#giveUp("elements without content");
+    if (!this.#elementPace.allows(offset, elementCost)) return this.#giveUp("empty elements");
     if (this.#level !== "top" && topIds.has(id) && !clusterIds.has(id)) {
       // the end of a cluster of unknown size; any other has lost some bytes on its way
       if (this.#level === "cluster" && this.#clusterEnd === Number.POSITIVE_INFINITY) {
@@ -278,7 +278,7 @@ class MatroskaDetector implements Detector, ElementSink {
   /** A whole EBML head, Info or Tracks. */
   #keep(element: Uint8Array): void {
     const header = this.#header;
-    if (!header.keep(this.#id, element)) return this.#giveUp("Tracks with more entries than make sense");
+    if (!header.keep(this.#id, element)) return this.#giveUp("too many tracks");
     this.info.container = header.container;
     if (this.#id === tracksId && header.tracks !== undefined) {
       this.#blocks.follow(header.tracks);

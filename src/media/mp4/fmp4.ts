@@ -148,8 +148,8 @@ class Fmp4Detector implements Detector, ElementSink {
         this.#reader.keep(size);
         return true;
       case moov:
-        if (size > maxMoovBytes) this.#giveUp("a moov that is too large");
-        else if (!this.#pace.allows(this.#offset, restartCost)) this.#giveUp("a moov again and again");
+        if (size > maxMoovBytes) this.#giveUp("an oversized moov");
+        else if (!this.#pace.allows(this.#offset, restartCost)) this.#giveUp("a constantly repeated moov");
         else this.#reader.keep(size);
         return true;
       case moof:

@@ -119,7 +119,7 @@ class OggDetector implements Detector, ElementSink {
     const left = bodyBytes(bytes);
     if (isFirst && this.#isComplete) {
       if (!this.#pace.allows(this.#pageOffset, restartCost)) {
-        return this.#giveUp("streams that begin anew all the time");
+        return this.#giveUp("streams that restart constantly");
       }
       this.#restart();
     }

@@ -158,7 +158,7 @@ class IvfDetector implements Detector, ElementSink {
   /** Another file follows; the gathered bytes are the beginning of its header. */
   #another(end: number): void {
     if (!this.#pace.allows(end, headerCost)) {
-      this.info.problem = "streams that begin anew all the time";
+      this.info.problem = "streams that restart constantly";
       return this.#lose();
     }
     this.#sink.unit(end - frameHeaderBytes);

@@ -93,10 +93,10 @@ function passwordForm(title: string, isWrong: boolean, actions: NoticeActions): 
     input,
     element("button", { type: "submit", class: "button primary" }, "Watch"),
   );
-  const question = isWrong ? "That is not the password" : "This channel needs a password";
+  const question = isWrong ? "Wrong password" : "This channel needs a password";
   return said(
     question,
-    isWrong ? `Try again: ${title} takes another one.` : `Whoever broadcasts ${title} has it.`,
+    isWrong ? `That is not the password for ${title}. Try again.` : `Ask whoever broadcasts ${title} for it.`,
     form,
   );
 }

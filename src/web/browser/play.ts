@@ -118,7 +118,7 @@ else {
     element(
       "p",
       {},
-      "The address of this page names none: /play/USER/CHANNEL. ",
+      "This page's address has no channel: use /play/USER/CHANNEL. ",
       element("a", { href: "/" }, "See what is live."),
     ),
   );

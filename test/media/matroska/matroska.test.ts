@@ -67,7 +67,7 @@ describe("Matroska", () => {
     const silence = short("a0", ...short("a1", 0x81, 0, 0, 0, 1));
     expect(capture(matroska, concat(start, times(30_000, silence))).info.problem).toBeUndefined();
     const empty = capture(matroska, concat(start, times(30_000, short("ec"))));
-    expect(empty.info.problem).toBe("elements without content");
+    expect(empty.info.problem).toBe("empty elements");
     expect(empty.lost).toBe(true);
   });
 
