@@ -123,8 +123,9 @@ async function filesOf(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder);
   } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    const what = missing ? "no such folder" : reasonOf(cause);
+    const { code } = cause as NodeJS.ErrnoException;
+    const missing = code === "ENOENT";
+    const what = missing ? "no such folder" : code === "ENOTDIR" ? "it is not a directory" : reasonOf(cause);
     throw new FstreamError("failed", `the users folder ${folder} can't be read: ${what}`, {
       cause,
       ...(missing ? { hint: "`fstream user add NAME` creates it" } : {}),

@@ -10,7 +10,7 @@ import { byLine, examineSettings, type Settings } from "../settings/load.ts";
 import { described, openAuthenticator } from "./authentication.ts";
 import type { Command, Invocation } from "./command.ts";
 import { probeLogin } from "./loginprobe.ts";
-import { configFlag, sourcesOf } from "./settingsfile.ts";
+import { configFlag, sourcesOf, usersOption } from "./settingsfile.ts";
 import { say } from "./stderr.ts";
 
 export const check: Command = {
@@ -69,7 +69,12 @@ async function run(invocation: Invocation): Promise<number> {
   const adminToken = await examineAdminToken(settings);
   if (adminToken.error !== undefined) errors.push(about("admin_token_file", adminToken.error));
   const examined = settings.auth.authenticator === "users" ? await examineUsers(settings) : undefined;
-  if (examined instanceof FstreamError) errors.push(about("users_dir", examined));
+  const userAdd = `\`fstream user add NAME${usersOption(invocation)}\``;
+  if (examined instanceof FstreamError) {
+    const { code, message, hint } = examined;
+    const options = hint === undefined ? {} : { hint: `${userAdd} creates it` };
+    errors.push(about("users_dir", new FstreamError(code, message, options)));
+  }
   errors.sort((a, b) => byLine(file ?? "")(a.message, b.message));
   const folder = examined instanceof FstreamError ? nobody : examined;
   if (folder === undefined && problems.length === 0) errors.push(...(await authenticatorProblems(settings)));
@@ -104,7 +109,7 @@ async function run(invocation: Invocation): Promise<number> {
     `${checked} and ${length} ${length === 1 ? "user" : "users"}${describeDisabled(disabled)} are fine`,
   );
   if (!folder.users.some((user) => user.enabled))
-    terminal.hint("no users yet, so nobody can broadcast: `fstream user add NAME`");
+    terminal.hint(`no users yet, so nobody can broadcast: ${userAdd}`);
   return 0;
 }
 

@@ -8,7 +8,7 @@ import { readUsers } from "../auth/userstore.ts";
 import { FstreamError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Change, describeChange, settingsDifference, withChanges } from "../settings/difference.ts";
-import type { Settings, Sources } from "../settings/load.ts";
+import { type Settings, type Sources, summary } from "../settings/load.ts";
 import { type Options, takeUp } from "../settings/options.ts";
 import { described } from "./authentication.ts";
 
@@ -94,7 +94,8 @@ export class Reload {
     if (taken.length > 0) this.#takeUp(taken);
     for (const line of renamed) log.warn(line);
     if (restart.length > 0) log.warn(`these changes need a restart: ${names(restart)}`);
-    if (problems.length > 0) log.error(`reload failed, nothing changed: ${summary(problems)}`);
+    if (problems.length > 0)
+      log.error(`reload failed, nothing changed: ${summary(problems, new Set(), sources)}`);
     else if (live.length + restart.length === 0) log.info("no settings have changed");
     await server.reload();
   }
@@ -144,9 +145,4 @@ export class Reload {
 
 function names(changes: readonly Change[]): string {
   return changes.map(({ row }) => row.setting.name).join(", ");
-}
-
-/** The first problem, and how many there are besides. */
-function summary([first, ...others]: readonly string[]): string {
-  return others.length === 0 ? first : `${first} (and ${others.length} more; run \`fstream check\`)`;
 }

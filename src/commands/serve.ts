@@ -6,21 +6,27 @@ import { isatty } from "node:tty";
 import { CurrentAuthenticator } from "../auth/currentauthenticator.ts";
 import { Throttle, throttled } from "../auth/throttle.ts";
 import { readUsers } from "../auth/userstore.ts";
-import { FstreamError } from "../errors.ts";
+import { FstreamError, meaning } from "../errors.ts";
 import { type Log, stderrLog } from "../log.ts";
 import { passedSockets } from "../server/activation.ts";
 import { managerVariables, Notifier } from "../server/notify.ts";
 import { startServer } from "../server/server.ts";
 import { connectService, type WindowsService } from "../server/windowsservice.ts";
 import { settingFlags } from "../settings/flags.ts";
-import { loadExamined, type Settings } from "../settings/load.ts";
-import { optionsOf } from "../settings/options.ts";
+import {
+  type Examination,
+  examineSettings,
+  firstProblem,
+  type Settings,
+  type Sources,
+} from "../settings/load.ts";
+import { type Options, optionsOf } from "../settings/options.ts";
 import { described, openAuthenticator } from "./authentication.ts";
-import type { Command } from "./command.ts";
+import type { Command, Invocation } from "./command.ts";
 import { LogFile } from "./logfile.ts";
 import { Reload } from "./reload.ts";
 import { serverSignals } from "./serversignals.ts";
-import { configFlag, sourcesOf } from "./settingsfile.ts";
+import { configFlag, sourcesOf, usersOption } from "./settingsfile.ts";
 import { say, sayTo } from "./stderr.ts";
 import { stopSignal } from "./stopsignal.ts";
 
@@ -45,7 +51,7 @@ export const serve: Command = {
     ...settingFlags,
   },
   run: async (invocation) => {
-    const { flags, operands, environment, cwd } = invocation;
+    const { flags, operands, environment } = invocation;
     if (operands.length > 0) {
       throw new FstreamError("usage", `unexpected argument: ${operands[0]}`, {
         hint: "use --listen HOST:PORT to set the address",
@@ -60,38 +66,72 @@ export const serve: Command = {
       isService: service !== undefined,
     });
     if (signals.reloads) process.on("SIGHUP", () => void reload?.run());
+    const onReload = (made: Reload) => {
+      reload = made;
+    };
     const sources = sourcesOf(invocation, overrides);
-    const { settings, file, renamed } = await loadExamined(sources);
-    const options = optionsOf(settings);
+    const examination = await examineSettings(sources);
+    const options = optionsOf(examination.settings);
     const log = stderrLog(options, say);
-    log.info(
-      file === undefined ? "no settings file: using defaults" : `settings file: ${resolve(cwd, file)}`,
-    );
-    for (const line of renamed) log.warn(line);
-    const notifier = new Notifier(environment, log.scope("systemd"));
-    const passed = passedSockets(environment);
-    for (const name of managerVariables) delete process.env[name];
-    const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
-    const open = (of: Settings) => openAuthenticator(of, log, (address) => throttle.pressureOf(address));
-    const authenticator = new CurrentAuthenticator(await open(settings));
-    const stopped = stopSignal(process, signals.stop);
-    const server = await startServer(options, throttled(authenticator, throttle), log, passed);
-    if (settings.auth.authenticator === "users") await reportUsers(settings.fstream.usersDir, log);
-    else log.info(`logins are checked by ${described(settings)}`);
-    reload = new Reload({ settings, sources, options, authenticator, open, server, log, notifier });
-    log.info("ready");
-    notifier.begin(() => server.summary);
-    service?.running();
-    log.info(`${await stopped}: stopping`);
-    notifier.stopping(options.shutdownGraceMs);
-    service?.stopping(options.shutdownGraceMs + serviceSlackMs);
-    await server.stop();
-    notifier.end();
-    authenticator.stop();
-    service?.stopped();
-    return 0;
+    try {
+      await run({ invocation, sources, examination, options, log, service, signals, onReload });
+      return 0;
+    } catch (error) {
+      if (!(error instanceof FstreamError) || options.logFormat !== "json") throw error;
+      // Who reads the log reads nothing else.
+      const { code, message, hint } = error;
+      log.error(message, hint === undefined ? { code } : { code, hint });
+      return meaning(code).exit;
+    }
   },
 };
+
+interface Start {
+  readonly invocation: Invocation;
+  readonly sources: Sources;
+  readonly examination: Examination;
+  readonly options: Options;
+  readonly log: Log;
+  readonly service: WindowsService | undefined;
+  readonly signals: ReturnType<typeof serverSignals>;
+  /** Gets what reloads the server, once it can. */
+  readonly onReload: (reload: Reload) => void;
+}
+
+/** Resolves when the server has stopped in order; rejects with what keeps it from starting. */
+async function run(start: Start): Promise<void> {
+  const { invocation, sources, examination, options, log, service, signals } = start;
+  const { settings, file, renamed } = examination;
+  const problem = firstProblem(examination, sources);
+  if (problem !== undefined) throw problem;
+  log.info(
+    file === undefined
+      ? "no settings file: using defaults"
+      : `settings file: ${resolve(invocation.cwd, file)}`,
+  );
+  for (const line of renamed) log.warn(line);
+  const notifier = new Notifier(invocation.environment, log.scope("systemd"));
+  const passed = passedSockets(invocation.environment);
+  for (const name of managerVariables) delete process.env[name];
+  const throttle = new Throttle({ nowMs: () => performance.now(), sleep: Bun.sleep });
+  const open = (of: Settings) => openAuthenticator(of, log, (address) => throttle.pressureOf(address));
+  const authenticator = new CurrentAuthenticator(await open(settings));
+  const stopped = stopSignal(process, signals.stop);
+  const server = await startServer(options, throttled(authenticator, throttle), log, passed);
+  if (settings.auth.authenticator === "users") await reportUsers(settings.fstream.usersDir, invocation, log);
+  else log.info(`logins are checked by ${described(settings)}`);
+  start.onReload(new Reload({ settings, sources, options, authenticator, open, server, log, notifier }));
+  log.info("ready");
+  notifier.begin(() => server.summary);
+  service?.running();
+  log.info(`${await stopped}: stopping`);
+  notifier.stopping(options.shutdownGraceMs);
+  service?.stopping(options.shutdownGraceMs + serviceSlackMs);
+  await server.stop();
+  notifier.end();
+  authenticator.stop();
+  service?.stopped();
+}
 
 /** How much longer than `shutdown_grace` stopping may take, milliseconds. */
 const serviceSlackMs = 5000;
@@ -107,14 +147,16 @@ async function asService(environment: Readonly<Record<string, string | undefined
 }
 
 /** A server that is started for the first time has no users yet: a warning before the first broadcast fails. */
-async function reportUsers(folder: string, log: Log): Promise<void> {
+async function reportUsers(folder: string, invocation: Invocation, log: Log): Promise<void> {
+  const userAdd = `fstream user add NAME${usersOption(invocation)}`;
   try {
     const { users, problems, warnings } = await readUsers(folder);
-    if (users.length === 0)
-      log.warn(`no users in ${folder}: broadcasts will be refused (\`fstream user add NAME\`)`);
+    if (users.length === 0) log.warn(`no users in ${folder}: broadcasts will be refused (\`${userAdd}\`)`);
     for (const problem of [...problems, ...warnings]) log.warn(problem);
   } catch (error) {
     if (!(error instanceof FstreamError)) throw error;
-    log.warn(`${error.message}: broadcasts will be refused (\`fstream user add NAME\` creates it)`);
+    // It has a hint where the folder is not there.
+    const creates = error.hint === undefined ? "" : ` (\`${userAdd}\` creates it)`;
+    log.warn(`${error.message}: broadcasts will be refused${creates}`);
   }
 }

@@ -15,7 +15,7 @@ import { nearest } from "../settings/nearest.ts";
 import { described } from "./authentication.ts";
 import type { Command, Invocation } from "./command.ts";
 import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
-import { configFlag, sourcesOf } from "./settingsfile.ts";
+import { configFlag, sourcesOf, usersOption } from "./settingsfile.ts";
 
 const actions = ["add", "passwd", "remove", "list"] as const;
 
@@ -155,7 +155,8 @@ async function remove({ terminal }: Invocation, folder: string, name: string): P
   return 0;
 }
 
-async function list({ flags, terminal }: Invocation, folder: string): Promise<number> {
+async function list(invocation: Invocation, folder: string): Promise<number> {
+  const { flags, terminal } = invocation;
   const { users, problems } = await readUsers(folder);
   if (flags.json === true) {
     const entries = users.map(({ name, secret, channels, mayWatch, enabled }) => ({
@@ -172,7 +173,8 @@ async function list({ flags, terminal }: Invocation, folder: string): Promise<nu
   } else {
     terminal.print(table(users));
   }
-  if (problems.length > 0) terminal.hint(`${problems.length} more can't be read: run \`fstream check\``);
+  if (problems.length > 0)
+    terminal.hint(`${problems.length} more can't be read: run \`fstream check${usersOption(invocation)}\``);
   return 0;
 }
 

@@ -38,7 +38,7 @@ export async function ownCertificate(stateDir: string): Promise<CertificateSourc
   const file = selfSignedFile(stateDir);
   const source = { files: [file], read: () => readOwn(file) };
   try {
-    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    await makeFolder(stateDir);
     await readRegularFile(file, maxFileBytes).catch(async (error: unknown) => {
       if (!isMissing(error)) throw error;
       await makePair(file);
@@ -47,6 +47,17 @@ export async function ownCertificate(stateDir: string): Promise<CertificateSourc
     throw unusable(file, cause);
   }
   return source;
+}
+
+/** The folder, where it is not there yet. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // What is there is something else: a folder would do.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new Error(`${path} is not a directory`, { cause: error });
+  }
 }
 
 async function readOwn(file: string): Promise<KeyPair> {

@@ -50,3 +50,13 @@ function isThere(path: string): Promise<boolean> {
     (error: unknown) => (error as NodeJS.ErrnoException).code !== "ENOENT",
   );
 }
+
+/** What has another command read the same settings file: " --config FILE" as it is typed into a shell; "" where none was named. */
+export function configOption(file: string | undefined): string {
+  return file === undefined ? "" : ` --config ${shellWord(file)}`;
+}
+
+/** `text` as one word of a shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./\\-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -8,7 +8,7 @@
 import { dirname } from "node:path";
 import { FstreamError } from "../errors.ts";
 import { type Document, readDocument, show } from "./document.ts";
-import { findFile } from "./find.ts";
+import { configOption, findFile } from "./find.ts";
 import { given } from "./given.ts";
 import type { Context } from "./kind.ts";
 import { type Row, rows } from "./rows.ts";
@@ -53,17 +53,28 @@ export interface Examination {
  * others.
  */
 export async function loadSettings(sources: Sources): Promise<Settings> {
-  return (await loadExamined(sources)).settings;
+  const examination = await examineSettings(sources);
+  const error = firstProblem(examination, sources);
+  if (error !== undefined) throw error;
+  return examination.settings;
 }
 
-/** The same, with the file that they come from. */
-export async function loadExamined(sources: Sources): Promise<Examination> {
-  const examination = await examineSettings(sources);
-  const { problems, misused } = examination;
-  const [first, ...others] = problems;
-  if (first === undefined) return examination;
-  const more = others.length === 0 ? "" : ` (and ${others.length} more; run \`fstream check\`)`;
-  throw new FstreamError(misused.has(first) ? "usage" : "failed", `${first}${more}`);
+/** What `loadSettings` rejects with; undefined: nothing is wrong. */
+export function firstProblem({ problems, misused }: Examination, sources: Sources): FstreamError | undefined {
+  const [first] = problems;
+  if (first === undefined) return undefined;
+  return new FstreamError(misused.has(first) ? "usage" : "failed", summary(problems, misused, sources));
+}
+
+/** The first of `problems`, how many there are besides, and what shows them: `fstream check` sees none of the `misused` flags. */
+export function summary(
+  [first, ...others]: readonly string[],
+  misused: ReadonlySet<string>,
+  { file }: Sources,
+): string {
+  if (others.length === 0) return first;
+  const isShown = others.some((problem) => !misused.has(problem));
+  return `${first} (and ${others.length} more${isShown ? `; run \`fstream check${configOption(file)}\`` : ""})`;
 }
 
 /** The settings and all that is wrong with them; never rejects for what a person can have done. */
@@ -105,9 +116,9 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
   const settings = values as unknown as Settings; // a value for each row: the table's own type
   for (const rule of rules) {
     if (rule.keys.some((key) => wrong.has(key))) continue;
-    const message = rule.broken(settings);
-    if (message === undefined) continue;
     const place = culprit(rule.keys, document, sources);
+    const message = rule.broken(settings, place?.isFlag === true);
+    if (message === undefined) continue;
     problem(`${place === undefined ? "" : `${place.at}: `}${message}`, place?.isFlag === true);
   }
   problems.sort(byLine(file));

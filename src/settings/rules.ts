@@ -7,8 +7,8 @@ import type { Settings } from "./table.ts";
 interface Rule {
   /** Keys in the file, the one to point at first. */
   readonly keys: readonly string[];
-  /** What is wrong, or undefined. */
-  broken(settings: Settings): string | undefined;
+  /** What is wrong, or undefined. `isFlag`: what is pointed at is a flag, and another one would be right. */
+  broken(settings: Settings, isFlag?: boolean): string | undefined;
 }
 
 const listeners = {
@@ -70,7 +70,7 @@ export const rules: readonly Rule[] = [
   },
   {
     keys: ["authenticator", "module", "command", "url"],
-    broken: ({ auth }) => {
+    broken: ({ auth }, isFlag = false) => {
       const { authenticator, module, command, url } = auth;
       const isMissing = {
         users: false,
@@ -79,7 +79,8 @@ export const rules: readonly Rule[] = [
         http: url === undefined,
       };
       const key = authenticator === "http" ? "url" : authenticator;
-      return isMissing[authenticator] ? `authenticator is "${authenticator}", which needs ${key}` : undefined;
+      if (!isMissing[authenticator]) return undefined;
+      return `authenticator is "${authenticator}", which needs ${isFlag ? `--auth-${key}` : key}`;
     },
   },
 ];

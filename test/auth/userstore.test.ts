@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { User } from "../../src/auth/userfile.ts";
 import { readUsers, writeUser } from "../../src/auth/userstore.ts";
+import type { FstreamError } from "../../src/errors.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -48,6 +49,15 @@ test("a folder that is not there is reported with what makes it", async () => {
     message: expect.stringContaining("no such folder"),
     hint: "`fstream user add NAME` creates it",
   });
+});
+
+test("a folder that is a file is reported, without a hint at what would not make it", async () => {
+  await Bun.write(join(folder, "file"), "");
+  const error = (await readUsers(join(folder, "file")).catch((error: unknown) => error)) as FstreamError;
+  expect([error.message, error.hint]).toEqual([
+    `the users folder ${join(folder, "file")} can't be read: it is not a directory`,
+    undefined,
+  ]);
 });
 
 test("a written user reads back the same, whatever signs are in it, and its owner alone can read the file", async () => {

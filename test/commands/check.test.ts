@@ -211,3 +211,11 @@ test("an admin token that can't be used is an error, and one that others can rea
     `others on this machine can read the admin token: chmod o= ${join(cwd, "token")}\n`,
   );
 });
+
+test("a hint at another command names the settings file, or the folder, that this one was given", async () => {
+  await put("my relay.toml", '[fstream]\nusers_dir = "none"\n');
+  const config = await run(cwd, ["check", "--config", "my relay.toml"]);
+  expect(config.stderr).toEndWith("hint: `fstream user add NAME --config 'my relay.toml'` creates it\n");
+  const folder = await run(cwd, ["check", "--users-dir", "people"]);
+  expect(folder.stderr).toEndWith("hint: `fstream user add NAME --users-dir people` creates it\n");
+});

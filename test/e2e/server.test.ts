@@ -202,6 +202,32 @@ describe("a server that starts", () => {
     expect(await run.exit()).toBe(0);
   });
 
+  test("logs as JSON what keeps it from starting, too, and everything else as text", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fstream-json-"));
+    writeFileSync(join(folder, "fstream.toml"), '[server]\nlog_format = "json"\nmax_waiting = "many"\n');
+    const file = ["--config", join(folder, "fstream.toml")];
+    using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+    const json = ["--log-format", "json", "--https-listen", "", "--listen"];
+    for (const [flags, expected, entry] of [
+      [file, 1, { code: "failed", message: expect.stringContaining("fstream.toml:3: max_waiting") }],
+      [["--log-format", "json", "--hold", "x"], 2, { code: "usage" }],
+      [
+        [...json, `127.0.0.1:${taken.port}`],
+        1,
+        { code: "failed", message: expect.stringContaining("can't listen"), hint: expect.any(String) },
+      ],
+    ] as const) {
+      const { status, stdout, stderr } = await new Run(["serve", ...flags]).outcome();
+      const lines = stderr.trimEnd().split("\n");
+      expect([status, stdout]).toEqual([expected, ""]);
+      expect(JSON.parse(lines[lines.length - 1])).toMatchObject({ level: "error", ...entry });
+      for (const line of lines) expect(JSON.parse(line)).toHaveProperty("level");
+    }
+    const text = await new Run(["serve", ...file, "--log-format", "text"]).outcome();
+    expect([text.status, text.stderr]).toEqual([1, expect.stringMatching(/^fstream: error: .*max_waiting/)]);
+    rmSync(folder, { recursive: true });
+  });
+
   test("makes a certificate once, keeps it to itself, and shows it again the next time", async () => {
     const first = await TestServer.start();
     const { fingerprint } = first;

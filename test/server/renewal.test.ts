@@ -226,6 +226,15 @@ test("the self-signed pair of the state folder is renewed as any other, but not 
   expect(renewal.pair.fingerprint).toBe(fingerprintOf(elsewhere));
 });
 
+test("a state folder that is a file is named as what it is not", async () => {
+  const file = join(folder, "file");
+  await Bun.write(file, "");
+  const error = await ownCertificate(file).catch((error: unknown) => error);
+  expect(error).toMatchObject({
+    message: `can't save a certificate in ${join(file, "self-signed.pem")}: ${file} is not a directory`,
+  });
+});
+
 test("the files are looked at again and again, until it is stopped", async () => {
   await put(loopback);
   const clock = new FakeClock();

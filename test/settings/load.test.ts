@@ -299,6 +299,35 @@ test("loading reports the first of several problems and how to see the others", 
   });
 });
 
+test("what shows the others is told which file was named, and is not told of flags that it does not have", async () => {
+  const cwd = await folderWith("[fstream]\nhold = true\nhld = 1\n");
+  await Bun.write(join(cwd, "my relay.toml"), "[fstream]\nhold = true\nhld = 1\n");
+  expect(await failure(sources(cwd, { file: "my relay.toml" }))).toMatchObject({
+    message: expect.stringMatching(/ \(and 1 more; run `fstream check --config 'my relay.toml'`\)$/),
+  });
+  const fine = await folderWith("");
+  expect(await failure(sources(fine, { overrides: { hold: "x", "max-lag": "y" } }))).toMatchObject({
+    message: expect.stringMatching(/ \(and 1 more\)$/),
+  });
+});
+
+test("what an authenticator needs is named as it is set: as a key, or as a flag", async () => {
+  expect(await problemsOf('[auth]\nauthenticator = "module"\n')).toEqual([
+    'fstream.toml:2: authenticator is "module", which needs module',
+  ]);
+  for (const [authenticator, flag] of [
+    ["module", "--auth-module"],
+    ["command", "--auth-command"],
+    ["http", "--auth-url"],
+  ]) {
+    const error = await failure(sources("/nowhere", { overrides: { authenticator } }));
+    expect(error).toMatchObject({
+      code: "usage",
+      message: expect.stringMatching(new RegExp(`needs ${flag}$`)),
+    });
+  }
+});
+
 test("a flag that is wrong is a wrong call, a file that is wrong is a failure", async () => {
   const cwd = await folderWith("[fstream]\n");
   for (const overrides of [
