@@ -32,8 +32,11 @@ export function reportRefusal(
   if (error.code === "internal")
     log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error", fields);
   else {
-    const reason = `${error.message} (${error.code})${behind(error)}`;
-    log.repeated(key, `${what} from ${address} refused: ${reason}`, "warn", fields);
+    const message = `${what} from ${address} refused: ${error.message} (${error.code})${behind(error)}`;
+    // A watcher that has left asks in vain, as does a client that looks for a server at this port: nothing is wrong here.
+    if (subject.intent === "end" && error.code === "not_live")
+      log.repeated(`end ${key}`, message, "debug", fields);
+    else log.repeated(key, message, "warn", fields);
   }
 }
 

@@ -8,8 +8,11 @@ import { constants } from "node:os";
 
 export type Interruption = "SIGINT" | "SIGTERM";
 
-/** How long each step of an orderly end may take after the first signal, milliseconds. */
+/** How long an orderly end may take after the first signal, all of it, milliseconds. */
 export const graceMs = 2000;
+
+/** How much of that a broadcast goes on reading its input; the rest is for the server's confirmation. Milliseconds. */
+export const inputGraceMs = 1500;
 
 /** A signal so soon after the first is that one again; a person does not press a key twice as fast. Milliseconds. */
 export const sameMs = 333;

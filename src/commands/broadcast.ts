@@ -5,7 +5,7 @@ import { BroadcastClient } from "../client/broadcast.ts";
 import { systemClock } from "../client/clock.ts";
 import { dial } from "../client/dial.ts";
 import { stdinInput } from "../client/input.ts";
-import { finishing, graceMs, processInterrupt, quietEndMs } from "../client/interrupt.ts";
+import { finishing, graceMs, inputGraceMs, processInterrupt, quietEndMs } from "../client/interrupt.ts";
 import { ChunkRejoin, JoinRejoin } from "../client/rejoin.ts";
 import { fetchToken } from "../client/token.ts";
 import { FstreamError } from "../errors.ts";
@@ -35,7 +35,7 @@ export const broadcast: Command = {
     "... | fstream relay.example broadcast --user fier \\\n  --user-password-file secret --token-from https://relay.example:61921",
   ],
   notes:
-    "On SIGINT (Ctrl-C) or SIGTERM, broadcast reads standard input to its end, for up to 2 s, and then ends the stream cleanly. A second signal stops it at once.",
+    "On SIGINT (Ctrl-C) or SIGTERM, broadcast reads standard input to its end, for up to 1.5 s, and ends the stream cleanly, within 2 s in total. A second signal stops it at once.",
   flags: {
     ...argumentFlags("broadcast"),
     "token-from": {
@@ -116,9 +116,9 @@ async function run(invocation: Invocation): Promise<number> {
       broadcaster.stop();
       if (!broadcaster.connected) return status;
       // What feeds us got the same signal, and may still have a trailer to write.
-      setTimeout(() => input.finish(), graceMs);
+      setTimeout(() => input.finish(), inputGraceMs);
       setTimeout(() => say(finishing(status)), quietEndMs);
-      return await Promise.race([sending, Bun.sleep(2 * graceMs).then(() => status)]);
+      return await Promise.race([sending, Bun.sleep(graceMs).then(() => status)]);
     });
     return await Promise.race([sending, interrupted, interrupt.second]);
   } finally {

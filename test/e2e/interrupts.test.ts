@@ -51,6 +51,17 @@ test.each([
   expect(await broadcast.outcome()).toMatchObject({ status: row.status, stderr: `fstream: ${row.words}\n` });
 });
 
+test("a broadcast whose server never confirms the end has the signal's status all the same", async () => {
+  await using server = standIn(async (peer) => {
+    await peer.frame("ok");
+    await peer.gone;
+  });
+  const broadcast = new Run([server.address, "broadcast"], fier);
+  await until("the request is there", () => server.requests.length > 0);
+  broadcast.process.kill("SIGTERM");
+  expect(await broadcast.exit()).toBe(143);
+});
+
 test.skipIf(Bun.which("timeout") === null)(
   "timeout(1), which signals its child and then the process group, ends a broadcast in order",
   async () => {
