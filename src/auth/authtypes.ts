@@ -1,6 +1,6 @@
 /**
- * The types of a module that authenticates for an fstream server ([auth] authenticator = "module"). Such a module exports a
- * function `authenticate`, of the type `Authenticate`:
+ * Types for a module that checks logins for an fstream server ([auth] authenticator = "module"). The module exports a
+ * function `authenticate` of type `Authenticate`:
  *
  *     import type { AuthRequest, Decision } from "./fstream";
  *
@@ -9,50 +9,50 @@
  *     }
  */
 
-/** What somebody asks to be let in for. */
+/** A login to check. */
 export interface AuthRequest {
-  /** `token`: a one-time token, which lets `user` broadcast once without being asked for a password again. */
+  /** `token`: a one-time token, with which `user` can broadcast once without the password. */
   readonly action: "broadcast" | "watch" | "token";
-  /** Whose channel it is: the broadcaster's name. */
+  /** The channel's owner; also the login, except for `watch`. */
   readonly user: string;
-  /** Who watches; left out if no name was given. Only for `watch`, which is asked about with `authenticate_watchers`. */
+  /** The watcher's login; left out if no name was given. Only for `watch`, with `authenticate_watchers`. */
   readonly watcher?: string;
-  /** The password of the one who asks: the broadcaster's, or the watcher's. Left out if none was given. */
+  /** The login's password; left out if none was given. */
   readonly password?: string;
-  /** The channel's name. Left out for `token`. */
+  /** The channel's name; left out for `token`. */
   readonly channel?: string;
-  /** The IP address of the client: behind a trusted proxy what that says it is. */
+  /** The client's IP address, as reported by the proxy if it is trusted. */
   readonly address: string;
-  /** How it came: the protocol's own, plain and over TLS; HTTP; or a WebSocket. */
+  /** fstream's own protocol, plain or over TLS; HTTP; or a WebSocket. */
   readonly protocol: "fstream" | "fstreams" | "http" | "https" | "ws" | "wss";
-  /** Of this request, and no other. */
+  /** Unique to this request. */
   readonly id: string;
-  /** What the query of the URL has beside fstream's own keys; in its own protocol the arguments that it does not know, written as one. */
+  /** The URL's query without fstream's own keys; in fstream's own protocol the unknown arguments, written as a query. */
   readonly query?: string;
-  /** The client's User-Agent, over HTTP. */
+  /** The client's User-Agent over HTTP. */
   readonly userAgent?: string;
 }
 
-/** Whether to let in: `true`, `false`, or more about it. Anything else is an error, and lets nobody in. */
+/** `true`, `false`, or an object with details. Anything else is an error, and the login is refused. */
 export type Decision = boolean | DecisionDetails;
 
 export interface DecisionDetails {
   readonly allow: boolean;
-  /** Why: for the server's log. */
+  /** Why, for the server's log. */
   readonly reason?: string;
-  /** Whether the one who asked gets the reason too. */
+  /** Whether the client gets the reason too. */
   readonly tellReason?: boolean;
-  /** The channels that this is good for, `*` for any run of characters; left out: all. */
+  /** Allowed channels, `*` matches any characters; left out: all. */
   readonly channels?: readonly string[];
-  /** After so many seconds the connection is closed; a token ends then, and what began with it. */
+  /** The connection is closed this many seconds after the decision; tokens, and broadcasts started with them, end then too. */
   readonly validSeconds?: number;
-  /** For so many seconds the same request gets the same decision, without being asked about again. */
+  /** How long identical requests get the same decision without being checked again, in seconds. */
   readonly cacheSeconds?: number;
-  /** Bits a second that the broadcaster may send; 0: no limit. In place of what the settings say. */
+  /** The broadcaster's maximum bit rate in bits per second, overrides `max_bitrate`; 0: no limit. */
   readonly maxBitrate?: number;
-  /** Watchers that the broadcast may have at once; 0: no limit. In place of what the settings say. */
+  /** Maximum number of watchers, overrides `max_watchers_per_channel`; 0: no limit. */
   readonly maxWatchers?: number;
 }
 
-/** Decides. What it throws, and what takes longer than `timeout`, lets nobody in. */
+/** Checks a login. If it throws, or takes longer than `timeout`, the login is refused. */
 export type Authenticate = (request: AuthRequest) => Decision | Promise<Decision>;

@@ -11,21 +11,21 @@ export function page(results: Results, verdicts: readonly Verdict[], picture: bo
 
 Written by \`scripts/bench --docs\`. Measured on ${results.date}: ${results.machine}.
 
-One CPU for the server, another for the load, over the loopback interface. "CPU s/GB" is the server process's user and system
-time for each GB (10⁹ bytes) that watchers got. A delay is counted from the broadcaster's write of a block (1316 bytes) or an
-FLV tag to its last byte's arrival at a watcher, over all watchers that are checked. The first ${warmSeconds} s
-of a stream, in which windows open and code is compiled, are not measured. Every watcher's bytes are compared with what was sent up to 4 Gbit/s, beyond that one watcher's in 50. Servers are started afresh for each measurement and take
-turns within a round; each figure is the median of the rounds, a ratio is made within each. Compare ratios: the absolute
-figures are this machine's.
+One CPU runs the server, another the load, over the loopback interface. "CPU s/GB" is the server process's user and system
+time per GB (10⁹ bytes) that watchers received. Delay is measured from the broadcaster's write of a block (1316 bytes) or
+FLV tag to the arrival of its last byte at a watcher, over all checked watchers. The first ${warmSeconds} s
+of a stream, in which TCP windows open and code is compiled, are not measured. Up to 4 Gbit/s, every watcher's bytes are compared with what was sent; beyond that, those of one watcher in 50. Servers are restarted for each measurement and take
+turns within a round; each figure is the median over the rounds, and ratios are taken within a round. Compare ratios: absolute
+figures depend on the machine.
 
-- \`fstream\` has its default settings, so bytes may wait up to 20 ms (\`max_delay\`) to go out in larger writes.
-- Watchers of \`fstream-get\` ask in HTTP on the port of the protocol, those of \`fstream-http\` on the one for HTTP; those of
-  \`fstream-socket\` watch there over WebSockets. Those of \`fstream-tls\` come over TLS, and those of \`fstream-https\` by HTTPS.
-- \`C\` is [an epoll fan-out](../test/bench/fanout.c) of the same design, and nothing else: one ring, a cursor for each watcher,
-  sends at once. It is what the kernel allows a server that sends at once.
-- \`icecast\` is Debian's, with a queue as long as fstream's backlog and without its burst, but where joiners are timed.
-- \`nginx-rtmp\` is Debian's module. It takes and gives RTMP: of the FLV that is the same work, but its watchers' bytes are
-  counted, not checked, and nothing is said of its delay.`,
+- \`fstream\` runs with default settings, so bytes may wait up to 20 ms (\`max_delay\`) to be sent in larger writes.
+- Watchers of \`fstream-get\` use HTTP on the protocol's port, those of \`fstream-http\` on the HTTP port; those of
+  \`fstream-socket\` use WebSockets there. Those of \`fstream-tls\` use TLS, and those of \`fstream-https\` HTTPS.
+- \`C\` is [an epoll fan-out](../test/bench/fanout.c) of the same design, and nothing else: one ring, a cursor per watcher,
+  immediate sends. It shows what the kernel allows for a server that sends immediately.
+- \`icecast\` is Debian's, with a queue as long as fstream's backlog, and without its burst except where joiners are timed.
+- \`nginx-rtmp\` is Debian's module. It receives and sends RTMP, which is the same work for FLV, but its watchers' bytes are
+  counted, not checked, and its delay is not measured.`,
     picture
       ? "## Many watchers of 4 Mbit/s\n\n![CPU and delay against the number of watchers](benchmarks.svg)"
       : "",
@@ -34,19 +34,19 @@ figures are this machine's.
     Object.keys(results.figures).length > 0 ? `## Memory, pipes, start\n\n${figureTable(results)}` : "",
     results.detectors === ""
       ? ""
-      : `## Detectors\n\nHow fast streams are searched for join points, MB/s of one core.\n\n\`\`\`\n${results.detectors.trimEnd()}\n\`\`\``,
-    results.warnings.length > 0 ? `## What makes figures doubtful\n\n${list(results.warnings)}` : "",
-    results.leftOut.length > 0 ? `## What is left out\n\n${list(results.leftOut)}` : "",
-    `## How to run it again
+      : `## Detectors\n\nHow fast streams are searched for join points, in MB/s on one core.\n\n\`\`\`\n${results.detectors.trimEnd()}\n\`\`\``,
+    results.warnings.length > 0 ? `## Doubtful figures\n\n${list(results.warnings)}` : "",
+    results.leftOut.length > 0 ? `## Left out\n\n${list(results.leftOut)}` : "",
+    `## How to reproduce
 
 \`\`\`sh
-scripts/bench            # everything, some 16 minutes
-scripts/bench --quick    # a first look, less than two
-scripts/bench --check    # exits 1 if a ratio to the reference is far beyond what it was
-scripts/bench --list     # what there is, for --only NAME
+scripts/bench            # everything, about 16 minutes
+scripts/bench --quick    # a first look, under two minutes
+scripts/bench --check    # exits 1 if a ratio to the reference is far worse than before
+scripts/bench --list     # lists the measurements, for --only NAME
 \`\`\`
 
-It needs Linux, gcc, taskset and ss; on Debian it installs by itself, as root, what is missing.`,
+It needs Linux, gcc, taskset and ss; on Debian, as root, it installs what is missing.`,
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
 }

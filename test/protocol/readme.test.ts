@@ -24,7 +24,7 @@ test("the hex dump is the request that it is said to be", () => {
 });
 
 test("the ok frame is the one that it is said to be", () => {
-  const quoted = /`ok` with nothing behind it is `([\da-f ]+)`/.exec(specification)?.[1].replaceAll(" ", "");
+  const quoted = /A bare `ok` is `([\da-f ]+)`/.exec(specification)?.[1].replaceAll(" ", "");
   expect(quoted).toBe(Buffer.from(encodeOk()).toString("hex"));
 });
 
