@@ -71,7 +71,7 @@ export class FirstReply {
   #stranger(name?: string): FstreamError {
     const place = this.#place;
     if (name === undefined)
-      return new FstreamError("failed", `${place} does not speak fstream: its answer is no reply`, {
+      return new FstreamError("failed", `${place} does not speak fstream: invalid reply`, {
         hint: usualPorts,
       });
     return new FstreamError("failed", `${place} speaks ${name}, not fstream`, { hint: this.#hint(name) });

@@ -31,7 +31,7 @@ export const user: Command = {
   ],
   words: actions,
   notes:
-    "A running server picks up changes at once; the live broadcasts of a user that was removed end within about 6 s. In a pipe, user list prints one name per line; after that of a disabled user come a tab and the word disabled.",
+    "A running server picks up changes at once; a removed user's live broadcasts end within about 6 s. In a pipe, user list prints one name per line, followed by a tab and the word disabled for a disabled user.",
   flags: {
     config: configFlag,
     "users-dir": {

@@ -13,7 +13,7 @@ const waiting = 10_000;
 export const flowingName = "1000 watchers of 4 Mbit/s: memory of the process without the backlog, MB";
 export const flowingKernelName = "1000 watchers of 4 Mbit/s: memory of the kernel for its sockets, MB";
 export const silentName = "500 that never read: memory of process and kernel for each, KiB";
-export const silentOtherName = "500 that never read: share of its bytes that the one who reads gets";
+export const silentOtherName = "500 that never read: share of its bytes that the active reader gets";
 export const waitingName = "10,000 that wait without a stream: memory of the process for each, KB";
 
 /** A thousand watchers, for long enough that garbage would show. */

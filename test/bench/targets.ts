@@ -154,7 +154,7 @@ const targets: readonly Target[] = [
   },
   {
     work: "silent",
-    what: "the one who reads gets every byte (1: yes)",
+    what: "the active reader gets every byte (1: yes)",
     atLeast: 1,
     value: (results) => plainFigure(results, silentOtherName, "fstream"),
   },

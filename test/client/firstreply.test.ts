@@ -119,7 +119,7 @@ function heard(bytes: Uint8Array, size: number): string {
 }
 
 test("a broadcaster is sent no stream: anything but a reply is of another server", () => {
-  const alien = "failed: relay.example:7 does not speak fstream: its answer is no reply";
+  const alien = "failed: relay.example:7 does not speak fstream: invalid reply";
   for (const size of sizes) {
     for (const [bytes, name] of servers)
       expect(heard(Buffer.from(bytes, "latin1"), size)).toBe(
