@@ -8,7 +8,7 @@ import { FstreamError } from "../errors.ts";
 import { readRegularFile } from "../file.ts";
 import { maxPemBytes, selfSignedFile } from "../keypair.ts";
 import type { ListenAddress } from "../settings/address.ts";
-import { defaultFile } from "../settings/find.ts";
+import { defaultFile, defaultPlaces } from "../settings/find.ts";
 import { examineSettings, type Settings } from "../settings/load.ts";
 import type { Invocation } from "./command.ts";
 import { sourcesOf } from "./settingsfile.ts";
@@ -19,6 +19,8 @@ export interface LocalServer {
   readonly trust: Trust | undefined;
   /** The file with its admin token, where it takes one (`admin_token_file`). */
   readonly adminTokenFile: string | undefined;
+  /** Where its settings are; undefined: no file was found, so they are the defaults. */
+  readonly settingsFile: string | undefined;
 }
 
 /** Its `https_listen`, else its `http_listen`. Rejects with FstreamError `usage` if it has neither. */
@@ -30,9 +32,19 @@ export async function localServer(invocation: Invocation): Promise<LocalServer> 
   const { httpsListen, httpListen, adminTokenFile } = settings.server;
   const name = found ?? defaultFile;
   if (httpsListen !== undefined)
-    return { address: addressOf("https", httpsListen, name), trust: await pinned(settings), adminTokenFile };
+    return {
+      address: addressOf("https", httpsListen, name),
+      trust: await pinned(settings),
+      adminTokenFile,
+      settingsFile: found,
+    };
   if (httpListen !== undefined)
-    return { address: addressOf("http", httpListen, name), trust: undefined, adminTokenFile: undefined };
+    return {
+      address: addressOf("http", httpListen, name),
+      trust: undefined,
+      adminTokenFile: undefined,
+      settingsFile: found,
+    };
   throw new FstreamError("usage", `neither https_listen nor http_listen is set in ${name}`);
 }
 
@@ -54,4 +66,29 @@ async function pinned({ server }: Settings): Promise<Trust | undefined> {
   } catch {
     return undefined; // it may be for the server's user alone; the system's authorities may do
   }
+}
+
+/**
+ * `error` of asking the server on this machine, with a hint for one that runs with other settings than those that were found here: it may
+ * have been started with flags, or in another folder.
+ */
+export function aboutLocal(error: FstreamError, settingsFile: string | undefined): FstreamError {
+  const hint = localHint(error, settingsFile);
+  return hint === undefined
+    ? error
+    : new FstreamError(error.code, error.message, { hint, cause: error.cause });
+}
+
+function localHint({ code, message }: FstreamError, settingsFile: string | undefined): string | undefined {
+  if (code === "disconnected") {
+    const why =
+      settingsFile === undefined
+        ? `this is the default address, as no settings file was found (${defaultPlaces})`
+        : `this is the address in ${settingsFile}`;
+    return `${why}; if the server runs with other settings: fstream https://localhost:PORT status, or --config FILE`;
+  }
+  // It was compared with the one in these settings' folder.
+  if (/has a different fingerprint/.test(message))
+    return "this server was started in another folder or with other settings: run status there, or give --config FILE";
+  return undefined;
 }

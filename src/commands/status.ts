@@ -10,7 +10,7 @@ import { parseDuration } from "../settings/duration.ts";
 import { defaultPlaces } from "../settings/find.ts";
 import type { Command, Invocation } from "./command.ts";
 import { addressOperand, trustFlags, trustOf } from "./connectionflags.ts";
-import { localServer } from "./localserver.ts";
+import { aboutLocal, localServer } from "./localserver.ts";
 import { readSecretFile } from "./secret.ts";
 
 /** How often `--watch` asks, if it does not say. Milliseconds. */
@@ -62,13 +62,16 @@ export const status: Command = {
 async function run(invocation: Invocation): Promise<number> {
   const { flags } = invocation;
   const intervalMs = intervalOf(flags.watch);
-  const { address, trust, adminTokenFile } = await placeOf(invocation);
+  const { address, trust, adminTokenFile, explain } = await placeOf(invocation);
   const tokenFile = flags["admin-token-file"];
   const given = typeof tokenFile === "string" ? await readSecretFile(tokenFile, invocation.cwd) : undefined;
   if (given !== undefined && !tokenShape.test(given))
     throw new FstreamError("usage", "--admin-token-file does not contain an admin token");
   const token = given ?? (adminTokenFile && (await tokenIn(adminTokenFile, invocation.cwd)));
-  const fetch = () => fetchStatus(address, trust, token);
+  const fetch = () =>
+    fetchStatus(address, trust, token).catch((error: unknown) => {
+      throw explain !== undefined && error instanceof FstreamError ? explain(error) : error;
+    });
   if (intervalMs === undefined) show(await fetch(), invocation);
   else await watch(fetch, address, intervalMs, invocation);
   return 0;
@@ -85,14 +88,18 @@ interface Place {
   readonly trust: Trust;
   /** Where the server on this machine has its admin token, if this is sure to be that server. */
   readonly adminTokenFile?: string | undefined;
+  /** What went wrong, with a hint where it is not the server that was meant. */
+  readonly explain?: (error: FstreamError) => FstreamError;
 }
 
 async function placeOf(invocation: Invocation): Promise<Place> {
   if (invocation.operands.length === 0) {
-    const { address, trust, adminTokenFile } = await localServer(invocation);
+    const { address, trust, adminTokenFile, settingsFile } = await localServer(invocation);
     const given = await trustOf(invocation, [address]);
-    if (given.type !== "system" || trust === undefined) return { address, trust: given };
-    return { address, trust, adminTokenFile };
+    const explain = (error: FstreamError) => aboutLocal(error, settingsFile);
+    if (given.type === "system" && trust !== undefined) return { address, trust, adminTokenFile, explain };
+    // A fingerprint that was given is not these settings'.
+    return given.type === "system" ? { address, trust: given, explain } : { address, trust: given };
   }
   const { flags, operands } = invocation;
   const interval = operands.find((word) => /^\d+[a-z]*$/.test(word));

@@ -21,17 +21,22 @@ function advised(isFile = false) {
   return { said, clock, adviser: new Adviser(clock, isFile, (advice) => said.push(advice)) };
 }
 
-test("an MP4 without fragments can't be joined: its broadcaster is told at once, and once", async () => {
-  const { said, adviser } = advised();
-  const bytes = await fixture("unjoinable/whole.mp4");
-  for (let at = 0; at < bytes.length; at += 1000) adviser.feed(bytes.subarray(at, at + 1000));
-  expect(said).toEqual([
-    {
-      message: expect.stringMatching(/^viewers who join late can't play this stream: MP4 without fragments /),
-      hint: expect.stringContaining("ffmpeg -re -i FILE"),
-    },
-  ]);
-});
+test.each([false, true])(
+  "an MP4 without fragments can't be joined: its broadcaster is told at once, and once (from a file: %p)",
+  async (isFile) => {
+    const { said, adviser } = advised(isFile);
+    const bytes = await fixture("unjoinable/whole.mp4");
+    for (let at = 0; at < bytes.length; at += 1000) adviser.feed(bytes.subarray(at, at + 1000));
+    expect(said).toEqual([
+      {
+        message: expect.stringMatching(
+          /^viewers who join late can't play this stream: MP4 without fragments /,
+        ),
+        hint: expect.stringContaining("ffmpeg -re -i FILE"),
+      },
+    ]);
+  },
+);
 
 /** A stream that begins so. */
 function filled(start: string): Buffer {

@@ -1,8 +1,10 @@
 // The API, the metrics and `status`, at a running server: figures are those of what was really sent.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { certificates } from "../certificates.ts";
 import { parseExposition, problemsOf, promtoolSays, valueOf } from "../http/promcheck.ts";
 import { faults } from "../http/schema.ts";
 import { behindOk, deadlineMs, noise, Peer, program, Run, sha256, TestServer, until } from "./program.ts";
@@ -268,6 +270,33 @@ test("status trusts no certificate but the one that it should", async () => {
   expect(status).toBe(1);
   expect(stderr).toContain("is not trusted");
   expect((await new Run([address, "status", "--fingerprint", server.fingerprint]).outcome()).status).toBe(0);
+});
+
+test("status whose settings are another server's says how to ask this one", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fstream-other-"));
+  const config = join(folder, "fstream.toml");
+  writeFileSync(config, '[server]\nhttps_listen = "127.0.0.1:1"\n');
+  const gone = await new Run(["status", "--config", config]).outcome();
+  expect([gone.status, gone.stderr]).toEqual([
+    5,
+    expect.stringMatching(
+      /hint: this is the address in .*: fstream https:\/\/localhost:PORT status, or --config FILE\n$/,
+    ),
+  ]);
+  const { loopback } = certificates;
+  writeFileSync(join(folder, "self-signed.pem"), loopback.key + loopback.cert);
+  writeFileSync(
+    config,
+    `[server]\nhttps_listen = "127.0.0.1:${server.port("https")}"\nstate_dir = "${folder}"\n`,
+  );
+  const other = await new Run(["status", "--config", config]).outcome();
+  expect([other.status, other.stderr]).toEqual([
+    1,
+    expect.stringMatching(
+      /different fingerprint: .*\nfstream: hint: this server was started in another folder .*\n$/,
+    ),
+  ]);
+  rmSync(folder, { recursive: true });
 });
 
 test("status says why it can't ask", async () => {
