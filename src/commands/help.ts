@@ -10,8 +10,8 @@ import { helpText } from "./parse.ts";
 /** How the program is called, whatever the command. */
 export const calling = `ADDRESS is host, host:port or [IPv6]:port (default port 61920), or
 fstreams://host:port for TLS (default port 61922). For token and --token-from it
-can also be https://host:port (default port 443; most servers use 61921), and
-for status it is that or http://host:port. The command may also come first:
+can also be https://host:port (default port 443; most servers use 61921);
+status takes https:// or http:// addresses. The command may also come first:
 fstream watch ADDRESS. Arguments of the protocol can also be set as environment
 variables: fserv_arg_user is --user.
 `;

@@ -14,7 +14,12 @@ test("a refused password gets a hint to check it", () => {
 });
 
 test("a refused token gets a hint to get a new one, and not to check a password", () => {
-  for (const message of ["token already used", "token expired", "wrong user or token"]) {
+  for (const message of [
+    "token already used",
+    "token expired",
+    "the token was already used",
+    "wrong user or token",
+  ]) {
     const hint = hintFor(message, "broadcast");
     expect(hint).toContain("get a new token: each works once");
     expect(hint).not.toContain("password");
