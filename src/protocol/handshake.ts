@@ -1,34 +1,34 @@
 // The server's side of a handshake: preamble, length, null byte, text (README.md, "Handshake"), taken in
 // pieces of any size. All state is in fields, so the result does not depend on where the pieces end, and
-// at most `maxRequestBytes` bytes are kept. What follows the text belongs to the stream and is handed back. A preamble that
-// begins as a request for `/watch/` does is an HTTP request (README.md, "Watching over HTTP").
+// at most `maxRequestBytes` bytes are kept. What follows the text belongs to the stream and is returned. A preamble that
+// starts like a request for `/watch/` is an HTTP request (README.md, "Watching over HTTP").
 
 import { FstreamError } from "../errors.ts";
 import { HeadReader, type HttpHead, type Unreadable } from "./httphead.ts";
 import { type PresentedToken, parseRequest, presentedToken, type Request, wantsReply } from "./request.ts";
 
 export interface HandshakeLimits {
-  /** Bytes before and with the empty line that ends the preamble. */
+  /** Of the preamble, including the empty line that ends it. Bytes. */
   readonly maxPreambleBytes: number;
-  /** Bytes of text. */
+  /** Of the text. Bytes. */
   readonly maxRequestBytes: number;
 }
 
 export type HandshakeResult =
   /** More bytes are needed. */
   | { readonly type: "more" }
-  /** The handshake is done; `rest` are the bytes of the stream that came with it. */
+  /** The handshake is complete; `rest` are the bytes of the stream that came with it. */
   | { readonly type: "request"; readonly request: Request; readonly rest: Uint8Array }
-  /** It is an HTTP request for `/watch/...`, or one that breaks HTTP's rules. */
+  /** It is an HTTP request for `/watch/...`, or a malformed one. */
   | { readonly type: "http"; readonly request: HttpHead | Unreadable }
-  /** It broke the rules. `reply` tells whether the client asked for an answer in words, as far as was seen. */
+  /** It broke the rules. `reply`: whether the client asked for replies, as far as is known. */
   | {
       readonly type: "refused";
       readonly error: FstreamError;
       readonly reply: boolean;
-      /** Whether it did so before any text came. */
+      /** Whether that was before any text arrived. */
       readonly beforeText?: true;
-      /** The token that it presented all the same: it counts as used. */
+      /** The token that it presented anyway: it counts as used. */
       readonly token?: PresentedToken;
     };
 
@@ -39,19 +39,19 @@ const more = { type: "more" } as const;
 const requestLine = /^(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|SOURCE) \S+ HTTP\/1\.[01]\r?$/;
 const maxRequestLineBytes = 4096;
 
-/** How a preamble begins that is an HTTP request. */
+/** How a preamble starts that is an HTTP request. */
 const httpStarts = ["GET /watch/", "HEAD /watch/"].map((text) => new TextEncoder().encode(text));
 
 export class HandshakeDecoder {
   readonly #limits: HandshakeLimits;
   #phase: "start" | "preamble" | "http" | "length" | "null" | "text" | "done" = "start";
-  /** The beginning of an HTTP request that it may be, and the reader of the rest. */
+  /** The start of a possible HTTP request, and the reader of the rest. */
   #httpStart: Uint8Array | undefined;
   #http: HeadReader | undefined;
-  /** How much of the preamble's end was seen: nothing, a LF, or a LF and a CR. */
+  /** How much of the preamble's end was seen: nothing, an LF, or an LF and a CR. */
   #ending: "" | "LF" | "LF CR" = "";
   #preambleBytes = 0;
-  /** The preamble's first line, or its beginning. */
+  /** The preamble's first line, or its start. */
   #line = "";
   #isLineWhole = false;
   #lengthBytes = 0;
@@ -63,12 +63,12 @@ export class HandshakeDecoder {
     this.#limits = limits;
   }
 
-  /** Whether the preamble has ended, and nothing of the request has come. */
+  /** Whether the preamble has ended, and nothing of the request has arrived. */
   get isBetween(): boolean {
     return this.#phase === "length" && this.#lengthBytes === 0;
   }
 
-  /** Whether the preamble is an HTTP request, as far as its first line tells, for anything but `/watch/`. */
+  /** Whether the preamble is, by its first line, an HTTP request for anything but `/watch/`. */
   get isOtherHttp(): boolean {
     return this.#isLineWhole && requestLine.test(this.#line);
   }
@@ -131,7 +131,7 @@ export class HandshakeDecoder {
     return more;
   }
 
-  /** Whether with `byte` the preamble still begins as an HTTP request does. */
+  /** Whether with `byte` the preamble can still be an HTTP request. */
   #isHttpStart(byte: number): boolean {
     const start = this.#httpStart ?? httpStarts.find(([first]) => first === byte);
     if (start === undefined || start[this.#preambleBytes] !== byte) return false;

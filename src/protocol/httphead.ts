@@ -1,10 +1,10 @@
 // The head of an HTTP/1 request (RFC 9112, sections 2 to 5): the request line and the header fields, from bytes in pieces of any
-// size. Bounded, each byte is looked at once, and what comes behind the head is handed back. Stricter than it would have to
-// be: lines end with CR LF, and no line is continued on the next. Pure.
+// size. Bounded: each byte is read once, and what follows the head is returned. Stricter than
+// required: lines end with CR LF, and line folding is refused. Pure.
 
 /** Browsers send about twenty. */
 export const maxHeaderFields = 100;
-/** Of a header field that is a list: no browser sends ten. */
+/** Items of a header field that is a list: no browser sends ten. */
 const maxElements = 50;
 
 /** A request without its body. */
@@ -12,7 +12,7 @@ export interface HttpHead {
   readonly method: string;
   /** As in the request line. */
   readonly target: string;
-  /** Of HTTP/1: 0 or 1, or what a later one has. */
+  /** The minor version of HTTP/1: 0 or 1, or a later one. */
   readonly minorVersion: number;
   readonly headers: Headers;
 }
@@ -26,7 +26,7 @@ export interface Unreadable {
 
 export type HeadReading =
   | { readonly type: "more" }
-  /** `rest`: what came behind it, a view of the bytes that were fed. */
+  /** `rest`: what followed it, a view of the bytes that were fed. */
   | { readonly type: "head"; readonly head: HttpHead; readonly rest: Uint8Array }
   | Unreadable;
 
@@ -38,18 +38,18 @@ const deletion = 127;
 
 /** RFC 9110, section 5.6.2: a token. */
 const requestLine = /^([!#$%&'*+.^_`|~\w-]+) ([!-~\x80-\xff]+) HTTP\/(\d)\.(\d)$/;
-/** What is around a value is left out by `Headers`. */
+/** `Headers` trims values. */
 const headerField = /^([!#$%&'*+.^_`|~\w-]+):(.*)$/;
 
-/** Reads one head; to be fed until there is another answer than "more". */
+/** Reads one head; feed it until it returns something other than "more". */
 export class HeadReader {
   readonly #maxBytes: number;
   #kept = new Uint8Array(0);
   #size = 0;
-  /** Bytes of the line that is under way, without its end. */
+  /** Bytes of the current line, without its end. */
   #lineBytes = 0;
 
-  /** A head has at most `maxBytes` bytes, the empty line behind it included. */
+  /** A head has at most `maxBytes` bytes, including the empty line after it. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
@@ -65,7 +65,7 @@ export class HeadReader {
     return "type" in head ? head : { type: "head", head, rest: bytes.subarray(end) };
   }
 
-  /** Where the head ends in `bytes`, which follow those that are kept; undefined if not in them. */
+  /** Where the head ends in `bytes`, which follow the kept ones; undefined if it does not end there. */
   #end(bytes: Uint8Array): number | undefined | Unreadable {
     const end = Math.min(bytes.length, this.#maxBytes - this.#size);
     for (let i = 0; i < end; i++) {
@@ -95,8 +95,8 @@ export class HeadReader {
 }
 
 /**
- * Each byte as the character of that number, by way of UTF-16: TextDecoder takes "latin1" for windows-1252, some of whose characters
- * `Headers` refuses, and String.fromCharCode takes a millisecond for 8 KiB.
+ * Each byte as the character with that number, through UTF-16: TextDecoder treats "latin1" as windows-1252, some of whose characters
+ * `Headers` rejects, and String.fromCharCode takes a millisecond for 8 KiB.
  */
 function latin1(bytes: Uint8Array): string {
   return new TextDecoder("utf-16le").decode(new Uint16Array(bytes));
@@ -128,7 +128,7 @@ function parseHead(text: string): HttpHead | Unreadable {
   return { method, target, minorVersion: Number(minor), headers };
 }
 
-/** A header field's value as a list (RFC 9110, section 5.6.1), untrimmed: its beginning, if it is longer than any that is meant. */
+/** A header field's value as a list (RFC 9110, section 5.6.1), untrimmed; only its start, if it is unreasonably long. */
 export function elementsOf(value: string): readonly string[] {
   return value.split(",", maxElements);
 }

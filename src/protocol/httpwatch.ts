@@ -1,27 +1,27 @@
 // A watcher's request as HTTP has it (README.md, "Watching over HTTP"): `/watch/USER/CHANNEL?KEY=VALUE&...`, with the keys of
-// `watch` and their rules (keys.ts). Basic authentication (RFC 7617) is who watches, where watchers log in; else its password may
-// be the channel's, and its user counts for nothing.
+// `watch` and their rules (keys.ts). If watchers log in, Basic authentication (RFC 7617) is the login; otherwise its password may
+// be the channel's, and its user name is ignored.
 
 import { FstreamError } from "../errors.ts";
 import type { HttpHead } from "./httphead.ts";
 import { isKey, requestKeys } from "./keys.ts";
 import type { WatchRequest } from "./request.ts";
 
-/** Where a target's channel stands behind. */
+/** The path before USER/CHANNEL in a target. */
 export const watchPath = "/watch/";
-/** What a player asks for to see whether there is something, not to play it, is no longer than that. Bytes. */
+/** A player that requests at most this much is probing, not playing. Bytes. */
 const maxProbeBytes = 1024;
 export const broadcastPath = "/broadcast/";
-/** A request knows fewer than ten. */
+/** No request uses more than ten. */
 const maxParameters = 100;
 
-/** What a request over HTTP asks to watch. */
+/** A request over HTTP to watch. */
 export interface HttpWatch extends Omit<WatchRequest, "intent" | "query" | "reply"> {
-  /** How many of the first bytes are asked for, by a player that probes; undefined: the stream. */
+  /** How many of the first bytes a probing player requests; undefined: the stream. */
   readonly probedBytes: number | undefined;
 }
 
-/** The user and the channel in a target's path, behind `prefix`. Throws FstreamError `bad_request`. */
+/** The user and the channel in a target's path, after `prefix`. Throws FstreamError `bad_request`. */
 export function channelOf(path: string, prefix: string): { readonly user: string; readonly channel: string } {
   const names = path.slice(prefix.length).split("/", 3).map(decoded);
   if (names.length > 2 || names[0] === "")
@@ -42,8 +42,8 @@ export function pathOf(target: string): string {
 }
 
 /**
- * The parameters of a target. Each costs a thousand times its bytes, so that there may be only so many: throws FstreamError
- * `bad_request`. To be called once for a request, and only where they are looked at.
+ * The parameters of a target. Each costs a thousand times its bytes, so their number is limited: throws FstreamError
+ * `bad_request`. Call it once per request, and only if the parameters are needed.
  */
 export function queryOf(target: string): URLSearchParams {
   const query = queryTextOf(target);
@@ -52,7 +52,7 @@ export function queryOf(target: string): URLSearchParams {
   return new URLSearchParams(query);
 }
 
-/** What the query of a target has beside the protocol's own keys, as it is there. */
+/** The query of a target without the protocol's own keys, unchanged. */
 export function otherQueryOf(target: string): string {
   const fields = queryTextOf(target).split("&");
   return fields.filter((field) => !isKey([...new URLSearchParams(field).keys()].join(""))).join("&");
@@ -63,7 +63,7 @@ function queryTextOf(target: string): string {
   return from < 0 ? "" : target.slice(from + 1);
 }
 
-/** What a request for `/watch/...` asks for, of a server where watchers log in or not. Throws FstreamError `bad_request`. */
+/** The request that a `/watch/...` target makes, depending on whether watchers log in. Throws FstreamError `bad_request`. */
 export function parseHttpWatch(
   { method, target, headers }: Pick<HttpHead, "method" | "target" | "headers">,
   watchersLogIn: boolean,
@@ -89,14 +89,14 @@ export function parseHttpWatch(
   };
 }
 
-/** Safari asks for `bytes=0-1` first. Any other range may be answered with all there is (RFC 9110, section 14.2). */
+/** Safari first requests `bytes=0-1`. Any other range may be answered with everything (RFC 9110, section 14.2). */
 function probedBytesOf(headers: Headers): number | undefined {
   const last = /^bytes=0-(\d{1,15})$/i.exec(headers.get("range") ?? "")?.[1];
   const bytes = Number(last) + 1;
   return bytes <= maxProbeBytes ? bytes : undefined;
 }
 
-/** The user and the password of Basic authentication; undefined where there is none. Throws FstreamError `bad_request`. */
+/** The user and password of Basic authentication; undefined if there is none. Throws FstreamError `bad_request`. */
 export function basicOf(headers: Headers): { readonly user: string; readonly password: string } | undefined {
   const [, scheme, value = ""] =
     /^([!#$%&'*+.^_`|~\w-]+)(?: +(.*))?$/.exec(headers.get("authorization") ?? "") ?? [];

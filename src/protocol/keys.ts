@@ -1,27 +1,27 @@
-// The keys of requests, of each intent: the one table of them (README.md, "Requests"). What is parsed, the types of requests,
-// the client's arguments and the test vectors come from it. A new key is a row here, a row in the README, a vector, and what
-// it does.
+// The keys of requests, of each intent: the one table of them (README.md, "Requests"). The parser, the types of requests,
+// the client's arguments and the test vectors come from it. A new key is a row here, a row in the README, a vector, and its
+// implementation.
 
 import { FstreamError } from "../errors.ts";
 
 interface Key<T> {
   readonly key: string;
-  /** What the value means; undefined: it was left out. Throws FstreamError `bad_request` for a bad value. */
+  /** The parsed value; undefined: it was left out. Throws FstreamError `bad_request` for a bad value. */
   readonly read: (value: string | undefined) => T;
 }
 
-/** Where a watcher's first byte is to be. */
+/** Where a watcher's stream starts. */
 export type Start =
   | { readonly type: "join" | "next" | "live" }
   | { readonly type: "back"; readonly ms: number };
 
-/** The channel where none is named. */
+/** The default channel. */
 export const defaultChannel = "default";
-/** A channel's name is at most this long, bytes of UTF-8. */
+/** Maximum length of a channel's name, bytes of UTF-8. */
 export const maxChannelBytes = 255;
-/** What a watcher's id looks like. */
+/** The format of a watcher's id. */
 const idShape = /^[A-Za-z0-9_-]{1,64}$/;
-/** Durations in requests go up to this, milliseconds (a year). */
+/** Maximum duration in requests, milliseconds (a year). */
 const maxDurationMs = 365 * 24 * 3600 * 1000;
 
 const user: Key<string> = {
@@ -54,7 +54,7 @@ const reply: Key<boolean> = {
   },
 };
 
-/** `end` has no other answer than a frame. */
+/** `end` can only be answered with a frame. */
 const replyOfEnd: Key<true> = {
   key: "reply",
   read(value) {
@@ -63,7 +63,7 @@ const replyOfEnd: Key<true> = {
   },
 };
 
-/** What `start` can be, besides a duration. */
+/** Values of `start`, besides durations. */
 export const startWords = ["join", "next", "live"] as const;
 
 const start: Key<Start> = {
@@ -77,10 +77,10 @@ const start: Key<Start> = {
   },
 };
 
-/** What `lag` can be. */
+/** Values of `lag`. */
 export const lagWords = ["skip", "close"] as const;
 
-/** What happens to a watcher that falls too far behind; undefined: what the server's settings say. */
+/** What happens to a watcher that falls too far behind; undefined: the server's setting. */
 const lag: Key<(typeof lagWords)[number] | undefined> = {
   key: "lag",
   read(value) {
@@ -98,13 +98,13 @@ const id: Key<string> = {
   },
 };
 
-/** By intent: the fields of its request, in the order in which a client sends them. */
+/** By intent: the fields of its request, in the order that clients send them. */
 export const requestKeys = {
   watch: {
     user,
     channel,
     channelPassword: text("channel_password"),
-    /** Who watches, where the server asks for that. */
+    /** The watcher's login, if the server requires one. */
     watcher,
     watcherPassword: text("watcher_password"),
     start,
@@ -116,7 +116,7 @@ export const requestKeys = {
   broadcast: {
     user,
     userPassword: text("user_password"),
-    /** If there is one it alone counts, and not the password. */
+    /** If there is one, the password is ignored. */
     token: { key: "token", read: (value: string | undefined) => value },
     channel,
     channelPassword: text("channel_password"),
@@ -125,7 +125,7 @@ export const requestKeys = {
     reply,
   },
   token: { user, userPassword: text("user_password"), reply },
-  /** How did the stream of a watcher end: asked once it has, on a connection of its own. */
+  /** Asks how a watcher's stream ended, after its end, on a separate connection. */
   end: { reply: replyOfEnd, id },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Key<unknown>>>>>;
 
@@ -133,12 +133,12 @@ const keys = new Set<string>(
   Object.values(requestKeys).flatMap((keysOf) => Object.values(keysOf).map(({ key }) => key)),
 );
 
-/** Whether `key` is one of the protocol's, of any intent. */
+/** Whether `key` is a key of any intent. */
 export function isKey(key: string): boolean {
   return keys.has(key);
 }
 
-/** A duration as requests have it: a whole number with ms, s, m or h; a year at most. Undefined if it is none. */
+/** A duration in a request, milliseconds: a whole number with ms, s, m or h; at most a year. Undefined if it is invalid. */
 export function parseDurationMs(value: string): number | undefined {
   const match = /^(\d+)(ms|s|m|h)$/.exec(value);
   if (match === null) return undefined;
@@ -151,7 +151,7 @@ function text(key: string): Key<string> {
   return { key, read: (value = "") => value };
 }
 
-/** A number that no double holds counts as the largest that one does: what is too much is for others to say. */
+/** A number too large for a double counts as the largest safe integer: limits are checked elsewhere. */
 function wholeNumber(key: string): Key<number> {
   return {
     key,

@@ -1,4 +1,4 @@
-// Reply frames: what a server says to a client that sent `reply=1` (README.md, "Replies"). A frame has the
+// Reply frames: a server's answers to a client that sent `reply=1` (README.md, "Replies"). A frame has the
 // shape of a request without its preamble: length, null byte, text. `ok[,KEY=VALUE]...` or
 // `error,code=CODE,message*=TEXT`. A server of the original protocol sends none, so a client must tell a
 // frame from a stream by its first bytes.
@@ -10,15 +10,15 @@ export type Reply =
   | { readonly type: "ok"; readonly fields: ReadonlyMap<string, string> }
   | { readonly type: "error"; readonly error: FstreamError };
 
-/** The text of a frame is at most this long, bytes. */
+/** Maximum length of a frame's text, bytes. */
 export const maxReplyBytes = 4096;
 /** Length and null byte. */
 const prefixBytes = 5;
-/** What the text of a frame is, or begins with. */
+/** What a frame's text is or starts with. */
 const ok = "ok";
 const okFields = "ok,";
 const errorCode = "error,code=";
-/** Of a message so much goes out, code points: at four bytes each it fits. */
+/** Maximum length of a message in code points: at four bytes each it fits. */
 const maxMessagePoints = 500;
 
 /** An `ok` frame. */
@@ -26,7 +26,7 @@ export function encodeOk(fields: Iterable<readonly [string, string]> = []): Uint
   return encodeFrame(formatText(ok, fields));
 }
 
-/** An `error` frame; a code that is the process's own business goes out as `internal`. */
+/** An `error` frame; codes that are not for the wire are sent as `internal`. */
 export function encodeError(error: FstreamError): Uint8Array {
   const code: Code = isWireCode(error.code) ? error.code : "internal";
   const message = code === "internal" ? "internal server error" : error.message;
@@ -45,12 +45,12 @@ function encodeFrame(content: string): Uint8Array {
 export type ReplyResult =
   | { readonly type: "more" }
   | { readonly type: "reply"; readonly reply: Reply; readonly rest: Uint8Array }
-  /** These are no frame: `bytes` is everything fed since the last frame, the beginning of a stream. */
+  /** Not a frame: `bytes` is everything fed since the last frame, the start of a stream. */
   | { readonly type: "stream"; readonly bytes: Uint8Array };
 
 /**
- * Takes bytes of any sizes, and finds one frame after the other, or that there is none. Work is linear in the bytes: only
- * those of a frame that is not whole yet are copied, once, to a place that holds the longest.
+ * Takes pieces of any size, and finds one frame after the other, or that there is none. Work is linear in the bytes: only
+ * those of an incomplete frame are copied, once, to a buffer that holds the longest.
  */
 export class ReplyDecoder {
   readonly #kept = new Uint8Array(prefixBytes + maxReplyBytes);
@@ -65,12 +65,12 @@ export class ReplyDecoder {
     return this.#decide(this.#kept.subarray(0, before + room.length), bytes, before);
   }
 
-  /** What was fed and is not part of a whole frame: at the connection's end, bytes of a stream. */
+  /** Bytes fed that are not part of a complete frame: at the connection's end, they are the stream's. */
   get kept(): Uint8Array {
     return this.#kept.slice(0, this.#keptBytes);
   }
 
-  /** `have` begins with the `before` bytes that were kept; as many of `bytes` follow as a frame could need. */
+  /** `have` starts with the `before` kept bytes, followed by as many of `bytes` as a frame could need. */
   #decide(have: Uint8Array, bytes: Uint8Array, before: number): ReplyResult {
     const shape = frameShape(have);
     if (shape === "more") {
@@ -87,7 +87,7 @@ export class ReplyDecoder {
   }
 }
 
-/** The whole size of the frame that `bytes` begins with; or that it is none; or that more is needed to tell. */
+/** The total size of the frame at the start of `bytes`; or that there is none; or that more bytes are needed. */
 function frameShape(bytes: Uint8Array): number | "stream" | "more" {
   let length = 0;
   for (let i = 0; i < 4; i++) {

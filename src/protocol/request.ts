@@ -1,6 +1,6 @@
-// What a client asks for, as a type for each intent: parsed from the text of its request, with every rule
-// about single values applied (README.md, "Requests"; the rules are in keys.ts). What depends on settings or on the system
-// (user names as file names, bufsize against the backlog) is checked where they are known.
+// A client's request, with a type for each intent: parsed from its text, with all rules for
+// single values applied (README.md, "Requests"; the rules are in keys.ts). What depends on settings or on the system
+// (user names as file names, bufsize against the backlog) is checked elsewhere.
 
 import { FstreamError } from "../errors.ts";
 import { isKey, requestKeys } from "./keys.ts";
@@ -10,7 +10,7 @@ export type Intent = keyof typeof requestKeys;
 
 type RequestOf<I extends Intent> = {
   readonly intent: I;
-  /** What it has in keys that are none of the protocol's, written as the query of a URL: for what decides about logins. */
+  /** Its unknown keys, written as the query of a URL: for the operator's authentication. */
   readonly query: string;
 } & {
   readonly [F in keyof (typeof requestKeys)[I]]: (typeof requestKeys)[I][F] extends {
@@ -26,18 +26,18 @@ export type TokenRequest = RequestOf<"token">;
 export type EndRequest = RequestOf<"end">;
 export type Request = WatchRequest | BroadcastRequest | TokenRequest | EndRequest;
 
-/** Whether the text asks for replies in words: known of any text, so that a refused request is answered too. */
+/** Whether the text asks for replies: defined for any text, so that refused requests are answered too. */
 export function wantsReply(text: string): boolean {
   return parseText(text).fields.get("reply") === "1";
 }
 
-/** A token as a request gives it: with the user whose it should be. */
+/** A token as presented in a request, with the user named there. */
 export interface PresentedToken {
   readonly user: string;
   readonly token: string;
 }
 
-/** The token that a broadcaster's text presents, if it does, whatever else is wrong with the text. */
+/** The token that a broadcaster's text presents, if any, whatever else is wrong with the text. */
 export function presentedToken(text: string): PresentedToken | undefined {
   const { word, fields } = parseText(text);
   const user = fields.get("user");
@@ -45,7 +45,7 @@ export function presentedToken(text: string): PresentedToken | undefined {
   return word === "broadcast" && user !== undefined && token !== undefined ? { user, token } : undefined;
 }
 
-/** The request that `text` makes. Throws `bad_request` naming the key that is wrong and what would be right. */
+/** Parses the text of a request. Throws `bad_request`, naming the wrong key and what would be right. */
 export function parseRequest(text: string): Request {
   const { word: intent, fields, broken } = parseText(text);
   if (!isIntent(intent)) {
@@ -59,20 +59,20 @@ export function parseRequest(text: string): Request {
   return request as Request;
 }
 
-/** Without the keys of other intents: their passwords are not to be passed on. */
+/** Without the keys of other intents, whose passwords must not be passed on. */
 function queryOf(fields: ReadonlyMap<string, string>): string {
   return new URLSearchParams([...fields].filter(([key]) => !isKey(key))).toString();
 }
 
-/** The text of a request is at most this long unless the server is set otherwise (`max_request`), bytes. */
+/** Default maximum length of a request's text (`max_request`), bytes. */
 export const maxRequestBytes = 4096;
 
-/** How long the text of our client's request is, with its `reply=1`; bytes. */
+/** Length of the text of our client's request, including `reply=1`; bytes. */
 export function requestTextBytes(intent: Intent, fields: Iterable<readonly [string, string]>): number {
   return new TextEncoder().encode(formatText(intent, [...fields, ["reply", "1"]])).length;
 }
 
-/** The bytes that make a request: bare preamble, length, null byte, text. */
+/** The bytes of a request: bare preamble, length, null byte, text. */
 export function encodeRequest(intent: Intent, fields: Iterable<readonly [string, string]>): Uint8Array {
   const text = new TextEncoder().encode(formatText(intent, fields));
   const bytes = new Uint8Array(7 + text.length);

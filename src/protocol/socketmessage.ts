@@ -1,5 +1,5 @@
-// The first message of a client on a WebSocket (README.md, "WebSocket"): a JSON object, with the keys that a request has and
-// their rules (keys.ts). Whose channel it is stands in the path.
+// The first message of a client on a WebSocket (README.md, "WebSocket"): a JSON object, with the keys of a request and
+// their rules (keys.ts). The path names the channel.
 
 import { FstreamError } from "../errors.ts";
 import { requestKeys } from "./keys.ts";
@@ -8,7 +8,7 @@ import type { BroadcastRequest, WatchRequest } from "./request.ts";
 export type WatchMessage = Omit<WatchRequest, "intent" | "query" | "user" | "channel" | "reply">;
 export type BroadcastMessage = Omit<BroadcastRequest, "intent" | "query" | "user" | "channel" | "reply">;
 
-/** What a watcher asks for. Throws FstreamError `bad_request`, naming the key that is wrong and what would be right. */
+/** A watcher's request. Throws FstreamError `bad_request`, naming the wrong key and what would be right. */
 export function parseWatchMessage(message: string): WatchMessage {
   const { channelPassword, watcher, watcherPassword, start, waitSeconds, slowPolicy } = requestKeys.watch;
   const fields = fieldsOf(message);
@@ -22,7 +22,7 @@ export function parseWatchMessage(message: string): WatchMessage {
   };
 }
 
-/** What a broadcaster asks for, and who it is. Throws as that. */
+/** A broadcaster's request, with its login. Throws likewise. */
 export function parseBroadcastMessage(message: string): BroadcastMessage {
   const { userPassword, token, channelPassword, bufsize } = requestKeys.broadcast;
   const fields = fieldsOf(message);
@@ -34,17 +34,17 @@ export function parseBroadcastMessage(message: string): BroadcastMessage {
   };
 }
 
-/** The token that a broadcaster's message presents, if it does, whatever else is wrong with it. */
+/** The token that a broadcaster's message presents, if any, whatever else is wrong with it. */
 export function tokenOf(message: string): string | undefined {
   return textOf(message, requestKeys.broadcast.token.key);
 }
 
-/** The `type` of a message; undefined if it has none, or is no object. */
+/** The `type` of a message; undefined if it has none, or is not an object. */
 export function messageType(message: string): string | undefined {
   return textOf(message, "type");
 }
 
-/** What a message has as text, or as a number; undefined if it has not, or is no object. */
+/** A string or number in a message; undefined if it is missing, or the message is not an object. */
 function textOf(message: string, key: string): string | undefined {
   const parsed = parse(message);
   const value: unknown = parsed !== undefined && isObject(parsed.value) ? own(parsed.value, key) : undefined;
@@ -58,7 +58,7 @@ function fieldsOf(message: string): object {
   return parsed.value;
 }
 
-/** Undefined: it is not JSON. */
+/** Undefined if it is not JSON. */
 function parse(message: string): { readonly value: unknown } | undefined {
   try {
     return { value: JSON.parse(message) };
@@ -75,7 +75,7 @@ function own(fields: object, key: string): unknown {
   return Object.hasOwn(fields, key) ? Reflect.get(fields, key) : undefined;
 }
 
-/** A value as requests have it: text, or a number in its place. Empty or null, it is as if left out. */
+/** A value as text, which may be given as a number. Empty or null counts as left out. */
 function valueOf(fields: object, key: string): string | undefined {
   const value = own(fields, key);
   if (value === undefined || value === null || value === "") return undefined;

@@ -1,15 +1,15 @@
-// The text of a request or a reply: `WORD[,KEY=VALUE]...` in UTF-8 (README.md, "Text"). A value runs to the
-// next comma and may contain `=`; `KEY*=VALUE` has bytes written as %XX, for a value with a comma in it.
+// The text of a request or a reply: `WORD[,KEY=VALUE]...` in UTF-8 (README.md, "Text"). A value extends to the
+// next comma and may contain `=`; `KEY*=VALUE` has bytes written as %XX, for values with a comma.
 
-/** A text taken apart: its first word, and of each key what counts (the last one, the starred one, if not empty). */
+/** A parsed text: its first word, and for each key the value that counts (the last one; the starred one, if not empty). */
 export interface Text {
   readonly word: string;
   readonly fields: ReadonlyMap<string, string>;
-  /** Keys whose `KEY*=` is no percent-encoded UTF-8; not in `fields`. It matters only where the key is known. */
+  /** Keys whose `KEY*=` is not valid percent-encoded UTF-8; not in `fields`. Only matters for known keys. */
   readonly broken: ReadonlySet<string>;
 }
 
-/** Takes a text apart. Whatever the text, there is a result. */
+/** Parses a text. There is a result for any text. */
 export function parseText(text: string): Text {
   const [word, ...parts] = text.split(",");
   const fields = new Map<string, string>();
@@ -37,7 +37,7 @@ export function parseText(text: string): Text {
   return { word, fields, broken };
 }
 
-/** Puts a text together. A key is starred only if its value needs it; empty values are left out. */
+/** Formats a text. A key is starred only if its value needs it; empty values are left out. */
 export function formatText(word: string, fields: Iterable<readonly [key: string, value: string]>): string {
   let text = word;
   for (const [key, value] of fields) {
@@ -47,7 +47,7 @@ export function formatText(word: string, fields: Iterable<readonly [key: string,
   return text;
 }
 
-/** `value` with everything that could end it, or be taken for an escape, as %XX. */
+/** `value` with everything that could end it, or look like an escape, as %XX. */
 export function percentEncode(value: string): string {
   return value.replace(/[%,\u0000-\u001f\u007f]/g, (character) => {
     return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
