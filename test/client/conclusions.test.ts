@@ -105,6 +105,8 @@ const watches: readonly Row[] = [
   ["ok without an id, and a reset", 5, after(["ok"], "stream", "reset")],
   ["no frame, and a FIN", 0, after([], "stream", "fin")],
   ["no frame, and a reset", 5, after([], "stream", "reset")],
+  ["another protocol's greeting, and a FIN", 1, after([], "220 mail.example ESMTP\r\n", "fin")],
+  ["another protocol's greeting, and a reset", 1, after([], "+OK ready\r\n", "reset")],
   ["nothing, and a FIN", 4, after([], "", "fin")],
   ["nothing, and a reset", 4, after([], "", "reset")],
   ["nothing over TLS", 5, after([], "", "fin"), { tls: true }],
@@ -140,10 +142,13 @@ const broadcasts: readonly Row[] = [
   ["bytes=N before the FIN", 1, after(["ok", "ok,bytes=6"], "", "fin")],
   ["ok, and no bytes", 5, onceFinished(after(["ok"], "", "fin"))],
   ["ok, and bytes that are no number", 5, onceFinished(after(["ok", "ok,bytes=many"], "", "fin"))],
-  ["no frame, and a FIN after the client's", 0, onceFinished((peer) => peer.fin())],
+  ["another protocol's greeting, and a FIN", 1, onceFinished(after([], "220 mail.example ESMTP\r\n", "fin"))],
+  ["bytes that are no frame, and a FIN", 1, onceFinished(after([], "stream", "fin"))],
+  ["half a frame", 5, onceFinished(after([], "\0\0\0", "fin"))],
+  ["nothing, and a FIN after the client's", 0, onceFinished((peer) => peer.fin())],
   ["the same over TLS", 5, onceFinished((peer) => peer.fin()), { tls: true }],
-  ["no frame, and a FIN before the client's", 5, (peer) => peer.fin(), { patient: true }],
-  ["no frame, and a reset", 5, (peer) => peer.reset()],
+  ["nothing, and a FIN before the client's", 5, (peer) => peer.fin(), { patient: true }],
+  ["nothing, and a reset", 5, (peer) => peer.reset()],
 ];
 
 for (const [name, exit, script, options] of broadcasts) {
