@@ -32,7 +32,7 @@ export type Code = keyof typeof meanings;
 /** What each exit status says, for the manual; a signal's is 128 and its number. */
 export const exitStatuses: Readonly<Record<0 | (typeof meanings)[Code]["exit"], string>> = {
   0: "success",
-  1: "failure: an internal error, an unusable file, a bad request, a server of another protocol",
+  1: "failure: an internal error, an unusable file, a bad request, or not an fstream server",
   2: "usage error: an unknown command or flag, or an invalid value",
   3: "refused: a wrong password, not allowed, or replaced by another broadcast; retrying won't help",
   4: "nothing to watch: the channel is not live",

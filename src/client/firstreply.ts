@@ -80,7 +80,7 @@ export class FirstReply {
   #hint(name: string): string {
     if (name !== "TLS") return usualPorts;
     return this.#verb === "token"
-      ? `${httpsHint(this.#place)}; if it is the TLS port, fstreams://${this.#place}`
+      ? `${httpsHint(this.#place)}; if it is the TLS port, use fstreams://${this.#place}`
       : `if this is the TLS port, use fstreams://${this.#place}; ${usualPorts}`;
   }
 }

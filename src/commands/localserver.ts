@@ -85,7 +85,7 @@ function localHint({ code, message }: FstreamError, settingsFile: string | undef
       settingsFile === undefined
         ? `this is the default address, as no settings file was found (${defaultPlaces})`
         : `this is the address in ${settingsFile}`;
-    return `${why}; if the server runs with other settings: fstream https://localhost:PORT status, or --config FILE`;
+    return `${why}; if the server uses other settings, run fstream https://localhost:PORT status, or give --config FILE`;
   }
   // It was compared with the one in these settings' folder.
   if (/has a different fingerprint/.test(message))

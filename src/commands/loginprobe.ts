@@ -70,7 +70,7 @@ async function folderRefusal(folder: string, name: string): Promise<FstreamError
   if (!file.user.enabled)
     return new FstreamError("failed", `the user is disabled (enabled = false in ${paths})`);
   return new FstreamError("failed", "the password is wrong", {
-    hint: `\`fstream user passwd ${named(name)}\` sets another`,
+    hint: `\`fstream user passwd ${named(name)}\` changes it`,
   });
 }
 

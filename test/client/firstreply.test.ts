@@ -101,7 +101,7 @@ test("what is asked at a TLS port gets a hint at the address that would do", () 
   const hint = expect.stringContaining("use fstreams://relay.example:7");
   expect([hintFor("watch"), hintFor("broadcast")]).toEqual([hint, hint]);
   expect(hintFor("token")).toBe(
-    "if this is the HTTPS port, use https://relay.example:7; if it is the TLS port, fstreams://relay.example:7",
+    "if this is the HTTPS port, use https://relay.example:7; if it is the TLS port, use fstreams://relay.example:7",
   );
 });
 

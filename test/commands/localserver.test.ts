@@ -12,10 +12,10 @@ test("a server that is not there may be one that was started with flags: the hin
   expect(aboutLocal(refused, undefined)).toMatchObject({
     code: "disconnected",
     message: refused.message,
-    hint: "this is the default address, as no settings file was found (./fstream.toml, else /etc/fstream/fstream.toml); if the server runs with other settings: fstream https://localhost:PORT status, or --config FILE",
+    hint: "this is the default address, as no settings file was found (./fstream.toml, else /etc/fstream/fstream.toml); if the server uses other settings, run fstream https://localhost:PORT status, or give --config FILE",
   });
   expect(aboutLocal(refused, "my.toml").hint).toStartWith(
-    "this is the address in my.toml; if the server runs with",
+    "this is the address in my.toml; if the server uses other settings, ",
   );
 });
 
