@@ -190,8 +190,11 @@ function problemOf(fields: Fields["fields"]): Wrong | undefined {
 export function watchPatternProblem(pattern: string): string | undefined {
   // `*` stands for slashes too; neither name is ever empty.
   if (!pattern.startsWith("/") && (pattern.includes("*") || /^[^/]+\/./.test(pattern))) return undefined;
-  const user = named(pattern.split("/", 1)[0] || "USER");
-  return `${JSON.stringify(named(pattern))} matches no channel: write ${user}/* for all channels of ${user}, or ${user}/CHANNEL for one`;
+  // What looks like another line of the file, which an indented line of an .ini file becomes, may be a secret.
+  const isName = !/[\s=:"]/.test(pattern);
+  const user = (isName && named(pattern.split("/", 1)[0])) || "USER";
+  const what = isName ? JSON.stringify(named(pattern)) : "a pattern";
+  return `${what} matches no channel: write ${user}/* for all channels of ${user}, or ${user}/CHANNEL for one`;
 }
 
 /** The user of keys that nothing is wrong with. */

@@ -113,5 +113,10 @@ test("a pattern of what may be watched is one that can match, with a slash or wi
 test("no problem quotes the secret", () => {
   for (const text of ['password = "hunter2', "password = hunter2", "password = 'hunter2'\nenabled = hunter2"])
     expect(JSON.stringify(read(text))).not.toContain("hunter2");
-  expect(JSON.stringify(read("[DEFAULT]\nhunter2\n", ".ini"))).not.toContain("hunter2");
+  for (const text of ["[DEFAULT]\nhunter2\n", "[DEFAULT]\npassword=x\nmay_watch=fier\n password=hunter2\n"])
+    expect(JSON.stringify(read(text, ".ini"))).not.toContain("hunter2");
+  expect(read("[DEFAULT]\npassword=x\nmay_watch=fier\n password=hunter2\n", ".ini")).toMatchObject({
+    problem:
+      "may_watch: a pattern matches no channel: write USER/* for all channels of USER, or USER/CHANNEL for one",
+  });
 });
