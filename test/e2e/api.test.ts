@@ -280,7 +280,7 @@ test("status whose settings are another server's says how to ask this one", asyn
   expect([gone.status, gone.stderr]).toEqual([
     5,
     expect.stringMatching(
-      /hint: this is the address in .*: fstream https:\/\/localhost:PORT status, or --config FILE\n$/,
+      /hint: this is the address in .* fstream https:\/\/localhost:PORT status, .*--config FILE\n$/,
     ),
   ]);
   const { loopback } = certificates;
