@@ -165,7 +165,7 @@ export function otherWays({ user, channel }: ChannelName): HTMLElement {
   const named = `--user ${quoted(user)}${channel === "default" ? "" : ` --channel ${quoted(channel)}`}`;
   const lines = [
     ["VLC, mpv, ffplay: open", url],
-    ["fstream", `fstream ${location.hostname} watch ${named} | ffplay -i -`],
+    ["fstream", `fstream ${location.hostname} watch ${named} | ffplay -analyzeduration 500k -i -`],
   ] as const;
   return element(
     "dl",
