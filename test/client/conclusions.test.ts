@@ -13,7 +13,7 @@ import { encodeRequest } from "../../src/protocol/request.ts";
 import { certificates } from "../certificates.ts";
 import { broadcasting, takeAll } from "./broadcasting.ts";
 import { testClock } from "./clock.ts";
-import { type Peer, standIn } from "./standin.ts";
+import { frameBytes, type Peer, standIn } from "./standin.ts";
 
 setDefaultTimeout(60_000);
 
@@ -135,11 +135,18 @@ const onceFinished = (then: (peer: Peer) => Promise<void> | void) => async (peer
   await then(peer);
 };
 
+/** Confirms the end with the first reply, in one piece, so that the client has both before its FIN. */
+async function confirmedTooSoon(peer: Peer): Promise<void> {
+  await peer.send(Buffer.concat([frameBytes("ok"), frameBytes("ok,bytes=6")]));
+  await peer.delivered();
+  peer.fin();
+}
+
 const broadcasts: readonly Row[] = [
   ["an error frame", 3, after(["error,code=unauthorized,message*=no"], "", "fin")],
   ["bytes=N after the FIN", 0, takeAll],
   ["another N", 5, onceFinished(after(["ok", "ok,bytes=5"], "", "fin"))],
-  ["bytes=N before the FIN", 1, after(["ok", "ok,bytes=6"], "", "fin")],
+  ["bytes=N before the FIN", 1, confirmedTooSoon, { patient: true }],
   ["ok, and no bytes", 5, onceFinished(after(["ok"], "", "fin"))],
   ["ok, and bytes that are no number", 5, onceFinished(after(["ok", "ok,bytes=many"], "", "fin"))],
   ["another protocol's greeting, and a FIN", 1, onceFinished(after([], "220 mail.example ESMTP\r\n", "fin"))],
