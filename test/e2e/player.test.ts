@@ -106,7 +106,9 @@ describe.skipIf(!canShow)("the player", () => {
       const words = await page.words();
       expect(words).toContain("HEVC in MPEG-TS can’t be played in Chrome");
       expect(words).toContain(`${stage.site}/watch/fier/hevc`);
-      expect(words).toContain("fstream 127.0.0.1 watch --user fier --channel hevc | ffplay -analyzeduration 500k -i -");
+      expect(words).toContain(
+        "fstream 127.0.0.1 watch --user fier --channel hevc | ffplay -analyzeduration 500k -i -",
+      );
       await broadcast.end();
       const another = await stage.broadcast("hevc", "mpegts");
       await plays(page);
