@@ -24,6 +24,7 @@ import type { CutPoints } from "./cutpoints.ts";
 import { FanOut } from "./fanout.ts";
 import { Footprint } from "./footprint.ts";
 import { Ingest } from "./ingest.ts";
+import { InputRate } from "./inputrate.ts";
 import type { Budget } from "./memorybudget.ts";
 import type { Receive } from "./ring.ts";
 import { SniffedCutPoints } from "./sniffedcutpoints.ts";
@@ -79,6 +80,7 @@ export class Channel {
   readonly #fanOut: FanOut;
   readonly #ingest: Ingest;
   readonly #footprint: Footprint;
+  readonly #inputRate = new InputRate();
   /** What of the broadcast was reported, and is not again. */
   readonly #reported = new Set<"backlogShort" | "joinless">();
   #sinceMs = 0;
@@ -165,9 +167,9 @@ export class Channel {
     return this.#stream.broadcast?.cutPoints.info;
   }
 
-  /** Bits a second that came in, on the average of the last few seconds of the stream; 0 while there are none. */
+  /** Bits a second that came in, on the average of the last 5 seconds; 0 when nothing came for that long. */
   get bitrate(): number {
-    return this.#stream.bitrate;
+    return this.#inputRate.at(this.bytesIn, this.#parts.clock.nowMs());
   }
 
   /** How far apart the last two join points came, milliseconds; undefined where there are none. */
@@ -220,6 +222,7 @@ export class Channel {
     counters.broadcasts.add(beginnings[before.type]);
     const cutPoints = this.#cutPoints(broadcaster, ring.head);
     const broadcast = this.#stream.begin(broadcaster, cutPoints, clock.nowMs());
+    this.#inputRate.begin(this.bytesIn, clock.nowMs());
     if (before.type === "live") {
       const error = new FstreamError("replaced", "the same user started another broadcast on this channel");
       this.#over({ type: "aborted", error });
@@ -329,6 +332,7 @@ export class Channel {
       const message = `no data for ${broadcasterTimeoutMs / 1000} s`;
       this.#dismiss(state.broadcast, new FstreamError("disconnected", message));
     }
+    this.#inputRate.note(this.bytesIn, nowMs);
     this.#audience.sweep(nowMs);
     this.#audience.checkBacklog();
     if (this.state === "live" && this.#stream.isJoinless)

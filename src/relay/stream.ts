@@ -10,9 +10,6 @@ import type { Budget } from "./memorybudget.ts";
 import { Ring, type RingOptions } from "./ring.ts";
 import { Timeline } from "./timeline.ts";
 
-/** What `bitrate` is an average of, milliseconds. */
-const bitrateMs = 5000;
-
 /** Those who join are far behind, or wait. Milliseconds. */
 const longJoinlessMs = 10_000;
 
@@ -119,14 +116,6 @@ export class Stream {
     this.#ring = undefined;
     this.#broadcasts = [];
     if (this.#state.type === "ended") this.#state = { ...this.#state, broadcast: undefined };
-  }
-
-  /** Bits a second that came in, on the average of the last few seconds of the stream; 0 while there are none. */
-  get bitrate(): number {
-    const { timeline } = this;
-    const before = timeline.offsetAt(timeline.newestMs - bitrateMs);
-    const ms = timeline.ageOf(before);
-    return ms === 0 ? 0 : Math.round(((this.head - before) * 8000) / ms);
   }
 
   /** Whether no join point came for long, where there should be some. */

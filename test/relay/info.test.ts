@@ -28,6 +28,50 @@ test("bit rate and the distance of keyframes are those of the stream's last seco
   expect(channel.joinIntervalMs).toBe(2000);
 });
 
+test("the bit rate is 0 once nothing has come for five seconds", () => {
+  const rig = new Rig();
+  const sender = rig.broadcast();
+  const [channel] = [...rig.relay.channels];
+  for (let ms = 0; ms < 8000; ms += 100) {
+    sender.send(opaque(1000));
+    rig.clock.advance(100);
+  }
+  const rates = [channel.bitrate];
+  for (let s = 0; s < 6; s++) {
+    rig.clock.advance(1000);
+    rates.push(channel.bitrate);
+  }
+  expect(rates).toEqual([...rates].sort((a, b) => b - a));
+  expect(Math.abs(rates[0] / 80_000 - 1)).toBeLessThan(0.05);
+  expect(rates.slice(-2)).toEqual([0, 0]);
+});
+
+test("the bit rate does not depend on how much of the stream the backlog holds", () => {
+  const rig = new Rig({ backlogBytes: 2 ** 16 });
+  const sender = rig.broadcast();
+  const [channel] = [...rig.relay.channels];
+  const rates: number[] = [];
+  for (let ms = 0; ms < 8000; ms += 10) {
+    sender.send(opaque(15_000));
+    rig.clock.advance(10);
+    if (ms > 1000) rates.push(channel.bitrate);
+  }
+  expect(Math.min(...rates)).toBeGreaterThan(11.5e6);
+  expect(Math.max(...rates)).toBeLessThan(12.5e6);
+});
+
+test("what comes at once as a broadcast begins is averaged over a second at least", () => {
+  const rig = new Rig();
+  rig.broadcast().send(opaque(300_000));
+  const [channel] = [...rig.relay.channels];
+  const rates = [channel.bitrate];
+  for (const ms of [2000, 4000]) {
+    rig.clock.advance(ms);
+    rates.push(channel.bitrate);
+  }
+  expect(rates).toEqual([2_400_000, 1_200_000, 0]);
+});
+
 /** FLV of so many seconds with a keyframe at the beginning and then each `keyframeMs`. */
 function sendFlv(rig: Rig, seconds: number, keyframeMs: number): void {
   const sender = rig.broadcast();
