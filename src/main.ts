@@ -53,7 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
     terminal.print(second === undefined || second === "help" ? await overview() : await helpFor(second));
     return 0;
   }
-  if (isHelp(second) && !first.startsWith("-")) {
+  if ((isHelp(second) || second === "help") && !first.startsWith("-")) {
     terminal.print(await overview());
     return 0;
   }

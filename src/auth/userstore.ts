@@ -3,11 +3,20 @@
 
 import { randomBytes } from "node:crypto";
 import { open, readdir, rename, stat, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { FstreamError, named, reasonOf } from "../errors.ts";
 import { readRegularFile } from "../file.ts";
+import { withEnabled } from "./enabling.ts";
 import { userNameProblem } from "./name.ts";
-import { type Ending, endings, type Problem, readUserFile, type User, type UserFile } from "./userfile.ts";
+import {
+  type Ending,
+  endings,
+  type Problem,
+  problemText,
+  readUserFile,
+  type User,
+  type UserFile,
+} from "./userfile.ts";
 
 /** A user's file is a few lines; what is larger than this is something else. Bytes. */
 const maxFileBytes = 64 * 1024;
@@ -142,24 +151,58 @@ export async function writeUser(
   { name, secret, channels, mayWatch, enabled }: User,
 ): Promise<string> {
   const path = join(folder, `${name}.toml`);
-  const temporary = join(folder, `.new-${randomBytes(6).toString("hex")}`);
   const lines = [
     secret.kind === "hash" ? `password_hash = ${toml(secret.hash)}` : `password = ${toml(secret.password)}`,
   ];
   if (channels !== undefined) lines.push(`channels = [${channels.map(toml).join(", ")}]`);
   if (mayWatch !== undefined) lines.push(`may_watch = [${mayWatch.map(toml).join(", ")}]`);
   if (!enabled) lines.push("enabled = false");
+  await replaceFile(path, `${lines.join("\n")}\n`, { mode: 0o600, ownerOf: folder });
+  return path;
+}
+
+/**
+ * Has the user of `entry` be enabled, or not, and leaves the rest of its file as it is; false if it is so already. Rejects with
+ * FstreamError `failed`.
+ */
+export async function writeEnabled(entry: Entry, enabled: boolean): Promise<boolean> {
+  const paths = entry.files.map(({ path }) => path).join(", ");
+  const file = await readEntry(entry);
+  if ("problem" in file)
+    throw new FstreamError("failed", `${paths}: ${problemText(file)}`, { hint: "fix or remove it first" });
+  if (file.user.enabled === enabled) return false;
+  const [{ path, ending }] = entry.files;
+  const text = withEnabled(ending, (await readRegularFile(path, maxFileBytes)).toString("utf8"), enabled);
+  // What a person has written may be laid out in a way that is not understood here.
+  const after = readUserFile(entry.name, ending, Buffer.from(text));
+  if ("problem" in after || !Bun.deepEquals(after.user, { ...file.user, enabled }))
+    throw new FstreamError("failed", `${path} can't be changed`, {
+      hint: `write enabled = ${enabled} into it with an editor`,
+    });
+  const { mode } = await stat(path);
+  await replaceFile(path, text, { mode: mode & 0o666, ownerOf: path });
+  return true;
+}
+
+/** Has `text` be in the file at `path`, all or nothing, for whoever owns `ownerOf`. */
+async function replaceFile(
+  path: string,
+  text: string,
+  { mode, ownerOf }: { readonly mode: number; readonly ownerOf: string },
+): Promise<void> {
+  const temporary = join(dirname(path), `.new-${randomBytes(6).toString("hex")}`);
   try {
     const file = await open(temporary, "wx", 0o600);
     try {
-      await file.writeFile(`${lines.join("\n")}\n`);
+      await file.writeFile(text);
       await file.sync();
       if (process.getuid?.() === 0) {
         // A server that is not root has to read it. By the open file, never by its name: the folder's owner may have put
         // a link to another file in its place.
-        const { uid, gid } = await stat(folder);
+        const { uid, gid } = await stat(ownerOf);
         await file.chown(uid, gid);
       }
+      if (mode !== 0o600) await file.chmod(mode);
     } finally {
       await file.close();
     }
@@ -168,7 +211,6 @@ export async function writeUser(
     await unlink(temporary).catch(() => undefined); // it may never have been made
     throw new FstreamError("failed", `${path} can't be written: ${reasonOf(cause)}`, { cause });
   }
-  return path;
 }
 
 /** A text as TOML writes it: as JSON does, but for DEL. (@iarna/toml writes what it can't read again.) */

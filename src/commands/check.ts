@@ -52,9 +52,17 @@ export const check: Command = {
   run,
 };
 
+/** What is about the login that is checked. */
+const loginFlags = ["watch", "channel", "password-file"] as const;
+
 async function run(invocation: Invocation): Promise<number> {
   const { flags, operands, terminal } = invocation;
   if (operands.length > 0) throw new FstreamError("usage", `unexpected argument: ${operands[0]}`);
+  const idle = loginFlags.find((name) => flags[name] !== undefined);
+  if (flags.login === undefined && idle !== undefined)
+    throw new FstreamError("usage", `--${idle} needs --login`, {
+      hint: `fstream check --login NAME --${idle} ${String(flags[idle])}`,
+    });
   const sources = sourcesOf(invocation, { "users-dir": flags["users-dir"] });
   const { settings, file, problems, placeOf, renamed } = await examineSettings(sources);
   /** Something is wrong with what a setting names: says where it is set. */

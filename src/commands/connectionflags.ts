@@ -86,9 +86,27 @@ function surplusHint(
 export function addressOf(taker: string, text: string, schemes: readonly Address["scheme"][]): Address {
   const address = parseAddress(text);
   if (schemes.includes(address.scheme)) return address;
-  const right = schemes.map((scheme) => (scheme === "fstream" ? "host:port" : `${scheme}://host:port`));
   const kind = address.scheme === "fstream" ? "a host:port address" : `an ${address.scheme}:// address`;
-  throw new FstreamError("usage", `${taker} doesn't take ${kind}`, { hint: `use ${right.join(" or ")}` });
+  throw new FstreamError("usage", `${taker} doesn't take ${kind}`, { hint: rightHint(address, schemes) });
+}
+
+/** The ports that servers usually have; of plain HTTP there is none. */
+const usualPorts: Record<Address["scheme"], string> = {
+  fstream: "61920",
+  fstreams: "61922",
+  https: "61921",
+  http: "PORT",
+};
+
+function rightHint({ host }: Address, schemes: readonly Address["scheme"][]): string {
+  const name = host.includes(":") ? `[${host}]` : host;
+  const places = schemes.map((scheme) =>
+    scheme === "fstream" ? `${name}:${usualPorts.fstream}` : `${scheme}://${name}:${usualPorts[scheme]}`,
+  );
+  const settings = schemes.includes("http")
+    ? ", with the port of the server's https_listen or http_listen"
+    : "";
+  return `use ${places.slice(0, -1).join(", ")}${places.length > 1 ? " or " : ""}${places[places.length - 1]}${settings}`;
 }
 
 /** Whom to trust at `addresses`; flags that would have no effect there are refused, as they would give false comfort. */

@@ -59,7 +59,7 @@ export async function helpFor(name: string): Promise<string> {
 /** For what was called without any command. */
 export function missingCommand(address: string): FstreamError {
   const shown = withoutCredentials(address);
-  return new FstreamError("usage", "missing command: watch, broadcast or token", {
+  return new FstreamError("usage", "missing command: watch, broadcast, token or status", {
     hint: `e.g. fstream ${shown} watch, or \`fstream --help\``,
   });
 }

@@ -54,7 +54,7 @@ export const serve: Command = {
     const { flags, operands, environment } = invocation;
     if (operands.length > 0) {
       throw new FstreamError("usage", `unexpected argument: ${operands[0]}`, {
-        hint: "use --listen HOST:PORT to set the address",
+        hint: surplusHint(invocation),
       });
     }
     const { config: _, service: isService, ...overrides } = flags;
@@ -85,6 +85,14 @@ export const serve: Command = {
     }
   },
 };
+
+/** An operand is likely to be the value of a flag that takes one only after an equals sign, or an address. */
+function surplusHint({ flags, operands: [word] }: Invocation): string {
+  const alone = Object.keys(settingFlags).find((name) => flags[name] === true);
+  if (alone !== undefined && (word === "true" || word === "false"))
+    return `write --${alone}=${word}, with an equals sign`;
+  return "use --listen HOST:PORT to set the address";
+}
 
 interface Start {
   readonly invocation: Invocation;

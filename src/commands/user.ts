@@ -6,7 +6,15 @@ import { join, resolve } from "node:path";
 import { userNameProblem } from "../auth/name.ts";
 import { hashPassword, type Secret } from "../auth/password.ts";
 import { problemText, type User, watchPatternProblem } from "../auth/userfile.ts";
-import { type Entry, findEntry, listFiles, readEntry, readUsers, writeUser } from "../auth/userstore.ts";
+import {
+  type Entry,
+  findEntry,
+  listFiles,
+  readEntry,
+  readUsers,
+  writeEnabled,
+  writeUser,
+} from "../auth/userstore.ts";
 import { FstreamError, systemReason } from "../errors.ts";
 import { printable, printableJson } from "../log.ts";
 import { maxRequestBytes, requestTextBytes } from "../protocol/request.ts";
@@ -17,21 +25,29 @@ import type { Command, Invocation } from "./command.ts";
 import { askSecrets, readSecretFile, readSecretLine } from "./secret.ts";
 import { configFlag, sourcesOf, usersOption } from "./settingsfile.ts";
 
-const actions = ["add", "passwd", "remove", "list"] as const;
+const actions = ["add", "passwd", "disable", "enable", "remove", "list"] as const;
 
 export const user: Command = {
   name: "user",
-  summary: "add, change, remove and list users",
-  usage: ["user add NAME [FLAG]...", "user passwd NAME [FLAG]...", "user remove NAME", "user list [--json]"],
+  summary: "add, change, disable, remove and list users",
+  usage: [
+    "user add NAME [FLAG]...",
+    "user passwd NAME [FLAG]...",
+    "user disable NAME",
+    "user enable NAME",
+    "user remove NAME",
+    "user list [--json]",
+  ],
   examples: [
     "fstream user add fier",
     "fstream user add cam --channels 'cam*' --password-file secret",
     "fstream user passwd fier",
+    "fstream user disable fier",
     "fstream user remove fier",
   ],
   words: actions,
   notes:
-    "A running server picks up changes at once; a removed user's live broadcasts end within about 6 s. In a pipe, user list prints one name per line, followed by a tab and the word disabled for a disabled user.",
+    "A running server picks up changes at once; live broadcasts of a removed or disabled user end within about 6 s. user disable sets enabled = false in the user's file, and user enable sets it to true. In a pipe, user list prints one name per line, followed by a tab and the word disabled for a disabled user.",
   flags: {
     config: configFlag,
     "users-dir": {
@@ -78,12 +94,12 @@ const formsOfRemove: ReadonlySet<string> = new Set(["del", "delete", "rm"]);
 async function run(invocation: Invocation): Promise<number> {
   const [word, name, ...more] = invocation.operands;
   const action = formsOfRemove.has(word) ? "remove" : word;
-  const change = { add, passwd, remove };
+  const change = { add, passwd, remove, disable: setEnabled(false), enable: setEnabled(true) };
   if (action === "list") {
     if (name !== undefined) throw new FstreamError("usage", "user list takes no name");
     return await list(invocation, await usersFolder(invocation));
   }
-  if (action !== "add" && action !== "passwd" && action !== "remove") throw noAction(action);
+  if (!isChange(action, change)) throw noAction(action);
   if (name === undefined) {
     throw new FstreamError("usage", `user ${action} needs a name`, { hint: `fstream user ${action} NAME` });
   }
@@ -93,9 +109,13 @@ async function run(invocation: Invocation): Promise<number> {
   return await change[action](invocation, await usersFolder(invocation), name);
 }
 
+function isChange<T extends object>(action: string | undefined, change: T): action is keyof T & string {
+  return action !== undefined && Object.hasOwn(change, action);
+}
+
 function noAction(action = ""): FstreamError {
   const near = nearest(action, actions);
-  return new FstreamError("usage", "user needs an action: add, passwd, remove or list", {
+  return new FstreamError("usage", "user needs an action: add, passwd, disable, enable, remove or list", {
     hint: near === undefined ? "`fstream help user` shows the usage" : `did you mean ${near}?`,
   });
 }
@@ -146,6 +166,17 @@ async function passwd(invocation: Invocation, folder: string, name: string): Pro
     invocation.terminal.say(`removed ${old.path}, which it replaces`);
   }
   return 0;
+}
+
+/** Changes nothing else of the user's file, comments included. */
+function setEnabled(enabled: boolean) {
+  return async ({ terminal }: Invocation, folder: string, name: string): Promise<number> => {
+    const entry = await existing(folder, name);
+    const isChanged = await writeEnabled(entry, enabled);
+    const state = enabled ? "enabled" : "disabled";
+    terminal.say(isChanged ? `${state} ${name}: ${paths(entry)}` : `${name} is ${state} already`);
+    return 0;
+  };
 }
 
 async function remove({ terminal }: Invocation, folder: string, name: string): Promise<number> {

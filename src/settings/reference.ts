@@ -65,7 +65,8 @@ function rowsOf(section: Section): readonly Row[] {
 function entry({ flag, setting }: Row): string {
   const why = setting.why === undefined ? "" : ` Why: ${setting.why}.`;
   const text = `${setting.help[0].toUpperCase()}${setting.help.slice(1)}.${why}`;
-  return `- **\`${setting.name} = ${written(setting.default)}\`** (\`--${flag} ${setting.kind.placeholder}\`)\n  ${text}\n  Value: ${setting.kind.range}.${setting.live ? "" : " **A change needs a restart.**"}\n`;
+  const value = typeof setting.default === "boolean" ? "[=true|false]" : ` ${setting.kind.placeholder}`;
+  return `- **\`${setting.name} = ${written(setting.default)}\`** (\`--${flag}${value}\`)\n  ${text}\n  Value: ${setting.kind.range}.${setting.live ? "" : " **A change needs a restart.**"}\n`;
 }
 
 function written(value: Row["setting"]["default"]): string {

@@ -203,7 +203,7 @@ describe.each(Object.keys(harnesses))("in %s", (shell) => {
   inShell("the words of a command come right after it", async () => {
     const lines = ["fstream user ", "fstream auth ", "fstream completion "];
     expect([...(await completed(shell, lines)).values()]).toEqual([
-      ["add", "list", "passwd", "remove"],
+      ["add", "disable", "enable", "list", "passwd", "remove"],
       ["types"],
       ["bash", "fish", "powershell", "zsh"],
     ]);

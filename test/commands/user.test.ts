@@ -71,6 +71,47 @@ test("what a user may watch is set, and kept, as its channels are", async () => 
   expect(await read("users/ann.toml")).toBe('password = "y"\nmay_watch = ["*/*"]\n');
 });
 
+test("disabling a user sets enabled in its file, and leaves the rest of it as it is", async () => {
+  await put("users/ann.toml", '# Ann\npassword = "x" # plain\n');
+  await put("users/bob.toml", 'password = "x"\nenabled = true # since May\n');
+  await put("users/cat.ini", "# Cat\r\n[other]\r\na=1\r\n[DEFAULT]\r\n  Password: x;y\r\n");
+  await put("users/dan.ini", "[DEFAULT]\nenabled: Yes\npassword=x\n");
+  for (const name of ["ann", "bob", "cat", "dan"]) {
+    expect((await run(cwd, ["user", "disable", name])).stderr).toStartWith(
+      `fstream: disabled ${name}: ${cwd}`,
+    );
+    expect(await run(cwd, ["user", "disable", name])).toMatchObject({
+      status: 0,
+      stderr: `fstream: ${name} is disabled already\n`,
+    });
+  }
+  expect((await run(cwd, ["user", "list"])).stdout).toBe(
+    ["ann", "bob", "cat", "dan"].map((name) => `${name}\tdisabled\n`).join(""),
+  );
+  expect(await read("users/ann.toml")).toBe('# Ann\nenabled = false\npassword = "x" # plain\n');
+  expect(await read("users/bob.toml")).toBe('password = "x"\nenabled = false # since May\n');
+  expect(await read("users/cat.ini")).toBe(
+    "# Cat\r\n[other]\r\na=1\r\n[DEFAULT]\r\n  enabled = false\r\n  Password: x;y\r\n",
+  );
+  expect(await read("users/dan.ini")).toBe("[DEFAULT]\nenabled: false\npassword=x\n");
+  expect((await run(cwd, ["user", "enable", "dan"])).status).toBe(0);
+  expect(await read("users/dan.ini")).toBe("[DEFAULT]\nenabled: true\npassword=x\n");
+});
+
+test("a file that is no user's, and one that can't be changed safely, stay as they are", async () => {
+  await put("users/ann.toml", "rubbish");
+  expect(await run(cwd, ["user", "disable", "ann"])).toMatchObject({ status: 1 });
+  expect(await read("users/ann.toml")).toBe("rubbish");
+  const odd = 'password = """\nenabled = true\n"""\n"en\\u0061bled" = true\n';
+  await put("users/bob.toml", odd);
+  const { status, stderr } = await run(cwd, ["user", "disable", "bob"]);
+  expect([status, stderr]).toEqual([
+    1,
+    `fstream: error: ${join(cwd, "users/bob.toml")} can't be changed\nfstream: hint: write enabled = false into it with an editor\n`,
+  ]);
+  expect(await read("users/bob.toml")).toBe(odd);
+});
+
 test("a user that is there already, in whichever file, is not added again", async () => {
   await put("users/fier.ini", "[DEFAULT]\npassword=123");
   await put("users/zoe.toml", "rubbish");

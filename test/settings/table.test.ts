@@ -76,7 +76,7 @@ test("the reference in docs/settings.md is what the table says", async () => {
   expect(page).toBe(reference()); // else: scripts/docs
   for (const { setting, flag } of rows) {
     expect(page).toContain(`\`${setting.name} = `);
-    expect(page).toContain(`--${flag} `);
+    expect(page).toContain(`--${flag}${typeof setting.default === "boolean" ? "[=" : " "}`);
   }
 });
 
