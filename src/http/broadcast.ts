@@ -13,7 +13,7 @@ import { contentRangeOf } from "./parts.ts";
 import type { HttpRequest } from "./request.ts";
 import type { Upload } from "./upload.ts";
 
-/** The user that Icecast's clients give where they ask for a password alone. */
+/** The user that Icecast's clients give where they ask for a password alone: it stands for the channel's. */
 const sourceUser = "source";
 
 /** Whether a request has a body to be broadcast. */
@@ -74,9 +74,9 @@ export function parseUpload(
 
 function refuseOtherUser(credentials: Credentials | undefined, user: string, method: string): void {
   if (credentials === undefined || credentials.type === "token" || credentials.user === user) return;
-  if (method === "SOURCE" && credentials.user === sourceUser) return;
+  if ((method === "SOURCE" || method === "PUT") && credentials.user === sourceUser) return;
   throw new FstreamError(
     "forbidden",
-    `the channel belongs to ${named(user)}, but the login is ${named(credentials.user)}'s`,
+    `the channel belongs to ${named(user)}, but you logged in as ${named(credentials.user)}`,
   );
 }

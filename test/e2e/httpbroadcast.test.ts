@@ -185,7 +185,7 @@ describe.skipIf(!hasCurl)("curl", () => {
   test("is refused before it has sent a byte, and says why", async () => {
     const cases: [login: string, code: number, words: string][] = [
       ["fier:wrong", 401, "wrong user or password\n"],
-      ["ann:abc", 403, "the channel belongs to fier, but the login is ann's\n"],
+      ["ann:abc", 403, "the channel belongs to fier, but you logged in as ann\n"],
       ["", 401, "log in with user and password (Basic) or with a token (Bearer)\n"],
     ];
     for (const [login, code, words] of cases) {

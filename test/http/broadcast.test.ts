@@ -217,7 +217,7 @@ describe("who sends it", () => {
     expect(await refused(basic("fier:wrong"))).toEqual([401, "unauthorized"]);
     expect(await refused(basic("fier:"))).toEqual([401, "unauthorized"]);
     expect(await refused(basic("ann:123"))).toEqual([403, "forbidden"]);
-    expect(await refused(basic("source:123"))).toEqual([403, "forbidden"]);
+    expect(await refused(basic("source:123"), put.replace("PUT", "POST"))).toEqual([403, "forbidden"]);
     expect(await refused("Authorization: Bearer")).toEqual([400, "bad_request"]);
     expect(await refused("Authorization: Digest fier")).toEqual([400, "bad_request"]);
     expect(await refused("Authorization: Basic zzz*")).toEqual([400, "bad_request"]);
@@ -392,10 +392,16 @@ describe("a source of Icecast", () => {
 
   test("may give only the password, with the user that Icecast has for that", async () => {
     const server = new HttpTestServer();
-    const peer = await server.request(source, [basic("source:123")]);
-    expect(answerOf(peer).status).toBe(200);
-    const wrong = await server.request(source, [basic("source:124")]);
-    expect(codeOf(wrong)).toEqual([401, "unauthorized"]);
+    const continued = ["Content-Type: audio/ogg", "Expect: 100-continue", chunked];
+    for (const [line, fields] of [
+      [source, []],
+      ["PUT /broadcast/fier/radio", continued],
+    ] as const) {
+      const wrong = await server.request(line, [basic("source:124"), ...fields]);
+      expect(codeOf(wrong)).toEqual([401, "unauthorized"]);
+      const peer = await server.request(line, [basic("source:123"), ...fields]);
+      expect(answerOf(peer).status).toBeLessThan(300);
+    }
   });
 
   test("that sends at once is answered at its end, as it may never read", async () => {
