@@ -10,6 +10,8 @@ import { pageUrl } from "../protocol/pageurl.ts";
 import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import type { Relay } from "../relay/relay.ts";
+import type { Listening, ListenPlace } from "../session/listening.ts";
+import { isLoopback } from "./clientaddress.ts";
 import { contentType, exposition, type Family } from "./exposition.ts";
 import openapi from "./openapi.json";
 import { isFromPageOf } from "./origin.ts";
@@ -21,6 +23,7 @@ export interface ApiParts {
   readonly relay: Pick<Relay, "channels" | "find" | "finish">;
   readonly access: Pick<Access, "admin">;
   readonly clock: Pick<Clock, "nowMs">;
+  readonly listening: Listening;
   readonly log: Log;
   readonly metrics: () => Promise<readonly Family[]>;
   readonly options: {
@@ -64,6 +67,16 @@ export class Api {
     if (channel !== undefined && isOn(channel) && (all || this.#isPublic(channel)))
       return value(JSON.stringify(this.#described(channel)));
     throw new FstreamError("not_live", `${channelLabel(user, name)} is not live or not public`);
+  }
+
+  /** `GET /api/address`: where clients of fstream's own protocol reach the server, as far as it knows. */
+  address({ client }: HttpRequest): Answer {
+    const { tcp, tls } = this.#parts.listening;
+    const isReached = (at: ListenPlace | undefined) =>
+      at !== undefined && (!isLoopback(at.host) || isLoopback(client.address));
+    const found = isReached(tcp) ? { scheme: "fstream", port: tcp?.port } : undefined;
+    const secure = isReached(tls) ? { scheme: "fstreams", port: tls?.port } : undefined;
+    return value(JSON.stringify(found ?? secure ?? {}));
   }
 
   /** `DELETE /api/channels/USER/CHANNEL` */

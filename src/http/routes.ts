@@ -33,6 +33,7 @@ const routes: readonly Route[] = [
   { path: "/api/channels", methods: read, answer: (request, { api }) => api.channels(request) },
   { path: "/api/channels/*", methods: read, answer: (request, { api }) => api.channel(request) },
   { path: "/api/channels/*", methods: ["DELETE"], answer: (request, { api }) => api.end(request) },
+  { path: "/api/address", methods: read, answer: (request, { api }) => api.address(request) },
   { path: "/api/openapi.json", methods: read, answer: describeApi },
   { path: "/api/channels*", methods: ["OPTIONS"], answer: () => allowPages("GET, HEAD, DELETE") },
   { path: "/watch/*", methods: ["OPTIONS"], streams: read, answer: () => allowPages("GET, HEAD") },

@@ -26,6 +26,7 @@ import { Relay } from "../relay/relay.ts";
 import { Turns } from "../relay/turns.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
 import { EndRecords } from "../session/endrecords.ts";
+import type { Listening, ListenPlace } from "../session/listening.ts";
 import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
 import type { ListenAddress } from "../settings/address.ts";
@@ -222,8 +223,10 @@ export async function startServer(
     },
     options,
   );
+  const listening: Listening = {};
   const services: Services = {
     access,
+    listening,
     acknowledgements: new Acknowledgements(clock),
     ends,
     clock,
@@ -238,6 +241,7 @@ export async function startServer(
     relay,
     access,
     clock,
+    listening,
     log: httpLog,
     metrics: async () => metrics.families(await processFigures()),
     options,
@@ -279,17 +283,19 @@ export async function startServer(
     { name: "tls", setting: "tls_listen", at: tlsListen, tls, on: sockets },
     { name: "https", setting: "https_listen", at: httpsListen, tls, on: exchanges },
     { name: "http", setting: "http_listen", at: httpListen, tls: undefined, on: exchanges },
-  ];
+  ] as const;
   try {
     for (const { name, setting, at, tls, on } of plans) {
       const given = adopted.get(setting);
       for (const socket of given ?? []) {
         on.adopt(socket.descriptor, tls);
+        listening[name] = socket;
         log.info(`listening on ${name} ${addressText(socket)}, passed by the service manager`);
       }
       if (at === undefined || given !== undefined) continue;
       const bound = bind({ ...at, setting, tls }, on);
-      log.info(`listening on ${name} ${bound}`);
+      listening[name] = bound;
+      log.info(`listening on ${name} ${addressText(bound)}`);
     }
   } catch (error) {
     renewal?.stop();
@@ -337,13 +343,13 @@ interface At {
 }
 
 /** Binds to the address, or to all of them: those of both families where the machine has IPv6, else IPv4's. */
-function bind(at: At, sockets: Sockets): string {
+function bind(at: At, sockets: Sockets): ListenPlace {
   const hosts = at.host === "" ? ["::", "0.0.0.0"] : [at.host];
   let failure: unknown;
   for (const host of hosts) {
     try {
       const port = sockets.listen({ ...at, host });
-      return addressText({ host, port });
+      return { host, port };
     } catch (error) {
       failure ??= error;
       if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") break;

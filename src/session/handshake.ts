@@ -9,18 +9,24 @@ import type { HttpHead, Unreadable } from "../protocol/httphead.ts";
 import type { PresentedToken, Request } from "../protocol/request.ts";
 import type { Clock, Timer } from "../relay/clock.ts";
 import type { ConnectionStage } from "./connection.ts";
+import type { Listening } from "./listening.ts";
 import type { Services } from "./services.ts";
 
 /** How long a server that stops still waits for a request that has begun to come, milliseconds. */
 const requestGraceMs = 1000;
 /** A client of the protocol that sends HTTP headers as its preamble sends its request with them, or right after. Milliseconds. */
 const afterHttpMs = 3000;
-const otherHttp = {
-  type: "refused",
-  status: 404,
-  message:
-    "this port only serves /watch/USER/CHANNEL: pages, tokens and broadcasts over HTTP are on the HTTPS port, usually 61921",
-} as const;
+
+/** The answer to an HTTP request that is not to watch. */
+function otherHttp({ https, http }: Listening): Unreadable {
+  const place = https ?? http;
+  const message =
+    place === undefined
+      ? "this port only serves /watch/USER/CHANNEL, and this server has no HTTPS port"
+      : "this port only serves /watch/USER/CHANNEL: pages, tokens and broadcasts over HTTP are on the " +
+        `${https === undefined ? "HTTP" : "HTTPS"} port, ${place.port}`;
+  return { type: "refused", status: 404, message };
+}
 
 export interface HandshakeOutcome {
   /** The request, and the bytes of the stream that came with it. */
@@ -35,14 +41,16 @@ export class HandshakeStage implements ConnectionStage {
   readonly #decoder: HandshakeDecoder;
   readonly #outcome: HandshakeOutcome;
   readonly #clock: Clock;
+  readonly #listening: Listening;
   #deadline: Timer;
   #afterHttp: Timer | undefined;
 
   constructor(services: Services, outcome: HandshakeOutcome) {
-    const { options, clock } = services;
+    const { options, clock, listening } = services;
     this.#decoder = new HandshakeDecoder(options);
     this.#outcome = outcome;
     this.#clock = clock;
+    this.#listening = listening;
     this.#deadline = clock.after(options.handshakeTimeoutMs, () => {
       outcome.refused(new FstreamError("bad_request", "timed out waiting for the request"), false);
     });
@@ -65,7 +73,8 @@ export class HandshakeStage implements ConnectionStage {
       case "refused":
         this.#cancel();
         // What is no length is the body of a request.
-        if (this.#decoder.isOtherHttp && result.beforeText === true) this.#outcome.http(otherHttp);
+        if (this.#decoder.isOtherHttp && result.beforeText === true)
+          this.#outcome.http(otherHttp(this.#listening));
         else this.#outcome.refused(result.error, result.reply, result.token);
         return;
       default:
@@ -83,7 +92,7 @@ export class HandshakeStage implements ConnectionStage {
 
   #answerHttp(): void {
     this.#cancel();
-    this.#outcome.http(otherHttp);
+    this.#outcome.http(otherHttp(this.#listening));
   }
 
   #cancel(): void {

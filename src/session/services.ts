@@ -7,6 +7,7 @@ import type { Clock } from "../relay/clock.ts";
 import type { Turns } from "../relay/turns.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
 import type { EndRecords } from "./endrecords.ts";
+import type { Listening } from "./listening.ts";
 
 export interface SessionOptions extends HandshakeLimits {
   readonly handshakeTimeoutMs: number;
@@ -23,6 +24,7 @@ export interface Services {
   readonly acknowledgements: Acknowledgements;
   readonly ends: EndRecords;
   readonly clock: Clock;
+  readonly listening: Listening;
   readonly log: Log;
   readonly options: SessionOptions;
   /** The connections that can't be served all at once. */

@@ -62,6 +62,7 @@ async function exchange(
     relay: rig.relay,
     access: server.services.access,
     clock: rig.clock,
+    listening: server.services.listening,
     log: server.services.log,
     metrics: async () => [],
     options: { listChannels: true, authenticateWatchers: false, publicUrl: from.settings.publicUrl },

@@ -15,6 +15,7 @@ import { requestOf } from "../../src/http/request.ts";
 import { answer } from "../../src/http/routes.ts";
 import type { HttpServices } from "../../src/http/services.ts";
 import { createLog } from "../../src/log.ts";
+import type { Listening } from "../../src/session/listening.ts";
 import { Rig } from "../relay/rig.ts";
 import { flvConfig, flvFrame, flvHead, opaque } from "../relay/streams.ts";
 import { faults } from "./schema.ts";
@@ -41,7 +42,7 @@ function messageOf(value: unknown): string {
 }
 
 /** A relay with its API. */
-function served(options: { listChannels?: boolean; publicUrl?: string } = {}) {
+function served(options: { listChannels?: boolean; publicUrl?: string; listening?: Listening } = {}) {
   const rig = new Rig({ holdMs: 60_000 });
   const nowMs = () => rig.clock.nowMs();
   const access = new Access(
@@ -64,11 +65,12 @@ function served(options: { listChannels?: boolean; publicUrl?: string } = {}) {
   );
   const lines: string[] = [];
   const log = createLog({ level: "info", journal: false, write: (line) => lines.push(line), nowMs });
-  const { listChannels = true, publicUrl } = options;
+  const { listChannels = true, publicUrl, listening = {} } = options;
   const api = new Api({
     relay: rig.relay,
     access,
     clock: rig.clock,
+    listening,
     log,
     metrics: async () => [{ name: "up", type: "gauge", help: "Up.", samples: [{ value: 1 }] }],
     options: { listChannels, authenticateWatchers: false, publicUrl },
@@ -246,6 +248,24 @@ describe("a channel", () => {
   );
 });
 
+describe("the address for clients of the protocol", () => {
+  const tcp = { host: "", port: 7540 };
+  const tls = { host: "0.0.0.0", port: 61922 };
+  const here = { host: "127.0.0.1", port: 7540 };
+  test.each<[string, Listening, { from?: string }, object]>([
+    ["is the plain port's", { tcp, tls }, {}, { scheme: "fstream", port: 7540 }],
+    ["is the TLS port's where there is no other", { tls }, {}, { scheme: "fstreams", port: 61922 }],
+    ["is none where neither is there", { https: tls }, {}, {}],
+    ["is none that only this machine reaches", { tcp: here }, {}, {}],
+    ["is that for a client on this machine", { tcp: here }, local, { scheme: "fstream", port: 7540 }],
+    ["is the one that is reached", { tcp: here, tls }, {}, { scheme: "fstreams", port: 61922 }],
+  ])("%s", async (_, listening, from, expected) => {
+    const { value } = await served({ listening }).ask("GET", "/api/address", from);
+    expect(faults("Address", value)).toEqual([]);
+    expect(value).toEqual(expected);
+  });
+});
+
 describe("DELETE", () => {
   test("ends a broadcast: its broadcaster is dismissed, and its watchers end in order", async () => {
     const { rig, ask, open, lines } = busy();
@@ -353,6 +373,7 @@ describe("the description", () => {
     expect(Object.keys(openapi.paths)).toEqual([
       "/api/channels",
       "/api/channels/{user}/{channel}",
+      "/api/address",
       "/metrics",
     ]);
   });

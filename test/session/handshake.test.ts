@@ -38,7 +38,7 @@ describe("a handshake", () => {
     });
     expect(Buffer.from(sending.take()).toString()).toStartWith("HTTP/1.1 404 ");
     ending.fin();
-    expect(Buffer.from(ending.take()).toString()).toMatch(/^HTTP\/1\.1 404 [^]*HTTPS port, usually 61921\n$/);
+    expect(Buffer.from(ending.take()).toString()).toMatch(/^HTTP\/1\.1 404 [^]*HTTPS port, 7443\n$/);
     server.rig.clock.advance(2900);
     expect(waiting.take().length).toBe(0);
     server.rig.clock.advance(200);

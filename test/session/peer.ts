@@ -237,6 +237,7 @@ export class TestServer {
         rig.clock,
       ),
       clock: rig.clock,
+      listening: { https: { host: "::", port: 7443 } },
       log: createLog({
         level: "debug",
         journal: false,

@@ -18,6 +18,8 @@ export interface ChannelStatus extends ChannelName {
 }
 
 const timeoutMs = 10_000;
+/** What the client takes where an address has no port. */
+const usualPorts = { fstream: 61920, fstreams: 61922 };
 
 /** All channels that this page may see. Throws if the server can't be reached. */
 export async function channels(): Promise<readonly ChannelStatus[]> {
@@ -29,6 +31,24 @@ export async function channels(): Promise<readonly ChannelStatus[]> {
 export async function channelStatus(name: ChannelName): Promise<ChannelStatus | undefined> {
   try {
     return (await ask(pathOf("api/channels", name))) as ChannelStatus;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The server's address for the client's command line; undefined if it has none that can be reached. Its host is the page's,
+ * whatever proxy is between.
+ */
+export async function clientAddress(): Promise<string | undefined> {
+  try {
+    const { scheme, port } = (await ask("/api/address")) as {
+      scheme?: keyof typeof usualPorts;
+      port?: number;
+    };
+    if (scheme === undefined) return undefined;
+    const place = port === usualPorts[scheme] ? location.hostname : `${location.hostname}:${port}`;
+    return scheme === "fstream" ? place : `${scheme}://${place}`;
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 // The page that lists what is live, refreshed by itself. Cards are kept as long as their channels are there, so that a
 // focus, or what a screen reader is at, does not get lost.
 
-import { type ChannelStatus, channels, repeatedly } from "./api.ts";
+import { type ChannelStatus, channels, clientAddress, repeatedly } from "./api.ts";
 import { type ChannelName, channelOfText, pathOf, titleOf, wallPathOf } from "./channel.ts";
 import { element, icon } from "./element.ts";
 import { labels, since, traffic } from "./facts.ts";
@@ -98,15 +98,20 @@ function factsOf(channel: ChannelStatus): HTMLElement[] {
 
 /** What there is to see when nothing is live: how to change that. */
 function emptyState(): HTMLElement {
-  const host = location.hostname;
   const encode = "ffmpeg -re -i film.mkv -c:v libx264 -g 60 -c:a aac -f mpegts";
+  const first = element("p", {}, "Send anything ffmpeg can produce:");
+  void clientAddress().then((address) => {
+    if (address === undefined) return;
+    first.after(
+      copyable(`${encode} - | fstream ${address} broadcast --user NAME`),
+      element("p", {}, "or let ffmpeg send it directly:"),
+    );
+  });
   return element(
     "section",
     { class: "empty", hidden: true, "aria-labelledby": "how" },
     element("h2", { id: "how" }, "Be the first"),
-    element("p", {}, "Send anything ffmpeg can produce:"),
-    copyable(`${encode} - | fstream ${host} broadcast --user NAME`),
-    element("p", {}, "or let ffmpeg send it directly:"),
+    first,
     copyable(
       `${encode} -method PUT ${location.protocol}//NAME:PASSWORD@${location.host}/broadcast/NAME/default`,
     ),

@@ -1,6 +1,7 @@
 // What a player says when it does not play: in which situation it is, what will happen, and what can be done. For the eyes it
 // covers the picture, and a screen reader reads it out.
 
+import { clientAddress } from "./api.ts";
 import { type ChannelName, pathOf, titleOf } from "./channel.ts";
 import { element } from "./element.ts";
 import { currentLogin, logIn } from "./login.ts";
@@ -163,17 +164,16 @@ function unplayable(
 export function otherWays({ user, channel }: ChannelName): HTMLElement {
   const url = location.origin + pathOf("watch", { user, channel });
   const named = `--user ${quoted(user)}${channel === "default" ? "" : ` --channel ${quoted(channel)}`}`;
-  const lines = [
-    ["VLC, mpv, ffplay: open", url],
-    ["fstream", `fstream ${location.hostname} watch ${named} | ffplay -analyzeduration 500k -i -`],
-  ] as const;
-  return element(
-    "dl",
-    { class: "ways" },
-    ...lines.map(([label, line]) =>
-      element("div", {}, element("dt", {}, label), element("dd", {}, copyable(line))),
-    ),
-  );
+  const ways = element("dl", { class: "ways" }, way("VLC, mpv, ffplay: open", url));
+  void clientAddress().then((address) => {
+    if (address === undefined) return;
+    ways.append(way("fstream", `fstream ${address} watch ${named} | ffplay -analyzeduration 500k -i -`));
+  });
+  return ways;
+}
+
+function way(label: string, line: string): HTMLElement {
+  return element("div", {}, element("dt", {}, label), element("dd", {}, copyable(line)));
 }
 
 /** A line of code with a button to copy it. */
