@@ -31,6 +31,8 @@ export interface BroadcastOptions {
   readonly confirmMs?: number;
   /** How long it may take after that to close, milliseconds. */
   readonly closeMs?: number;
+  /** How long it may say nothing before that is reported, milliseconds. */
+  readonly noticeMs?: number;
   readonly rejoin: Rejoin;
   readonly input: Input;
   readonly clock: ClientClock;
@@ -48,6 +50,7 @@ export class BroadcastClient {
   readonly #source: BroadcastSource;
   readonly #retry: BroadcastRetry;
   #sending: Sending | undefined;
+  #noticed = false;
   /** What the next connection begins with; undefined: where Rejoin says. */
   #beginning: readonly Uint8Array[] | undefined = [];
 
@@ -101,7 +104,7 @@ export class BroadcastClient {
   }
 
   async #connect(): Promise<Sending> {
-    const { dial, fetchToken, request } = this.#options;
+    const { dial, fetchToken, request, say } = this.#options;
     const token = await fetchToken?.();
     const connection = await dial();
     return new Sending(connection, request(token), {
@@ -110,6 +113,13 @@ export class BroadcastClient {
       signal: this.#signal,
       usesFetchedToken: fetchToken !== undefined,
       isLast: this.#retry.isLast,
+      unanswered: (place) => {
+        if (!this.#noticed)
+          say(
+            `connected to ${place}, which has not answered yet (servers of the original protocol never do)`,
+          );
+        this.#noticed = true;
+      },
     });
   }
 

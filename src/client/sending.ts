@@ -25,6 +25,8 @@ const confirmMs = 60_000;
 const lastConfirmMs = 10_000;
 /** A server closes once the confirmation was acknowledged, and ends the broadcast then. Milliseconds. */
 const closeMs = 500;
+/** A pause that people notice, milliseconds. */
+const noticeMs = 10_000;
 /** How long to wait for a join point before the stream goes on anywhere, milliseconds. */
 const joinTimeoutMs = 15_000;
 /** What a server has not accepted yet is kept, to be sent again with another token, up to so many bytes. */
@@ -45,6 +47,10 @@ export interface SendingOptions {
   readonly confirmMs?: number;
   /** How long it may take after that to close, milliseconds. */
   readonly closeMs?: number;
+  /** Called if the server has said nothing for long, as one of the original protocol does. */
+  readonly unanswered?: (place: string) => void;
+  /** How long that is, milliseconds. */
+  readonly noticeMs?: number;
 }
 
 /** How a broadcast ended that did. */
@@ -107,6 +113,17 @@ export class Sending implements Lost {
    * after our end; rejects if it has not.
    */
   async run(beginning: readonly Uint8Array[] | undefined): Promise<Delivery> {
+    const notice = setTimeout(() => {
+      if (!this.#replies.accepted && !this.#replies.over) this.#options.unanswered?.(this.#connection.place);
+    }, this.#options.noticeMs ?? noticeMs);
+    try {
+      return await this.#run(beginning);
+    } finally {
+      clearTimeout(notice);
+    }
+  }
+
+  async #run(beginning: readonly Uint8Array[] | undefined): Promise<Delivery> {
     const { source } = this.#options;
     try {
       await this.#send(beginning);

@@ -30,6 +30,8 @@ export interface WatchOptions {
   readonly closeWhenSlow: boolean;
   /** How long the server may say nothing where it was not asked to wait, milliseconds. */
   readonly firstByteMs?: number;
+  /** How long nothing may come before that is reported, milliseconds. */
+  readonly noticeMs?: number;
   readonly output: Output;
   readonly clock: ClientClock;
   readonly meter: Meter | undefined;
@@ -43,6 +45,8 @@ export interface WatchOptions {
 const longestWaitMs = 24 * 3600 * 1000;
 /** Longer than a server looks for a join point, or holds a channel for its broadcaster, as it usually does. */
 const firstByteMs = 60_000;
+/** A pause that people notice. */
+const noticeMs = 10_000;
 /** How much longer than the wait that was asked for its answer may take. */
 const answerGraceMs = 2000;
 
@@ -52,6 +56,7 @@ export class WatchClient {
   readonly #retrying: Backoff;
   #connection: ServerConnection | undefined;
   #began = false;
+  #noticed = false;
   #stopped = false;
 
   constructor(options: WatchOptions) {
@@ -123,7 +128,10 @@ export class WatchClient {
         got += bytes.length;
         await this.#pass(bytes, connection);
         if (output.gone) return;
-        bytes = await connection.read();
+        const next = connection.read();
+        bytes = await (got > 0
+          ? next
+          : this.#noticing(`connected to ${connection.place}, waiting for data`, next));
       }
     } finally {
       connection.close();
@@ -151,7 +159,12 @@ export class WatchClient {
       await connection.write(request(waitSeconds));
       if (waitSeconds > 0) meter?.state(`waiting for ${channel}`);
       const decoder = new FirstReply(connection.place, "watch");
-      for (let bytes = await connection.read(); bytes !== undefined; bytes = await connection.read()) {
+      // Nothing is to be expected while the server waits, as it was asked to.
+      const next = () =>
+        waitSeconds > 0
+          ? connection.read()
+          : this.#noticing(`connected to ${connection.place}, waiting for an answer`, connection.read());
+      for (let bytes = await next(); bytes !== undefined; bytes = await next()) {
         const result = decoder.feed(bytes);
         if (result.type === "more") continue;
         meter?.state("");
@@ -166,6 +179,20 @@ export class WatchClient {
       return { bytes: this.#stopped ? decoder.kept.subarray(0, 0) : decoder.kept };
     } catch (error) {
       throw late ? this.#silent(connection, limitMs) : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** What `next` gives; reports `text`, the first time that it takes long. */
+  async #noticing<T>(text: string, next: Promise<T>): Promise<T> {
+    if (this.#noticed) return await next;
+    const timer = setTimeout(() => {
+      this.#noticed = true;
+      this.#options.say(text);
+    }, this.#options.noticeMs ?? noticeMs);
+    try {
+      return await next;
     } finally {
       clearTimeout(timer);
     }

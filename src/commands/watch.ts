@@ -31,6 +31,8 @@ export const watch: Command = {
     "fstream relay.example watch --user fier --wait --retry > recording.ts",
     "fstream relay.example watch --user fier --channel cam1 \\\n  --channel-password-file secret | ffplay -analyzeduration 500k -i -",
   ],
+  notes:
+    "Bytes that the server skipped because this client was too slow are reported at the end of the stream; if a signal ends watch before that, only the server's log has them.",
   flags: {
     ...argumentFlags("watch"),
     retry: {

@@ -37,6 +37,22 @@ test("the request leaves although the input has nothing yet, and media although 
   expect(await run).toBe("5 bytes, unconfirmed");
 });
 
+test("a server that does not answer for long is reported once, and one that has is not", async () => {
+  const asked = Promise.withResolvers<Peer>();
+  await using server = standIn((peer) => asked.resolve(peer));
+  const { source, run, said } = broadcasting(server.address, { noticeMs: 10 });
+  source.give("media");
+  const peer = await asked.promise;
+  while (said.length === 0) await Bun.sleep(1);
+  source.end();
+  await peer.finished;
+  peer.fin();
+  expect(await run).toBe("5 bytes, unconfirmed");
+  expect(said).toEqual([
+    `connected to ${server.address}, which has not answered yet (servers of the original protocol never do)`,
+  ]);
+});
+
 test("a server whose answer is no reply has taken nothing, and is not tried again", async () => {
   for (const answer of ["220 mail.example ESMTP\r\n", "hello\n"]) {
     await using server = standIn(async (peer) => {

@@ -76,6 +76,7 @@ interface Options {
   clock?: TestClock;
   confirmMs?: number;
   closeMs?: number;
+  noticeMs?: number;
 }
 
 export function broadcasting(
@@ -88,6 +89,7 @@ export function broadcasting(
     clock = testClock(),
     confirmMs,
     closeMs,
+    noticeMs,
   }: Options = {},
 ) {
   const source = feed();
@@ -105,6 +107,7 @@ export function broadcasting(
     retryMs,
     ...(confirmMs === undefined ? {} : { confirmMs }),
     ...(closeMs === undefined ? {} : { closeMs }),
+    ...(noticeMs === undefined ? {} : { noticeMs }),
     rejoin,
     input: source.input,
     clock,

@@ -160,6 +160,33 @@ test("a server that says nothing at all is not waited for without end, and half 
   }
 });
 
+test("where nothing comes for long after the connection, or after the answer, that is reported once", async () => {
+  for (const [answers, what] of [
+    [false, "an answer"],
+    [true, "data"],
+  ] as const) {
+    const reported = Promise.withResolvers<void>();
+    await against(
+      async (peer) => {
+        if (answers) await peer.frame("ok");
+        await reported.promise;
+        if (!answers) await peer.frame("ok");
+        await peer.send("media");
+        peer.fin();
+      },
+      async (server) => {
+        const { watcher, seen } = watching(server, { noticeMs: 10 });
+        const run = watcher.run();
+        while (seen.said.length === 0) await Bun.sleep(1);
+        reported.resolve();
+        await run;
+        expect(seen.text).toBe("media");
+        expect(seen.said).toEqual([`connected to ${server.address}, waiting for ${what}`]);
+      },
+    );
+  }
+});
+
 test("an output whose reader has gone ends it quietly, with a retry too", async () => {
   await against(
     async (peer) => {

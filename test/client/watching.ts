@@ -17,6 +17,7 @@ interface WatchTimes {
   meter?: Meter;
   closeWhenSlow?: boolean;
   firstByteMs?: number;
+  noticeMs?: number;
   trust?: Trust;
 }
 
@@ -28,6 +29,7 @@ export function watching(server: { address: string }, options: WatchTimes = {}) 
     meter,
     closeWhenSlow = false,
     firstByteMs,
+    noticeMs,
     trust = { type: "system" },
   } = options;
   const seen = { text: "", flushed: "", said: [] as string[], warned: [] as string[], waits: [] as number[] };
@@ -57,6 +59,7 @@ export function watching(server: { address: string }, options: WatchTimes = {}) 
     retryMs,
     closeWhenSlow,
     ...(firstByteMs === undefined ? {} : { firstByteMs }),
+    ...(noticeMs === undefined ? {} : { noticeMs }),
     output,
     clock,
     meter,
