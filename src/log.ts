@@ -179,7 +179,14 @@ export function createLog(options: LogOptions): Log {
     for (const [key, { sinceMs, count, last }] of remembered) {
       if (nowMs - sinceMs < repeatWindowMs) break;
       remembered.delete(key);
-      if (last !== undefined) write({ ...last, message: `${count} more similar: ${last.message}` });
+      if (last === undefined) continue;
+      const which =
+        count === 1 ? "1 similar message suppressed" : `${count} similar messages suppressed; the last`;
+      write({
+        ...last,
+        message: `${which}: ${last.message}`,
+        fields: { ...last.fields, suppressed: count },
+      });
     }
   };
 

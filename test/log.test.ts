@@ -170,7 +170,11 @@ describe("a line of JSON", () => {
       log.repeated("key", "refused", "warn", { address });
     time.ms = 10_000;
     log.info("later");
-    expect(JSON.parse(lines[1])).toMatchObject({ message: "2 more similar: refused", address: "192.0.2.3" });
+    expect(JSON.parse(lines[1])).toMatchObject({
+      message: "2 similar messages suppressed; the last: refused",
+      address: "192.0.2.3",
+      suppressed: 2,
+    });
   });
 });
 
@@ -184,7 +188,10 @@ describe("a message that repeats", () => {
     expect(lines.length).toBe(2);
     time.ms = 10_000;
     log.info("later");
-    expect(lines.slice(2)).toEqual(["fstream: warning: in: 4 more similar: refused 4\n", "fstream: later\n"]);
+    expect(lines.slice(2)).toEqual([
+      "fstream: warning: in: 4 similar messages suppressed; the last: refused 4\n",
+      "fstream: later\n",
+    ]);
     log.repeated("key", "refused again");
     expect(lines.at(-1)).toBe("fstream: warning: refused again\n");
   });
@@ -205,7 +212,7 @@ describe("a message that repeats", () => {
     time.ms = 10_000;
     log.event("begin fier", "fier/50 begins");
     expect(lines.slice(17)).toEqual([
-      "fstream: 34 more similar: fier/49 begins\n",
+      "fstream: 34 similar messages suppressed; the last: fier/49 begins\n",
       "fstream: fier/50 begins\n",
     ]);
   });
@@ -218,7 +225,7 @@ describe("a message that repeats", () => {
     log.info("later");
     expect(lines.slice(0, 2)).toEqual([
       "fstream: error: it failed\n",
-      "fstream: error: 1 more similar: it failed again\n",
+      "fstream: error: 1 similar message suppressed: it failed again\n",
     ]);
   });
 
@@ -237,7 +244,10 @@ describe("a message that repeats", () => {
     log.repeated("a", "second");
     time.ms = 10_000;
     for (const call of timers.splice(0)) call();
-    expect(lines).toEqual(["fstream: warning: first\n", "fstream: warning: 1 more similar: second\n"]);
+    expect(lines).toEqual([
+      "fstream: warning: first\n",
+      "fstream: warning: 1 similar message suppressed: second\n",
+    ]);
     expect(timers).toEqual([]);
   });
 
@@ -254,7 +264,7 @@ describe("a message that repeats", () => {
       log.repeated("a", "third");
       expect(lines.map((line) => line.replace(/^<\d>/, ""))).toEqual([
         "fstream: warning: first\n",
-        "fstream: warning: 1 more similar: second\n",
+        "fstream: warning: 1 similar message suppressed: second\n",
         "fstream: warning: third\n",
       ]);
     } finally {
@@ -272,7 +282,7 @@ describe("what peers can have written", () => {
     const bytes = lines.reduce((sum, line) => sum + line.length, 0);
     expect(lines.length).toBeLessThan(500);
     expect(bytes).toBeLessThan(30_000);
-    const summed = lines.map((line) => Number(/: (\d+) more similar/.exec(line)?.[1] ?? 1));
+    const summed = lines.map((line) => Number(/: (\d+) similar messages? suppressed/.exec(line)?.[1] ?? 1));
     expect(summed.reduce((sum, count) => sum + count, 0)).toBe(100_001);
   });
 
@@ -293,7 +303,7 @@ describe("what peers can have written", () => {
     const { log, lines, time } = capture();
     flood(log, time, 100, (i) => log.info(`line ${i}`));
     expect(lines.length).toBeLessThan(2100);
-    expect(lines.join("")).toContain(" more similar: line ");
+    expect(lines.join("")).toContain("suppressed; the last: line ");
   });
 
   test("is a line of at most 1 KiB, whatever it escapes to", () => {

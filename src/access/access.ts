@@ -63,6 +63,8 @@ export interface BroadcastPermit {
   check(): void;
   /** Whether it would take the place of another broadcast that is on. */
   readonly isTakeover: boolean;
+  /** The IP address of who broadcasts on the channel at the moment, where that is known. */
+  readonly broadcasterAddress: string | undefined;
   /** Throws FstreamError if the channel can't be had. */
   begin(broadcaster: Broadcaster): BroadcastHandle;
   /** When the broadcast is to end, on the clock of `performance.now()`; undefined: never. */
@@ -223,6 +225,9 @@ export class Access {
       check: () => relay.refuseBroadcast(user, channel),
       get isTakeover() {
         return relay.isTakeover(user, channel);
+      },
+      get broadcasterAddress() {
+        return relay.broadcasterAddress(user, channel);
       },
       begin: (broadcaster) => relay.broadcast(user, channel, broadcaster, grant),
       endsMs: grant.endsMs,

@@ -1,7 +1,7 @@
 // A refusal, logged and counted in the same form over TCP and HTTP.
 
 import { networkOf } from "../auth/network.ts";
-import { FstreamError, named, systemReason } from "../errors.ts";
+import { channelLabel, FstreamError, named, systemReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { AccessCounters, Intent } from "./counters.ts";
 
@@ -10,11 +10,21 @@ export interface Subject {
   readonly intent: Intent;
   /** Whose, where that is known. */
   readonly user?: string;
+  /** With the user: on which channel, where that is known. */
+  readonly channel?: string | undefined;
   /** Who watches, where a name was given. */
   readonly watcher?: string | undefined;
 }
 
-/** Logs and counts that a peer did not get what it asked for; repeated ones of a network are summed up in the log. */
+/** Reasons are told apart by so many characters: few enough that none is the peer's to choose. */
+const reasonLength = 8;
+/** Codes whose reasons have lines of their own. */
+const reasoned: readonly string[] = ["unauthorized", "forbidden", "limit"];
+
+/**
+ * Logs and counts that a peer did not get what it asked for; repeated ones of a network are summed up in the log, each reason by
+ * itself.
+ */
 export function reportRefusal(
   { log, access }: { readonly log: Log; readonly access: { readonly counters: AccessCounters } },
   subject: Subject,
@@ -22,10 +32,13 @@ export function reportRefusal(
   error: FstreamError,
 ): void {
   access.counters.refusals.add(`${subject.intent} ${error.code}`);
-  const key = `${error.code} ${networkOf(address)}`;
+  const key = `${error.code} ${networkOf(address)} ${reasonKey(error)}`;
   const what = titleOf(subject);
   const fields = {
     ...(subject.user === undefined ? {} : { user: named(subject.user) }),
+    ...(subject.user === undefined || subject.channel === undefined
+      ? {}
+      : { channel: channelLabel(subject.user, subject.channel) }),
     address,
     code: error.code,
   };
@@ -33,11 +46,17 @@ export function reportRefusal(
     log.repeated(key, `${what} from ${address}: ${detailOf(error)}`, "error", fields);
   else {
     const message = `${what} from ${address} refused: ${error.message} (${error.code})${behind(error)}`;
+    const isNotLive = error.code === "not_live";
     // A watcher that has left asks in vain, as does a client that looks for a server at this port: nothing is wrong here.
-    if (subject.intent === "end" && error.code === "not_live")
-      log.repeated(`end ${key}`, message, "debug", fields);
-    else log.repeated(key, message, "warn", fields);
+    if (subject.intent === "end" && isNotLive) log.repeated(`end ${key}`, message, "debug", fields);
+    // Players ask until it is live.
+    else log.repeated(key, message, isNotLive ? "info" : "warn", fields);
   }
+}
+
+/** Which of the code's reasons it is. */
+function reasonKey({ code, message }: FstreamError): string {
+  return reasoned.includes(code) ? message.slice(0, reasonLength) : "";
 }
 
 /** What the peer does not get to know. */
@@ -45,9 +64,11 @@ function behind({ cause }: FstreamError): string {
   return cause instanceof FstreamError ? `: ${cause.message}` : "";
 }
 
-function titleOf({ intent, user, watcher }: Subject): string {
+function titleOf({ intent, user, channel, watcher }: Subject): string {
   if (intent === "end") return "query about a stream's end";
-  const what = user === undefined ? intent : `${intent} of ${named(user)}`;
+  const whose =
+    user === undefined || channel === undefined ? user && named(user) : channelLabel(user, channel);
+  const what = whose === undefined ? intent : `${intent} of ${whose}`;
   return watcher === undefined ? what : `${what} by ${named(watcher)}`;
 }
 

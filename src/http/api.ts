@@ -84,12 +84,16 @@ export class Api {
     const { user, channel } = channelOf(request.path, channelPath);
     await this.#demandOperator(request);
     const { relay, log } = this.#parts;
+    const { address } = request.client;
+    const cause = new FstreamError("forbidden", `requested from ${address}`);
+    // The broadcaster's session logs the end of one that is on.
+    const isHeld = relay.find(user, channel)?.state === "held";
+    if (isHeld) log.info(`${channelLabel(user, channel)}: ended by the operator, from ${address}`);
     relay.finish(
       user,
       channel,
-      new FstreamError("forbidden", "the server's operator has ended the broadcast"),
+      new FstreamError("forbidden", "the server's operator has ended the broadcast", { cause }),
     );
-    log.info(`${channelLabel(user, channel)}: ended by the operator, from ${request.client.address}`);
     return { status: 204, fields: shared, body: nothing };
   }
 

@@ -26,7 +26,7 @@ export class BroadcastSocket extends WebSocketStages {
   #broadcasting: Broadcasting | undefined;
 
   constructor(connection: Connection, services: HttpServices, client: Peer, channel: SocketChannel) {
-    super(connection, services, { intent: "broadcast", user: channel.user }, client.address);
+    super(connection, services, { intent: "broadcast", ...channel }, client.address);
     this.#client = client;
     this.#channel = channel;
   }

@@ -97,8 +97,8 @@ export class Exchange extends Stages {
   /** `rest`: what came of the body with the head. */
   #broadcast(request: HttpRequest, rest: Uint8Array, asked: Asked): void {
     this.connection.keepPlace();
-    const { user } = channelOf(request.path, broadcastPath);
-    const known: Asked = { ...asked, subject: { intent: "broadcast", user } };
+    const { user, channel } = channelOf(request.path, broadcastPath);
+    const known: Asked = { ...asked, subject: { intent: "broadcast", user, channel } };
     this.guard(known, () => {
       const credentials = credentialsOf(request.headers);
       // Many a client gives them only once it is asked for them: no refusal for the log.

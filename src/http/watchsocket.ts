@@ -28,7 +28,7 @@ export class WatchSocket extends WebSocketStages {
     channel: SocketChannel,
     isFromOwnPage: boolean,
   ) {
-    super(connection, services, { intent: "watch", user: channel.user }, client.address);
+    super(connection, services, { intent: "watch", ...channel }, client.address);
     this.#client = client;
     this.#channel = channel;
     this.#isFromOwnPage = isFromOwnPage;

@@ -23,6 +23,8 @@ export interface Broadcaster {
   readonly channelPassword: string;
   /** Chunk size in bytes, 0: none. */
   readonly bufsize: number;
+  /** Its IP address; left out: not known. */
+  readonly address?: string;
   /** It is not the channel's broadcaster any more, and must stop: `replaced`, `shutting_down`, silent too long, above its bit rate. */
   dismissed(error: FstreamError): void;
 }

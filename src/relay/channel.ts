@@ -172,6 +172,12 @@ export class Channel {
     return this.#inputRate.at(this.bytesIn, this.#parts.clock.nowMs());
   }
 
+  /** The IP address of the broadcaster that is on; undefined if there is none, or it is not known. */
+  get broadcasterAddress(): string | undefined {
+    const { state } = this.#stream;
+    return state.type === "live" ? state.broadcast.broadcaster.address : undefined;
+  }
+
   /** How far apart the last two join points came, milliseconds; undefined where there are none. */
   get joinIntervalMs(): number | undefined {
     return this.#stream.joinIntervalMs;

@@ -131,6 +131,11 @@ export class Relay {
     return this.find(user, name)?.state === "live";
   }
 
+  /** The IP address of the broadcaster of a channel that is live, where that is known. */
+  broadcasterAddress(user: string, name: string): string | undefined {
+    return this.find(user, name)?.broadcasterAddress;
+  }
+
   /** Begins a broadcast. Throws what `refuseBroadcast` does, and `limit` if there is no memory for it. */
   broadcast(
     user: string,

@@ -21,7 +21,7 @@ export interface BroadcastingRequest {
 export class Broadcasting implements Broadcaster {
   readonly channelPassword: string;
   readonly bufsize: number;
-  readonly #address: string;
+  readonly address: string;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #user: string;
@@ -41,7 +41,7 @@ export class Broadcasting implements Broadcaster {
   ) {
     this.channelPassword = request.channelPassword;
     this.bufsize = request.bufsize;
-    this.#address = address;
+    this.address = address;
     this.#clock = clock;
     this.#log = log;
     this.#user = request.user;
@@ -52,9 +52,11 @@ export class Broadcasting implements Broadcaster {
   /** To be called once. Throws FstreamError if the channel can't be had. */
   begin(permit: BroadcastPermit): void {
     refuseExpired(this.#clock, permit.endsMs);
+    const before = permit.broadcasterAddress;
     this.#handle = permit.begin(this);
     this.renew(permit);
-    this.#say("begin", `broadcast from ${this.#address} started`);
+    const how = before === undefined ? "started" : `took over from ${before}`;
+    this.#say("begin", `broadcast from ${this.address} ${how}`);
   }
 
   /** It goes on with another permit for the same. */
@@ -110,7 +112,8 @@ export class Broadcasting implements Broadcaster {
   }
 
   dismissed(error: FstreamError): void {
-    this.#over(`broadcast from ${this.#address} ended: ${error.message}`);
+    const detail = error.cause instanceof FstreamError ? ` (${error.cause.message})` : "";
+    this.#over(`broadcast from ${this.address} ended: ${error.message}${detail}`, error.code);
     this.whenDismissed(error);
   }
 
@@ -120,16 +123,20 @@ export class Broadcasting implements Broadcaster {
     handle?.end({ type: "aborted", error });
   }
 
-  #over(how: string): BroadcastHandle | undefined {
+  #over(how: string, code?: FstreamError["code"]): BroadcastHandle | undefined {
     const handle = this.#handle;
     this.#handle = undefined;
     this.#expiry?.cancel();
-    if (handle !== undefined) this.#say("end", how, { bytes: this.#bytes });
+    if (handle !== undefined) this.#say("end", how, { bytes: this.#bytes }, code);
     return handle;
   }
 
-  #say(kind: string, message: string, fields: Fields = {}): void {
-    const about = { channel: this.#label, address: this.#address, ...fields };
-    this.#log.event(`${kind} ${this.#user}`, `${this.#label}: ${message}`, about);
+  #say(kind: string, message: string, fields: Fields = {}, code?: FstreamError["code"]): void {
+    const about = { channel: this.#label, address: this.address, ...fields };
+    const line = `${this.#label}: ${message}`;
+    // The one that takes over says so.
+    if (code === "replaced") this.#log.debug(line, about);
+    else if (code === "limit") this.#log.repeated(`exceeded ${this.#user}`, line, "warn", about);
+    else this.#log.event(`${kind} ${this.#user}`, line, about);
   }
 }

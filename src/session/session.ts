@@ -144,5 +144,10 @@ function tokenAnswer(request: TokenRequest, issued: { token: string; expiresInSe
 function subjectOf(request: Request): Subject {
   if (request.intent === "end") return { intent: request.intent };
   const { intent, user } = request;
-  return { intent, user, watcher: intent === "watch" ? request.watcher : undefined };
+  return {
+    intent,
+    user,
+    channel: intent === "token" ? undefined : request.channel,
+    watcher: intent === "watch" ? request.watcher : undefined,
+  };
 }

@@ -134,7 +134,8 @@ export abstract class Stages implements ConnectionStage {
 
   /** What a watcher asks for, over HTTP. */
   protected watchAsked(wanted: WatchAsked, address: string, refusal: Asked["refusal"]): Asked {
-    const subject = { intent: "watch", user: wanted.user, watcher: wanted.watcher } as const;
+    const { user, channel, watcher } = wanted;
+    const subject = { intent: "watch", user, channel, watcher } as const;
     return { subject, address, refusal, isAnonymous: isAnonymous(wanted) };
   }
 

@@ -93,7 +93,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
   #expired(error: FstreamError): void {
     const { user, channel, address } = this.#watched;
     const label = channelLabel(user, channel);
-    const message = `watcher ${address} of ${label}: ${error.message}`;
+    const message = `watcher ${address} of ${label} disconnected: ${error.message}`;
     this.#services.log.event(`expired ${user}`, message, { channel: label, address });
     this.#watcher?.leave();
     this.#over({ type: "aborted", error }, this.#written > this.#greetingBytes);
@@ -167,7 +167,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const isSlow = error?.code === "slow";
     if (isSlow) {
       const label = channelLabel(user, channel);
-      const message = `watcher ${address} of ${label}: ${error.message}`;
+      const message = `watcher ${address} of ${label} disconnected: ${error.message}`;
       log.repeated(`slow ${user}`, message, "warn", { channel: label, address });
     }
     // One that watched already has guessed at nothing: the broadcaster has changed the password.
@@ -207,8 +207,8 @@ export class WatcherSession implements ConnectionStage, Outlet {
   }
 
   #report(error: FstreamError): void {
-    const { user, watcher, address } = this.#watched;
-    reportRefusal(this.#services, { intent: "watch", user, watcher }, address, error);
+    const { user, channel, watcher, address } = this.#watched;
+    reportRefusal(this.#services, { intent: "watch", user, channel, watcher }, address, error);
   }
 
   #keepEnd(end: End): void {

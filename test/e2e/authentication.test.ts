@@ -247,7 +247,7 @@ for (const own of owns) {
       expect(untold).toMatchObject({ status: 3 });
       expect(untold.stderr).toContain("error: wrong user or password\n");
       await server.says(
-        /broadcast of untold from 127.0.0.1 refused: wrong user or password \(unauthorized\): .*owes money\n/,
+        /broadcast of untold\/[a-z]+ from 127.0.0.1 refused: wrong user or password \(unauthorized\): .*owes money\n/,
       );
       const told = await broadcast("told").outcome();
       expect([told.status, told.stderr]).toEqual([

@@ -76,7 +76,7 @@ describe("a watcher that stops reading", () => {
     const broadcaster = await server.dial();
     broadcaster.request(`${login},channel=close`);
     await feed(broadcaster, whole, reader);
-    await server.says(/watcher 127.0.0.1 of fier\/close: too far behind the broadcast/);
+    await server.says(/watcher 127.0.0.1 of fier\/close disconnected: too far behind the broadcast/);
     slow.resume();
     expect(await slow.ended()).toBe("reset");
     broadcaster.finish();
@@ -165,7 +165,7 @@ describe("a watcher that is stuck", () => {
     let sent = 15_000_000;
     await until("both are too far behind", () => {
       broadcaster.send(whole.subarray(sent, ++sent));
-      return server.run.stderr.includes("of fier/lag: too far behind the broadcast");
+      return server.run.stderr.includes("of fier/lag disconnected: too far behind the broadcast");
     });
     slow.resume();
     await server.says(/fier\/lag: a slow watcher skips \d+ bytes/);

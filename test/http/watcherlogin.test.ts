@@ -103,7 +103,7 @@ describe("a watcher over HTTP", () => {
     expect(server.lines).toEqual([]);
     await server.request("GET /watch/fier", [basic("ann:124")]);
     expect(server.lines.join("")).toContain(
-      "watch of fier by ann from 192.0.2.1 refused: wrong user or password",
+      "watch of fier/default by ann from 192.0.2.1 refused: wrong user or password",
     );
   });
 
@@ -198,7 +198,7 @@ describe("a watcher on a WebSocket", () => {
       { code: "unauthorized", message: "wrong user or password" },
       "close 1008 unauthorized",
     ]);
-    expect(server.lines.join("")).toContain("watch of fier by ann");
+    expect(server.lines.join("")).toContain("watch of fier/default by ann");
     const watcher = await open(server, ann);
     expect(watcher.take()).toMatchObject([{ type: "ok", container: "flv" }]);
     expect(watcher.stream).toEqual(film);
@@ -239,7 +239,9 @@ describe("a permission that expires", () => {
     expect([raw.ends, http.ends]).toEqual([["reset"], ["reset"]]);
     expect(socket.take()).toMatchObject([{ type: "end", reason: "unauthorized" }, "close 1008 unauthorized"]);
     expect(server.askEnd(1)).toContain("reason=unauthorized");
-    expect(server.lines.join("")).toContain("watcher 192.0.2.1 of fier/default: the login has expired");
+    expect(server.lines.join("")).toContain(
+      "watcher 192.0.2.1 of fier/default disconnected: the login has expired",
+    );
     // Nobody else notices.
     broadcaster.send(flvFrame(80, false, 100));
     expect(broadcaster.ends).toEqual([]);

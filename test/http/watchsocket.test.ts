@@ -161,7 +161,7 @@ describe("a watcher on a WebSocket is refused", () => {
       "close 1008 not_live",
     ]);
     expect(watcher.peer.ends).toEqual(["fin"]);
-    expect(server.lines.join("\n")).toContain("watch of fier from 192.0.2.1 refused");
+    expect(server.lines.join("\n")).toContain("watch of fier/default from 192.0.2.1 refused");
     server.rig.clock.advance(60_000);
     expect([watcher.peer.ends, server.rig.clock.pending]).toEqual([["fin", "close"], 0]);
   });

@@ -82,9 +82,9 @@ describe("a wrong channel password", () => {
     for (const peer of waiting) expect(peer.words()).toStartWith("|error,code=forbidden");
     const peer = await watch(server, "192.0.2.9", wrong);
     expect(peer.take().length).toBe(0);
-    expect(server.lines.filter((line) => line.includes("watch of fier from 192.0.2.9 refused"))).toHaveLength(
-      1,
-    );
+    expect(
+      server.lines.filter((line) => line.includes("watch of fier/default from 192.0.2.9 refused")),
+    ).toHaveLength(1);
   });
 
   test("is none of a watcher that was there when the broadcaster changed it", async () => {

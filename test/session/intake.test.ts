@@ -120,6 +120,7 @@ describe("a flood", () => {
     at.rig.clock.advance(0);
     expect(peer.words()).toStartWith("|ok|error,code=limit");
     expect([peer.paused, peer.ends]).toEqual([false, ["fin"]]);
+    expect(at.lines.at(-1)).toStartWith("fstream: warning: fier/default: broadcast from 192.0.2.1 ended: ");
   });
 
   test("in which something throws costs the connection, and leaves no turn behind", () => {

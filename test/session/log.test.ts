@@ -1,6 +1,7 @@
 // What peers do is logged, and how much is written is not for them to say.
 
 import { expect, test } from "bun:test";
+import { FstreamError } from "../../src/errors.ts";
 import { opaque } from "../relay/streams.ts";
 import { settled, TestServer } from "./peer.ts";
 
@@ -17,10 +18,10 @@ test("one network that is refused again and again is one line in 10 s, however i
   }
   const lines = linesOf(server);
   expect(lines).toHaveLength(1);
-  expect(lines[0]).toStartWith(`fstream: warning: watch of ${"x".repeat(63)}… from 2001:db8::0 refused: `);
+  expect(lines[0]).toStartWith(`fstream: watch of ${"x".repeat(63)}…/default from 2001:db8::0 refused: `);
   server.rig.clock.advance(10_000);
   server.connect(false, "2001:db8::1").request("watch", { user: "fier" });
-  expect(linesOf(server)[1]).toStartWith("fstream: warning: 99 more similar: watch of ");
+  expect(linesOf(server)[1]).toStartWith("fstream: 99 similar messages suppressed; the last: watch of ");
 });
 
 test("refusals of any number of networks are a few lines a second, and none hides that a stream begins", async () => {
@@ -62,6 +63,43 @@ test.each([
   sender.die(code);
   await settled();
   expect(server.lines).toContain(`fstream: fier/default: broadcast interrupted after 10 bytes: ${words}\n`);
+});
+
+test("what a network is refused for another reason has a line of its own", async () => {
+  const server = new TestServer({ plainPasswords: false, authenticateWatchers: true });
+  const ask = (fields: Record<string, string>) =>
+    server.connect().request("watch", { user: "fier", ...fields });
+  for (let i = 0; i < 5; i++) ask({ channel: "a" });
+  ask({ channel: "a", watcher: "ann", watcher_password: "x" });
+  for (let i = 0; i < 5; i++) ask({ channel: "b" });
+  await settled();
+  const lines = linesOf(server);
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toStartWith("fstream: warning: watch of fier/a from 192.0.2.1 refused: ");
+  expect(lines[1]).toStartWith("fstream: warning: watch of fier/a by ann from 192.0.2.1 refused: ");
+});
+
+test("a takeover is one line, which says from whom", async () => {
+  const server = new TestServer();
+  await server.broadcast({}, opaque(10));
+  const next = server.connect(false, "192.0.2.7");
+  next.request("broadcast", { user: "fier", user_password: "123" });
+  next.send(opaque(10));
+  await settled();
+  expect(linesOf(server)).toEqual([
+    "fstream: fier/default: broadcast from 192.0.2.1 started\n",
+    "fstream: fier/default: broadcast from 192.0.2.7 took over from 192.0.2.1\n",
+  ]);
+});
+
+test("a broadcast that the operator ends is one line, which says from where", async () => {
+  const server = new TestServer();
+  await server.broadcast({}, opaque(10));
+  const cause = new FstreamError("forbidden", "requested from 192.0.2.9");
+  server.rig.relay.finish("fier", "default", new FstreamError("forbidden", "ended", { cause }));
+  expect(linesOf(server).slice(1)).toEqual([
+    "fstream: fier/default: broadcast from 192.0.2.1 ended: ended (requested from 192.0.2.9)\n",
+  ]);
 });
 
 test("a question about an end that is not known, as of a watcher that has left, is for debugging alone", () => {
