@@ -11,6 +11,7 @@
 
 import { parse as parseToml } from "@iarna/toml";
 import { named } from "../errors.ts";
+import { unquoted, unquotedKey } from "../settings/document.ts";
 import { locate } from "../settings/locate.ts";
 import { nearest } from "../settings/nearest.ts";
 import { type IniDefaults, IniError, readIniDefaults } from "./ini.ts";
@@ -31,6 +32,8 @@ export interface User {
 export interface Problem {
   readonly problem: string;
   readonly line?: number;
+  /** What is wrong besides, in the order of the lines. */
+  readonly others?: readonly Problem[];
 }
 
 /** A user, or what keeps its file from being one. `slips` are keys that are passed over, and look like another one. */
@@ -64,8 +67,9 @@ export function readUserFile(name: string, ending: Ending, bytes: Uint8Array): U
   }
   const read = ending === ".toml" ? tomlFields(text) : iniFields(text);
   if ("problem" in read) return read;
-  const wrong = problemOf(read.fields);
-  if (wrong !== undefined) return at(read.lineOf(wrong.key), wrong.problem);
+  const wrong = problemsOf(read.fields).map(({ key, problem }) => at(read.lineOf(key), problem));
+  const [first, ...others] = [...read.wrong, ...wrong].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  if (first !== undefined) return others.length === 0 ? first : { ...first, others };
   const { slips } = read;
   const user = userOf(name, read.fields);
   return slips.length === 0 ? { user } : { user, slips };
@@ -82,6 +86,8 @@ function at(line: number | undefined, problem: string): Problem {
 
 interface Fields {
   readonly fields: Readonly<Record<string, unknown>>;
+  /** What is wrong with keys that are not among the fields. */
+  readonly wrong: readonly Problem[];
   readonly slips: readonly Problem[];
   lineOf(key: string): number | undefined;
 }
@@ -101,12 +107,20 @@ function tomlFields(source: string): Fields | Problem {
     fields = parseToml(text);
   } catch (error) {
     const { line } = error as { line?: number }; // counted from 0; the message would quote the file
-    return at(line === undefined ? undefined : line + 1, "not valid TOML");
+    const key = line === undefined ? undefined : unquotedKey(text, line);
+    // What is no key of ours may be part of a secret.
+    const why = key !== undefined && keys.includes(key) ? `: ${unquoted(key)}` : "";
+    return at(line === undefined ? undefined : line + 1, `not valid TOML${why}`);
   }
-  const unknown = Object.keys(fields).find((key) => !keys.includes(key));
-  if (unknown !== undefined) return at(lineOf(unknown), unknownKey(unknown));
-  return { fields, slips: [], lineOf };
+  const wrong = Object.keys(fields)
+    .filter((key) => !keys.includes(key))
+    .slice(0, maxUnknown)
+    .map((key) => at(lineOf(key), unknownKey(key)));
+  return { fields, wrong, slips: [], lineOf };
 }
+
+/** So many unknown keys of a file are named. */
+const maxUnknown = 10;
 
 const truths: Readonly<Record<string, boolean>> = {
   "1": true,
@@ -137,12 +151,12 @@ function iniFields(text: string): Fields | Problem {
   }
   const enabled = values.get("enabled");
   if (enabled !== undefined) fields.enabled = truths[enabled.toLowerCase()];
-  if ("enabled" in fields && fields.enabled === undefined)
-    return at(lineOf("enabled"), "enabled must be true or false");
+  const isUnclear = enabled !== undefined && fields.enabled === undefined;
+  const wrong = isUnclear ? [at(lineOf("enabled"), "enabled must be true or false")] : [];
   const slips = [...values.keys()]
     .filter((key) => !keys.includes(key) && nearest(key, keys) !== undefined)
     .map((key) => at(lineOf(key), unknownKey(key)));
-  return { fields, slips, lineOf };
+  return { fields, wrong, slips, lineOf };
 }
 
 interface Wrong {
@@ -151,9 +165,32 @@ interface Wrong {
   readonly problem: string;
 }
 
-/** What keeps the keys from being a user's; undefined: nothing. */
-function problemOf(fields: Fields["fields"]): Wrong | undefined {
-  const { password, password_hash: hash, channels, may_watch: mayWatch, enabled = true } = fields;
+/** All that keeps the keys from being a user's. */
+function problemsOf(fields: Fields["fields"]): readonly Wrong[] {
+  const { channels, may_watch: mayWatch, enabled = true } = fields;
+  const wrong: Wrong[] = [];
+  const secret = secretProblem(fields);
+  if (secret !== undefined) wrong.push(secret);
+  if (typeof enabled !== "boolean")
+    wrong.push({ key: "enabled", problem: "enabled must be true or false, without quotes" });
+  if (!isList(channels))
+    wrong.push({
+      key: "channels",
+      problem: 'channels must be a list of names such as ["default", "cam*"], or left out for all channels',
+    });
+  if (!isList(mayWatch))
+    wrong.push({
+      key: "may_watch",
+      problem: 'may_watch must be a list such as ["fier/*", "*/default"], or left out for all channels',
+    });
+  else {
+    const vain = mayWatch?.map(watchPatternProblem).find((problem) => problem !== undefined);
+    if (vain !== undefined) wrong.push({ key: "may_watch", problem: `may_watch: ${vain}` });
+  }
+  return wrong;
+}
+
+function secretProblem({ password, password_hash: hash }: Fields["fields"]): Wrong | undefined {
   if (password !== undefined && hash !== undefined)
     return {
       key: "password_hash",
@@ -164,26 +201,11 @@ function problemOf(fields: Fields["fields"]): Wrong | undefined {
       key: "password_hash",
       problem: 'password_hash must be an argon2id hash, "$argon2id$v=19$..." in quotes',
     };
-  if (hash === undefined) {
-    const key = "password";
-    if (password === undefined) return { key, problem: "no password: set password or password_hash" };
-    if (typeof password !== "string") return { key, problem: "password must be a string in quotes" };
-    if (password === "") return { key, problem: "password must not be empty" };
-  }
-  if (typeof enabled !== "boolean")
-    return { key: "enabled", problem: "enabled must be true or false, without quotes" };
-  if (!isList(channels))
-    return {
-      key: "channels",
-      problem: 'channels must be a list of names such as ["default", "cam*"], or left out for all channels',
-    };
-  if (!isList(mayWatch))
-    return {
-      key: "may_watch",
-      problem: 'may_watch must be a list such as ["fier/*", "*/default"], or left out for all channels',
-    };
-  const vain = mayWatch?.map(watchPatternProblem).find((problem) => problem !== undefined);
-  return vain === undefined ? undefined : { key: "may_watch", problem: `may_watch: ${vain}` };
+  if (hash !== undefined) return undefined;
+  const key = "password";
+  if (password === undefined) return { key, problem: "no password: set password or password_hash" };
+  if (typeof password !== "string") return { key, problem: "password must be a string in quotes" };
+  return password === "" ? { key, problem: "password must not be empty" } : undefined;
 }
 
 /** Why `pattern` of USER/CHANNEL stands for no channel of anybody, and what would be right; undefined: it may stand for one. */

@@ -95,7 +95,10 @@ export async function readUsers(folder: string): Promise<Folder> {
       users.push(file.user);
       warnings.push(...(file.slips ?? []).map((slip) => `${placeOf(entry, slip)}: ${slip.problem}`));
       if (file.user.secret.kind === "plain") exposed.push(...(await readableForOthers(entry)));
-    } else problems.push(`${placeOf(entry, file)}: ${file.problem}`);
+    } else {
+      const all = [file, ...(file.others ?? [])];
+      problems.push(...all.map((each) => `${placeOf(entry, each)}: ${each.problem}`));
+    }
   }
   const ignored = all.filter((file) => !file.startsWith(".") && !isUsersFile(file));
   if (ignored.length > 0) warnings.push(describeIgnored(folder, ignored));

@@ -11,6 +11,7 @@ import { described, openAuthenticator } from "./authentication.ts";
 import type { Command, Invocation } from "./command.ts";
 import { probeLogin } from "./loginprobe.ts";
 import { configFlag, sourcesOf, usersOption } from "./settingsfile.ts";
+import { examineStateFolder } from "./statefolder.ts";
 import { say } from "./stderr.ts";
 
 export const check: Command = {
@@ -64,7 +65,7 @@ async function run(invocation: Invocation): Promise<number> {
       hint: `fstream check --login NAME --${idle} ${String(flags[idle])}`,
     });
   const sources = sourcesOf(invocation, { "users-dir": flags["users-dir"] });
-  const { settings, file, problems, placeOf, renamed } = await examineSettings(sources);
+  const { settings, file, isRead, problems, placeOf, renamed } = await examineSettings(sources);
   /** Something is wrong with what a setting names: says where it is set. */
   const about = (setting: string, { message, hint }: FstreamError) => {
     const place = placeOf(setting);
@@ -76,7 +77,12 @@ async function run(invocation: Invocation): Promise<number> {
     errors.push(about(setting, failed(problem)));
   const adminToken = await examineAdminToken(settings);
   if (adminToken.error !== undefined) errors.push(about("admin_token_file", adminToken.error));
-  const examined = settings.auth.authenticator === "users" ? await examineUsers(settings) : undefined;
+  const keepsState = placeOf("state_dir") !== undefined || file === undefined;
+  const state = isRead && keepsState ? await examineStateFolder(settings) : {};
+  if (state.error !== undefined) errors.push(about("state_dir", state.error));
+  // Where settings can't be read, it is not known who the users are.
+  const hasUsers = isRead && settings.auth.authenticator === "users";
+  const examined = hasUsers ? await examineUsers(settings) : undefined;
   const userAdd = `\`fstream user add NAME${usersOption(invocation)}\``;
   if (examined instanceof FstreamError) {
     const { code, message, hint } = examined;
@@ -96,6 +102,7 @@ async function run(invocation: Invocation): Promise<number> {
     terminal.say(
       `warning: ${path}: others on this machine can read the plain-text password: chmod o= ${path}`,
     );
+  if (state.warning !== undefined) terminal.say(`warning: ${state.warning}`);
   if (adminToken.isExposed)
     terminal.say(
       `warning: others on this machine can read the admin token: chmod o= ${settings.server.adminTokenFile}`,

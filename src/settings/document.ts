@@ -106,10 +106,23 @@ export async function readDocument(
     return new Document(name, text, parseToml(text));
   } catch (error) {
     const { message, line } = error as Error & { line?: number }; // the parser counts lines from 0
-    const first = message.split("\n")[0].replace(/ at row \d+, col \d+, pos \d+:?$/, "");
+    const first =
+      unquoted(line === undefined ? undefined : unquotedKey(text, line)) ??
+      message.split("\n")[0].replace(/ at row \d+, col \d+, pos \d+:?$/, "");
     problems.push(`${name}${line === undefined ? "" : `:${line + 1}`}: not valid TOML: ${first}`);
     return new Document(name, text);
   }
+}
+
+/** The key in line `index` of a TOML file, counted from 0, if a text without quotes is its value; else undefined. */
+export function unquotedKey(text: string, index: number): string | undefined {
+  const line = text.split("\n").at(index) ?? "";
+  return /^\s*([\w-]{1,64})\s*=\s*[^\s"'[{+\d#-][^"']*$/.exec(line)?.[1];
+}
+
+/** What is wrong with such a line, without the text, which may be a secret. */
+export function unquoted(key: string | undefined): string | undefined {
+  return key === undefined ? undefined : `strings need quotes: ${key} = "..."`;
 }
 
 /** A value as it would be written in TOML, short enough for a message. */

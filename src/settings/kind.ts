@@ -116,7 +116,10 @@ export function boolean(): Kind<boolean> {
     choices,
     range,
     fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
-    read: (value) => (typeof value === "boolean" ? { value } : { right: `${range}, without quotes` }),
+    read: (value) => {
+      if (typeof value === "boolean") return { value };
+      return { right: value === "true" || value === "false" ? `${range}, without quotes` : range };
+    },
   };
 }
 
@@ -145,9 +148,17 @@ export function listenAddress(): Kind<ListenAddress | undefined> {
     read: (value) => {
       if (value === "") return { value: undefined };
       const address = typeof value === "string" ? parseListenAddress(value) : undefined;
-      return address === undefined ? { right: range } : { value: address };
+      return address === undefined ? { right: rightListen(range, value) } : { value: address };
     },
   };
+}
+
+/** A port alone is likely to be meant as one. */
+function rightListen(range: string, value: unknown): string {
+  const [, colon, port] = /(?:^|(:))(\d+)$/.exec(String(value)) ?? [];
+  if (port === undefined) return range;
+  if (Number(port) > 65_535) return "an address with a port from 0 to 65535";
+  return colon === undefined ? `${range}; did you mean ":${port}"?` : range;
 }
 
 /** The address of a web site, without a slash at its end; undefined for the empty text: none. */
@@ -189,9 +200,12 @@ export function addressBlocks(): Kind<readonly string[]> {
     range,
     fromText: (text) => text.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()])),
     read: (value) => {
-      const fits =
-        Array.isArray(value) && value.every((one) => typeof one === "string" && isAddressBlock(one));
-      return fits ? { value: [...(value as string[])] } : { right: range };
+      if (!Array.isArray(value)) return { right: range };
+      const wrong = value.findIndex((one) => typeof one !== "string" || !isAddressBlock(one));
+      if (wrong < 0) return { value: [...(value as string[])] };
+      const shown =
+        typeof value[wrong] === "string" ? `: ${JSON.stringify(value[wrong].slice(0, 64))} is neither` : "";
+      return { right: `${range}${shown}` };
     },
   };
 }

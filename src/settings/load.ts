@@ -36,6 +36,8 @@ export interface Sources {
 export interface Examination {
   /** The file that was read, as it is named in `problems`; undefined: there was none. */
   readonly file: string | undefined;
+  /** Whether the file was read and is TOML; true without one. */
+  readonly isRead: boolean;
   /** With the default in the place of each value that is wrong. */
   readonly settings: Settings;
   /** What is wrong, one line each, in the order of the file's lines; then what has none. */
@@ -83,6 +85,7 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
   const misused = new Set<string>();
   const { name: file, path } = await findFile(sources.file, sources.cwd, sources.system);
   const document = await readDocument(path, file, sources.file !== undefined, problems);
+  const isRead = problems.length === 0;
   const { overrides, environment, cwd, table = rows } = sources;
   problems.push(...document.unknown(table));
 
@@ -119,12 +122,13 @@ export async function examineSettings(sources: Sources): Promise<Examination> {
     const place = culprit(rule.keys, document, sources);
     const message = rule.broken(settings, place?.isFlag === true);
     if (message === undefined) continue;
-    problem(`${place === undefined ? "" : `${place.at}: `}${message}`, place?.isFlag === true);
+    const isFlag = place?.isFlag === true;
+    problem(place === undefined || isFlag ? message : `${place.at}: ${message}`, isFlag);
   }
   problems.sort(byLine(file));
   renamed.sort(byLine(file));
   const placeOf = (setting: string) => culprit([setting], document, sources)?.at;
-  return { file: document.found ? file : undefined, settings, problems, misused, placeOf, renamed };
+  return { file: document.found ? file : undefined, isRead, settings, problems, misused, placeOf, renamed };
 }
 
 /** Sorts lines that begin with "FILE:LINE:" by the lines of `file`; those without come last, as they are. */

@@ -7,8 +7,13 @@ import type { Settings } from "./table.ts";
 interface Rule {
   /** Keys in the file, the one to point at first. */
   readonly keys: readonly string[];
-  /** What is wrong, or undefined. `isFlag`: what is pointed at is a flag, and another one would be right. */
+  /** What is wrong, or undefined. `isFlag`: it is about flags, and names them itself. */
   broken(settings: Settings, isFlag?: boolean): string | undefined;
+}
+
+/** A setting as the person who set it by a flag, or in the file, knows it. */
+function spelt(key: string, isFlag = false): string {
+  return isFlag ? `--${key.replaceAll("_", "-")}` : key;
 }
 
 const listeners = {
@@ -22,14 +27,14 @@ const listenerKeys = Object.keys(listeners) as (keyof typeof listeners)[];
 export const rules: readonly Rule[] = [
   {
     keys: listenerKeys,
-    broken: ({ server }) =>
+    broken: ({ server }, isFlag) =>
       listenerKeys.some((key) => server[listeners[key]] !== undefined)
         ? undefined
-        : `nothing to listen on: set at least one of ${listenerKeys.join(", ")}`,
+        : `nothing to listen on: set at least one of ${listenerKeys.map((key) => spelt(key, isFlag)).join(", ")}`,
   },
   {
     keys: listenerKeys,
-    broken: ({ server }) => {
+    broken: ({ server }, isFlag) => {
       const taken = new Map<string, string>();
       for (const key of listenerKeys) {
         const address = server[listeners[key]];
@@ -37,7 +42,7 @@ export const rules: readonly Rule[] = [
         const text = `${address.host}:${address.port}`;
         const other = taken.get(text);
         if (other !== undefined)
-          return `${other} and ${key} are the same address: use a different one for each`;
+          return `${spelt(other, isFlag)} and ${spelt(key, isFlag)} are the same address: use a different one for each`;
         taken.set(text, key);
       }
       return undefined;
@@ -45,28 +50,29 @@ export const rules: readonly Rule[] = [
   },
   {
     keys: ["tls_cert", "tls_key"],
-    broken: ({ server }) => {
+    broken: ({ server }, isFlag) => {
       if ((server.tlsCert === undefined) === (server.tlsKey === undefined)) return undefined;
-      return server.tlsKey === undefined
-        ? "tls_cert is set without tls_key: set both"
-        : "tls_key is set without tls_cert: set both";
+      const [set, missing] = server.tlsKey === undefined ? ["tls_cert", "tls_key"] : ["tls_key", "tls_cert"];
+      return isFlag === true
+        ? `${spelt(set, isFlag)} needs ${spelt(missing, isFlag)}`
+        : `${set} is set without ${missing}: set both`;
     },
   },
   {
     keys: ["backlog", "max_backlog_total"],
-    broken: ({ fstream }) =>
+    broken: ({ fstream }, isFlag) =>
       fstream.backlogBytes <= fstream.maxBacklogTotalBytes
         ? undefined
-        : `backlog (${formatSize(fstream.backlogBytes)}) must be at most max_backlog_total ` +
+        : `${spelt("backlog", isFlag)} (${formatSize(fstream.backlogBytes)}) must be at most ${spelt("max_backlog_total", isFlag)} ` +
           `(${formatSize(fstream.maxBacklogTotalBytes)})`,
   },
   {
     keys: ["plain_passwords", "tls_listen", "https_listen", "http_listen"],
-    broken: ({ server, fstream }) =>
+    broken: ({ server, fstream }, isFlag) =>
       fstream.plainPasswords || (server.tlsListen ?? server.httpsListen ?? server.httpListen) !== undefined
         ? undefined
-        : "plain_passwords is false, but there is no other way to log in: " +
-          "set tls_listen or https_listen",
+        : `${spelt("plain_passwords", isFlag)} is false, but there is no other way to log in: ` +
+          `set ${spelt("tls_listen", isFlag)} or ${spelt("https_listen", isFlag)}`,
   },
   {
     keys: ["authenticator", "module", "command", "url"],
@@ -80,7 +86,7 @@ export const rules: readonly Rule[] = [
       };
       const key = authenticator === "http" ? "url" : authenticator;
       if (!isMissing[authenticator]) return undefined;
-      return `authenticator is "${authenticator}", which needs ${isFlag ? `--auth-${key}` : key}`;
+      return `${spelt("authenticator", isFlag)} is "${authenticator}", which needs ${isFlag ? `--auth-${key}` : key}`;
     },
   },
 ];

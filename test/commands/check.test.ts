@@ -1,7 +1,7 @@
 // `fstream check` in a folder: what it says, and its exit status.
 
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { certificates } from "../certificates.ts";
@@ -43,6 +43,50 @@ test("all that is wrong is reported at once, one line each", async () => {
     `fstream: error: ${join(cwd, "people/fier.ini")}:2: password must not be empty`,
     `fstream: error: ${join(cwd, "people/zoe.toml")}:1: password must be a string in quotes`,
   ]);
+});
+
+test("all that is wrong with a user's file is reported, and a secret without quotes is not shown", async () => {
+  await put("users/ann.toml", 'channels = "cam"\nenabled = "no"\nchanels = []\npassword = 1\n');
+  await put("users/bob.toml", "password = hunter2\n");
+  const { status, stderr } = await run(cwd, ["check"]);
+  const ann = `fstream: error: ${join(cwd, "users/ann.toml")}`;
+  expect([status, stderr.trimEnd().split("\n")]).toEqual([
+    1,
+    [
+      expect.stringContaining(`${ann}:1: channels must be a list`),
+      `${ann}:2: enabled must be true or false, without quotes`,
+      `${ann}:3: unknown key chanels: did you mean channels?`,
+      `${ann}:4: password must be a string in quotes`,
+      `fstream: error: ${join(cwd, "users/bob.toml")}:1: not valid TOML: strings need quotes: password = "..."`,
+    ],
+  ]);
+});
+
+test("of settings that can't be read nothing else is reported", async () => {
+  await put("relay.toml", "[server]\nlisten = :7500\n");
+  for (const [file, why] of [
+    ["relay.toml", 'relay.toml:2: not valid TOML: strings need quotes: listen = "..."'],
+    ["missing.toml", "missing.toml: can't be read: no such file"],
+  ])
+    expect(await run(cwd, ["check", "--config", file])).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(new RegExp(`^fstream: error: ${why}[^\n]*\n$`)),
+    });
+});
+
+test("a folder where the server could not keep its certificate is a mistake, and the check leaves nothing there", async () => {
+  await put("users/fier.ini", "[DEFAULT]\npassword=123");
+  await put("file", "");
+  await put("relay.toml", '[server]\nstate_dir = "file/state"\n');
+  expect(await run(cwd, ["check", "--config", "relay.toml"])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining(
+      `relay.toml:2: the state folder ${join(cwd, "file/state")} can't be written: `,
+    ),
+  });
+  await put("relay.toml", '[server]\nstate_dir = "a/b"\n');
+  expect((await run(cwd, ["check", "--config", "relay.toml"])).status).toBe(0);
+  expect((await readdir(cwd)).sort()).toEqual(["file", "relay.toml", "users"]);
 });
 
 test("users that are disabled are named", async () => {
