@@ -21,7 +21,7 @@ import type { Clock } from "./clock.ts";
 import { type Counters, reasonOfEnd } from "./counters.ts";
 import type { WorkTimes } from "./cputime.ts";
 import type { CutPoints } from "./cutpoints.ts";
-import { FanOut } from "./fanout.ts";
+import type { FanOut } from "./fanout.ts";
 import { Footprint } from "./footprint.ts";
 import { Ingest } from "./ingest.ts";
 import { InputRate } from "./inputrate.ts";
@@ -56,6 +56,7 @@ export interface ChannelParts {
   readonly options: ChannelOptions;
   readonly clock: Clock;
   readonly budget: Budget;
+  readonly fanOut: FanOut;
   readonly events: ChannelEvents;
   readonly counters: Counters;
   /** What broadcasters may send, by channelKey. */
@@ -77,7 +78,6 @@ export class Channel {
   readonly #parts: ChannelParts;
   readonly #stream = new Stream();
   readonly #audience: Audience;
-  readonly #fanOut: FanOut;
   readonly #ingest: Ingest;
   readonly #footprint: Footprint;
   readonly #inputRate = new InputRate();
@@ -109,14 +109,13 @@ export class Channel {
         this.#footprint.update();
         this.#audience.placePending();
       },
-      wake: () => this.#fanOut.wake(),
+      wake: () => parts.fanOut.wake(this.#audience),
       recognised: () => {
         events.recognised(this);
         this.#audience.detected();
       },
       exceeded: (broadcast, error) => this.#dismiss(broadcast, error),
     });
-    this.#fanOut = new FanOut(clock, options, () => this.#audience.pass());
   }
 
   get state(): ChannelState["type"] {
@@ -369,7 +368,7 @@ export class Channel {
       this.#guard(() => state.broadcast.broadcaster.dismissed(error));
     }
     this.#stream.end(end);
-    this.#fanOut.stop();
+    this.#parts.fanOut.drop(this.#audience);
     this.#audience.endAll(end);
     this.#release();
     if (state.type !== "ended") this.#parts.events.closed(this);
@@ -380,7 +379,7 @@ export class Channel {
     // All of it was meant to be there: the beginning of a fragment, too, that would have been patched.
     if (end.type === "orderly") broadcast?.cutPoints.conclude();
     this.#stream.end(end);
-    this.#fanOut.stop();
+    this.#parts.fanOut.drop(this.#audience);
     this.#audience.broadcasterGone();
     if (this.watchers === 0) this.#release();
     this.#parts.events.closed(this);

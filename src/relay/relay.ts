@@ -9,6 +9,7 @@ import type { ChannelOptions } from "./channeloptions.ts";
 import type { Clock } from "./clock.ts";
 import { Counters } from "./counters.ts";
 import { WorkTimes } from "./cputime.ts";
+import { FanOut } from "./fanout.ts";
 import { Budget } from "./memorybudget.ts";
 import { type Receive, segmentSize } from "./ring.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
@@ -73,6 +74,7 @@ export class Relay {
       options,
       clock,
       budget,
+      fanOut: new FanOut(clock, options),
       samePassword,
       bitrates,
       workTimes,

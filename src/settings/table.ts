@@ -224,8 +224,15 @@ export const table = {
       "max_delay",
       duration({ min: 0, max: second }),
       "20ms",
-      "how long data may be collected for larger writes; 0: not at all",
+      "how long data may be collected for larger writes while the server is busy; 0: not at all",
       "fewer, larger writes make thousands of watchers much cheaper",
+    ),
+    minDelayMs: setting(
+      "min_delay",
+      duration({ min: 0, max: 5 * second }),
+      "0s",
+      "how long data is always collected for larger writes, also beyond max_delay",
+      "crowds cost much less if everybody can wait a third of a second",
     ),
     joinTimeoutMs: setting(
       "join_timeout",
