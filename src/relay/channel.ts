@@ -330,7 +330,7 @@ export class Channel {
   /** Does what has become due. */
   sweep(nowMs: number): void {
     const { state, timeline } = this.#stream;
-    const { broadcasterTimeoutMs } = this.#parts.options;
+    const { broadcasterTimeoutMs, backlogTimeMs } = this.#parts.options;
     if (state.type === "held" && nowMs >= state.untilMs) this.#close(state.end);
     const isSilent = broadcasterTimeoutMs > 0 && nowMs - timeline.newestMs >= broadcasterTimeoutMs;
     if (state.type === "live" && isSilent) {
@@ -338,6 +338,7 @@ export class Channel {
       this.#dismiss(state.broadcast, new FstreamError("disconnected", message));
     }
     this.#inputRate.note(this.bytesIn, nowMs);
+    if (backlogTimeMs > 0) this.#stream.trim(backlogTimeMs);
     this.#audience.sweep(nowMs);
     this.#audience.checkBacklog();
     if (this.state === "live" && this.#stream.isJoinless)

@@ -5,6 +5,8 @@ import type { FanOutOptions } from "./fanout.ts";
 
 export interface ChannelOptions extends DeadlineOptions, FanOutOptions {
   readonly backlogBytes: number;
+  /** 0: as much as fits. */
+  readonly backlogTimeMs: number;
   /** Bits a second that a broadcaster may send on average; 0: no limit. */
   readonly maxBitrate: number;
   /** 0: no limit. */

@@ -8,7 +8,8 @@
 //
 // The bytes lie in segments of one size. A new one is added while the ring is below its capacity and the
 // budget that all rings share has room; otherwise the oldest takes the newest's place and the tail moves
-// up. So growing copies nothing, and a ring never holds more than its stream has needed. A watcher sends
+// up. So growing copies nothing, and a ring never holds more than its stream has needed; what is too old to be needed is
+// trimmed away. A watcher sends
 // straight from a segment. A segment that watchers still need when the tail passes it is kept aside, once for all of
 // them, until the last has dropped it: that is how a watcher that was lapped in the middle of a unit still
 // gets the unit's end.
@@ -30,11 +31,11 @@ export interface RingOptions {
   readonly evicting: (segment: number) => number;
 }
 
-const maxSegmentBytes = 256 * 1024;
+const maxSegmentBytes = 128 * 1024;
 const minSegmentBytes = 4 * 1024;
 const noBytes = new Uint8Array(0);
 
-/** The size of the segments of a ring of that capacity: a sixteenth of it, a power of two, 4 to 256 KiB. */
+/** The size of the segments of a ring of that capacity: a sixteenth of it, a power of two, 4 to 128 KiB. */
 export function segmentSize(capacityBytes: number): number {
   const size = 2 ** Math.floor(Math.log2(Math.max(1, capacityBytes / 16)));
   return Math.min(maxSegmentBytes, Math.max(minSegmentBytes, size));
@@ -153,24 +154,32 @@ export class Ring {
     this.#tail = this.#head;
   }
 
+  /** Gives back the segments before `offset`, but for the one that holds the newest byte. */
+  trim(offset: number): void {
+    const first = Math.min(this.segmentOf(offset), this.#endSegment - 1);
+    while (this.#firstSegment < first) if (this.#evict() !== undefined) this.#budget.give(this.segmentBytes);
+  }
+
   #advance(): void {
     const held = this.#endSegment - this.#firstSegment;
-    let buffer: Uint8Array | undefined;
-    if (held === this.#maxSegments || !this.#budget.take(this.segmentBytes)) {
-      const oldest = this.#firstSegment;
-      const slot = oldest % this.#maxSegments;
-      const holders = this.#evicting(oldest);
-      buffer = this.#slots[slot];
-      this.#slots[slot] = noBytes;
-      this.#firstSegment++;
-      this.#tail = this.#firstSegment * this.segmentBytes;
-      if (holders > 0) {
-        this.#kept.set(oldest, { buffer, holders });
-        this.#budget.charge(this.segmentBytes);
-        buffer = undefined;
-      }
-    }
+    const isFull = held === this.#maxSegments || !this.#budget.take(this.segmentBytes);
+    const buffer = isFull ? this.#evict() : undefined;
+    if (isFull && buffer === undefined) this.#budget.charge(this.segmentBytes);
     this.#slots[this.#endSegment % this.#maxSegments] = buffer ?? new Uint8Array(this.segmentBytes);
     this.#endSegment++;
+  }
+
+  /** The oldest segment leaves the ring. Gives its buffer; undefined if it is kept aside. */
+  #evict(): Uint8Array | undefined {
+    const oldest = this.#firstSegment;
+    const slot = oldest % this.#maxSegments;
+    const holders = this.#evicting(oldest);
+    const buffer = this.#slots[slot];
+    this.#slots[slot] = noBytes;
+    this.#firstSegment++;
+    this.#tail = this.#firstSegment * this.segmentBytes;
+    if (holders === 0) return buffer;
+    this.#kept.set(oldest, { buffer, holders });
+    return undefined;
   }
 }

@@ -91,6 +91,15 @@ export class Stream {
     cutPoints.forget(tail);
   }
 
+  /** Gives back what is older than `ms`, in the stream's time, and not needed by one that joins. */
+  trim(ms: number): void {
+    const { broadcast, timeline, head } = this;
+    if (this.#ring === undefined || broadcast === undefined || broadcast.cutPoints.kind === "sniffing")
+      return;
+    const join = broadcast.cutPoints.newestJoin(head)?.offset ?? head;
+    this.#ring.trim(Math.min(timeline.offsetAt(timeline.newestMs - ms), join));
+  }
+
   /** Forgets broadcasts that no watcher is in any more. */
   forget(): void {
     while (this.#broadcasts.length > 1 && this.#broadcasts[0].watchers === 0) this.#broadcasts.shift();

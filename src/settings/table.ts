@@ -205,6 +205,13 @@ export const table = {
         "memory used by each live channel",
       ),
     ),
+    backlogTimeMs: setting(
+      "backlog_time",
+      duration({ min: 0, max: day }),
+      "2m",
+      "how far back a backlog reaches at most (but always to the newest join point); 0: as far as its size allows",
+      "16 MiB of a radio stream would be a quarter of an hour that nobody asks for",
+    ),
     maxBacklogTotalBytes: setting(
       "max_backlog_total",
       size({ min: 64 * KiB, max: any }),

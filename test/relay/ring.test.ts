@@ -25,14 +25,14 @@ function read(ring: Ring, from: number, to: number): Uint8Array {
 }
 
 describe("segments", () => {
-  test("are a sixteenth of the capacity as a power of two, within 4 and 256 KiB", () => {
+  test("are a sixteenth of the capacity as a power of two, within 4 and 128 KiB", () => {
     expect(segmentSize(0)).toBe(4096);
     expect(segmentSize(1)).toBe(4096);
     expect(segmentSize(64 * 1024)).toBe(4096);
     expect(segmentSize(128 * 1024)).toBe(8192);
     expect(segmentSize(200 * 1024)).toBe(8192);
-    expect(segmentSize(16 * 2 ** 20)).toBe(256 * 1024);
-    expect(segmentSize(2 ** 30)).toBe(256 * 1024);
+    expect(segmentSize(16 * 2 ** 20)).toBe(128 * 1024);
+    expect(segmentSize(2 ** 30)).toBe(128 * 1024);
   });
 
   test("are added only as the stream needs them", () => {
@@ -213,5 +213,38 @@ describe("a segment that leaves", () => {
     expect(read(ring, 3 * segment, 4 * segment)).toEqual(opaque(segment, 3 * segment));
     ring.drop(3);
     expect(ring.keptBytes).toBe(0);
+  });
+});
+
+describe("what is trimmed away", () => {
+  test("is whole segments before the offset, whose memory is given back; the newest stays", () => {
+    const budget = plenty();
+    const ring = ringOf(64 * 1024, budget);
+    ring.append(opaque(5 * segment + 10));
+    ring.trim(2 * segment + 1);
+    expect(ring.tail).toBe(2 * segment);
+    expect(budget.usedBytes).toBe(4 * segment);
+    expect(read(ring, ring.tail, ring.head)).toEqual(opaque(3 * segment + 10, 2 * segment));
+    ring.trim(ring.head);
+    expect(ring.tail).toBe(5 * segment);
+    expect(budget.usedBytes).toBe(segment);
+    ring.append(opaque(3 * segment, 5 * segment + 10));
+    expect(read(ring, ring.tail, ring.head)).toEqual(opaque(3 * segment + 10, 5 * segment));
+    ring.release();
+    expect(budget.usedBytes).toBe(0);
+  });
+
+  test("is kept aside where watchers still need it, and counted until the last has dropped it", () => {
+    const budget = plenty();
+    const ring = ringOf(64 * 1024, budget, (number) => (number === 1 ? 2 : 0));
+    ring.append(opaque(4 * segment));
+    ring.trim(3 * segment);
+    expect(ring.tail).toBe(3 * segment);
+    expect(ring.keptBytes).toBe(segment);
+    expect(budget.usedBytes).toBe(2 * segment);
+    expect(ring.buffer(1)).toEqual(opaque(segment, segment));
+    ring.drop(1);
+    ring.drop(1);
+    expect(budget.usedBytes).toBe(segment);
   });
 });
