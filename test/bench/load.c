@@ -1,11 +1,12 @@
-// The benchmark's load: one broadcaster and many watchers of it, in one thread on one CPU. Or one end of a pipe.
+// The benchmark's load: one broadcaster and many watchers of it, or several of each, in one thread on one CPU. Or one end of a pipe.
 //
 //   load run --port N --kind fstream|http|websocket|rtmp [--path PATH] [--tls 1] [--broadcast-port N] [--broadcast-kind fstream|http]
-//            [--watchers N] [--silent N] [--joiners N] [--joiners-apart MS] [--bitrate BITS | --flv FILE] [--check N]
+//            [--channels N] [--watchers N] [--silent N] [--joiners N] [--joiners-apart MS] [--bitrate BITS | --flv FILE] [--check N]
 //            [--warm SECONDS] [--seconds SECONDS] [--pid PID]
 //       Connects a broadcaster and the watchers, lets the stream flow for the warm-up and until every watcher has its first
 //       byte, measures, waits until everything sent has arrived (or for 2 s), prints one line of JSON, and holds all
-//       connections until its stdin ends. One watcher in `check` has every byte checked. `silent` watchers take nothing;
+//       connections until its stdin ends. Of several channels each has a broadcaster, which begin one after another within the time of
+//       a block, and the watchers are distributed evenly. One watcher in `check` has every byte checked. `silent` watchers take nothing;
 //       `joiners` come one after another once the measurement has begun. A bit rate of 0: as fast as it is taken. Of RTMP
 //       another program broadcasts the FLV, and what comes is only counted.
 //   load wait --port N --watchers N
@@ -38,6 +39,8 @@
 /** How many connections are on their way at a time: a listener's queue is not endless, and Icecast's has five places. */
 #define CONNECTING_AT_ONCE 128
 #define CONNECTING_TO_ICECAST 4
+/** What a login of one of many broadcasters has, microseconds. */
+#define LOGIN_US 5000
 /** Between the last watcher's request and the stream's first byte, nanoseconds. */
 #define PAUSE_NS 300000000u
 /** How long watchers may take to connect, each and all; to the first byte, and to the last ones. Nanoseconds. */
@@ -53,6 +56,7 @@ struct options {
   enum kind broadcast_kind;
   const char *path;
   bool tls;
+  size_t channels;
   size_t watchers;
   size_t silent;
   size_t joiners;
@@ -65,14 +69,22 @@ struct options {
   int pid;
 };
 
-static struct stream stream;
+/** What a broadcaster sends, and where. */
+struct channel {
+  struct stream stream;
+  int fd;
+  bool blocked;
+};
+
+static struct channel *channels;
+static size_t channel_count;
+/** When the first of their next bytes are due. */
+static uint64_t next_ns;
 static struct venue venue;
 static struct watcher *watchers;
 /** How many of them have begun to connect. */
 static size_t opened;
 static int epoll_fd;
-static int broadcaster = -1;
-static bool broadcaster_blocked;
 
 static void die(const char *what) {
   fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
@@ -99,28 +111,41 @@ static void on_watcher(struct watcher *watcher) {
   listen_for(watcher->fd, deaf ? 0 : EPOLLIN, watcher, EPOLL_CTL_MOD);
 }
 
-static void send_stream(uint64_t now) {
-  stream_fill(&stream, now);
-  if (broadcaster_blocked) return;
+static void send_channel(struct channel *channel, uint64_t now) {
+  stream_fill(&channel->stream, now);
+  if (channel->blocked) return;
   const uint8_t *bytes;
-  size_t count = stream_pending(&stream, &bytes);
+  size_t count = stream_pending(&channel->stream, &bytes);
   if (count == 0) return;
-  ssize_t sent = send(broadcaster, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+  ssize_t sent = send(channel->fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0 && errno != EAGAIN) die("the server has closed the broadcaster's connection");
-  if (sent > 0) stream_took(&stream, (size_t)sent);
+  if (sent > 0) stream_took(&channel->stream, (size_t)sent);
   if (sent < (ssize_t)count) {
-    broadcaster_blocked = true;
-    listen_for(broadcaster, EPOLLIN | EPOLLOUT, NULL, EPOLL_CTL_MOD);
+    channel->blocked = true;
+    listen_for(channel->fd, EPOLLIN | EPOLLOUT, channel, EPOLL_CTL_MOD);
   }
 }
 
-static void on_broadcaster(uint32_t events) {
+/** Sends what is due. */
+static void send_streams(uint64_t now) {
+  if (now < next_ns) return;
+  next_ns = UINT64_MAX;
+  for (size_t i = 0; i < channel_count; i++) {
+    struct channel *channel = &channels[i];
+    if (stream_next_ns(&channel->stream) <= now || channel->stream.taken < channel->stream.offered) send_channel(channel, now);
+    uint64_t next = channel->blocked ? UINT64_MAX : stream_next_ns(&channel->stream);
+    if (next < next_ns) next_ns = next;
+  }
+}
+
+static void on_broadcaster(struct channel *channel, uint32_t events) {
   char answer[4096];
   if (events & EPOLLOUT) {
-    broadcaster_blocked = false;
-    listen_for(broadcaster, EPOLLIN, NULL, EPOLL_CTL_MOD);
+    channel->blocked = false;
+    next_ns = 0;
+    listen_for(channel->fd, EPOLLIN, channel, EPOLL_CTL_MOD);
   }
-  if ((events & (EPOLLIN | EPOLLHUP)) && recv(broadcaster, answer, sizeof answer, MSG_DONTWAIT) == 0) {
+  if ((events & (EPOLLIN | EPOLLHUP)) && recv(channel->fd, answer, sizeof answer, MSG_DONTWAIT) == 0) {
     fprintf(stderr, "load: the server has closed the broadcaster's connection\n");
     exit(1);
   }
@@ -130,42 +155,43 @@ static void on_broadcaster(uint32_t events) {
 static void turn(uint64_t until, bool sending) {
   struct epoll_event events[EVENTS];
   uint64_t now = now_ns();
-  if (sending) send_stream(now);
-  uint64_t wake = sending && !broadcaster_blocked ? stream_next_ns(&stream) : UINT64_MAX;
-  if (until < wake) wake = until;
+  if (sending) send_streams(now);
+  uint64_t wake = sending && next_ns < until ? next_ns : until;
   uint64_t wait = wake > now ? wake - now : 0;
   struct timespec timeout = {.tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u)};
   int count = epoll_pwait2(epoll_fd, events, EVENTS, &timeout, NULL);
   for (int i = 0; i < count; i++) {
-    if (events[i].data.ptr == NULL) {
-      on_broadcaster(events[i].events);
+    struct channel *channel = events[i].data.ptr;
+    if (channel >= channels && channel < channels + channel_count) {
+      on_broadcaster(channel, events[i].events);
       continue;
     }
     on_watcher(events[i].data.ptr);
     // Dozens of watchers take a while: what is due in between is not to be late for that.
-    if (sending && i % 8 == 7) send_stream(now_ns());
+    if (sending && i % 8 == 7) send_streams(now_ns());
   }
 }
 
-static void connect_broadcaster(const struct options *options) {
+static void connect_broadcaster(const struct options *options, size_t number) {
+  struct channel *channel = &channels[number];
   struct sockaddr_in address = venue.address;
   address.sin_port = htons((uint16_t)options->broadcast_port);
-  broadcaster = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  channel->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int yes = 1;
-  setsockopt(broadcaster, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  if (connect(broadcaster, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
+  setsockopt(channel->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  if (connect(channel->fd, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
   char request[512];
-  size_t length = request_of(options->broadcast_kind, true, options->path, request);
-  if (send(broadcaster, request, length, MSG_NOSIGNAL) != (ssize_t)length) die("send");
+  size_t length = request_of(options->broadcast_kind, true, options->path, number, request);
+  if (send(channel->fd, request, length, MSG_NOSIGNAL) != (ssize_t)length) die("send");
   if (options->broadcast_kind == KIND_HTTP) {
-    ssize_t got = recv(broadcaster, request, sizeof request, 0);
+    ssize_t got = recv(channel->fd, request, sizeof request, 0);
     if (got < 12 || memcmp(request + 9, "200", 3) != 0) {
       fprintf(stderr, "load: the server refuses the broadcaster: %.*s\n", (int)(got > 0 ? got : 40),
               got < 0 ? strerror(errno) : got == 0 ? "closed" : request);
       exit(1);
     }
   }
-  listen_for(broadcaster, EPOLLIN, NULL, EPOLL_CTL_ADD);
+  listen_for(channel->fd, EPOLLIN, channel, EPOLL_CTL_ADD);
 }
 
 static size_t still_asking(size_t count) {
@@ -193,10 +219,11 @@ static bool awaited(const struct watcher *watcher) {
 }
 
 static bool all_arrived(void) {
-  if (stream.taken < stream.offered) return false;
+  for (size_t i = 0; i < channel_count; i++)
+    if (channels[i].stream.taken < channels[i].stream.offered) return false;
   for (size_t i = 0; i < opened; i++) {
     const struct watcher *watcher = &watchers[i];
-    if (!watcher->silent && watcher->state == FLOWING && watcher->reader.position < stream.offered) return false;
+    if (!watcher->silent && watcher->state == FLOWING && watcher->reader.position < watcher->stream->offered) return false;
   }
   return true;
 }
@@ -223,7 +250,7 @@ static void report(const struct options *options, double seconds, uint64_t bytes
     gap_bytes += reader->gap_bytes;
     damages += reader->damages;
     lead_bytes += reader->lead_bytes;
-    complete += reader->gaps == 0 && reader->damages == 0 && reader->position == stream.offered;
+    complete += reader->gaps == 0 && reader->damages == 0 && reader->position == watcher->stream->offered;
   }
   printf("{\"seconds\":%.4f,\"bytes\":%lu,\"sentBytes\":%lu,\"cpuSeconds\":%.2f,\"ownCpuSeconds\":%.3f,", seconds, bytes,
          sent, cpu, own);
@@ -232,8 +259,11 @@ static void report(const struct options *options, double seconds, uint64_t bytes
   printf("\"watchers\":%zu,\"checked\":%zu,\"complete\":%zu,\"closed\":%zu,\"unserved\":%zu,\"refused\":%zu,",
          options->watchers, checked, complete, closed, unserved, refused);
   printf("\"gaps\":%lu,\"gapBytes\":%lu,\"damages\":%lu,\"leadBytes\":%lu,", gaps, gap_bytes, damages, lead_bytes);
+  uint64_t late_ns = 0;
+  for (size_t i = 0; i < channel_count; i++)
+    if (channels[i].stream.late_ns > late_ns) late_ns = channels[i].stream.late_ns;
   printf("\"joined\":%zu,\"firstByteMedianMs\":%.3f,\"firstByteMaxMs\":%.3f,\"lateMs\":%.3f}\n", joined,
-         histogram_ms(&firsts, 0.5), (double)firsts.max_ns / 1e6, (double)stream.late_ns / 1e6);
+         histogram_ms(&firsts, 0.5), (double)firsts.max_ns / 1e6, (double)late_ns / 1e6);
   fflush(stdout);
 }
 
@@ -243,9 +273,28 @@ static void hold(void) {
   }
 }
 
+/** Has the streams begin, one after another within the time of a block. */
+static void start_streams(const struct options *options, uint64_t now) {
+  uint64_t block_ns = options->bitrate > 0 ? (uint64_t)(BLOCK_BYTES * 8e9 / options->bitrate) : 0;
+  for (size_t i = 0; i < channel_count; i++)
+    channels[i].stream.start_ns = now + i * block_ns / channel_count / PACE_NS * PACE_NS;
+  next_ns = 0;
+}
+
+/** What of the streams was taken, by as many watchers as each has: bytes. */
+static uint64_t due_bytes(const struct options *options) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < options->watchers; i++) bytes += watchers[i].stream->taken;
+  return bytes;
+}
+
 static void run(const struct options *options) {
   bool broadcasts = options->kind != KIND_RTMP;
-  if (broadcasts) connect_broadcaster(options);
+  for (size_t i = 0; broadcasts && i < channel_count; i++) {
+    connect_broadcaster(options, i);
+    // A server may allow only so many logins of one address at once.
+    if (i > 0) usleep(LOGIN_US);
+  }
   // The one that takes broadcasts by HTTP.
   size_t at_once = options->broadcast_kind == KIND_HTTP ? CONNECTING_TO_ICECAST : CONNECTING_AT_ONCE;
   connect_watchers(options->watchers + options->silent, at_once);
@@ -253,19 +302,19 @@ static void run(const struct options *options) {
   while (now_ns() < pause) turn(pause, false);
 
   uint64_t flow = now_ns();
-  if (broadcasts) stream.start_ns = flow;
+  if (broadcasts) start_streams(options, flow);
   uint64_t warm = flow + (uint64_t)(options->warm * 1e9);
   while (now_ns() < warm) turn(warm, true);
   for (size_t i = 0; i < opened; i++) {
     while (awaited(&watchers[i]) && now_ns() < flow + FIRST_NS) turn(now_ns() + 10000000u, true);
   }
 
-  stream.late_ns = 0;
+  for (size_t i = 0; i < channel_count; i++) channels[i].stream.late_ns = 0;
   venue.measuring = true;
   uint64_t begin = now_ns();
   uint64_t end = begin + (uint64_t)(options->seconds * 1e9);
   uint64_t bytes = venue.bytes;
-  uint64_t sent = stream.taken;
+  uint64_t sent = due_bytes(options);
   double cpu = cpu_seconds(options->pid);
   double own = own_cpu_seconds();
   uint64_t apart = (uint64_t)(options->joiners_apart_ms * 1e6);
@@ -277,13 +326,14 @@ static void run(const struct options *options) {
   }
   double seconds = (double)(now_ns() - begin) / 1e9;
   bytes = venue.bytes - bytes;
-  sent = broadcasts ? stream.taken - sent : (uint64_t)(seconds * stream_bytes_a_second(&stream));
+  sent = broadcasts ? due_bytes(options) - sent
+                    : (uint64_t)(seconds * stream_bytes_a_second(&channels[0].stream) * (double)options->watchers);
   cpu = cpu_seconds(options->pid) - cpu;
   own = own_cpu_seconds() - own;
   venue.measuring = false;
 
   // Nothing new, but all that was offered.
-  stream.start_ns = 0;
+  for (size_t i = 0; i < channel_count; i++) channels[i].stream.start_ns = 0;
   uint64_t drained = now_ns() + DRAIN_NS;
   while (!all_arrived() && now_ns() < drained) turn(now_ns() + 10000000u, true);
   report(options, seconds, bytes, sent, cpu, own);
@@ -291,6 +341,7 @@ static void run(const struct options *options) {
 }
 
 static void source(uint64_t total) {
+  struct stream stream = {0};
   stream_of_blocks(&stream, 0);
   stream.start_ns = 1;
   while (stream.taken < total) {
@@ -311,6 +362,7 @@ static void sink(void) {
   uint64_t first = 0;
   uint64_t last = 0;
   ssize_t count;
+  struct stream stream = {0};
   stream_of_blocks(&stream, 0);
   while ((count = read(STDIN_FILENO, bytes, sizeof bytes)) > 0) {
     last = now_ns();
@@ -335,6 +387,7 @@ static void set_option(struct options *options, const char *name, const char *va
   else if (strcmp(name, "--broadcast-kind") == 0) options->broadcast_kind = kind_of(value);
   else if (strcmp(name, "--path") == 0) options->path = value;
   else if (strcmp(name, "--tls") == 0) options->tls = atoi(value) != 0;
+  else if (strcmp(name, "--channels") == 0) options->channels = strtoul(value, NULL, 10);
   else if (strcmp(name, "--watchers") == 0) options->watchers = strtoul(value, NULL, 10);
   else if (strcmp(name, "--silent") == 0) options->silent = strtoul(value, NULL, 10);
   else if (strcmp(name, "--joiners") == 0) options->joiners = strtoul(value, NULL, 10);
@@ -362,15 +415,22 @@ static void set_up(const struct options *options) {
   venue.kind = options->kind;
   venue.path = options->path;
   venue.tls = options->tls;
-  venue.stream = &stream;
   venue.address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
   venue.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (options->flv != NULL) stream_of_flv(&stream, options->flv);
-  else stream_of_blocks(&stream, options->bitrate);
+  channel_count = options->channels;
+  channels = calloc(channel_count, sizeof *channels);
+  if (channels == NULL) die("channels");
+  for (size_t i = 0; i < channel_count; i++) {
+    channels[i].fd = -1;
+    if (options->flv != NULL) stream_of_flv(&channels[i].stream, options->flv);
+    else stream_of_blocks(&channels[i].stream, options->bitrate);
+  }
   size_t count = options->watchers + options->silent + options->joiners;
   watchers = calloc(count, sizeof *watchers);
   if (watchers == NULL) die("watchers");
   for (size_t i = 0; i < count; i++) {
+    watchers[i].channel = i % channel_count;
+    watchers[i].stream = &channels[watchers[i].channel].stream;
     watchers[i].checked = i % options->check == 0;
     watchers[i].silent = i >= options->watchers && i < options->watchers + options->silent;
     watchers[i].joiner = i >= options->watchers + options->silent;
@@ -390,7 +450,7 @@ int main(int count, char **arguments) {
     fprintf(stderr, "usage: load run|wait --OPTION VALUE... | load source BYTES | load sink\n");
     return 2;
   }
-  struct options options = {.path = "/", .check = 1, .warm = 1, .seconds = 3, .joiners_apart_ms = 100};
+  struct options options = {.path = "/", .channels = 1, .check = 1, .warm = 1, .seconds = 3, .joiners_apart_ms = 100};
   for (int i = 2; i + 1 < count; i += 2) set_option(&options, arguments[i], arguments[i + 1]);
   if (options.broadcast_port == 0) options.broadcast_port = options.port;
   if (options.tls && !watcher_has_tls()) {

@@ -5,6 +5,8 @@ import { residentBytes, socketBytes } from "./probe.ts";
 import { firstLine, loadCpu, start } from "./process.ts";
 
 export interface LoadOptions {
+  /** Streams, each with a broadcaster, to which the watchers are distributed; 1 if left out. */
+  readonly channels?: number;
   readonly watchers: number;
   /** Bits a second of 1316-byte blocks, 0 without a pace; or the path of an FLV file. */
   readonly stream: number | string;
@@ -24,6 +26,7 @@ export interface LoadOptions {
 interface Printed {
   readonly seconds: number;
   readonly bytes: number;
+  /** What was sent meanwhile, by as many watchers as there are of it. */
   readonly sentBytes: number;
   readonly cpuSeconds: number;
   readonly ownCpuSeconds: number;
@@ -68,7 +71,7 @@ export async function measure(load: string, server: Running, options: LoadOption
   const flags =
     `--port ${server.port} --broadcast-port ${server.broadcastPort} --kind ${server.kind} ` +
     `--path ${server.path} --broadcast-kind ${server.broadcastKind} ` +
-    `--tls ${server.tls ? 1 : 0} --pid ${server.pid} --watchers ${options.watchers} ` +
+    `--tls ${server.tls ? 1 : 0} --pid ${server.pid} --channels ${options.channels ?? 1} --watchers ${options.watchers} ` +
     `--silent ${options.silent ?? 0} --joiners ${options.joiners ?? 0} ` +
     `--joiners-apart ${options.joinersApartMs ?? 100} --check ${options.check} ` +
     `--warm ${options.warm} --seconds ${options.seconds}`;
@@ -85,7 +88,7 @@ export async function measure(load: string, server: Running, options: LoadOption
     ...memory,
     cpuPerGb: printed.cpuSeconds / (printed.bytes / 1e9),
     gigabits: (printed.bytes * 8) / 1e9 / printed.seconds,
-    delivered: printed.bytes / (printed.sentBytes * options.watchers),
+    delivered: printed.bytes / printed.sentBytes,
     serverShare: printed.cpuSeconds / printed.seconds,
     loadShare: printed.ownCpuSeconds / printed.seconds,
   };

@@ -1,6 +1,7 @@
 // The servers that are compared, each started afresh for each run on a port of the loopback interface:
 //
 //   fstream        the product, with its default settings but for the number that may wait
+//   fstream-50     the same with min_delay = "50ms"; fstream-350: "350ms", as long as SRS gathers
 //   fstream-get    the same; its watchers ask by GET, on the port of the protocol
 //   fstream-http   they ask by GET, on the port for HTTP
 //   fstream-socket they watch over WebSockets, on the port for HTTP
@@ -19,6 +20,8 @@ import { folder, loadCpu, serverCpu, start, stop, until } from "./process.ts";
 
 export const peerNames = [
   "fstream",
+  "fstream-50",
+  "fstream-350",
   "fstream-get",
   "fstream-http",
   "fstream-socket",
@@ -87,6 +90,8 @@ export async function withPeer<T>(
 export function startPeer(name: PeerName, tools: Tools, options: PeerOptions = {}): Promise<Running> {
   switch (name) {
     case "fstream":
+    case "fstream-50":
+    case "fstream-350":
     case "fstream-get":
     case "fstream-http":
     case "fstream-socket":
@@ -111,10 +116,13 @@ type Listener = "tcp" | "tls" | "http" | "https";
 interface Way {
   readonly listener: Listener;
   readonly kind: "fstream" | "http" | "websocket";
+  readonly minDelay?: string;
 }
 
 const ways = {
   fstream: { listener: "tcp", kind: "fstream" },
+  "fstream-50": { listener: "tcp", kind: "fstream", minDelay: "50ms" },
+  "fstream-350": { listener: "tcp", kind: "fstream", minDelay: "350ms" },
   "fstream-get": { listener: "tcp", kind: "http" },
   "fstream-http": { listener: "http", kind: "http" },
   "fstream-socket": { listener: "http", kind: "websocket" },
@@ -122,12 +130,13 @@ const ways = {
   "fstream-https": { listener: "https", kind: "http" },
 } as const satisfies Partial<Record<PeerName, Way>>;
 
-async function startFstream(binary: string, { listener, kind }: Way): Promise<Running> {
+async function startFstream(binary: string, { listener, kind, minDelay }: Way): Promise<Running> {
   const cwd = newFolder();
   mkdirSync(join(cwd, "users"));
   writeFileSync(join(cwd, "users", "bench.toml"), 'password = "bench"\n');
   const stderr = join(cwd, "stderr");
-  const flags = ["--listen", "127.0.0.1:0", "--max-waiting", "20000"];
+  const flags = ["--listen", "127.0.0.1:0", "--max-waiting", "20000", "--max-channels-per-user", "2000"];
+  if (minDelay !== undefined) flags.push("--min-delay", minDelay);
   if (listener !== "https") flags.push("--https-listen", "");
   if (listener !== "tcp") flags.push(`--${listener}-listen`, "127.0.0.1:0");
   const server = start([binary, "serve", ...flags], { cpu: serverCpu, cwd, stderr });
@@ -205,7 +214,7 @@ function icecastSettings({ cwd, port, broadcastPort, certificate, burst }: Iceca
     process.getuid?.() === 0 ? "<changeowner><user>nobody</user><group>nogroup</group></changeowner>" : "";
   return `<icecast>
   <limits>
-    <clients>20000</clients><sources>10</sources><queue-size>16777216</queue-size>
+    <clients>20000</clients><sources>2000</sources><queue-size>16777216</queue-size>
     <burst-on-connect>${burst ? 1 : 0}</burst-on-connect><burst-size>${burst ? 65536 : 0}</burst-size>
     <client-timeout>30</client-timeout><header-timeout>15</header-timeout><source-timeout>120</source-timeout>
   </limits>

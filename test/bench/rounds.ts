@@ -29,6 +29,7 @@ export async function fanOut(
     try {
       const measured = await withPeer(peer, tools, { burst: work.burst === true, flv }, (server) =>
         measure(tools.load, server, {
+          channels: work.channels ?? 1,
           watchers: work.watchers,
           stream: work.stream === "flv" ? flv : work.stream,
           warm: quick ? 1 : warmSeconds,

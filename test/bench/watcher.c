@@ -65,7 +65,9 @@ static ssize_t tls_give(void *tls, const void *bytes, size_t count) { (void)tls;
 static void tls_free(void *tls) { (void)tls; }
 #endif
 
-size_t request_of(enum kind kind, bool broadcast, const char *path, char *bytes) {
+size_t request_of(enum kind kind, bool broadcast, const char *path, size_t channel, char *bytes) {
+  char number[24] = "";
+  if (channel > 0) snprintf(number, sizeof number, "%zu", channel);
   if (kind == KIND_WEBSOCKET) {
     // RFC 6455. The first message asks for nothing but the wait, and is masked with zeros.
     const char *message = "{\"wait\":3600}";
@@ -76,19 +78,20 @@ size_t request_of(enum kind kind, bool broadcast, const char *path, char *bytes)
   }
   if (kind == KIND_HTTP) {
     // The user and password that the driver writes into Icecast's settings.
-    const char *format = broadcast ? "PUT %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Basic c291cmNlOmJlbmNo\r\n"
+    const char *format = broadcast ? "PUT %s%s HTTP/1.1\r\nHost: bench\r\nAuthorization: Basic c291cmNlOmJlbmNo\r\n"
                                      "Content-Type: application/octet-stream\r\n\r\n"
-                                   : "GET %s HTTP/1.0\r\nHost: bench\r\n\r\n";
-    return (size_t)snprintf(bytes, 512, format, path);
+                                   : "GET %s%s HTTP/1.0\r\nHost: bench\r\n\r\n";
+    return (size_t)snprintf(bytes, 512, format, path, number);
   }
-  const char *text = broadcast ? "broadcast,user=bench,user_password=bench" : "watch,user=bench,wait=3600";
-  uint32_t length = (uint32_t)strlen(text);
-  uint32_t big_endian = htonl(length);
+  char text[128];
+  const char *format = broadcast ? "broadcast,user=bench,user_password=bench" : "watch,user=bench,wait=3600";
+  int length = snprintf(text, sizeof text, "%s%s%s", format, channel > 0 ? ",channel=" : "", number);
+  uint32_t big_endian = htonl((uint32_t)length);
   memcpy(bytes, "\n\n", 2);
   memcpy(bytes + 2, &big_endian, 4);
   bytes[6] = 0;
-  memcpy(bytes + 7, text, length);
-  return 7 + length;
+  memcpy(bytes + 7, text, (size_t)length);
+  return 7 + (size_t)length;
 }
 
 bool watcher_open(struct watcher *watcher, const struct venue *venue) {
@@ -131,10 +134,10 @@ static void ask(struct watcher *watcher, const struct venue *venue) {
       return;
     case KIND_HTTP:
     case KIND_WEBSOCKET:
-      give(watcher, request, request_of(venue->kind, false, venue->path, request), ASKED);
+      give(watcher, request, request_of(venue->kind, false, venue->path, watcher->channel, request), ASKED);
       return;
     case KIND_FSTREAM:
-      give(watcher, request, request_of(KIND_FSTREAM, false, NULL, request), FLOWING);
+      give(watcher, request, request_of(KIND_FSTREAM, false, NULL, watcher->channel, request), FLOWING);
       return;
   }
 }
@@ -208,7 +211,7 @@ static void got(struct watcher *watcher, struct venue *venue, size_t count, bool
     return;
   }
   struct histogram *delays = venue->measuring && watcher->checked && !watcher->joiner ? &venue->delays : NULL;
-  reader_feed(&watcher->reader, venue->stream, taken + skipped, count, now, delays);
+  reader_feed(&watcher->reader, watcher->stream, taken + skipped, count, now, delays);
 }
 
 static void take(struct watcher *watcher, struct venue *venue) {

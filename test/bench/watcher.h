@@ -28,6 +28,9 @@ enum state {
 struct watcher {
   int fd;
   enum state state;
+  /** What it watches: the number of a channel, and what comes there. */
+  size_t channel;
+  const struct stream *stream;
   /** Every byte is checked; otherwise only where it starts, and then they are counted. */
   bool checked;
   /** Takes nothing once it has asked. */
@@ -57,7 +60,6 @@ struct venue {
   /** Of HTTP. */
   const char *path;
   bool tls;
-  const struct stream *stream;
   /** Delays are added to it while `measuring`. */
   struct histogram delays;
   bool measuring;
@@ -71,8 +73,11 @@ bool watcher_open(struct watcher *watcher, const struct venue *venue);
 /** Goes on with whatever its state is, as far as the socket lets it. */
 void watcher_ready(struct watcher *watcher, struct venue *venue);
 
-/** What a watcher or, for `broadcast`, a broadcaster asks for, by HTTP for that path; gives the length. At most 512 bytes. */
-size_t request_of(enum kind kind, bool broadcast, const char *path, char *bytes);
+/**
+ * What a watcher or, for `broadcast`, a broadcaster of a channel asks for, by HTTP for that path; gives the length. At most 512 bytes.
+ * Channels but the first have their number in their name, and at the end of their path.
+ */
+size_t request_of(enum kind kind, bool broadcast, const char *path, size_t channel, char *bytes);
 
 /** Whether watchers over TLS were compiled in. */
 bool watcher_has_tls(void);

@@ -5,6 +5,8 @@ import type { PeerName } from "./peers.ts";
 export interface Work {
   readonly name: string;
   readonly title: string;
+  /** Streams, each with a broadcaster of its own, to which the watchers are distributed; 1 if left out. */
+  readonly channels?: number;
   readonly watchers: number;
   /** Bits a second of 1316-byte blocks, 0 without a pace; "flv": the FLV file. */
   readonly stream: number | "flv";
@@ -28,6 +30,7 @@ const all: readonly PeerName[] = ["fstream", "C", "icecast"];
 const media: readonly PeerName[] = [...all, "nginx-rtmp"];
 const both: readonly PeerName[] = ["fstream", "C"];
 const secure: readonly PeerName[] = ["fstream", "fstream-tls", "icecast-tls"];
+const crowded: readonly PeerName[] = ["fstream", "fstream-50", "fstream-350", "icecast"];
 const http: readonly PeerName[] = ["fstream", "fstream-get", "fstream-http", "fstream-socket"];
 const https: readonly PeerName[] = ["fstream-tls", "fstream-https"];
 
@@ -58,6 +61,19 @@ function flv(watchers: number, more: Partial<Work> = {}): Work {
   };
 }
 
+/** Many channels with a few watchers each. */
+function channels(count: number, watchersEach: number, kilobits: number, more: Partial<Work> = {}): Work {
+  return {
+    name: `${count}x${watchersEach}x${kilobits}`,
+    title: `${count} channels × ${watchersEach} × ${kilobits} kbit/s`,
+    channels: count,
+    watchers: count * watchersEach,
+    stream: kilobits * 1000,
+    peers: crowded,
+    ...more,
+  };
+}
+
 export const works: readonly Work[] = [
   blocks(100, 8, all, { quick: true }),
   blocks(500, 4, all, { quick: true }),
@@ -66,6 +82,10 @@ export const works: readonly Work[] = [
   blocks(10, 400, all, { quick: true }),
   blocks(1000, 30, both),
   blocks(10_000, 0.128, both, { title: "10,000 × 128 kbit/s", seconds: 5, fewer: 1 }),
+  channels(200, 5, 1000),
+  channels(1000, 5, 128),
+  channels(1000, 1, 500),
+  channels(3, 2, 4000, { peers: ["fstream", "icecast"] }),
   flv(500, { fewer: 1 }),
   flv(1000, { quick: true }),
   flv(2000, { fewer: 1 }),
