@@ -58,14 +58,27 @@ function pipeRatio(way: string): (results: Results) => number | undefined {
 }
 
 /** To Icecast where it keeps up: where its watchers get what is sent. */
-function keepingUp(work: string): (results: Results) => number | undefined {
+function keepingUp(work: string, ours: PeerName = "fstream"): (results: Results) => number | undefined {
   return (results) => {
     const kept = figureOf(results, work, "icecast", (measured) => measured.delivered) ?? 0;
-    return kept < 0.98 ? undefined : ratioOf(results, work, ["fstream", "icecast"], cpu);
+    return kept < 0.98 ? undefined : ratioOf(results, work, [ours, "icecast"], cpu);
   };
 }
 
+function delay99(work: string): (results: Results) => number | undefined {
+  return (results) => figureOf(results, work, "fstream", (measured) => measured.delay99Ms);
+}
+
 const everyByte = { what: "every byte delivered (1: yes)", atLeast: 1 };
+
+/** CPU/GB of many channels, to Icecast's: as it comes, and with `min_delay = "350ms"`. */
+function crowded(work: string, atMost: number): Target[] {
+  return [
+    { work, what: "CPU/GB to Icecast's", atMost, value: keepingUp(work) },
+    { work, what: 'the same with min_delay = "350ms"', atMost: 0.4, value: keepingUp(work, "fstream-350") },
+    { work, ...everyByte, value: delivered(work) },
+  ];
+}
 
 const targets: readonly Target[] = [
   { work: "500x4", what: "CPU/GB to Icecast's", atMost: 0.4, value: ratio("500x4", cpu, "icecast") },
@@ -76,10 +89,29 @@ const targets: readonly Target[] = [
     atMost: 40,
     checked: 80,
     unit: "ms",
-    value: (results) => figureOf(results, "500x4", "fstream", (measured) => measured.delay99Ms),
+    value: delay99("500x4"),
   },
   { work: "1000x4", what: "CPU/GB to C's", atMost: 0.45, checked: 0.7, value: ratio("1000x4", cpu, "C") },
   { work: "1000x4", ...everyByte, checked: 1, value: delivered("1000x4") },
+  { work: "10x4", what: "CPU/GB to C's", atMost: 1.25, value: ratio("10x4", cpu, "C") },
+  { work: "50x4", what: "CPU/GB to C's", atMost: 1.25, value: ratio("50x4", cpu, "C") },
+  ...crowded("200x5x1000", 0.65),
+  {
+    work: "200x5x1000",
+    what: "99th percentile of delay",
+    atMost: 60,
+    unit: "ms",
+    value: delay99("200x5x1000"),
+  },
+  ...crowded("1000x5x128", 0.92),
+  ...crowded("1000x1x500", 0.92),
+  {
+    work: "3x2x4000",
+    what: "99th percentile of delay",
+    atMost: 3,
+    unit: "ms",
+    value: delay99("3x2x4000"),
+  },
   { work: "10x400", what: "CPU/GB to C's", atMost: 1.3, checked: 1.8, value: ratio("10x400", cpu, "C") },
   {
     work: "10x400",
