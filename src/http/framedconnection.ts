@@ -27,6 +27,7 @@ const ping = encodeFrame(opcodes.ping, nothing);
 const frame = new Uint8Array(maxHeaderBytes + maxPayloadBytes);
 
 export class FramedConnection implements Connection {
+  readonly descriptor = undefined;
   readonly #connection: Connection;
   /** Bytes that are yet to come of the frame that is under way. */
   #owed = 0;

@@ -3,6 +3,11 @@
 // with thousands, on one channel or on hundreds, all channels that have something are gathered into one pass, so that there are fewer
 // and larger writes, which is what the kernel's cost is counted in. `maxDelayMs` bounds that wait; `minDelayMs` is waited in any case.
 // (Bytes that are about to leave the ring, last bytes and joins go out before: see audience.ts.)
+//
+// What is read is gathered too: while passes are put off for long, broadcasters are polled just before each, in place of an event
+// for each piece that comes, as a network driver does that masks its interrupts under load (Linux's NAPI).
+//
+//   events --passes are far apart--> polling --they are close again, for some passes; or nobody to poll--> events
 
 import type { Clock, Timer } from "./clock.ts";
 
@@ -10,6 +15,13 @@ import type { Clock, Timer } from "./clock.ts";
 const restFactor = 3;
 /** Waits shorter than this are not worth a timer, milliseconds. */
 const shortestWaitMs = 0.5;
+/** Polling starts once a pass is put off for this part of the longest delay, and stops below that part. */
+const busyPart = 1 / 2;
+const calmPart = 1 / 4;
+/** So many passes in a row have to be calm. */
+const calmPasses = 8;
+/** Broadcasters are polled no more often than this, milliseconds. */
+const shortestPollMs = 5;
 
 export interface FanOutOptions {
   readonly maxDelayMs: number;
@@ -23,14 +35,36 @@ export interface Receivers {
   pass(): void;
 }
 
+/** What bytes come from, and can be polled. */
+export interface Sources {
+  /** How many there are. */
+  readonly size: number;
+  /** From now on they are polled; or bring their bytes by events again. */
+  start(): void;
+  stop(): void;
+  /** Has them bring what has come. Throws nothing. */
+  poll(): void;
+}
+
+const noSources: Sources = { size: 0, start() {}, stop() {}, poll() {} };
+
 export class FanOut {
+  /** What can be polled. */
+  sources: Sources = noSources;
   readonly #clock: Clock;
   readonly #options: FanOutOptions;
   /** Those that something is there for. */
   readonly #ready = new Set<Receivers>();
+  /** While polling there always is one. */
   #timer: Timer | undefined;
+  /** When the next pass is due, while some are ready. */
   #dueMs = 0;
   #notBeforeMs = 0;
+  #isPolling = false;
+  #isInPoll = false;
+  /** What polls have taken since the last pass, milliseconds. */
+  #polledMs = 0;
+  #calm = 0;
 
   constructor(clock: Clock, options: FanOutOptions) {
     this.#clock = clock;
@@ -39,24 +73,48 @@ export class FanOut {
 
   /** More bytes are there to be sent to `receivers`. */
   wake(receivers: Receivers): void {
-    this.#ready.add(receivers);
     const nowMs = this.#clock.nowMs();
-    if (this.#timer === undefined)
-      this.#dueMs = Math.max(this.#notBeforeMs, nowMs + this.#options.minDelayMs);
+    if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, nowMs + this.#options.minDelayMs);
+    this.#ready.add(receivers);
+    if (this.#isInPoll) return;
     const waitMs = this.#dueMs - nowMs;
     if (waitMs < shortestWaitMs) this.#pass(nowMs);
-    else this.#timer ??= this.#clock.after(waitMs, () => this.#pass(this.#clock.nowMs()));
+    else this.#timer ??= this.#clock.after(waitMs, () => this.#tick());
   }
 
   /** Nothing is to be sent to `receivers` any more. */
   drop(receivers: Receivers): void {
     this.#ready.delete(receivers);
-    if (this.#ready.size === 0) this.#cancel();
+    if (this.#ready.size === 0 && !this.#isPolling) this.#cancel();
   }
 
   #cancel(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    const startMs = this.#clock.nowMs();
+    if (this.#isPolling) this.#poll(startMs);
+    if (this.#ready.size > 0 && this.#dueMs - startMs < shortestWaitMs) this.#pass(this.#clock.nowMs());
+    else this.#tickLater();
+  }
+
+  #poll(startMs: number): void {
+    this.#isInPoll = true;
+    this.sources.poll();
+    this.#isInPoll = false;
+    this.#polledMs += this.#clock.nowMs() - startMs;
+  }
+
+  /** Polls again soon. */
+  #tickLater(): void {
+    if (this.#isPolling && this.sources.size === 0) this.#events();
+    if (!this.#isPolling || this.#timer !== undefined) return;
+    const nowMs = this.#clock.nowMs();
+    const waitMs = Math.max(shortestPollMs, this.#notBeforeMs - nowMs);
+    this.#timer = this.#clock.after(waitMs, () => this.#tick());
   }
 
   #pass(startMs: number): void {
@@ -71,14 +129,36 @@ export class FanOut {
       }
     } finally {
       const endMs = this.#clock.nowMs();
-      const restMs = (1 + restFactor) * (endMs - startMs);
+      const restMs = (1 + restFactor) * (endMs - startMs + this.#polledMs);
+      this.#polledMs = 0;
       const notBeforeMs = Math.max(this.#notBeforeMs, startMs) + restMs;
       this.#notBeforeMs = Math.min(notBeforeMs, endMs + this.#options.maxDelayMs);
+      this.#choose(this.#notBeforeMs - endMs);
       // A pass that failed is a bug of one channel: the others have theirs.
       for (const receivers of this.#ready) {
         this.wake(receivers);
         break;
       }
+      this.#tickLater();
     }
+  }
+
+  /** Chooses how bytes come in, where the next pass is put off for so long. */
+  #choose(restMs: number): void {
+    const { maxDelayMs } = this.#options;
+    if (!this.#isPolling) {
+      if (maxDelayMs === 0 || restMs < maxDelayMs * busyPart || this.sources.size === 0) return;
+      this.#isPolling = true;
+      this.#calm = 0;
+      this.sources.start();
+    } else {
+      this.#calm = restMs < maxDelayMs * calmPart ? this.#calm + 1 : 0;
+      if (this.#calm === calmPasses) this.#events();
+    }
+  }
+
+  #events(): void {
+    this.#isPolling = false;
+    this.sources.stop();
   }
 }

@@ -9,7 +9,7 @@ import type { ChannelOptions } from "./channeloptions.ts";
 import type { Clock } from "./clock.ts";
 import { Counters } from "./counters.ts";
 import { WorkTimes } from "./cputime.ts";
-import { FanOut } from "./fanout.ts";
+import { FanOut, type Sources } from "./fanout.ts";
 import { Budget } from "./memorybudget.ts";
 import { type Receive, segmentSize } from "./ring.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
@@ -81,6 +81,11 @@ export class Relay {
       counters,
       events: { ...events, closed },
     };
+  }
+
+  /** What brings bytes, and can be polled for them. */
+  set sources(sources: Sources) {
+    this.#parts.fanOut.sources = sources;
   }
 
   /** Every channel that is live, held or awaited. */

@@ -12,7 +12,7 @@ import { networkOf } from "../auth/network.ts";
 import { constantTimeEquals } from "../auth/password.ts";
 import { Throttle } from "../auth/throttle.ts";
 import { Tokens } from "../auth/tokens.ts";
-import { channelLabel, FstreamError, systemReason } from "../errors.ts";
+import { channelLabel, FstreamError, reasonOf, systemReason } from "../errors.ts";
 import { Api } from "../http/api.ts";
 import { addressMatcher, isLoopback } from "../http/clientaddress.ts";
 import { Exchange } from "../http/exchange.ts";
@@ -27,6 +27,7 @@ import { Turns } from "../relay/turns.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
 import { EndRecords } from "../session/endrecords.ts";
 import type { Listening, ListenPlace } from "../session/listening.ts";
+import { Polling } from "../session/polling.ts";
 import type { Services } from "../session/services.ts";
 import { Session } from "../session/session.ts";
 import type { ListenAddress } from "../settings/address.ts";
@@ -35,6 +36,7 @@ import { build } from "../version.ts";
 import { addressText, assignSockets, type PassedSocket } from "./activation.ts";
 import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
 import { describe } from "./description.ts";
+import { Epoll } from "./epoll.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
 import { processFigures } from "./processfigures.ts";
 import { Renewal } from "./renewal.ts";
@@ -224,6 +226,8 @@ export async function startServer(
     options,
   );
   const listening: Listening = {};
+  const polling = new Polling(new Epoll(), (error) => log.repeated("failed", reasonOf(error)));
+  relay.sources = polling;
   const services: Services = {
     access,
     listening,
@@ -234,6 +238,7 @@ export async function startServer(
     options,
     // One that floods leaves what it has read to its watchers before it reads on.
     turns: new Turns(clock, (one) => one.turn(), true),
+    polling,
   };
   const metrics = new Metrics({ relay, access, limits, places, version: build.version });
   const httpLog = log.scope("http");

@@ -84,6 +84,10 @@ class Peer implements Connection {
     return this.#sendBuffer.isStuckSince(nowMs - goneMs) && unansweredMs(descriptorOf(this.socket)) >= goneMs;
   }
 
+  get descriptor(): number | undefined {
+    return this.secure ? undefined : descriptorOf(this.socket);
+  }
+
   available(): number {
     return this.secure ? 0 : unreadBytes(descriptorOf(this.socket));
   }

@@ -62,9 +62,15 @@ export class BroadcasterSession implements ConnectionStage {
   /** `early`: what came of the stream before. Throws FstreamError if the channel can't be had. */
   begin(permit: BroadcastPermit, early: readonly Uint8Array[]): void {
     if (permit.isTakeover && early.every(({ length }) => length === 0)) this.#await(permit);
-    else this.#broadcasting.begin(permit);
+    else this.#start(permit);
     if (this.#request.reply) this.#say(this.#ok());
     for (const bytes of early) this.#intake.event(bytes);
+  }
+
+  #start(permit: BroadcastPermit): void {
+    this.#broadcasting.begin(permit);
+    const { descriptor } = this.#connection;
+    if (descriptor !== undefined) this.#intake.allowPolling(descriptor);
   }
 
   #await(permit: BroadcastPermit): void {
@@ -80,7 +86,7 @@ export class BroadcasterSession implements ConnectionStage {
     this.#awaited = undefined;
     timer.cancel();
     try {
-      this.#broadcasting.begin(permit);
+      this.#start(permit);
     } catch (error) {
       this.#dismissed(asFstreamError(error));
     }

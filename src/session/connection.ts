@@ -6,6 +6,8 @@ export interface Connection {
   readonly address: string;
   /** Whether it is encrypted. */
   readonly secure: boolean;
+  /** Its socket's, where `receive` can have its bytes; undefined elsewhere. */
+  readonly descriptor: number | undefined;
   /** Takes what the kernel takes: 0 when it is full (then `drained` follows), negative when the peer is gone. */
   write(bytes: Uint8Array, offset: number, length: number): number;
   /** Bytes that have come and were not given to `data`; 0 too where `receive` can't have them. */

@@ -5,6 +5,8 @@
 // A connection whose `available` is always 0 (TLS) is never read like that. While it waits for a turn it is paused.
 //
 //   events --a rest, a flood--> turns --nothing held, little left--> events
+//
+// While the process is busy it is paused too, and polled (polling.ts): a turn is then what a poll finds beyond a few reads.
 
 import type { Clock } from "../relay/clock.ts";
 import type { Receive } from "../relay/ring.ts";
@@ -14,6 +16,8 @@ import type { Services } from "./services.ts";
 
 /** What is read of a connection; of one whose bytes are not all of the stream, as many as are. */
 export type Source = Pick<Connection, "available" | "receive" | "pause" | "resume" | "reset">;
+/** What all intakes of a server share. */
+export type IntakeServices = Pick<Services, "clock" | "turns" | "polling">;
 
 export interface Taking {
   /** Takes the first of the bytes, at most what is quickly done; gives how many, 0 if none can be taken before `go`. */
@@ -28,6 +32,8 @@ export const floodBytes = 128 * 1024;
 const takenAtOnceBytes = 128 * 1024;
 /** A turn is at most so many reads, each of which ends with a segment of the ring at the latest. */
 const readsATurn = 4;
+/** So is a poll, but with so many reads: others wait for their own. */
+const readsAPoll = 2;
 /** It ends once what was read took so long, milliseconds: bytes can be made such that they take long to follow. */
 const turnMs = 2;
 /** One read is so many bytes at the most, the fewer the longer they take. */
@@ -38,22 +44,61 @@ export class Intake {
   readonly #source: Source;
   readonly #clock: Clock;
   readonly #turns: Services["turns"];
+  readonly #polling: Services["polling"];
   readonly #taking: Taking;
   readonly #receive: Receive;
   readonly #held = new HeldBytes();
   #readBytes = mostReadBytes;
   #isPaused = false;
   #isWaiting = false;
+  #isPolled = false;
+  /** Where it can be polled. */
+  #descriptor: number | undefined;
+  /** Whether the last read got less than it had room for: there was no more. */
+  #isShort = true;
   #isOver = false;
   /** The peer's end, which came behind what is held. */
   #ended: (() => void) | undefined;
 
-  constructor(source: Source, { clock, turns }: Pick<Services, "clock" | "turns">, taking: Taking) {
+  constructor(source: Source, { clock, turns, polling }: IntakeServices, taking: Taking) {
     this.#source = source;
     this.#clock = clock;
     this.#turns = turns;
+    this.#polling = polling;
     this.#taking = taking;
-    this.#receive = (into, offset, length) => source.receive(into, offset, Math.min(length, this.#readBytes));
+    this.#receive = (into, offset, length) => {
+      const most = Math.min(length, this.#readBytes);
+      const bytes = source.receive(into, offset, most);
+      this.#isShort = bytes < most;
+      return bytes;
+    };
+  }
+
+  /** From now on it can be polled, at its connection's `descriptor`: all that comes is of the stream, and `fill` takes it. */
+  allowPolling(descriptor: number): void {
+    this.#descriptor = descriptor;
+    this.#polling.add(descriptor, this);
+  }
+
+  startPolling(): void {
+    this.#isPolled = true;
+    this.#pause();
+  }
+
+  stopPolling(): void {
+    this.#isPolled = false;
+    if (!this.#isWaiting && this.#held.length === 0) this.#resume();
+  }
+
+  /** Reads what has come. */
+  poll(): void {
+    if (this.#isOver || this.#isWaiting || this.#held.length > 0) return;
+    this.#guard(() => {
+      for (let reads = 0; reads < readsAPoll; reads++) {
+        if (this.#taking.fill(this.#receive) === 0 || this.#isShort || this.#isOver) return;
+      }
+      this.look();
+    });
   }
 
   /** An event brought `bytes`. Where much has come there may be a flood behind it. */
@@ -95,6 +140,9 @@ export class Intake {
     this.#held.clear();
     this.#ended = undefined;
     this.#isWaiting = false;
+    this.#isPolled = false;
+    if (this.#descriptor !== undefined) this.#polling.delete(this.#descriptor);
+    this.#descriptor = undefined;
     this.#resume();
   }
 
@@ -102,11 +150,17 @@ export class Intake {
   turn(): void {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;
-    try {
+    this.#guard(() => {
       if (this.#held.length > 0) this.#takeHeld();
       else this.#read();
+    });
+  }
+
+  /** A bug costs the one connection, here as where events tell of its bytes. */
+  #guard(act: () => void): void {
+    try {
+      act();
     } catch (error) {
-      // A bug costs the one connection, here as where events tell of its bytes.
       this.#isOver = true;
       this.#source.reset();
       throw error;
@@ -114,12 +168,13 @@ export class Intake {
   }
 
   #pause(): void {
+    if (this.#isPaused) return;
     this.#isPaused = true;
     this.#source.pause();
   }
 
   #resume(): void {
-    if (!this.#isPaused) return;
+    if (!this.#isPaused || this.#isPolled) return;
     this.#isPaused = false;
     this.#source.resume();
   }

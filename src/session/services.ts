@@ -8,6 +8,7 @@ import type { Turns } from "../relay/turns.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
 import type { EndRecords } from "./endrecords.ts";
 import type { Listening } from "./listening.ts";
+import type { Polling } from "./polling.ts";
 
 export interface SessionOptions extends HandshakeLimits {
   readonly handshakeTimeoutMs: number;
@@ -29,4 +30,6 @@ export interface Services {
   readonly options: SessionOptions;
   /** The connections that can't be served all at once. */
   readonly turns: Turns<{ turn(): void }>;
+  /** The broadcasters that can be polled while the process is busy. */
+  readonly polling: Polling;
 }

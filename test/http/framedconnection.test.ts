@@ -12,6 +12,7 @@ import { joined, serverFrames } from "./clientframes.ts";
 class Sink implements Connection {
   readonly address = "192.0.2.1";
   readonly secure = false;
+  readonly descriptor = undefined;
   room = Number.POSITIVE_INFINITY;
   isGone = false;
   writes = 0;

@@ -1,11 +1,12 @@
 // When passes happen, on a clock that stands still.
 
 import { describe, expect, test } from "bun:test";
-import { FanOut, type Receivers } from "../../src/relay/fanout.ts";
+import { FanOut, type Receivers, type Sources } from "../../src/relay/fanout.ts";
 import { FakeClock } from "./clock.ts";
 
-/** A fan-out whose passes take `costMs`, and the times at which they began. */
-function fanOutOf(costMs: number, maxDelayMs = 20, minDelayMs = 0) {
+/** A fan-out whose passes take so long, and the times at which they began. */
+function fanOutOf(firstCostMs: number, maxDelayMs = 20, minDelayMs = 0) {
+  let costMs = firstCostMs;
   const clock = new FakeClock();
   const passes: number[] = [];
   const sizes: number[] = [];
@@ -26,6 +27,9 @@ function fanOutOf(costMs: number, maxDelayMs = 20, minDelayMs = 0) {
     sizes,
     fanOut,
     receivers,
+    setCost: (ms: number) => {
+      costMs = ms;
+    },
     wake: () => fanOut.wake(only),
     stop: () => fanOut.drop(only),
   };
@@ -150,5 +154,137 @@ describe("a fan-out", () => {
     expect(() => clock.advance(10)).toThrow("a bug");
     clock.advance(20);
     expect(sizes).toEqual([2, 3]);
+  });
+});
+
+/** Sources that bring something for `receivers` at each poll, while `isComing`. */
+class FakeSources implements Sources {
+  size = 1;
+  isComing = true;
+  readonly calls: string[] = [];
+  readonly #fanOut: FanOut;
+  readonly #receivers: Receivers;
+
+  constructor(fanOut: FanOut, receivers: Receivers) {
+    this.#fanOut = fanOut;
+    this.#receivers = receivers;
+  }
+
+  start(): void {
+    this.calls.push("start");
+  }
+
+  stop(): void {
+    this.calls.push("stop");
+  }
+
+  poll(): void {
+    this.calls.push("poll");
+    if (this.isComing) this.#fanOut.wake(this.#receivers);
+  }
+}
+
+/** A fan-out that has started to poll, as its passes take `costMs`. */
+function pollingFanOut(costMs: number, minDelayMs = 0) {
+  const at = fanOutOf(costMs, 20, minDelayMs);
+  const sources = new FakeSources(at.fanOut, at.receivers(1));
+  at.fanOut.sources = sources;
+  return { ...at, sources };
+}
+
+describe("a fan-out that is busy", () => {
+  test("polls what bytes come from, just before each pass", () => {
+    const { wake, clock, sources, passes } = pollingFanOut(5);
+    wake();
+    expect(sources.calls).toEqual(["start"]);
+    expect(passes).toEqual([0]);
+    clock.advance(15);
+    expect(sources.calls).toEqual(["start", "poll"]);
+    expect(passes).toEqual([0, 20]);
+    // What comes by events meanwhile, for others, goes out in the next.
+    wake();
+    expect(passes.length).toBe(2);
+    clock.advance(15);
+    expect(passes).toEqual([0, 20, 40, 45]);
+  });
+
+  test("goes on polling where nothing has come, and not too often", () => {
+    const { wake, clock, sources, passes } = pollingFanOut(5);
+    wake();
+    sources.isComing = false;
+    clock.advance(115);
+    expect(passes.length).toBe(1);
+    const polls = sources.calls.filter((call) => call === "poll").length;
+    expect(polls).toBeGreaterThan(10);
+    expect(polls).toBeLessThan(25);
+  });
+
+  test("polls while it gathers bytes for the least delay", () => {
+    const { wake, clock, sources, passes } = pollingFanOut(5, 100);
+    wake();
+    clock.advance(100);
+    expect(passes).toEqual([100]);
+    sources.calls.length = 0;
+    clock.advance(90);
+    expect(passes.length).toBe(1);
+    expect(sources.calls.length).toBeGreaterThan(3);
+    clock.advance(50);
+    expect(passes.length).toBe(2);
+  });
+
+  test("leaves it to events again once its passes are short, for some time", () => {
+    const at = pollingFanOut(5);
+    at.wake();
+    at.setCost(0.2);
+    at.clock.advance(500);
+    expect(at.sources.calls.at(-1)).toBe("stop");
+    expect(at.sources.calls.filter((call) => call === "stop").length).toBe(1);
+    expect(at.clock.pending).toBe(0);
+    const before = at.passes.length;
+    at.wake();
+    expect(at.passes.length).toBe(before + 1);
+  });
+
+  test("does not while a pass now and then is long", () => {
+    const at = pollingFanOut(5);
+    at.wake();
+    for (let i = 0; i < 20; i++) {
+      at.setCost(0.2);
+      at.clock.advance(20);
+      at.setCost(5);
+      at.clock.advance(20);
+    }
+    expect(at.sources.calls).not.toContain("stop");
+  });
+
+  test("does not poll where there is nobody to poll, and stops when the last has gone", () => {
+    const at = pollingFanOut(5);
+    at.sources.size = 0;
+    at.wake();
+    expect(at.sources.calls).toEqual([]);
+    at.sources.size = 1;
+    at.clock.advance(20);
+    at.wake();
+    expect(at.sources.calls).toEqual(["start"]);
+    at.sources.isComing = false;
+    at.sources.size = 0;
+    at.clock.advance(100);
+    expect(at.sources.calls.at(-1)).toBe("stop");
+    expect(at.clock.pending).toBe(0);
+  });
+
+  test("polls on where a pass throws", () => {
+    const at = pollingFanOut(5);
+    at.wake();
+    at.fanOut.wake({
+      size: 1,
+      pass() {
+        throw new Error("a bug");
+      },
+    });
+    expect(() => at.clock.advance(15)).toThrow("a bug");
+    const before = at.passes.length;
+    at.clock.advance(100);
+    expect(at.passes.length).toBeGreaterThan(before + 2);
   });
 });

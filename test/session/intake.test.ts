@@ -124,13 +124,14 @@ describe("a flood", () => {
   });
 
   test("in which something throws costs the connection, and leaves no turn behind", () => {
-    const peer = new TestServer().connect();
+    const server = new TestServer();
+    const peer = server.connect();
     const clock = new FakeClock();
     peer.flood = opaque(1_000_000);
     const turns = new Turns<{ turn(): void }>(clock, (one) => one.turn());
     const intake = new Intake(
       peer,
-      { clock, turns },
+      { clock, turns, polling: server.services.polling },
       {
         take: (bytes) => bytes.length,
         fill: () => {

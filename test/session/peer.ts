@@ -13,6 +13,7 @@ import { Turns } from "../../src/relay/turns.ts";
 import { Acknowledgements } from "../../src/session/acknowledgements.ts";
 import type { Connection, ConnectionStage } from "../../src/session/connection.ts";
 import { EndRecords } from "../../src/session/endrecords.ts";
+import { Polling, type Readiness } from "../../src/session/polling.ts";
 import type { Services, SessionOptions } from "../../src/session/services.ts";
 import { Session } from "../../src/session/session.ts";
 import { Rig } from "../relay/rig.ts";
@@ -22,6 +23,7 @@ import { defaults } from "../settings/defaults.ts";
 export class FakePeer implements Connection {
   readonly address: string;
   readonly secure: boolean;
+  readonly descriptor: number | undefined;
   /** Bytes that the client's kernel still takes. */
   room = Number.POSITIVE_INFINITY;
   /** What it has not acknowledged; undefined: the system does not tell. */
@@ -34,12 +36,19 @@ export class FakePeer implements Connection {
   flood: Uint8Array = new Uint8Array(0);
   asked = 0;
   #open = true;
+  #isOver = false;
   #received: Uint8Array[] = [];
   /** What came while it was paused. */
   #waiting: (() => void)[] = [];
   readonly session: ConnectionStage;
 
-  constructor(secure: boolean, address: string, handle: (connection: Connection) => ConnectionStage) {
+  constructor(
+    secure: boolean,
+    address: string,
+    handle: (connection: Connection) => ConnectionStage,
+    descriptor?: number,
+  ) {
+    this.descriptor = descriptor;
     this.secure = secure;
     this.address = address;
     this.session = handle(this);
@@ -118,11 +127,13 @@ export class FakePeer implements Connection {
   }
 
   fin(): void {
+    this.#isOver = true;
     this.#tell(() => this.session.ended());
   }
 
   /** Its kernel resets the connection, which Bun reports with that code. */
   die(code: "ECONNRESET" | "EPIPE" = "ECONNRESET"): void {
+    this.#isOver = true;
     this.#tell(() => {
       this.#open = false;
       this.session.closed(Object.assign(new Error(`${code}: its words, read`), { code }));
@@ -133,6 +144,11 @@ export class FakePeer implements Connection {
   read(bytes: number): void {
     this.room += bytes;
     if (this.#open) this.session.drained();
+  }
+
+  /** Whether its end, which a paused socket does not tell, waits. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** A paused socket tells nothing, neither of bytes nor of ends. */
@@ -162,7 +178,35 @@ export class FakePeer implements Connection {
 /** The `ok` of a watcher that asked for replies is so long: it has an id. */
 export const okBytes = 5 + "ok,id=".length + 32;
 
+/** Which of them have something in their `flood`, or have ended. */
+class FakeReadiness implements Readiness {
+  readonly peers = new Map<number, FakePeer>();
+  readonly polled = new Set<number>();
+
+  get next(): number {
+    return 100 + this.peers.size;
+  }
+
+  add(descriptor: number): boolean {
+    this.polled.add(descriptor);
+    return true;
+  }
+
+  remove(descriptor: number): void {
+    this.polled.delete(descriptor);
+  }
+
+  poll(readable: (descriptor: number) => void, over: (descriptor: number) => void): void {
+    for (const descriptor of this.polled) {
+      const peer = this.peers.get(descriptor);
+      if (peer?.isOver === true) over(descriptor);
+      else if (peer !== undefined && peer.flood.length > 0) readable(descriptor);
+    }
+  }
+}
+
 export class TestServer {
+  readonly readiness = new FakeReadiness();
   readonly rig: Rig;
   readonly tokens: Tokens;
   readonly waiting: WaitingPlaces;
@@ -229,6 +273,10 @@ export class TestServer {
         ...changes,
       },
     );
+    const polling = new Polling(this.readiness, (error) => {
+      throw error;
+    });
+    rig.relay.sources = polling;
     this.services = {
       access,
       acknowledgements: new Acknowledgements(rig.clock),
@@ -249,6 +297,7 @@ export class TestServer {
       }),
       options: { ...defaults.fstream, ...defaults.server, ...defaults.auth, ...changes },
       turns: new Turns(rig.clock, (one) => one.turn()),
+      polling,
     };
   }
 
@@ -269,7 +318,15 @@ export class TestServer {
   }
 
   connect(secure = false, address = "192.0.2.1"): FakePeer {
-    return new FakePeer(secure, address, (connection) => new Session(connection, this.services));
+    const descriptor = secure ? undefined : this.readiness.next;
+    const peer = new FakePeer(
+      secure,
+      address,
+      (connection) => new Session(connection, this.services),
+      descriptor,
+    );
+    if (descriptor !== undefined) this.readiness.peers.set(descriptor, peer);
+    return peer;
   }
 
   /** A broadcaster whose login is done. */
