@@ -2,7 +2,6 @@
 // what a watcher at some offset was given. Only so many are kept.
 
 import { noHeader } from "../media/detector.ts";
-import type { Mark } from "./marks.ts";
 
 /** How many are kept, the newest. */
 const maxFixed = 64;
@@ -11,7 +10,7 @@ const forgottenFixed = "?";
 
 export class FixedHeaders {
   /** Each with the join point that it came into force at. */
-  #marks: (Mark & { readonly fixed: string })[] = [];
+  #marks: { readonly offset: number; readonly fixed: string }[] = [];
   #isForgotten = false;
 
   /** From the join point at `offset` on, the header has this fingerprint. */

@@ -2,10 +2,11 @@
 // may share a header, which is counted once, from the first of them until the last is dropped.
 
 import { type Header, noHeader } from "../media/detector.ts";
-import { type Mark, Marks } from "./marks.ts";
+import { Marks } from "./marks.ts";
 
 /** A place where a watcher can start, and what it needs before it. */
-export interface Join extends Mark {
+export interface Join {
+  readonly offset: number;
   readonly header: Header;
 }
 
@@ -56,21 +57,21 @@ export class Joins {
     const join: KeptJoin = { offset, header, use: this.#use };
     // Counted first: to make room may drop the one before, which has perhaps the same header.
     if (++this.#use.joins === 1) this.#headerBytes += header.bytes;
-    if (this.#marks.push(join)) this.#newest = join;
+    if (this.#marks.push(offset, join)) this.#newest = join;
     else this.#drop(this.#use);
     while (this.#headerBytes > maxHeaderBytes && this.#marks.size > 1) {
-      this.#marks.dropBefore((this.#marks.oldest?.offset ?? 0) + 1);
+      this.#marks.dropBefore((this.#marks.oldestOffset ?? 0) + 1);
     }
   }
 
   /** The first at or after `offset`. */
   atOrAfter(offset: number): Join | undefined {
-    return this.#marks.atOrAfter(offset);
+    return this.#marks.value(this.#marks.indexAtOrAfter(offset));
   }
 
   /** The last at or before `offset`. */
   atOrBefore(offset: number): Join | undefined {
-    return this.#marks.atOrBefore(offset);
+    return this.#marks.value(this.#marks.indexAtOrBefore(offset));
   }
 
   /** Bytes before `tail` have left the ring. */

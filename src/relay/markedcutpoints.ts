@@ -3,16 +3,16 @@
 import type { Header } from "../media/detector.ts";
 import type { CutPlaces } from "./cutpoints.ts";
 import { type Join, Joins } from "./joins.ts";
-import { type Mark, Marks } from "./marks.ts";
+import { Marks } from "./marks.ts";
 
 /** At most so many unit ends are remembered; with more, those closest together are forgotten. */
 const maxUnits = 16_384;
 /** What a unit end takes, bytes. */
-const unitBytes = 32;
+const unitBytes = 16;
 
 export class MarkedCutPoints implements CutPlaces {
   readonly #joins = new Joins();
-  readonly #units = new Marks<Mark>(maxUnits);
+  readonly #units = new Marks<undefined>(maxUnits);
 
   get joinDistance(): number {
     return this.#joins.distance;
@@ -27,7 +27,7 @@ export class MarkedCutPoints implements CutPlaces {
   }
 
   addUnit(offset: number): void {
-    this.#units.push({ offset });
+    this.#units.push(offset, undefined);
   }
 
   newestJoin(): Join | undefined {
@@ -43,11 +43,11 @@ export class MarkedCutPoints implements CutPlaces {
   }
 
   unitEnd(offset: number): number | undefined {
-    return this.#units.atOrAfter(offset)?.offset;
+    return this.#units.offset(this.#units.indexAtOrAfter(offset));
   }
 
   unitEndBefore(offset: number): number | undefined {
-    return this.#units.atOrBefore(offset)?.offset;
+    return this.#units.offset(this.#units.indexAtOrBefore(offset));
   }
 
   forget(tail: number): void {

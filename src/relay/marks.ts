@@ -2,101 +2,125 @@
 // full, marks that lie closer together than a growing distance are thinned out, so that it still spans the whole
 // backlog evenly, only more coarsely. The newest always stays. A mark that is dropped is released at once, with all
 // that it refers to.
+//
+// Offsets and values are in lists of their own: a server has thousands of marks for each channel, and numbers in a list take an
+// eighth of what objects do.
 
-export interface Mark {
-  readonly offset: number;
-}
-
-export class Marks<T extends Mark> {
+/** Marks that each carry a value. */
+export class Marks<V> {
   readonly #limit: number;
-  readonly #dropped: ((mark: T) => void) | undefined;
-  #marks: T[] = [];
+  readonly #dropped: ((value: V) => void) | undefined;
+  #offsets: number[] = [];
+  #values: V[] = [];
   /** The least distance between marks, other than from the newest to the one before it. */
   #spacing = 0;
 
-  /** Keeps at most `limit` marks; `dropped` is called for each mark that was added and is no more. */
-  constructor(limit: number, dropped?: (mark: T) => void) {
+  /** Keeps at most `limit` marks; `dropped` is called for the value of each that was added and is no more. */
+  constructor(limit: number, dropped?: (value: V) => void) {
     this.#limit = limit;
     this.#dropped = dropped;
   }
 
   get size(): number {
-    return this.#marks.length;
+    return this.#offsets.length;
   }
 
-  get newest(): T | undefined {
-    return this.#marks[this.#marks.length - 1];
+  /** Of the newest; undefined if there is none. */
+  get newestOffset(): number | undefined {
+    return this.#offsets[this.#offsets.length - 1];
   }
 
-  get oldest(): T | undefined {
-    return this.#marks[0];
+  get newest(): V | undefined {
+    return this.#values[this.#values.length - 1];
+  }
+
+  get oldestOffset(): number | undefined {
+    return this.#offsets[0];
+  }
+
+  get oldest(): V | undefined {
+    return this.#values[0];
+  }
+
+  /** The offset of mark `index`; undefined if there is none. */
+  offset(index: number): number | undefined {
+    return this.#offsets[index];
+  }
+
+  value(index: number): V | undefined {
+    return this.#values[index];
   }
 
   /** Adds a mark, and returns whether it did: one that does not lie behind the newest is ignored. */
-  push(mark: T): boolean {
-    const last = this.#marks.length - 1;
-    if (last < 0) {
-      this.#marks.push(mark);
-      return true;
+  push(offset: number, value: V): boolean {
+    const last = this.#offsets.length - 1;
+    const newest = this.#offsets[last];
+    if (last >= 0 && offset <= newest) return false;
+    if (last > 0 && newest - this.#offsets[last - 1] < this.#spacing) {
+      const crowded = this.#values[last];
+      this.#offsets[last] = offset;
+      this.#values[last] = value;
+      this.#dropped?.(crowded);
+    } else {
+      this.#offsets.push(offset);
+      this.#values.push(value);
     }
-    const newest = this.#marks[last];
-    if (mark.offset <= newest.offset) return false;
-    const crowded = last > 0 && newest.offset - this.#marks[last - 1].offset < this.#spacing;
-    if (crowded) {
-      this.#marks[last] = mark;
-      this.#dropped?.(newest);
-    } else this.#marks.push(mark);
-    if (this.#marks.length > this.#limit) this.#thin();
+    if (this.#offsets.length > this.#limit) this.#thin();
     return true;
   }
 
   /** Forgets the marks before `offset`. */
   dropBefore(offset: number): void {
     let count = 0;
-    while (count < this.#marks.length && this.#marks[count].offset < offset) count++;
+    while (count < this.#offsets.length && this.#offsets[count] < offset) count++;
     if (count === 0) return;
-    const gone = this.#marks.splice(0, count);
-    if (this.#dropped !== undefined) for (const mark of gone) this.#dropped(mark);
+    this.#offsets.splice(0, count);
+    const gone = this.#values.splice(0, count);
+    if (this.#dropped !== undefined) for (const value of gone) this.#dropped(value);
     // A slower stream, or a smaller ring, has room for closer marks again.
-    if (this.#marks.length < this.#limit / 4) this.#spacing /= 2;
+    if (this.#offsets.length < this.#limit / 4) this.#spacing /= 2;
   }
 
-  /** The first mark at or after `offset`. */
-  atOrAfter(offset: number): T | undefined {
-    return this.#marks[this.#firstWhere((mark) => mark.offset >= offset)];
+  /** Which is the first mark at or after `offset`; `size` if there is none. */
+  indexAtOrAfter(offset: number): number {
+    return this.#firstWhere((index) => this.#offsets[index] >= offset);
   }
 
-  /** The last mark at or before `offset`. */
-  atOrBefore(offset: number): T | undefined {
-    return this.lastWhere((mark) => mark.offset <= offset);
+  /** Which is the last mark at or before `offset`; -1 if there is none. */
+  indexAtOrBefore(offset: number): number {
+    return this.#firstWhere((index) => this.#offsets[index] > offset) - 1;
   }
 
-  /** The last mark for which `holds`, which must hold for a beginning of the list and for none after that. */
-  lastWhere(holds: (mark: T) => boolean): T | undefined {
-    return this.#marks[this.#firstWhere((mark) => !holds(mark)) - 1];
+  /** Which is the last mark whose value `holds`, which must hold for a beginning of the list and for none after that; or -1. */
+  lastIndexWhere(holds: (value: V) => boolean): number {
+    return this.#firstWhere((index) => !holds(this.#values[index])) - 1;
   }
 
-  #firstWhere(holds: (mark: T) => boolean): number {
+  #firstWhere(holds: (index: number) => boolean): number {
     let low = 0;
-    let high = this.#marks.length;
+    let high = this.#offsets.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (holds(this.#marks[middle])) high = middle;
+      if (holds(middle)) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 
   #thin(): void {
-    const [oldest] = this.#marks;
-    const newest = this.#marks[this.#marks.length - 1];
-    this.#spacing = (2 * (newest.offset - oldest.offset)) / this.#limit;
-    let kept = oldest;
-    this.#marks = this.#marks.filter((mark) => {
-      const keep = mark === oldest || mark === newest || mark.offset - kept.offset >= this.#spacing;
-      if (keep) kept = mark;
-      else this.#dropped?.(mark);
-      return keep;
-    });
+    const offsets = this.#offsets;
+    const values = this.#values;
+    const last = offsets.length - 1;
+    this.#spacing = (2 * (offsets[last] - offsets[0])) / this.#limit;
+    this.#offsets = [];
+    this.#values = [];
+    let kept = offsets[0];
+    for (const [index, offset] of offsets.entries()) {
+      if (index === 0 || index === last || offset - kept >= this.#spacing) {
+        kept = offset;
+        this.#offsets.push(offset);
+        this.#values.push(values[index]);
+      } else this.#dropped?.(values[index]);
+    }
   }
 }

@@ -33,7 +33,12 @@ export interface RingOptions {
 
 const maxSegmentBytes = 128 * 1024;
 const minSegmentBytes = 4 * 1024;
-const noBytes = new Uint8Array(0);
+const noBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+/** Gives a segment's memory back at once: it would wait for the garbage collector. */
+function giveBack(segment: Uint8Array<ArrayBuffer>): void {
+  if (segment.length > 0) segment.buffer.transfer(0);
+}
 
 /** The size of the segments of a ring of that capacity: a sixteenth of it, a power of two, 4 to 128 KiB. */
 export function segmentSize(capacityBytes: number): number {
@@ -47,7 +52,7 @@ export class Ring {
   readonly #budget: Budget;
   readonly #evicting: RingOptions["evicting"];
   /** Segment n is in slot n % maxSegments. */
-  readonly #slots: Uint8Array[] = [];
+  readonly #slots: Uint8Array<ArrayBuffer>[] = [];
   /** Segments that have left the ring and are still read, and by how many watchers. */
   readonly #kept = new Map<number, { readonly buffer: Uint8Array; holders: number }>();
   /** The oldest segment that is held, and the one after the newest. */
@@ -148,6 +153,7 @@ export class Ring {
   /** Gives all memory back. The ring must not be used afterwards. */
   release(): void {
     this.#budget.give(this.heldBytes + this.keptBytes);
+    for (const buffer of this.#slots) giveBack(buffer);
     this.#slots.length = 0;
     this.#kept.clear();
     this.#firstSegment = this.#endSegment;
@@ -157,7 +163,12 @@ export class Ring {
   /** Gives back the segments before `offset`, but for the one that holds the newest byte. */
   trim(offset: number): void {
     const first = Math.min(this.segmentOf(offset), this.#endSegment - 1);
-    while (this.#firstSegment < first) if (this.#evict() !== undefined) this.#budget.give(this.segmentBytes);
+    while (this.#firstSegment < first) {
+      const buffer = this.#evict();
+      if (buffer === undefined) continue;
+      giveBack(buffer);
+      this.#budget.give(this.segmentBytes);
+    }
   }
 
   #advance(): void {
@@ -170,7 +181,7 @@ export class Ring {
   }
 
   /** The oldest segment leaves the ring. Gives its buffer; undefined if it is kept aside. */
-  #evict(): Uint8Array | undefined {
+  #evict(): Uint8Array<ArrayBuffer> | undefined {
     const oldest = this.#firstSegment;
     const slot = oldest % this.#maxSegments;
     const holders = this.#evicting(oldest);

@@ -1,17 +1,14 @@
 // When each byte of a channel came, to some 50 ms: for rewinds, and to tell how far behind a watcher is.
 
-import { type Mark, Marks } from "./marks.ts";
-
-interface TimeMark extends Mark {
-  readonly ms: number;
-}
+import { Marks } from "./marks.ts";
 
 /** How many times are remembered for a backlog, and how close they may be. */
 const maxTimes = 2048;
 const stepMs = 50;
 
 export class Timeline {
-  readonly #marks = new Marks<TimeMark>(maxTimes);
+  /** When the head was where, milliseconds. */
+  readonly #marks = new Marks<number>(maxTimes);
   #newestMs = 0;
 
   /** When the newest byte came, or the newest broadcast began. */
@@ -23,7 +20,7 @@ export class Timeline {
   note(head: number, nowMs: number): void {
     this.#newestMs = nowMs;
     const newest = this.#marks.newest;
-    if (newest === undefined || nowMs - newest.ms >= stepMs) this.#marks.push({ offset: head, ms: nowMs });
+    if (newest === undefined || nowMs - newest >= stepMs) this.#marks.push(head, nowMs);
   }
 
   /** Bytes before `tail` have left the ring. */
@@ -33,7 +30,7 @@ export class Timeline {
 
   /** Where the head was at that time; 0 where that is further back than anything remembered. */
   offsetAt(ms: number): number {
-    return this.#marks.lastWhere((mark) => mark.ms <= ms)?.offset ?? 0;
+    return this.#marks.offset(this.#marks.lastIndexWhere((markMs) => markMs <= ms)) ?? 0;
   }
 
   /**
@@ -41,13 +38,13 @@ export class Timeline {
    * `offset` and that one. Milliseconds; up to `stepMs` too few.
    */
   lagAt(offset: number): number {
-    const mark = this.#marks.atOrAfter(offset + 1);
-    return mark === undefined ? 0 : this.#newestMs - mark.ms;
+    const ms = this.#marks.value(this.#marks.indexAtOrAfter(offset + 1));
+    return ms === undefined ? 0 : this.#newestMs - ms;
   }
 
   /** How long before the newest byte the byte at `offset` came, milliseconds. */
   ageOf(offset: number): number {
-    const mark = this.#marks.atOrBefore(offset) ?? this.#marks.oldest;
-    return mark === undefined ? 0 : Math.max(0, this.#newestMs - mark.ms);
+    const ms = this.#marks.value(this.#marks.indexAtOrBefore(offset)) ?? this.#marks.oldest;
+    return ms === undefined ? 0 : Math.max(0, this.#newestMs - ms);
   }
 }
