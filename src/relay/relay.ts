@@ -166,13 +166,7 @@ export class Relay {
         return channel.watchers;
       },
       append: (bytes) => this.#for(channel, () => channel.append(broadcast, bytes)),
-      fill: (receive) => {
-        let count = 0;
-        this.#for(channel, () => {
-          count = channel.fill(broadcast, receive);
-        });
-        return count;
-      },
+      fill: (receive) => this.#for(channel, () => channel.fill(broadcast, receive)) ?? 0,
       end: (end) => this.#for(channel, () => channel.end(broadcast, end)),
     };
   }
@@ -204,13 +198,14 @@ export class Relay {
     for (const channel of this.#channels.values()) this.#for(channel, () => channel.stop(error));
   }
 
-  /** Does something for one channel: what it throws ends that channel, and stays from all others. */
-  #for(channel: Channel, act: () => void): void {
+  /** Does something for one channel: what it throws ends that channel, and stays from all others. Undefined then. */
+  #for<T>(channel: Channel, act: () => T): T | undefined {
     try {
-      act();
+      return act();
     } catch (error) {
       this.#events.failed(channel, error);
       channel.abort(new FstreamError("internal", "a bug in the server"));
+      return undefined;
     }
   }
 
