@@ -4,8 +4,9 @@
 // and larger writes, which is what the kernel's cost is counted in. `maxDelayMs` bounds that wait; `minDelayMs` is waited in any case.
 // (Bytes that are about to leave the ring, last bytes and joins go out before: see audience.ts.)
 //
-// What is read is gathered too: while passes are put off for long, broadcasters are polled just before each, in place of an event
-// for each piece that comes, as a network driver does that masks its interrupts under load (Linux's NAPI).
+// What is read is gathered too: while passes are put off for long, broadcasters are polled with each, in place of an event
+// for each piece that comes, as a network driver does that masks its interrupts under load (Linux's NAPI). What one has brought goes
+// out before the next is polled, where that is quickly done: it does not wait for all the others, and is still in the CPU's cache.
 //
 //   events --passes are far apart--> polling --they are close again, for some passes; or nobody to poll--> events
 
@@ -20,6 +21,8 @@ const busyPart = 1 / 2;
 const calmPart = 1 / 4;
 /** So many passes in a row have to be calm. */
 const calmPasses = 8;
+/** So few watchers are sent what came before the next broadcaster is polled. */
+const promptSize = 64;
 /** Broadcasters are polled no more often than this, milliseconds. */
 const shortestPollMs = 5;
 
@@ -42,8 +45,8 @@ export interface Sources {
   /** From now on they are polled; or bring their bytes by events again. */
   start(): void;
   stop(): void;
-  /** Has them bring what has come. Throws nothing. */
-  poll(): void;
+  /** Has them bring what has come, and calls `brought` after each. Throws nothing. */
+  poll(brought: () => void): void;
 }
 
 const noSources: Sources = { size: 0, start() {}, stop() {}, poll() {} };
@@ -61,10 +64,13 @@ export class FanOut {
   #dueMs = 0;
   #notBeforeMs = 0;
   #isPolling = false;
-  #isInPoll = false;
-  /** What polls have taken since the last pass, milliseconds. */
+  /** Those that a poll has brought something for; undefined while there is none. */
+  #brought: Receivers[] | undefined;
+  /** What polls without a pass have taken since the last pass, milliseconds. */
   #polledMs = 0;
   #calm = 0;
+  /** What passes have thrown. */
+  readonly #failures: unknown[] = [];
 
   constructor(clock: Clock, options: FanOutOptions) {
     this.#clock = clock;
@@ -73,13 +79,20 @@ export class FanOut {
 
   /** More bytes are there to be sent to `receivers`. */
   wake(receivers: Receivers): void {
+    if (this.#brought !== undefined) {
+      this.#brought.push(receivers);
+      return;
+    }
     const nowMs = this.#clock.nowMs();
-    if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, nowMs + this.#options.minDelayMs);
-    this.#ready.add(receivers);
-    if (this.#isInPoll) return;
+    this.#add(receivers, nowMs);
     const waitMs = this.#dueMs - nowMs;
     if (waitMs < shortestWaitMs) this.#pass(nowMs);
     else this.#timer ??= this.#clock.after(waitMs, () => this.#tick());
+  }
+
+  #add(receivers: Receivers, nowMs: number): void {
+    if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, nowMs + this.#options.minDelayMs);
+    this.#ready.add(receivers);
   }
 
   /** Nothing is to be sent to `receivers` any more. */
@@ -96,16 +109,43 @@ export class FanOut {
   #tick(): void {
     this.#timer = undefined;
     const startMs = this.#clock.nowMs();
-    if (this.#isPolling) this.#poll(startMs);
-    if (this.#ready.size > 0 && this.#dueMs - startMs < shortestWaitMs) this.#pass(this.#clock.nowMs());
+    const hasSent = this.#isPolling && this.#poll(startMs);
+    if (hasSent || (this.#ready.size > 0 && this.#isDue(startMs))) this.#pass(startMs);
     else this.#tickLater();
   }
 
-  #poll(startMs: number): void {
-    this.#isInPoll = true;
-    this.sources.poll();
-    this.#isInPoll = false;
-    this.#polledMs += this.#clock.nowMs() - startMs;
+  #isDue(nowMs: number): boolean {
+    return this.#dueMs - nowMs < shortestWaitMs;
+  }
+
+  /** Polls, and sends at once what it brings for a few. Whether it has sent anything. */
+  #poll(startMs: number): boolean {
+    const isDue = this.#options.minDelayMs === 0 || (this.#ready.size > 0 && this.#isDue(startMs));
+    const brought: Receivers[] = [];
+    this.#brought = brought;
+    let hasSent = false;
+    this.sources.poll(() => {
+      for (const receivers of brought.splice(0)) {
+        if (isDue && receivers.size <= promptSize) {
+          hasSent = true;
+          this.#ready.delete(receivers);
+          this.#send(receivers);
+        } else this.#add(receivers, startMs);
+      }
+    });
+    this.#brought = undefined;
+    for (const receivers of brought) this.#add(receivers, startMs);
+    if (!hasSent) this.#polledMs += this.#clock.nowMs() - startMs;
+    return hasSent;
+  }
+
+  /** What is thrown is a bug of one channel: the others have their turn. */
+  #send(receivers: Receivers): void {
+    try {
+      receivers.pass();
+    } catch (error) {
+      this.#failures.push(error);
+    }
   }
 
   /** Polls again soon. */
@@ -117,30 +157,25 @@ export class FanOut {
     this.#timer = this.#clock.after(waitMs, () => this.#tick());
   }
 
+  /** Sends to all that are ready. What has begun at `startMs` is part of it. */
   #pass(startMs: number): void {
     this.#cancel();
     const ready = [...this.#ready];
     // The few first: they would wait for the many.
     if (ready.length > 1) ready.sort((a, b) => a.size - b.size);
-    try {
-      for (const receivers of ready) {
-        this.#ready.delete(receivers);
-        receivers.pass();
-      }
-    } finally {
-      const endMs = this.#clock.nowMs();
-      const restMs = (1 + restFactor) * (endMs - startMs + this.#polledMs);
-      this.#polledMs = 0;
-      const notBeforeMs = Math.max(this.#notBeforeMs, startMs) + restMs;
-      this.#notBeforeMs = Math.min(notBeforeMs, endMs + this.#options.maxDelayMs);
-      this.#choose(this.#notBeforeMs - endMs);
-      // A pass that failed is a bug of one channel: the others have theirs.
-      for (const receivers of this.#ready) {
-        this.wake(receivers);
-        break;
-      }
-      this.#tickLater();
+    for (const receivers of ready) {
+      this.#ready.delete(receivers);
+      this.#send(receivers);
     }
+    const endMs = this.#clock.nowMs();
+    const restMs = (1 + restFactor) * (endMs - startMs + this.#polledMs);
+    this.#polledMs = 0;
+    const notBeforeMs = Math.max(this.#notBeforeMs, startMs) + restMs;
+    this.#notBeforeMs = Math.min(notBeforeMs, endMs + this.#options.maxDelayMs);
+    this.#choose(this.#notBeforeMs - endMs);
+    this.#tickLater();
+    const [failure] = this.#failures.splice(0);
+    if (failure !== undefined) throw failure;
   }
 
   /** Chooses how bytes come in, where the next pass is put off for so long. */

@@ -61,9 +61,12 @@ export class Polling implements Sources {
     for (const descriptor of this.#polled.keys()) this.#stop(descriptor);
   }
 
-  poll(): void {
+  poll(brought: () => void): void {
     this.#readiness.poll(
-      (descriptor) => this.#read(descriptor),
+      (descriptor) => {
+        this.#read(descriptor);
+        brought();
+      },
       // Events bring the rest, and how it ended.
       (descriptor) => this.delete(descriptor),
     );

@@ -178,9 +178,10 @@ class FakeSources implements Sources {
     this.calls.push("stop");
   }
 
-  poll(): void {
+  poll(brought: () => void): void {
     this.calls.push("poll");
     if (this.isComing) this.#fanOut.wake(this.#receivers);
+    brought();
   }
 }
 
@@ -206,6 +207,28 @@ describe("a fan-out that is busy", () => {
     expect(passes.length).toBe(2);
     clock.advance(15);
     expect(passes).toEqual([0, 20, 40, 45]);
+  });
+
+  test("sends to a few at once what one has brought, before the next is polled, and to many in the end", () => {
+    const { fanOut, receivers, clock } = fanOutOf(5);
+    const done: string[] = [];
+    const named = (name: string, size: number): Receivers => ({ size, pass: () => void done.push(name) });
+    const many = named("many", 1000);
+    fanOut.sources = {
+      size: 3,
+      start() {},
+      stop() {},
+      poll(brought) {
+        for (const each of [many, named("few", 5), named("fewer", 2)]) {
+          done.push("poll");
+          fanOut.wake(each);
+          brought();
+        }
+      },
+    };
+    fanOut.wake(receivers(1));
+    clock.advance(15);
+    expect(done).toEqual(["poll", "poll", "few", "poll", "fewer", "many"]);
   });
 
   test("goes on polling where nothing has come, and not too often", () => {

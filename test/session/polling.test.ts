@@ -24,9 +24,9 @@ test("what comes is read from the socket at a poll, and events bring the rest wh
   polling.start();
   expect(peer.paused).toBe(true);
   peer.flood = bytes.subarray(10_000, 100_000);
-  polling.poll();
+  polling.poll(() => {});
   expect(peer.flood.length).toBe(0);
-  polling.poll();
+  polling.poll(() => {});
   polling.stop();
   expect(peer.paused).toBe(false);
   peer.send(bytes.subarray(100_000));
@@ -40,7 +40,7 @@ test("a broadcast that begins while others are polled is polled too", async () =
   expect(other.paused).toBe(true);
   const watcher = server.rig.watch({ channel: "other" });
   other.flood = opaque(5000);
-  server.services.polling.poll();
+  server.services.polling.poll(() => {});
   server.rig.clock.advance(100);
   expect(watcher.receivedBytes).toBe(5000);
 });
@@ -53,7 +53,7 @@ test("one whose end has come is left to events: they bring what came before it",
   peer.fin();
   await settled();
   expect(peer.words()).toBe("");
-  polling.poll();
+  polling.poll(() => {});
   expect(peer.paused).toBe(false);
   expect(peer.words()).toBe("|ok,bytes=14");
   server.rig.clock.advance(100);
@@ -65,7 +65,7 @@ test("one that breaks off, or is replaced, is not polled any more", async () => 
   const { polling } = server.services;
   polling.start();
   peer.die();
-  polling.poll();
+  polling.poll(() => {});
   expect(polling.size).toBe(0);
   const again = await server.broadcast({ reply: "1" });
   expect(polling.size).toBe(1);
@@ -79,12 +79,12 @@ test("one that sends a flood is read in turns, and polled again when that is ove
   const watcher = server.rig.watch();
   polling.start();
   peer.flood = opaque(3_000_000);
-  polling.poll();
+  polling.poll(() => {});
   expect(peer.flood.length).toBeGreaterThan(floodBytes);
   server.rig.clock.advance(100);
   expect(peer.flood.length).toBeLessThan(floodBytes);
   expect(peer.paused).toBe(true);
-  polling.poll();
+  polling.poll(() => {});
   expect(peer.flood.length).toBe(0);
   server.rig.clock.advance(100);
   expect(watcher.receivedBytes).toBe(3_000_000);
