@@ -18,7 +18,7 @@ import { parseArgs } from "node:util";
 import { makeFlv } from "./flv.ts";
 import { flowing, neverReading, waitingOnes } from "./memory.ts";
 import { page } from "./page.ts";
-import type { PeerName, Tools } from "./peers.ts";
+import type { PeerName } from "./peers.ts";
 import { pipes } from "./pipes.ts";
 import { plot } from "./plot.ts";
 import { machine, openFileLimit } from "./probe.ts";
@@ -26,6 +26,7 @@ import { cpus, say, start } from "./process.ts";
 import { fanOutTable, figureTable, loadWarnings, verdictTable } from "./report.ts";
 import { newResults, type Results } from "./results.ts";
 import { fanOut } from "./rounds.ts";
+import type { Tools } from "./running.ts";
 import { starts } from "./starts.ts";
 import { checkedWorks, judge } from "./targets.ts";
 import { type Work, works } from "./work.ts";
@@ -116,7 +117,7 @@ function preface(results: Results, tools: Tools): void {
   if (tools.icecast === undefined) results.leftOut.push("Icecast: it is not installed");
   if (tools.nginx === undefined) results.leftOut.push("nginx-rtmp: it could not be had");
   results.leftOut.push(
-    "nginx-rtmp, of blocks, over TLS, and its delay: it passes on media by RTMP, not bytes",
+    "nginx-rtmp, of blocks and over TLS: it passes on media, not bytes",
     "a reference in C over TLS; servers that Debian does not have",
   );
 }

@@ -1,14 +1,15 @@
 // The benchmark's load: one broadcaster and many watchers of it, or several of each, in one thread on one CPU. Or one end of a pipe.
 //
-//   load run --port N --kind fstream|http|websocket|rtmp [--path PATH] [--tls 1] [--broadcast-port N] [--broadcast-kind fstream|http]
+//   load run --port N --kind fstream|http|websocket|http-flv|rtmp [--path PATH] [--tls 1] [--broadcast-port N]
+//            [--broadcast-kind fstream|http|rtmp]
 //            [--channels N] [--watchers N] [--silent N] [--joiners N] [--joiners-apart MS] [--bitrate BITS | --flv FILE] [--check N]
 //            [--warm SECONDS] [--seconds SECONDS] [--pid PID]
 //       Connects a broadcaster and the watchers, lets the stream flow for the warm-up and until every watcher has its first
 //       byte, measures, waits until everything sent has arrived (or for 2 s), prints one line of JSON, and holds all
 //       connections until its stdin ends. Of several channels each has a broadcaster, which begin one after another within the time of
 //       a block, and the watchers are distributed evenly. One watcher in `check` has every byte checked. `silent` watchers take nothing;
-//       `joiners` come one after another once the measurement has begun. A bit rate of 0: as fast as it is taken. Of RTMP
-//       another program broadcasts the FLV, and what comes is only counted.
+//       `joiners` come one after another once the measurement has begun. A bit rate of 0: as fast as it is taken. What is
+//       broadcast by RTMP is an FLV, and so is what watchers get by HTTP-FLV or RTMP.
 //   load wait --port N --watchers N
 //       Only the watchers; prints a line when all of them have asked, and holds them.
 //   load source BYTES
@@ -19,13 +20,13 @@
 // It must not be the bottleneck, so it tells how much of its CPU it used, and how late it was with what it sent.
 
 #define _GNU_SOURCE
+#include "broadcaster.h"
 #include "measure.h"
 #include "stream.h"
 #include "watcher.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@
 #define CONNECTING_TO_ICECAST 4
 /** What a login of one of many broadcasters has, microseconds. */
 #define LOGIN_US 5000
-/** Between the last watcher's request and the stream's first byte, nanoseconds. */
+/** Between the last watcher's request and the stream's first byte, and after what is published by RTMP; nanoseconds. */
 #define PAUSE_NS 300000000u
 /** How long watchers may take to connect, each and all; to the first byte, and to the last ones. Nanoseconds. */
 #define CONNECT_EACH_NS 8000000u
@@ -176,21 +177,7 @@ static void connect_broadcaster(const struct options *options, size_t number) {
   struct channel *channel = &channels[number];
   struct sockaddr_in address = venue.address;
   address.sin_port = htons((uint16_t)options->broadcast_port);
-  channel->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int yes = 1;
-  setsockopt(channel->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  if (connect(channel->fd, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
-  char request[512];
-  size_t length = request_of(options->broadcast_kind, true, options->path, number, request);
-  if (send(channel->fd, request, length, MSG_NOSIGNAL) != (ssize_t)length) die("send");
-  if (options->broadcast_kind == KIND_HTTP) {
-    ssize_t got = recv(channel->fd, request, sizeof request, 0);
-    if (got < 12 || memcmp(request + 9, "200", 3) != 0) {
-      fprintf(stderr, "load: the server refuses the broadcaster: %.*s\n", (int)(got > 0 ? got : 40),
-              got < 0 ? strerror(errno) : got == 0 ? "closed" : request);
-      exit(1);
-    }
-  }
+  channel->fd = broadcaster_open(&address, options->broadcast_kind, options->path, number, &channel->stream);
   listen_for(channel->fd, EPOLLIN, channel, EPOLL_CTL_ADD);
 }
 
@@ -231,7 +218,7 @@ static bool all_arrived(void) {
 static void report(const struct options *options, double seconds, uint64_t bytes, uint64_t sent, double cpu, double own) {
   static struct histogram firsts;
   size_t checked = 0, complete = 0, closed = 0, unserved = 0, joined = 0, refused = 0;
-  uint64_t gaps = 0, gap_bytes = 0, damages = 0, lead_bytes = 0;
+  uint64_t gaps = 0, gap_bytes = 0, damages = 0, lead_bytes = 0, rewritten = 0;
   for (size_t i = 0; i < opened; i++) {
     const struct watcher *watcher = &watchers[i];
     const struct reader *reader = &watcher->reader;
@@ -250,6 +237,11 @@ static void report(const struct options *options, double seconds, uint64_t bytes
     gap_bytes += reader->gap_bytes;
     damages += reader->damages;
     lead_bytes += reader->lead_bytes;
+    rewritten += reader->rewritten;
+    // Of what is wrapped differently than it was sent, nobody knows who only counts.
+    bool is_known = watcher->checked || (options->kind != KIND_HTTP_FLV && options->kind != KIND_RTMP);
+    complete += !is_known;
+    if (!is_known) continue;
     complete += reader->gaps == 0 && reader->damages == 0 && reader->position == watcher->stream->offered;
   }
   printf("{\"seconds\":%.4f,\"bytes\":%lu,\"sentBytes\":%lu,\"cpuSeconds\":%.2f,\"ownCpuSeconds\":%.3f,", seconds, bytes,
@@ -258,7 +250,8 @@ static void report(const struct options *options, double seconds, uint64_t bytes
          histogram_ms(&venue.delays, 0.5), histogram_ms(&venue.delays, 0.99), (double)venue.delays.max_ns / 1e6);
   printf("\"watchers\":%zu,\"checked\":%zu,\"complete\":%zu,\"closed\":%zu,\"unserved\":%zu,\"refused\":%zu,",
          options->watchers, checked, complete, closed, unserved, refused);
-  printf("\"gaps\":%lu,\"gapBytes\":%lu,\"damages\":%lu,\"leadBytes\":%lu,", gaps, gap_bytes, damages, lead_bytes);
+  printf("\"gaps\":%lu,\"gapBytes\":%lu,\"damages\":%lu,\"leadBytes\":%lu,\"rewritten\":%lu,", gaps, gap_bytes, damages,
+         lead_bytes, rewritten);
   uint64_t late_ns = 0;
   for (size_t i = 0; i < channel_count; i++)
     if (channels[i].stream.late_ns > late_ns) late_ns = channels[i].stream.late_ns;
@@ -289,12 +282,13 @@ static uint64_t due_bytes(const struct options *options) {
 }
 
 static void run(const struct options *options) {
-  bool broadcasts = options->kind != KIND_RTMP;
-  for (size_t i = 0; broadcasts && i < channel_count; i++) {
+  for (size_t i = 0; i < channel_count; i++) {
     connect_broadcaster(options, i);
     // A server may allow only so many logins of one address at once.
     if (i > 0) usleep(LOGIN_US);
   }
+  // Watchers are turned away until the server has seen what is published.
+  if (options->broadcast_kind == KIND_RTMP) usleep(PAUSE_NS / 1000);
   // The one that takes broadcasts by HTTP.
   size_t at_once = options->broadcast_kind == KIND_HTTP ? CONNECTING_TO_ICECAST : CONNECTING_AT_ONCE;
   connect_watchers(options->watchers + options->silent, at_once);
@@ -302,7 +296,7 @@ static void run(const struct options *options) {
   while (now_ns() < pause) turn(pause, false);
 
   uint64_t flow = now_ns();
-  if (broadcasts) start_streams(options, flow);
+  start_streams(options, flow);
   uint64_t warm = flow + (uint64_t)(options->warm * 1e9);
   while (now_ns() < warm) turn(warm, true);
   for (size_t i = 0; i < opened; i++) {
@@ -326,8 +320,7 @@ static void run(const struct options *options) {
   }
   double seconds = (double)(now_ns() - begin) / 1e9;
   bytes = venue.bytes - bytes;
-  sent = broadcasts ? due_bytes(options) - sent
-                    : (uint64_t)(seconds * stream_bytes_a_second(&channels[0].stream) * (double)options->watchers);
+  sent = due_bytes(options) - sent;
   cpu = cpu_seconds(options->pid) - cpu;
   own = own_cpu_seconds() - own;
   venue.measuring = false;
@@ -376,6 +369,7 @@ static void sink(void) {
 
 static enum kind kind_of(const char *name) {
   if (strcmp(name, "http") == 0) return KIND_HTTP;
+  if (strcmp(name, "http-flv") == 0) return KIND_HTTP_FLV;
   if (strcmp(name, "websocket") == 0) return KIND_WEBSOCKET;
   return strcmp(name, "rtmp") == 0 ? KIND_RTMP : KIND_FSTREAM;
 }
@@ -424,6 +418,7 @@ static void set_up(const struct options *options) {
     channels[i].fd = -1;
     if (options->flv != NULL) stream_of_flv(&channels[i].stream, options->flv);
     else stream_of_blocks(&channels[i].stream, options->bitrate);
+    if (options->flv != NULL && options->broadcast_kind == KIND_RTMP) stream_as_rtmp(&channels[i].stream);
   }
   size_t count = options->watchers + options->silent + options->joiners;
   watchers = calloc(count, sizeof *watchers);

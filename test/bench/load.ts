@@ -1,8 +1,8 @@
 // Runs the load generator (load.c) against a server, and looks at the server's memory while everybody is still there.
 
-import type { Running } from "./peers.ts";
 import { residentBytes, socketBytes } from "./probe.ts";
 import { firstLine, loadCpu, start } from "./process.ts";
+import type { Running } from "./running.ts";
 
 export interface LoadOptions {
   /** Streams, each with a broadcaster, to which the watchers are distributed; 1 if left out. */
@@ -44,6 +44,8 @@ interface Printed {
   readonly gapBytes: number;
   readonly damages: number;
   readonly leadBytes: number;
+  /** Frames that came with another length than they were sent with. */
+  readonly rewritten: number;
   readonly joined: number;
   readonly firstByteMedianMs: number;
   readonly firstByteMaxMs: number;

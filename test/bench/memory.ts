@@ -1,10 +1,11 @@
 // What connections take of memory: of those that flow, of those that never read, and of those that wait.
 
 import { type LoadOptions, measure } from "./load.ts";
-import { type PeerName, type Tools, withPeer } from "./peers.ts";
+import { type PeerName, withPeer } from "./peers.ts";
 import { residentBytes } from "./probe.ts";
 import { firstLine, loadCpu, start } from "./process.ts";
 import { addFigure, type Results } from "./results.ts";
+import type { Tools } from "./running.ts";
 
 const backlogBytes = 16 * 2 ** 20;
 const silent = 500;

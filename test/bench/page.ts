@@ -24,8 +24,8 @@ figures depend on the machine.
 - \`C\` is [an epoll fan-out](../test/bench/fanout.c) of the same design, and nothing else: one ring, a cursor per watcher,
   immediate sends. It shows what the kernel allows for a server that sends immediately.
 - \`icecast\` is Debian's, with a queue as long as fstream's backlog, and without its burst except where joiners are timed.
-- \`nginx-rtmp\` is Debian's module. It receives and sends RTMP, which is the same work for FLV, but its watchers' bytes are
-  counted, not checked, and its delay is not measured.`,
+- \`nginx-rtmp\` is Debian's module. The FLV is published to it over RTMP, each tag when it is due, exactly as it is sent to the
+  others, and a frame's delay is measured in the same way. Its watchers use RTMP.`,
     picture
       ? "## Many watchers of 4 Mbit/s\n\n![CPU and delay against the number of watchers](benchmarks.svg)"
       : "",

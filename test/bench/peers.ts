@@ -10,13 +10,18 @@
 //   C              fanout.c
 //   icecast        Debian's Icecast, with a queue as long as fstream's backlog; watchers over HTTP, the source by PUT
 //   icecast-tls    the same over TLS
-//   nginx-rtmp     Debian's module for nginx, of an FLV only: ffmpeg publishes it by RTMP, and watchers take RTMP
+//
+// Of an FLV only, which is published to them by RTMP:
+//
+//   nginx-rtmp     Debian's module for nginx; watchers take RTMP
 //
 // Icecast sends no burst to those who come, unless it is asked to: a burst would be counted as delay.
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { folder, loadCpu, serverCpu, start, stop, until } from "./process.ts";
+import { folder, serverCpu, start, stop, until } from "./process.ts";
+import { startNginx } from "./published.ts";
+import { answers, freePorts, newFolder, type Running, type Tools } from "./running.ts";
 
 export const peerNames = [
   "fstream",
@@ -34,42 +39,9 @@ export const peerNames = [
 ] as const;
 export type PeerName = (typeof peerNames)[number];
 
-/** A server that listens. */
-export interface Running {
-  readonly pid: number;
-  readonly port: number;
-  readonly broadcastPort: number;
-  /** What watchers speak, and what the broadcaster does; the path is for HTTP. */
-  readonly kind: "fstream" | "http" | "websocket" | "rtmp";
-  readonly broadcastKind: "fstream" | "http" | "rtmp";
-  readonly path: string;
-  readonly tls: boolean;
-  stop(): Promise<void>;
-}
-
 export interface PeerOptions {
   /** Whether Icecast gives joiners its default burst of 64 KiB. */
   readonly burst?: boolean;
-  /** What is to be published by RTMP. */
-  readonly flv?: string;
-}
-
-/** What is installed and built here, by path. */
-export interface Tools {
-  readonly fstream: string;
-  readonly fanout: string;
-  readonly load: string;
-  readonly icecast: string | undefined;
-  readonly nginx: { readonly binary: string; readonly rtmpModule: string } | undefined;
-}
-
-let made = 0;
-
-/** A new folder in this run's. */
-export function newFolder(): string {
-  const path = join(folder, `${made++}`);
-  mkdirSync(path);
-  return path;
 }
 
 /** Starts a peer, uses it, and stops it whatever comes of that. */
@@ -104,7 +76,7 @@ export function startPeer(name: PeerName, tools: Tools, options: PeerOptions = {
     case "icecast-tls":
       return startIcecast(tools.icecast ?? "icecast2", name === "icecast-tls", options.burst === true);
     case "nginx-rtmp":
-      return startNginx(tools.nginx, options.flv);
+      return startNginx(tools.nginx);
     default:
       return name satisfies never;
   }
@@ -239,39 +211,6 @@ function icecastSocket(port: number, tls: boolean): string {
   return `<listen-socket><bind-address>127.0.0.1</bind-address><port>${port}</port>${ssl}</listen-socket>`;
 }
 
-async function startNginx(nginx: Tools["nginx"], flv: string | undefined): Promise<Running> {
-  if (nginx === undefined || flv === undefined) throw new Error("nginx-rtmp needs nginx and an FLV");
-  const cwd = newFolder();
-  const [port] = freePorts();
-  const config = join(cwd, "nginx.conf");
-  writeFileSync(
-    config,
-    `daemon off; master_process off; pid ${cwd}/pid; error_log stderr error; load_module ${nginx.rtmpModule};
-events { worker_connections 16000; }
-rtmp { access_log off; server { listen 127.0.0.1:${port}; chunk_size 4096; application live { live on; } } }
-`,
-  );
-  const command = [nginx.binary, "-p", cwd, "-c", config];
-  const server = start(command, { cpu: serverCpu, cwd, stderr: join(cwd, "stderr") });
-  await listens(port);
-  const source = `ffmpeg -v quiet -re -i - -c copy -f flv rtmp://127.0.0.1:${port}/live/bench`;
-  const publisher = start(["sh", "-c", `exec ${source} < "$0"`, flv], { cpu: loadCpu });
-  const stopBoth = async () => {
-    await stop(server);
-    await stop(publisher);
-  };
-  return {
-    pid: server.pid,
-    port,
-    broadcastPort: port,
-    kind: "rtmp",
-    broadcastKind: "rtmp",
-    path: "/",
-    tls: false,
-    stop: stopBoth,
-  };
-}
-
 /** A self-signed certificate and its key in one file. */
 function makeCertificate(cwd: string): string {
   const path = join(cwd, "pair.pem");
@@ -283,29 +222,4 @@ function makeCertificate(cwd: string): string {
   writeFileSync(path, readFileSync(path, "utf8") + readFileSync(key, "utf8"));
   chmodSync(path, 0o644);
   return path;
-}
-
-/** Two ports that are free at the moment, for a server that can't be asked to choose one itself. */
-export function freePorts(): [number, number] {
-  const listeners = [0, 0].map((port) => Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }));
-  const ports = listeners.map((listener) => listener.port);
-  for (const listener of listeners) listener.stop(true);
-  return [ports[0], ports[1]];
-}
-
-/** Whether an HTTP server answers, whatever it says: Icecast listens before it can. */
-async function answers(url: string): Promise<true | undefined> {
-  try {
-    await fetch(url, { tls: { rejectUnauthorized: false } });
-    return true;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Resolves when a program listens on the port; to connect in order to see it can be to take a place. */
-export async function listens(port: number): Promise<void> {
-  await until(`a server to listen on ${port}`, 5000, () =>
-    Bun.spawnSync(["ss", "-tlnH", `( sport = :${port} )`]).stdout.length > 0 ? true : undefined,
-  );
 }

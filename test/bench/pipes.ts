@@ -8,9 +8,10 @@
 // fstream's server that is slower than the source skips, so what counts there is what it got. Nothing is pinned to a CPU.
 
 import { join } from "node:path";
-import { freePorts, listens, newFolder, startPeer, type Tools } from "./peers.ts";
+import { startPeer } from "./peers.ts";
 import { firstLine, type Started, start, stop } from "./process.ts";
 import { addFigure, type Results } from "./results.ts";
+import { freePorts, listens, newFolder, type Tools } from "./running.ts";
 
 export const pipesName = "pipes: MB/s";
 const pipesShareName = "pipes: share of the bytes that arrives";

@@ -35,6 +35,7 @@ function blemishes(rounds: readonly Measured[]): string {
   if (most(({ closed }) => closed) > 0) words.push(`${most(({ closed }) => closed)} closed`);
   if (most(({ unserved }) => unserved) > 0) words.push(`${most(({ unserved }) => unserved)} got nothing`);
   if (most(({ damages }) => damages) > 0) words.push("BYTES DAMAGED");
+  if (most(({ rewritten }) => rewritten) > 0) words.push("frames written anew");
   if (most(({ gaps }) => gaps) > 0) words.push(`${median(rounds.map(({ gaps }) => gaps))} gaps`);
   else if (most(({ checked, watchers, complete }) => (checked > 0 ? watchers - complete : 0)) > 0)
     words.push("last bytes missing");

@@ -1,10 +1,11 @@
 // One fan-out against one server: started, measured, stopped, and kept with the results.
 
 import { type Measured, measure } from "./load.ts";
-import { type PeerName, type Tools, withPeer } from "./peers.ts";
+import { type PeerName, withPeer } from "./peers.ts";
 import { say } from "./process.ts";
 import { brief } from "./report.ts";
 import type { Results } from "./results.ts";
+import type { Tools } from "./running.ts";
 import { checkOneIn, type Work } from "./work.ts";
 
 export interface FanOutOptions {
@@ -27,7 +28,7 @@ export async function fanOut(
 ): Promise<void> {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
-      const measured = await withPeer(peer, tools, { burst: work.burst === true, flv }, (server) =>
+      const measured = await withPeer(peer, tools, { burst: work.burst === true }, (server) =>
         measure(tools.load, server, {
           channels: work.channels ?? 1,
           watchers: work.watchers,

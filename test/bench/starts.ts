@@ -1,8 +1,9 @@
 // How long the binary takes to start: until `--version` has ended, and until `serve` takes a connection.
 
-import { startPeer, type Tools } from "./peers.ts";
+import { startPeer } from "./peers.ts";
 import { start } from "./process.ts";
 import { addFigure, type Results } from "./results.ts";
+import type { Tools } from "./running.ts";
 
 export const versionName = "start: --version, ms";
 export const serveName = "start: until serve listens, ms";

@@ -1,6 +1,7 @@
 // See stream.h.
 
 #define _GNU_SOURCE
+#include "rtmp.h"
 #include "stream.h"
 
 #include <stdio.h>
@@ -12,6 +13,9 @@
 #define BODY_BYTES (BLOCK_BYTES - HEAD_BYTES)
 /** As many bytes of an FLV as no two places have in common. */
 #define NEEDLE_BYTES 32
+#define TAG_HEADER_BYTES 11
+/** How far behind the head an RTMP stream's timestamps begin. MediaMTX lets nobody watch before it has seen two seconds. */
+#define HEAD_MS 2000
 
 static const uint8_t magic[8] = {0xf5, 0x7e, 0xa3, 0x0b, 0xc4, 0x91, 0x6d, 0x28};
 static uint8_t pool[POOL_BYTES];
@@ -40,6 +44,37 @@ void stream_of_blocks(struct stream *stream, double rate) {
   if (stream->staging == NULL) die("no memory", "staging");
 }
 
+struct tag {
+  uint8_t type;
+  uint32_t ms;
+  const uint8_t *body;
+  size_t bytes;
+};
+
+static struct tag tag_at(const uint8_t *at) {
+  return (struct tag){
+    .type = at[0],
+    .ms = (uint32_t)at[7] << 24 | (uint32_t)at[4] << 16 | (uint32_t)at[5] << 8 | at[6],
+    .body = at + TAG_HEADER_BYTES,
+    .bytes = (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3],
+  };
+}
+
+int track_of(uint8_t type, const uint8_t *body, size_t bytes) {
+  if ((type != FLV_AUDIO && type != FLV_VIDEO) || bytes < 2) return TRACKS;
+  // AudioTagHeader's AAC and VideoTagHeader's AVC; 0: a sequence header.
+  bool has_headers = type == FLV_AUDIO ? body[0] >> 4 == 10 : (body[0] & 0x0f) == 7;
+  if (has_headers && body[1] == 0) return TRACKS;
+  return type == FLV_AUDIO ? AUDIO : VIDEO;
+}
+
+static void add_frame(struct stream *stream, const struct tag *tag) {
+  int number = track_of(tag->type, tag->body, tag->bytes);
+  if (number == TRACKS) return;
+  struct track *track = &stream->tracks[number];
+  track->frames[track->count++] = (struct frame){.body = tag->body, .bytes = tag->bytes, .piece = stream->piece_count - 1};
+}
+
 /** Adobe Flash Video File Format Specification 10.1, E.3 and E.4: a header of 9 bytes, then a size of 4 before each tag. */
 void stream_of_flv(struct stream *stream, const char *path) {
   FILE *file = fopen(path, "rb");
@@ -49,28 +84,54 @@ void stream_of_flv(struct stream *stream, const char *path) {
   rewind(file);
   if (size < 13) die("is no FLV file", path);
   stream->file = malloc((size_t)size);
-  stream->pieces = calloc((size_t)size / 15 + 1, sizeof(struct piece));
+  size_t most = (size_t)size / 15 + 1;
+  stream->pieces = calloc(most, sizeof(struct piece));
+  for (int i = 0; i < TRACKS; i++) {
+    stream->tracks[i].frames = calloc(most, sizeof(struct frame));
+    if (stream->tracks[i].frames == NULL) die("no memory", path);
+  }
   if (stream->file == NULL || stream->pieces == NULL) die("no memory", path);
   if (fread(stream->file, 1, (size_t)size, file) != (size_t)size) die("can't be read", path);
   fclose(file);
   if (memcmp(stream->file, "FLV", 3) != 0) die("is no FLV file", path);
   uint64_t at = 13;
   while (at + 15 <= (uint64_t)size) {
-    const uint8_t *tag = stream->file + at;
-    uint64_t body = (uint64_t)tag[1] << 16 | (uint64_t)tag[2] << 8 | tag[3];
-    uint64_t ms = (uint64_t)tag[7] << 24 | (uint64_t)tag[4] << 16 | (uint64_t)tag[5] << 8 | tag[6];
-    at += 11 + body + 4;
+    struct tag tag = tag_at(stream->file + at);
+    at += TAG_HEADER_BYTES + tag.bytes + 4;
     if (at > (uint64_t)size) break;
     struct piece *last = stream->piece_count > 0 ? &stream->pieces[stream->piece_count - 1] : NULL;
     // The description and the sequence headers go with the first frame.
-    if (last != NULL && stream->piece_count == 1 && ms == 0) last->end = at;
-    else stream->pieces[stream->piece_count++] = (struct piece){.end = at, .due_ns = ms * 1000000u};
+    if (last != NULL && stream->piece_count == 1 && tag.ms == 0) last->end = at;
+    else stream->pieces[stream->piece_count++] = (struct piece){.end = at, .due_ns = tag.ms * 1000000ull};
     stream->file_bytes = at;
+    add_frame(stream, &tag);
   }
 }
 
-double stream_bytes_a_second(const struct stream *stream) {
-  return (double)stream->file_bytes * 1e9 / (double)stream->pieces[stream->piece_count - 1].due_ns;
+void stream_as_rtmp(struct stream *stream) {
+  const uint8_t *flv = stream->file;
+  uint8_t *messages = malloc(stream->file_bytes * 2);
+  stream->head = malloc(stream->file_bytes * 2);
+  if (messages == NULL || stream->head == NULL) die("no memory", "RTMP");
+  size_t count = 0;
+  size_t piece = 0;
+  for (uint64_t at = 13; at < stream->file_bytes;) {
+    struct tag tag = tag_at(flv + at);
+    at += TAG_HEADER_BYTES + tag.bytes + 4;
+    bool is_frame = track_of(tag.type, tag.body, tag.bytes) != TRACKS;
+    if (is_frame) count += rtmp_message(messages + count, tag.type, tag.ms + HEAD_MS, tag.body, tag.bytes);
+    else stream->head_bytes += rtmp_message(stream->head + stream->head_bytes, tag.type, tag.ms, tag.body, tag.bytes);
+    if (at == stream->pieces[piece].end) stream->pieces[piece++].end = count;
+  }
+  // An encoder may repeat its sequence headers. They are the first two seconds.
+  for (uint64_t at = 13; at < stream->file_bytes;) {
+    struct tag tag = tag_at(flv + at);
+    at += TAG_HEADER_BYTES + tag.bytes + 4;
+    bool is_header = tag.type != FLV_DATA && track_of(tag.type, tag.body, tag.bytes) == TRACKS;
+    if (is_header) stream->head_bytes += rtmp_message(stream->head + stream->head_bytes, tag.type, HEAD_MS, tag.body, tag.bytes);
+  }
+  stream->file = messages;
+  stream->file_bytes = count;
 }
 
 static void put_block(struct stream *stream, uint64_t now) {

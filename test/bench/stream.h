@@ -4,6 +4,7 @@
 //            that the number gives]. Any block can be checked by itself, so a stream may be of any length, and a reader
 //            finds its place in it again wherever it was put. Those that are due within a millisecond go together.
 //   an FLV   file, each tag sent when its timestamp says. A reader finds its place by searching the file for what it got.
+//            It may be sent as RTMP: each tag as a message. What servers make of that is followed by frames.h.
 //
 // A reader follows one watcher's bytes. What it gets that is not the next byte is a gap if it is found further on in the
 // stream, and damage otherwise.
@@ -30,6 +31,22 @@ struct piece {
   uint64_t sent_ns;
 };
 
+/** A tag that is neither a description nor a sequence header. */
+struct frame {
+  const uint8_t *body;
+  size_t bytes;
+  /** The piece that it is in. */
+  size_t piece;
+};
+
+/** The audio's or the video's frames. */
+struct track {
+  struct frame *frames;
+  size_t count;
+};
+
+enum { AUDIO, VIDEO, TRACKS };
+
 struct stream {
   /** Bits a second of a stream of blocks; 0: as fast as they are taken. */
   double rate;
@@ -44,12 +61,16 @@ struct stream {
   uint8_t *staging;
   size_t staged;
   size_t staged_taken;
-  /** Of an FLV. */
+  /** Of an FLV: what is sent. */
   uint8_t *file;
   uint64_t file_bytes;
   struct piece *pieces;
   size_t piece_count;
   size_t next_piece;
+  struct track tracks[TRACKS];
+  /** As RTMP: what is to be sent before any watcher comes. */
+  uint8_t *head;
+  size_t head_bytes;
 };
 
 struct reader {
@@ -62,6 +83,8 @@ struct reader {
   uint64_t gaps;
   uint64_t gap_bytes;
   uint64_t damages;
+  /** Frames that came with another length than they were sent with. */
+  uint64_t rewritten;
   /** Bytes before the stream's first. */
   uint64_t lead_bytes;
   /** Of an FLV: the next piece whose end it is to see. */
@@ -77,8 +100,11 @@ void stream_of_blocks(struct stream *stream, double rate);
 /** The stream of an FLV file; exits with a message if it is none. */
 void stream_of_flv(struct stream *stream, const char *path);
 
-/** What an FLV comes to, on average. */
-double stream_bytes_a_second(const struct stream *stream);
+/** Has the stream of an FLV file be sent as RTMP. */
+void stream_as_rtmp(struct stream *stream);
+
+/** Which track a tag or message of that type, with that body, is a frame of; TRACKS: of none. */
+int track_of(uint8_t type, const uint8_t *body, size_t bytes);
 
 /** Offers what is due. */
 void stream_fill(struct stream *stream, uint64_t now);

@@ -5,6 +5,7 @@
 #include "watcher.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,7 @@ size_t request_of(enum kind kind, bool broadcast, const char *path, size_t chann
                          "\x81%c%c%c%c%c%s";
     return (size_t)snprintf(bytes, 512, format, path, 0x80 | (int)strlen(message), 0, 0, 0, 0, message);
   }
+  if (kind == KIND_HTTP_FLV) return (size_t)snprintf(bytes, 512, "GET %s HTTP/1.1\r\nHost: bench\r\n\r\n", path);
   if (kind == KIND_HTTP) {
     // The user and password that the driver writes into Icecast's settings.
     const char *format = broadcast ? "PUT %s%s HTTP/1.1\r\nHost: bench\r\nAuthorization: Basic c291cmNlOmJlbmNo\r\n"
@@ -133,6 +135,7 @@ static void ask(struct watcher *watcher, const struct venue *venue) {
       give(watcher, hello, rtmp_hello(hello), GREETING);
       return;
     case KIND_HTTP:
+    case KIND_HTTP_FLV:
     case KIND_WEBSOCKET:
       give(watcher, request, request_of(venue->kind, false, venue->path, watcher->channel, request), ASKED);
       return;
@@ -144,15 +147,12 @@ static void ask(struct watcher *watcher, const struct venue *venue) {
 
 /** Takes the server's half of RTMP's handshake, and asks for the stream. */
 static void greet(struct watcher *watcher) {
-  unsigned char play[RTMP_PLAY_BYTES];
+  unsigned char play[RTMP_ASK_BYTES];
   ssize_t count = recv(watcher->fd, taken, RTMP_ANSWER_BYTES - watcher->header_bytes, 0);
   if (count == 0 || (count < 0 && errno != EAGAIN)) close_it(watcher);
   if (count <= 0) return;
   watcher->header_bytes += (unsigned)count;
   if (watcher->header_bytes < RTMP_ANSWER_BYTES) return;
-  // Nothing that follows is looked at.
-  watcher->checked = false;
-  watcher->reader.synced = true;
   give(watcher, play, rtmp_play(play), FLOWING);
 }
 
@@ -197,13 +197,41 @@ static size_t unframe(struct watcher *watcher, uint8_t *bytes, size_t count) {
   return kept;
 }
 
+/** Moves what is in the chunks to the beginning of `bytes`; gives how long it is. RFC 9112, section 7.1. */
+static size_t unchunk(struct watcher *watcher, uint8_t *bytes, size_t count) {
+  size_t kept = 0;
+  for (size_t at = 0; at < count;) {
+    if (watcher->chunk_left > 0) {
+      size_t part = count - at < watcher->chunk_left ? count - at : watcher->chunk_left;
+      memmove(bytes + kept, bytes + at, part);
+      kept += part;
+      at += part;
+      watcher->chunk_left -= part;
+      continue;
+    }
+    // The line before it that ends the last chunk is empty.
+    uint8_t byte = bytes[at++];
+    if (isxdigit(byte)) {
+      watcher->in_chunk_line = true;
+      watcher->chunk_length = watcher->chunk_length * 16 + (size_t)(byte <= '9' ? byte - '0' : (byte | 0x20) - 'a' + 10);
+    } else if (byte == '\n' && watcher->in_chunk_line) {
+      watcher->chunk_left = watcher->chunk_length;
+      watcher->chunk_length = 0;
+      watcher->in_chunk_line = false;
+    }
+  }
+  return kept;
+}
+
 static void got(struct watcher *watcher, struct venue *venue, size_t count, bool seen) {
   uint64_t now = now_ns();
   size_t skipped = watcher->state == ASKED ? skip_headers(watcher, taken, count) : 0;
   count -= skipped;
   if (venue->kind == KIND_WEBSOCKET) count = unframe(watcher, taken + skipped, count);
+  bool framed = venue->kind == KIND_HTTP_FLV || venue->kind == KIND_RTMP;
+  if (venue->kind == KIND_HTTP_FLV && seen) count = unchunk(watcher, taken + skipped, count);
   if (count == 0) return;
-  if (watcher->first_ns == 0) watcher->first_ns = now;
+  if (watcher->first_ns == 0 && (!framed || watcher->reader.synced)) watcher->first_ns = now;
   watcher->bytes += count;
   venue->bytes += count;
   if (!seen || (watcher->reader.synced && !watcher->checked)) {
@@ -211,6 +239,11 @@ static void got(struct watcher *watcher, struct venue *venue, size_t count, bool
     return;
   }
   struct histogram *delays = venue->measuring && watcher->checked && !watcher->joiner ? &venue->delays : NULL;
+  if (framed) {
+    enum wrapping wrapping = venue->kind == KIND_RTMP ? WRAPPED_RTMP : WRAPPED_FLV;
+    frames_feed(&watcher->frames, wrapping, &watcher->reader, watcher->stream, taken + skipped, count, now, delays);
+    return;
+  }
   reader_feed(&watcher->reader, watcher->stream, taken + skipped, count, now, delays);
 }
 

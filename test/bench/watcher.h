@@ -1,17 +1,18 @@
-// One watcher's connection: it connects, asks (in fstream's protocol, by HTTP or on a WebSocket, plain or over TLS, or by
-// RTMP), and takes what comes; of RTMP that is only counted.
+// One watcher's connection: it connects, asks (in fstream's protocol, by HTTP or on a WebSocket, plain or over TLS, for HTTP-FLV,
+// or by RTMP), and takes what comes; of the last two that are frames (frames.h).
 // Everything is non-blocking; the owner calls `watcher_ready` when its socket has something to say.
 
 #ifndef WATCHER_H
 #define WATCHER_H
 
+#include "frames.h"
 #include "stream.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
 
 /** What it speaks; over TLS or not. */
-enum kind { KIND_FSTREAM, KIND_HTTP, KIND_WEBSOCKET, KIND_RTMP };
+enum kind { KIND_FSTREAM, KIND_HTTP, KIND_WEBSOCKET, KIND_HTTP_FLV, KIND_RTMP };
 
 enum state {
   /** Not asked yet. */
@@ -50,6 +51,11 @@ struct watcher {
   uint8_t frame[10];
   unsigned frame_bytes;
   uint64_t frame_left;
+  /** Of HTTP-FLV: what of the chunk's length was read, whether its line goes on, and how much of the chunk is to come. */
+  size_t chunk_length;
+  bool in_chunk_line;
+  size_t chunk_left;
+  struct frames frames;
   void *tls;
 };
 
