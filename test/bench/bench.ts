@@ -2,7 +2,7 @@
 //
 //   scripts/bench [--quick] [--only NAME]... [--peer NAME]... [--rounds N] [--json FILE] [--docs] [--check] [--list]
 //
-//   --quick       a first look, in less than two minutes; without nginx-rtmp
+//   --quick       a first look, in less than two minutes; without nginx-rtmp and SRS as it is not by default
 //   --only NAME   only what is so called (see --list); may be given several times
 //   --peer NAME   only that server of each fan-out; may be given several times
 //   --rounds N    how often everything is measured; what counts is the median (3; 1 with --quick)
@@ -84,7 +84,7 @@ async function forEach(
   results: Results,
   run: (tools: Tools, peer: PeerName, results: Results) => Promise<void>,
 ): Promise<void> {
-  for (const peer of peers) if (canRun(peer, tools)) await run(tools, peer, results);
+  for (const peer of peers) if (absence(peer, tools) === undefined) await run(tools, peer, results);
 }
 
 async function detectors(_tools: Tools, results: Results): Promise<void> {
@@ -92,10 +92,13 @@ async function detectors(_tools: Tools, results: Results): Promise<void> {
   results.detectors = await new Response(run.stdout).text();
 }
 
-function canRun(peer: PeerName, tools: Tools): boolean {
-  if (/-(tls|https)$/.test(peer) && process.env.BENCH_TLS === "") return false;
-  if (peer === "nginx-rtmp") return tools.nginx !== undefined;
-  return !peer.startsWith("icecast") || tools.icecast !== undefined;
+/** Why a peer can't run; undefined if it can. */
+function absence(peer: PeerName, tools: Tools): string | undefined {
+  if (/-(tls|https)$/.test(peer) && process.env.BENCH_TLS === "") return "libssl-dev is not installed";
+  if (peer === "nginx-rtmp" && tools.nginx === undefined) return "it could not be had";
+  if (peer.startsWith("srs") && tools.srs === undefined) return "SRS= names no binary";
+  if (peer === "mediamtx" && tools.mediamtx === undefined) return "MEDIAMTX= names no binary";
+  return peer.startsWith("icecast") && tools.icecast === undefined ? "it is not installed" : undefined;
 }
 
 function chosen({ name, quick }: { readonly name: string; readonly quick?: boolean }): boolean {
@@ -104,11 +107,23 @@ function chosen({ name, quick }: { readonly name: string; readonly quick?: boole
   return !flags.quick || quick === true;
 }
 
-function peersOf(work: Work, tools: Tools): readonly PeerName[] {
+function peersOf(work: Work): readonly PeerName[] {
   const compared = flags.check
     ? work.peers.filter((peer) => peer === "C" || peer.startsWith("fstream"))
     : work.peers.filter((peer) => flags.peer?.includes(peer) ?? true);
-  return compared.filter((peer) => canRun(peer, tools) && !(flags.quick && peer === "nginx-rtmp"));
+  return compared.filter((peer) => !(flags.quick && slow.has(peer)));
+}
+
+/** What a first look does without. */
+const slow: ReadonlySet<PeerName> = new Set(["nginx-rtmp", "srs-20", "srs-0"]);
+
+/** One round of one fan-out: each peer has its turn. */
+async function roundOf(work: Work, tools: Tools, flv: string, results: Results): Promise<void> {
+  for (const peer of peersOf(work)) {
+    const why = absence(peer, tools);
+    if (why === undefined) await fanOut(work, peer, tools, { flv, quick: flags.quick }, results);
+    else results.absent[peer] = why;
+  }
 }
 
 function preface(results: Results, tools: Tools): void {
@@ -116,13 +131,16 @@ function preface(results: Results, tools: Tools): void {
   if (process.env.BENCH_TLS === "") results.leftOut.push("TLS: libssl-dev is not installed");
   if (tools.icecast === undefined) results.leftOut.push("Icecast: it is not installed");
   if (tools.nginx === undefined) results.leftOut.push("nginx-rtmp: it could not be had");
+  if (tools.srs === undefined) results.leftOut.push("SRS: SRS= names no binary");
+  if (tools.mediamtx === undefined) results.leftOut.push("MediaMTX: MEDIAMTX= names no binary");
   results.leftOut.push(
-    "nginx-rtmp, of blocks and over TLS: it passes on media, not bytes",
-    "a reference in C over TLS; servers that Debian does not have",
+    "nginx-rtmp, SRS and MediaMTX, of blocks and over TLS: they pass on media, not bytes",
+    "a reference in C over TLS",
   );
 }
 
-const { FSTREAM_BIN, BENCH_TOOLS, BENCH_ICECAST, BENCH_NGINX, BENCH_RTMP_MODULE } = process.env;
+const { FSTREAM_BIN, BENCH_TOOLS, BENCH_ICECAST, BENCH_NGINX, BENCH_RTMP_MODULE, SRS, MEDIAMTX } =
+  process.env;
 if (FSTREAM_BIN === undefined || BENCH_TOOLS === undefined) {
   console.error("error: start it with scripts/bench, which builds what it needs");
   process.exit(2);
@@ -147,6 +165,8 @@ const tools: Tools = {
     BENCH_NGINX === undefined || BENCH_RTMP_MODULE === undefined
       ? undefined
       : { binary: BENCH_NGINX, rtmpModule: BENCH_RTMP_MODULE },
+  srs: SRS === "" ? undefined : SRS,
+  mediamtx: MEDIAMTX === "" ? undefined : MEDIAMTX,
 };
 const results = newResults(machine());
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 3));
@@ -161,10 +181,8 @@ for (const work of fanOuts) {
     results.leftOut.push(`${work.name}: only ${files} files may be open here (ulimit -n)`);
     continue;
   }
-  for (let round = 0; round < Math.max(1, rounds - (work.fewer ?? 0)); round++) {
-    for (const peer of peersOf(work, tools))
-      await fanOut(work, peer, tools, { flv, quick: flags.quick }, results);
-  }
+  for (let round = 0; round < Math.max(1, rounds - (work.fewer ?? 0)); round++)
+    await roundOf(work, tools, flv, results);
 }
 for (const part of parts.filter(chosen)) {
   say(part.name);

@@ -24,8 +24,14 @@ figures depend on the machine.
 - \`C\` is [an epoll fan-out](../test/bench/fanout.c) of the same design, and nothing else: one ring, a cursor per watcher,
   immediate sends. It shows what the kernel allows for a server that sends immediately.
 - \`icecast\` is Debian's, with a queue as long as fstream's backlog, and without its burst except where joiners are timed.
-- \`nginx-rtmp\` is Debian's module. The FLV is published to it over RTMP, each tag when it is due, exactly as it is sent to the
-  others, and a frame's delay is measured in the same way. Its watchers use RTMP.`,
+- \`fstream-50\` and \`fstream-350\` set \`min_delay\` to 50 and 350 ms, so bytes are gathered for at least that long.
+- \`nginx-rtmp\` (Debian's module), \`srs\` ([SRS](https://github.com/ossrs/srs)) and \`mediamtx\`
+  ([MediaMTX](https://github.com/bluenviron/mediamtx)) run with their defaults. The FLV is published to them over RTMP, each tag
+  when it is due, exactly as it is sent to the others, and a frame's delay is measured in the same way. Watchers of nginx-rtmp
+  and MediaMTX use RTMP, those of SRS HTTP-FLV. MediaMTX adds parameter sets to keyframes, so these are recognised by their last
+  16 bytes and not compared in full.
+- SRS checks for new frames every 350 ms for each watcher (\`mw_latency\`). \`srs-20\` checks every 20 ms, which is fstream's
+  \`max_delay\`; \`srs-0\` checks all the time, so it uses a whole CPU however small the load.`,
     picture
       ? "## Many watchers of 4 Mbit/s\n\n![CPU and delay against the number of watchers](benchmarks.svg)"
       : "",
@@ -44,9 +50,13 @@ scripts/bench            # everything, about 16 minutes
 scripts/bench --quick    # a first look, under two minutes
 scripts/bench --check    # exits 1 if a ratio to the reference is far worse than before
 scripts/bench --list     # lists the measurements, for --only NAME
+
+SRS=/path/to/srs MEDIAMTX=/path/to/mediamtx scripts/bench    # with these peers too
 \`\`\`
 
-It needs Linux, gcc, taskset and ss; on Debian, as root, it installs what is missing.`,
+It needs Linux, gcc, taskset and ss; on Debian, as root, it installs what is missing. Debian packages neither SRS nor
+MediaMTX: set \`SRS\` and \`MEDIAMTX\` to their binaries, which are then started with generated settings. Otherwise their rows say that
+they are left out. Build SRS with \`./configure --extra-flags=-O2\`, since its default is \`-O0\`.`,
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
 }

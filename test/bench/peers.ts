@@ -14,13 +14,16 @@
 // Of an FLV only, which is published to them by RTMP:
 //
 //   nginx-rtmp     Debian's module for nginx; watchers take RTMP
+//   srs            SRS as it comes, which gathers for 350 ms; watchers take HTTP-FLV
+//   srs-20         the same with mw_latency 20, as long as fstream gathers; srs-0: 0, with which it asks for frames without pause
+//   mediamtx       MediaMTX as it comes; watchers take RTMP
 //
 // Icecast sends no burst to those who come, unless it is asked to: a burst would be counted as delay.
 
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { folder, serverCpu, start, stop, until } from "./process.ts";
-import { startNginx } from "./published.ts";
+import { startMediamtx, startNginx, startSrs } from "./published.ts";
 import { answers, freePorts, newFolder, type Running, type Tools } from "./running.ts";
 
 export const peerNames = [
@@ -36,6 +39,10 @@ export const peerNames = [
   "icecast",
   "icecast-tls",
   "nginx-rtmp",
+  "srs",
+  "srs-20",
+  "srs-0",
+  "mediamtx",
 ] as const;
 export type PeerName = (typeof peerNames)[number];
 
@@ -77,6 +84,14 @@ export function startPeer(name: PeerName, tools: Tools, options: PeerOptions = {
       return startIcecast(tools.icecast ?? "icecast2", name === "icecast-tls", options.burst === true);
     case "nginx-rtmp":
       return startNginx(tools.nginx);
+    case "srs":
+      return startSrs(tools.srs, undefined);
+    case "srs-20":
+      return startSrs(tools.srs, 20);
+    case "srs-0":
+      return startSrs(tools.srs, 0);
+    case "mediamtx":
+      return startMediamtx(tools.mediamtx);
     default:
       return name satisfies never;
   }

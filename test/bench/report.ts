@@ -42,12 +42,22 @@ function blemishes(rounds: readonly Measured[]): string {
   return words.join(", ");
 }
 
+const fanOutHead =
+  "work,server,CPU s/GB,to C,to Icecast,delay p50 ms,p99 ms,Gbit/s,first byte ms,RSS MB,remarks".split(",");
+
+/** A peer that was to do the work and can't run here has nothing but the reason. */
+function absentRow(results: Results, work: Work, peer: PeerName): string[][] {
+  const why = results.absent[peer];
+  if (why === undefined || !work.peers.includes(peer)) return [];
+  return [fanOutHead.map((_, column) => (column === 1 ? peer : column === 10 ? `left out: ${why}` : ""))];
+}
+
 function fanOutRows(results: Results, work: Work): string[][] {
   const rounds = results.fanOuts[work.name] ?? {};
   const first = peerNames.find((peer) => rounds[peer] !== undefined);
   return peerNames.flatMap((peer) => {
     const measured = rounds[peer];
-    if (measured === undefined) return [];
+    if (measured === undefined) return first === undefined ? [] : absentRow(results, work, peer);
     const figure = (of: (measured: Measured) => number) => brief(figureOf(results, work.name, peer, of));
     const delay = (of: (measured: Measured) => number) =>
       measured.some(({ delays }) => delays > 0) ? figure(of) : "";
@@ -73,10 +83,8 @@ function fanOutRows(results: Results, work: Work): string[][] {
 
 /** Every fan-out, a line for each peer. */
 export function fanOutTable(results: Results): string {
-  const head =
-    "work,server,CPU s/GB,to C,to Icecast,delay p50 ms,p99 ms,Gbit/s,first byte ms,RSS MB,remarks".split(",");
   return table(
-    head,
+    fanOutHead,
     works.flatMap((work) => fanOutRows(results, work)),
   );
 }

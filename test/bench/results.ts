@@ -9,6 +9,8 @@ export interface Results {
   readonly machine: string;
   /** What was not measured, and why. */
   readonly leftOut: string[];
+  /** Peers that can't run here, and why. */
+  readonly absent: Partial<Record<PeerName, string>>;
   /** What makes a figure doubtful. */
   readonly warnings: string[];
   /** Of each fan-out, by its name, each peer's rounds. */
@@ -24,6 +26,7 @@ export function newResults(machine: string): Results {
     date: new Date().toISOString().slice(0, 10),
     machine,
     leftOut: [],
+    absent: {},
     warnings: [],
     fanOuts: {},
     figures: {},

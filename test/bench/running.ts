@@ -24,6 +24,8 @@ export interface Tools {
   readonly load: string;
   readonly icecast: string | undefined;
   readonly nginx: { readonly binary: string; readonly rtmpModule: string } | undefined;
+  readonly srs: string | undefined;
+  readonly mediamtx: string | undefined;
 }
 
 let made = 0;

@@ -80,6 +80,12 @@ function crowded(work: string, atMost: number): Target[] {
   ];
 }
 
+/** CPU/GB of a crowd that watches an FLV with `min_delay = "350ms"`, to that of SRS, which gathers as long. */
+function flvBesideSrs(work: string): Target {
+  const what = 'CPU/GB with min_delay = "350ms" to SRS\'s as it comes';
+  return { work, what, atMost: 0.6, value: ratio(work, cpu, "srs", "fstream-350") };
+}
+
 const targets: readonly Target[] = [
   { work: "500x4", what: "CPU/GB to Icecast's", atMost: 0.4, value: ratio("500x4", cpu, "icecast") },
   { work: "500x4", what: "CPU/GB to C's", atMost: 0.4, checked: 0.65, value: ratio("500x4", cpu, "C") },
@@ -134,6 +140,7 @@ const targets: readonly Target[] = [
     atMost: 0.45,
     value: keepingUp("flv1000"),
   },
+  ...["flv500", "flv1000", "flv2000"].map(flvBesideSrs),
   {
     work: "http500x4",
     what: "CPU/GB of GET on listen to raw",

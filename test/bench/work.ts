@@ -27,7 +27,8 @@ export interface Work {
 export const flvBitrate = 4_000_000;
 
 const all: readonly PeerName[] = ["fstream", "C", "icecast"];
-const media: readonly PeerName[] = [...all, "nginx-rtmp"];
+const published: readonly PeerName[] = ["nginx-rtmp", "srs", "srs-20", "srs-0", "mediamtx"];
+const media: readonly PeerName[] = ["fstream", "fstream-350", "C", "icecast", ...published];
 const both: readonly PeerName[] = ["fstream", "C"];
 const secure: readonly PeerName[] = ["fstream", "fstream-tls", "icecast-tls"];
 const crowded: readonly PeerName[] = ["fstream", "fstream-50", "fstream-350", "icecast"];
