@@ -46,6 +46,14 @@ export const peerNames = [
 ] as const;
 export type PeerName = (typeof peerNames)[number];
 
+/** How long those gather that are asked to or do so by default, milliseconds. */
+export const gatherMs: Partial<Record<PeerName, number>> = {
+  "fstream-50": 50,
+  "fstream-350": 350,
+  srs: 350,
+  "srs-20": 20,
+};
+
 export interface PeerOptions {
   /** Whether Icecast gives joiners its default burst of 64 KiB. */
   readonly burst?: boolean;

@@ -1,7 +1,7 @@
 // The results as tables: Markdown, which reads well on a terminal too.
 
 import type { Measured } from "./load.ts";
-import { type PeerName, peerNames } from "./peers.ts";
+import { gatherMs, type PeerName, peerNames } from "./peers.ts";
 import { figureOf, median, type Results, ratioOf } from "./results.ts";
 import type { Verdict } from "./targets.ts";
 import { type Work, works } from "./work.ts";
@@ -26,11 +26,13 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 /** What a peer's rounds have to be ashamed of. */
-function blemishes(rounds: readonly Measured[]): string {
+function blemishes(rounds: readonly Measured[], peer: PeerName): string {
   const kept = median(rounds.map(({ delivered }) => delivered));
+  // What is gathered at the end may be more than what was at the beginning.
+  const gathered = (gatherMs[peer] ?? 0) / 1000 / median(rounds.map(({ seconds }) => seconds));
   const words: string[] = [];
   if (rounds.every(({ checked }) => checked === 0)) words.push("counted, not checked");
-  if (kept < 0.98) words.push(`${(kept * 100).toFixed(0)} % delivered`);
+  if (kept < 0.98 - gathered) words.push(`${(kept * 100).toFixed(0)} % delivered`);
   const most = (of: (measured: Measured) => number) => Math.max(...rounds.map(of));
   if (most(({ closed }) => closed) > 0) words.push(`${most(({ closed }) => closed)} closed`);
   if (most(({ unserved }) => unserved) > 0) words.push(`${most(({ unserved }) => unserved)} got nothing`);
@@ -75,7 +77,7 @@ function fanOutRows(results: Results, work: Work): string[][] {
         figure((m) => m.gigabits),
         work.joiners === undefined ? "" : figure((m) => m.firstByteMedianMs),
         figure((m) => m.residentBytes / 1e6),
-        blemishes(measured),
+        blemishes(measured, peer),
       ],
     ];
   });

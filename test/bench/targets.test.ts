@@ -1,4 +1,4 @@
-// What the benchmark says of peers that are not here: they are told apart from those that fail, and judged by nobody.
+// What the tables say of peers that are not here and of peers that gather, and what is judged beside a peer only where that ran.
 
 import { expect, test } from "bun:test";
 import type { Measured } from "./load.ts";
@@ -35,4 +35,12 @@ test("a peer that can't run has a row that says why, of the works that it was to
   expect(rows.filter((row) => row.includes("left out: SRS= names no binary"))).toHaveLength(1);
   expect(fanOutTable({ ...without, fanOuts: {} })).not.toContain("SRS");
   expect(fanOutTable({ ...without, fanOuts: { "500x4": without.fanOuts.flv500 } })).not.toContain("SRS");
+});
+
+test("a peer that gathers isn't said to lose what may be on its way", () => {
+  const measured = { seconds: 2.5, delivered: 0.9, watchers: 1, complete: 1, checked: 1 } as Measured;
+  const fanOuts = { flv500: { fstream: [measured], "fstream-350": [measured] } };
+  const rows = fanOutTable({ ...newResults("a machine"), fanOuts }).split("\n");
+  expect(rows.filter((row) => row.includes("90 % delivered"))).toHaveLength(1);
+  expect(rows.find((row) => row.includes("90 % delivered"))).toContain(" fstream ");
 });
