@@ -87,7 +87,7 @@ export class FanOut {
     this.#add(receivers, nowMs);
     const waitMs = this.#dueMs - nowMs;
     if (waitMs < shortestWaitMs) this.#pass(nowMs);
-    else this.#timer ??= this.#clock.after(waitMs, () => this.#tick());
+    else if (this.#timer === undefined) this.#tickIn(waitMs);
   }
 
   #add(receivers: Receivers, nowMs: number): void {
@@ -148,13 +148,17 @@ export class FanOut {
     }
   }
 
-  /** Polls again soon. */
+  /** Has a tick follow where there is something to do. A timer may have fired a little too early. */
   #tickLater(): void {
     if (this.#isPolling && this.sources.size === 0) this.#events();
-    if (!this.#isPolling || this.#timer !== undefined) return;
+    if (this.#timer !== undefined) return;
     const nowMs = this.#clock.nowMs();
-    const waitMs = Math.max(shortestPollMs, this.#notBeforeMs - nowMs);
-    this.#timer = this.#clock.after(waitMs, () => this.#tick());
+    if (this.#isPolling) this.#tickIn(Math.max(shortestPollMs, this.#notBeforeMs - nowMs));
+    else if (this.#ready.size > 0) this.#tickIn(Math.max(shortestWaitMs, this.#dueMs - nowMs));
+  }
+
+  #tickIn(ms: number): void {
+    this.#timer = this.#clock.after(ms, () => this.#tick());
   }
 
   /** Sends to all that are ready. What has begun at `startMs` is part of it. */

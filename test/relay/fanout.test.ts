@@ -1,13 +1,23 @@
 // When passes happen, on a clock that stands still.
 
 import { describe, expect, test } from "bun:test";
+import type { Timer } from "../../src/relay/clock.ts";
 import { FanOut, type Receivers, type Sources } from "../../src/relay/fanout.ts";
 import { FakeClock } from "./clock.ts";
+
+/** Its timers fire early by what `earlyMs` says, as those of an event loop may that counts whole milliseconds. */
+class EarlyClock extends FakeClock {
+  earlyMs = 0;
+
+  override after(ms: number, call: () => void): Timer {
+    return super.after(Math.max(0.1, ms - this.earlyMs), call);
+  }
+}
 
 /** A fan-out whose passes take so long, and the times at which they began. */
 function fanOutOf(firstCostMs: number, maxDelayMs = 20, minDelayMs = 0) {
   let costMs = firstCostMs;
-  const clock = new FakeClock();
+  const clock = new EarlyClock();
   const passes: number[] = [];
   const sizes: number[] = [];
   const startMs = clock.nowMs();
@@ -91,6 +101,17 @@ describe("a fan-out", () => {
     clock.spend(50);
     wake();
     expect(passes).toEqual([0, 53]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("whose timer fires too early sends all the same, when it is due", () => {
+    const { wake, passes, clock } = fanOutOf(3);
+    clock.earlyMs = 0.9;
+    wake();
+    wake();
+    clock.advance(100);
+    expect(passes.length).toBe(2);
+    expect(passes[1]).toBeGreaterThanOrEqual(11.5);
     expect(clock.pending).toBe(0);
   });
 
