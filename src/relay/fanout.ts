@@ -25,6 +25,12 @@ const calmPasses = 8;
 const promptSize = 64;
 /** Broadcasters are polled no more often than this, milliseconds. */
 const shortestPollMs = 5;
+/**
+ * Where bytes are gathered for longer than that, a poll is for that part of the time, at most for so long: what a broadcaster may send
+ * without being read is its TCP window. Milliseconds.
+ */
+const pollPart = 1 / 4;
+const longestPollMs = 50;
 
 export interface FanOutOptions {
   readonly maxDelayMs: number;
@@ -153,8 +159,14 @@ export class FanOut {
     if (this.#isPolling && this.sources.size === 0) this.#events();
     if (this.#timer !== undefined) return;
     const nowMs = this.#clock.nowMs();
-    if (this.#isPolling) this.#tickIn(Math.max(shortestPollMs, this.#notBeforeMs - nowMs));
-    else if (this.#ready.size > 0) this.#tickIn(Math.max(shortestWaitMs, this.#dueMs - nowMs));
+    const pollMs = this.#isPolling ? Math.max(this.#pollMs, this.#notBeforeMs - nowMs) : undefined;
+    const passMs = this.#ready.size > 0 ? Math.max(shortestWaitMs, this.#dueMs - nowMs) : undefined;
+    if (pollMs !== undefined || passMs !== undefined)
+      this.#tickIn(Math.min(pollMs ?? Number.POSITIVE_INFINITY, passMs ?? Number.POSITIVE_INFINITY));
+  }
+
+  get #pollMs(): number {
+    return Math.min(longestPollMs, Math.max(shortestPollMs, this.#options.minDelayMs * pollPart));
   }
 
   #tickIn(ms: number): void {
