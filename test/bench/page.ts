@@ -1,11 +1,12 @@
 // docs/benchmarks.md, made of the results.
 
-import { fanOutTable, figureTable, verdictTable } from "./report.ts";
+import { fanOutTable, figureTable, verdictTable, winnerTable } from "./report.ts";
 import type { Results } from "./results.ts";
 import { warmSeconds } from "./rounds.ts";
 import type { Verdict } from "./targets.ts";
 
 export function page(results: Results, verdicts: readonly Verdict[], picture: boolean): string {
+  const winners = winnerTable(results);
   const sections = [
     `# Benchmarks
 
@@ -35,6 +36,9 @@ figures depend on the machine.
     picture
       ? "## Many watchers of 4 Mbit/s\n\n![CPU and delay against the number of watchers](benchmarks.svg)"
       : "",
+    winners === ""
+      ? ""
+      : `## Which server is best at what\n\nOf the servers that delivered what was sent, the best one, and then fstream; where fstream is the best one, the next.\n\n${winners}`,
     verdicts.length > 0 ? `## Targets\n\n${verdictTable(verdicts)}` : "",
     Object.keys(results.fanOuts).length > 0 ? `## Fan-out\n\n${fanOutTable(results)}` : "",
     Object.keys(results.figures).length > 0 ? `## Memory, pipes, start\n\n${figureTable(results)}` : "",
@@ -46,7 +50,7 @@ figures depend on the machine.
     `## How to reproduce
 
 \`\`\`sh
-scripts/bench            # everything, about 16 minutes
+scripts/bench            # everything, about 20 minutes
 scripts/bench --quick    # a first look, under two minutes
 scripts/bench --check    # exits 1 if a ratio to the reference is far worse than before
 scripts/bench --list     # lists the measurements, for --only NAME

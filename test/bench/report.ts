@@ -91,6 +91,28 @@ export function fanOutTable(results: Results): string {
   );
 }
 
+/** Servers that people run; the reference in C and fstream with other settings are none. */
+const rivals: readonly PeerName[] = ["fstream", "icecast", "nginx-rtmp", "srs", "srs-20", "mediamtx"];
+
+/** Of each work that fstream and another server did, which server needs the least CPU, and which has the shortest delays. */
+export function winnerTable(results: Results): string {
+  const rows = works.flatMap(({ name, title }) => {
+    const rounds = results.fanOuts[name] ?? {};
+    const able = rivals.filter(
+      (peer) => rounds[peer] !== undefined && median(rounds[peer].map(({ delivered }) => delivered)) > 0.9,
+    );
+    if (!able.includes("fstream") || able.length < 2) return [];
+    const best = (of: (measured: Measured) => number) => {
+      const figure = (peer: PeerName) => figureOf(results, name, peer, of) ?? Number.POSITIVE_INFINITY;
+      const [winner, second] = able.toSorted((a, b) => figure(a) - figure(b));
+      const other = winner === "fstream" ? second : "fstream";
+      return `${winner} ${brief(figure(winner))}, ${other} ${brief(figure(other))}`;
+    };
+    return [[title, best((measured) => measured.cpuPerGb), best((measured) => measured.delay99Ms)]];
+  });
+  return rows.length === 0 ? "" : table(["work", "least CPU s/GB", "shortest delay, p99 ms"], rows);
+}
+
 /** Above this share of its CPU the load may have been the bottleneck, and what it tells of delays is doubtful. */
 const loadLimit = 0.9;
 

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import type { Measured } from "./load.ts";
 import type { PeerName } from "./peers.ts";
-import { fanOutTable } from "./report.ts";
+import { fanOutTable, winnerTable } from "./report.ts";
 import { newResults, type Results } from "./results.ts";
 import { judge } from "./targets.ts";
 
@@ -43,4 +43,14 @@ test("a peer that gathers isn't said to lose what may be on its way", () => {
   const rows = fanOutTable({ ...newResults("a machine"), fanOuts }).split("\n");
   expect(rows.filter((row) => row.includes("90 % delivered"))).toHaveLength(1);
   expect(rows.find((row) => row.includes("90 % delivered"))).toContain(" fstream ");
+});
+
+test("the page says which server is best, and names the next where that is fstream", () => {
+  const beside = { ...results({ fstream: 0.5, icecast: 2, "fstream-350": 0.1, C: 0.1 }) };
+  const rows = winnerTable(beside).split("\n");
+  expect(rows).toHaveLength(3);
+  expect(rows[2]).toContain("fstream 0.50, icecast 2.00");
+  const worse = winnerTable(results({ fstream: 0.9, icecast: 2, srs: 0.6 }));
+  expect(worse).toContain("srs 0.60, fstream 0.90");
+  expect(winnerTable(results({ fstream: 0.5, C: 1 }))).toBe("");
 });
