@@ -108,7 +108,10 @@ export class Intake {
     if (this.#held.length === 0 && !this.#isWaiting) {
       let taken = 0;
       do {
-        taken = this.#taking.take(bytes.subarray(at, at + takenAtOnceBytes));
+        // Nearly always it is all of it.
+        taken = this.#taking.take(
+          bytes.length <= takenAtOnceBytes && at === 0 ? bytes : bytes.subarray(at, at + takenAtOnceBytes),
+        );
         if (this.#isOver) return;
         at += taken;
       } while (at < bytes.length && taken > 0 && this.#turns.hasTime());
