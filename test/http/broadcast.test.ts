@@ -515,9 +515,11 @@ describe("a flood", () => {
   });
 
   test("that ends with what is too much is refused, and answered once", async () => {
+    // Three segments of the ring, each of which a read fills.
+    const bytes = 3 * 128 * 1024;
     const server = new HttpTestServer({}, { maxBitrate: 300_000, backlogBytes: 8 * 2 ** 20 });
-    const peer = await server.request("POST /broadcast/fier", [login, "Content-Length: 500000"]);
-    flood(peer, opaque(500_000));
+    const peer = await server.request("POST /broadcast/fier", [login, `Content-Length: ${bytes}`]);
+    flood(peer, opaque(bytes));
     server.rig.clock.advance(0);
     expect(peer.flood).toHaveLength(0);
     const { status, body } = answerOf(peer);
