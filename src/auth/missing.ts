@@ -8,7 +8,7 @@ export function loginMissing(action: AuthRequest["action"], cause: { cause?: Err
   return new FstreamError(
     "unauthorized",
     action === "watch"
-      ? "watchers must log in here: give watcher and watcher_password"
+      ? "watchers must log in here: watcher or watcher_password is missing"
       : "user_password or token is missing",
     cause,
   );

@@ -2,6 +2,7 @@
 // `fstreams://...` for the same over TLS, `https://...` and `http://...` for what is asked over HTTP.
 // Pure: names are looked up by dial.ts.
 
+import { isIP } from "node:net";
 import { FstreamError } from "../errors.ts";
 
 /** How the server is spoken to: the protocol over TCP or over TLS, or HTTP over either. */
@@ -49,6 +50,11 @@ export function withoutCredentials(text: string): string {
 /** Whether bytes to and from there go through TLS. */
 export function isSecure(address: Address): boolean {
   return address.scheme === "fstreams" || address.scheme === "https";
+}
+
+/** Whether it is on this machine, as far as its text tells. */
+export function isLoopback({ host }: Address): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 function bad(text: string, why: string): FstreamError {

@@ -89,6 +89,9 @@ export async function dial(address: Address, trust: Trust, peer?: string): Promi
           trust,
           { authorized, reason: error?.message ?? "", certificate: certificate ?? undefined },
           place,
+          ...(address.scheme === "https"
+            ? [`if this is the plain HTTP port, use http://${place}; ${usualPorts}`]
+            : []),
         );
         if (refusal === undefined) accept();
         else refuse(refusal, socket);

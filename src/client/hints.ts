@@ -6,7 +6,8 @@ import type { Request } from "../protocol/request.ts";
 
 type Verb = Request["intent"];
 
-type Hint = (verb: Verb) => string;
+/** `host` is the server's, as in an address. */
+type Hint = (verb: Verb, host: string) => string;
 
 const newToken = "get a new token: each works once and expires soon";
 
@@ -44,14 +45,15 @@ const limitHints: readonly (readonly [RegExp, Hint])[] = [
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
   [/wrong user or token/, () => `check --user, or ${newToken}`],
   [/^(the )?token /, () => newToken],
+  [/^watchers must log in /, () => "give --watcher NAME and --watcher-password-file FILE"],
   [/ may not watch /, () => "try another --watcher"],
   [/^the login has expired/, () => "logins are valid for a limited time; log in again"],
   [
     /on a plain connection/,
-    (verb) =>
+    (verb, host) =>
       verb === "broadcast"
-        ? "use --token-from https://HOST:61921, or the address fstreams://HOST:61922"
-        : `use the address ${verb === "watch" ? "" : "https://HOST:61921 or "}fstreams://HOST:61922`,
+        ? `use --token-from https://${host}:61921, or the address fstreams://${host}:61922 (the usual ports)`
+        : `use the address ${verb === "watch" ? "" : `https://${host}:61921 or `}fstreams://${host}:61922 (the usual ports)`,
   ],
 ];
 
@@ -59,15 +61,20 @@ const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
 const fetchedToken: Hint = () =>
   "another encoder may be fetching tokens for this user, or --token-from points to another server";
 
-/** `error` from the server, with a hint for the user of `verb`, whose token may have been fetched for it. */
-export function withHint(error: FstreamError, verb: Verb, usesFetchedToken = false): FstreamError {
+/** `error` from the server at `place`, with a hint for the user of `verb`, whose token may have been fetched for it. */
+export function withHint(
+  error: FstreamError,
+  verb: Verb,
+  place: string,
+  usesFetchedToken = false,
+): FstreamError {
   const specific =
     error.code === "unauthorized"
       ? unauthorizedHint(error, usesFetchedToken)
       : error.code === "limit"
         ? hintFor(error, limitHints)
         : undefined;
-  const hint = (specific ?? hints[error.code])?.(verb);
+  const hint = (specific ?? hints[error.code])?.(verb, place.replace(/:\d+$/, ""));
   if (hint === undefined || error.hint !== undefined || final.test(error.message)) return error;
   return new FstreamError(error.code, error.message, { hint, cause: error.cause });
 }

@@ -49,6 +49,12 @@ export class Meter {
     this.#total += bytes;
   }
 
+  /** Bytes that went through came to nothing. */
+  discard(bytes: number): void {
+    this.#total -= bytes;
+    this.#samples = [];
+  }
+
   /** What is going on, in a word or two; empty while bytes flow. */
   state(text: string): void {
     this.#state = text;

@@ -240,7 +240,11 @@ export class Sending implements Lost {
   #conclude(orderly: boolean): boolean {
     const { error, bytes, accepted } = this.#replies;
     const { ending, secure, place } = this.#connection;
-    if (error !== undefined) throw withHint(error, "broadcast", this.#options.usesFetchedToken);
+    if (error !== undefined) {
+      // What was sent along with a request that was refused was no broadcast.
+      if (!accepted) this.#options.meter?.discard(this.#sent);
+      throw withHint(error, "broadcast", place, this.#options.usesFetchedToken);
+    }
     if (bytes === this.#sent) return true;
     if (bytes !== undefined)
       throw new FstreamError("disconnected", `the server received only ${bytes} of ${this.#sent} bytes`);

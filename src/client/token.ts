@@ -3,7 +3,7 @@
 
 import { FstreamError, isWireCode } from "../errors.ts";
 import { encodeRequest } from "../protocol/request.ts";
-import type { Address } from "./address.ts";
+import { type Address, formatPlace } from "./address.ts";
 import type { ServerConnection } from "./connection.ts";
 import { dial } from "./dial.ts";
 import { FirstReply } from "./firstreply.ts";
@@ -35,7 +35,7 @@ export async function fetchToken(
       ? await fromHttp(address, trust, login)
       : await fromStream(address, trust, login, extra);
   } catch (error) {
-    throw error instanceof FstreamError ? withHint(error, "token") : error;
+    throw error instanceof FstreamError ? withHint(error, "token", formatPlace(address)) : error;
   }
 }
 

@@ -57,13 +57,18 @@ export function tlsOptions(trust: Trust): { ca?: string; rejectUnauthorized: boo
   }
 }
 
-/** Why the peer at `place` is not to be talked to; undefined if it may be. */
-export function verifyPeer(trust: Trust, presented: Presented, place: string): FstreamError | undefined {
+/** Why the peer at `place` is not to be talked to; undefined if it may be. `hint` is for one that does not speak TLS. */
+export function verifyPeer(
+  trust: Trust,
+  presented: Presented,
+  place: string,
+  hint = usualPorts,
+): FstreamError | undefined {
   const der = presented.certificate?.raw;
   if (der === undefined || der.length === 0) {
     // Of the library's errors this one is of a server that answers in another protocol.
     if (presented.reason.includes("WRONG_VERSION_NUMBER"))
-      return new FstreamError("failed", `${place} does not speak TLS`, { hint: usualPorts });
+      return new FstreamError("failed", `${place} does not speak TLS`, { hint });
     const message = `TLS handshake with ${place} failed: ${presented.reason || "no certificate"}`;
     return new FstreamError("disconnected", message, { hint: usualPorts });
   }

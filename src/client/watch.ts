@@ -169,12 +169,12 @@ export class WatchClient {
         if (result.type === "more") continue;
         meter?.state("");
         if (result.type === "stream") return { bytes: result.bytes };
-        if (result.reply.type === "error") throw withHint(result.reply.error, "watch");
+        if (result.reply.type === "error") throw withHint(result.reply.error, "watch", connection.place);
         return { id: result.reply.fields.get("id"), bytes: result.rest };
       }
       if (late) throw this.#silent(connection, limitMs);
       if (connection.secure && !this.#stopped) throw connection.lost();
-      if (decoder.kept.length === 0 && !this.#stopped) throw nothingCame();
+      if (decoder.kept.length === 0 && !this.#stopped) throw nothingCame(connection.place);
       // What we have cut off ourselves may be half a frame; what the server has is a stream.
       return { bytes: this.#stopped ? decoder.kept.subarray(0, 0) : decoder.kept };
     } catch (error) {
@@ -260,10 +260,11 @@ export class WatchClient {
   }
 }
 
-function nothingCame(): FstreamError {
+function nothingCame(place: string): FstreamError {
   return withHint(
     new FstreamError("not_live", "nothing is live there, or the server refused without giving a reason"),
     "watch",
+    place,
   );
 }
 
@@ -271,5 +272,5 @@ function cutShort(why: string, code: Code = "disconnected", was = "was"): Fstrea
   const error = new FstreamError(code, `the stream ${was} cut short: ${why}`);
   return mayPass(error)
     ? new FstreamError(code, error.message, { hint: "use watch --retry to reconnect automatically" })
-    : withHint(error, "watch");
+    : withHint(error, "watch", "");
 }

@@ -1,5 +1,6 @@
 // `fstream ADDRESS broadcast`: stdin to a channel. It ends with 0 only when the server took every byte.
 
+import { isatty } from "node:tty";
 import { Adviser } from "../client/advice.ts";
 import { BroadcastClient } from "../client/broadcast.ts";
 import { systemClock } from "../client/clock.ts";
@@ -96,6 +97,7 @@ async function run(invocation: Invocation): Promise<number> {
       page = url;
     },
   });
+  if (isatty(0)) say("reading from the terminal; end with Ctrl-D");
   meter?.start();
   try {
     const sending = broadcaster.run().then((delivery) => {

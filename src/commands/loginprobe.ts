@@ -17,6 +17,10 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
   const { flags, terminal } = invocation;
   const name = String(flags.login);
   const password = await passwordOf(invocation, name);
+  if (password === "" && settings.auth.authenticator === "users")
+    throw new FstreamError("unauthorized", `${named(name)} was refused: no password was given`, {
+      hint: "type it, pipe it in, or name a file with --password-file",
+    });
   const request = requestOf(flags, name, password);
   const isFolder = settings.auth.authenticator === "users";
   // Why a user of the folder is refused is said in the refusal.
@@ -26,8 +30,7 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
   const took = () => `(${Math.round(performance.now() - sinceMs)} ms)`;
   try {
     const grant = await authenticator.authenticate(request).catch(async (error: unknown) => {
-      const why =
-        isFolder && password !== "" ? await folderRefusal(settings.fstream.usersDir, name) : undefined;
+      const why = isFolder ? await folderRefusal(settings.fstream.usersDir, name) : undefined;
       const { code, message } = asFstreamError(error);
       throw why === undefined || code !== "unauthorized"
         ? error

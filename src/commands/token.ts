@@ -1,5 +1,6 @@
 // `fstream ADDRESS token`: prints a one-time token and a newline, nothing else, on stdout.
 
+import { formatPlace, isLoopback, isSecure } from "../client/address.ts";
 import { fetchToken } from "../client/token.ts";
 import { argumentFlags } from "./arguments.ts";
 import type { Command, Invocation } from "./command.ts";
@@ -24,6 +25,11 @@ async function run(invocation: Invocation): Promise<number> {
   const trust = await trustOf(invocation, [address]);
   const found = await readArguments("token", invocation);
   const login = { user: found.get("user") ?? "", password: requirePassword("token", found) };
+  if (!isSecure(address) && !isLoopback(address)) {
+    terminal.say("warning: the password is sent unencrypted");
+    const [https, fstreams] = [61921, 61922].map((port) => formatPlace({ host: address.host, port }));
+    terminal.hint(`use https://${https} or fstreams://${fstreams} (the usual ports)`);
+  }
   const extra = [...found].filter(([name]) => name !== "user" && name !== "user_password");
   terminal.print(`${await fetchToken(address, trust, login, extra)}\n`);
   return 0;

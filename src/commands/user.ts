@@ -194,7 +194,7 @@ async function list(invocation: Invocation, folder: string): Promise<number> {
       user: name,
       password: secret.kind,
       channels: channels ?? null,
-      mayWatch: mayWatch ?? null,
+      may_watch: mayWatch ?? null,
       enabled,
     }));
     terminal.print(`${printableJson(entries)}\n`);
@@ -204,8 +204,10 @@ async function list(invocation: Invocation, folder: string): Promise<number> {
   } else {
     terminal.print(table(users));
   }
-  if (problems.length > 0)
-    terminal.hint(`${problems.length} more can't be read: run \`fstream check${usersOption(invocation)}\``);
+  if (problems.length > 0) {
+    terminal.say(`warning: ${problems.length} more ${problems.length === 1 ? "is" : "are"} not valid`);
+    terminal.hint(`\`fstream check${usersOption(invocation)}\` shows what is wrong`);
+  }
   return 0;
 }
 

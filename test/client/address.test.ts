@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatPlace, parseAddress } from "../../src/client/address.ts";
+import { formatPlace, isLoopback, parseAddress } from "../../src/client/address.ts";
 import { FstreamError } from "../../src/errors.ts";
 
 const right: [text: string, scheme: string, host: string, port: number][] = [
@@ -46,6 +46,22 @@ test.each(wrong)("%p is refused as a usage error that says why", (text, why) => 
   expect(error).toBeInstanceOf(FstreamError);
   expect((error as FstreamError).code).toBe("usage");
   expect((error as FstreamError).message).toContain(why);
+});
+
+test("addresses of this machine are known by their text", () => {
+  const isLocal = (text: string) => isLoopback(parseAddress(text));
+  expect(["localhost", "127.0.0.1:1", "[::1]:1", "https://127.1.2.3"].map(isLocal)).toEqual([
+    true,
+    true,
+    true,
+    true,
+  ]);
+  expect(["relay.example", "127.example", "10.0.0.1", "[fd00::1]"].map(isLocal)).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test("a place is written so that it can be read again", () => {

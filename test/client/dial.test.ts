@@ -116,6 +116,10 @@ test("a server that does not speak TLS is the wrong one, whatever is trusted", a
       hint: expect.stringContaining("61920"),
     });
   }
+  const https = dial(parseAddress(`https://127.0.0.1:${plain.port}`), { type: "system" });
+  expect(await https.catch((e: unknown) => e)).toMatchObject({
+    hint: expect.stringContaining(`if this is the plain HTTP port, use http://127.0.0.1:${plain.port}`),
+  });
   plain.stop(true);
 });
 

@@ -5,7 +5,7 @@ import { withHint } from "../../src/client/hints.ts";
 import { FstreamError } from "../../src/errors.ts";
 
 function hintFor(message: string, verb: "watch" | "broadcast" | "token"): string {
-  return withHint(new FstreamError("unauthorized", message), verb).hint ?? "";
+  return withHint(new FstreamError("unauthorized", message), verb, "relay.example:7400").hint ?? "";
 }
 
 test("a refused password gets a hint to check it", () => {
@@ -29,13 +29,15 @@ test("a refused token gets a hint to get a new one, and not to check a password"
 test("where passwords may not travel in the open, the hint has the ways around it", () => {
   const message = "this server accepts no passwords on a plain connection";
   expect(hintFor(message, "broadcast")).toBe(
-    "use --token-from https://HOST:61921, or the address fstreams://HOST:61922",
+    "use --token-from https://relay.example:61921, or the address fstreams://relay.example:61922 (the usual ports)",
   );
-  expect(hintFor(message, "token")).toBe("use the address https://HOST:61921 or fstreams://HOST:61922");
+  expect(hintFor(message, "token")).toBe(
+    "use the address https://relay.example:61921 or fstreams://relay.example:61922 (the usual ports)",
+  );
 });
 
 function limitHint(message: string): string {
-  return withHint(new FstreamError("limit", message), "broadcast").hint ?? "";
+  return withHint(new FstreamError("limit", message), "broadcast", "").hint ?? "";
 }
 
 test("too high a bit rate gets a hint to lower it, another limit one to try again", () => {
@@ -47,11 +49,11 @@ test("too high a bit rate gets a hint to lower it, another limit one to try agai
 
 test("a hint that is there is kept", () => {
   const error = new FstreamError("unauthorized", "no", { hint: "ask me" });
-  expect(withHint(error, "broadcast")).toBe(error);
+  expect(withHint(error, "broadcast", "")).toBe(error);
 });
 
 test("what was replaced, and was told so, gets a hint at a channel of its own", () => {
-  expect(withHint(new FstreamError("replaced", "another one began"), "broadcast").hint).toContain(
+  expect(withHint(new FstreamError("replaced", "another one began"), "broadcast", "").hint).toContain(
     "another --channel",
   );
 });

@@ -45,6 +45,16 @@ test("the line tells time, rate, total and what lies unread, each time over the 
   expect(screen.text).toBe("\r\u001b[Kfstream: 0:00:01  5.00 MB/s  5.00 MB  3.00 MB behind");
 });
 
+test("of what came to nothing no total stays on the screen", () => {
+  const { screen, meter: line } = meter();
+  line.start();
+  line.add(5_000_000);
+  line.discard(5_000_000);
+  screen.text = "";
+  line.stop();
+  expect(screen.text).not.toContain("B");
+});
+
 test("at the end how long, how fast and how much stays on the screen, once", () => {
   const { screen, meter: line } = meter();
   line.start();

@@ -198,10 +198,12 @@ test("the list is one name a line for scripts, with a word behind that of a disa
   await put("users/broken.ini", "");
   const { status, stdout, stderr } = await run(cwd, ["user", "list"]);
   expect({ status, stdout }).toEqual({ status: 0, stdout: "adam\nzoe\tdisabled\n" });
-  expect(stderr).toBe("fstream: hint: 1 more can't be read: run `fstream check`\n");
+  expect(stderr).toBe(
+    "fstream: warning: 1 more is not valid\nfstream: hint: `fstream check` shows what is wrong\n",
+  );
   expect(JSON.parse((await run(cwd, ["user", "list", "--json"])).stdout)).toEqual([
-    { user: "adam", password: "plain", channels: null, mayWatch: null, enabled: true },
-    { user: "zoe", password: "plain", channels: ["a", "b*"], mayWatch: ["a/*"], enabled: false },
+    { user: "adam", password: "plain", channels: null, may_watch: null, enabled: true },
+    { user: "zoe", password: "plain", channels: ["a", "b*"], may_watch: ["a/*"], enabled: false },
   ]);
 });
 

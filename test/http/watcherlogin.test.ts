@@ -10,7 +10,7 @@ import { connectHttp, SocketPeer } from "./socketpeer.ts";
 const film = joined(flvHead, flvConfig(0), flvFrame(0, true, 5000));
 const logIn = { authenticateWatchers: true } as const;
 const ann = { watcher: "ann", watcher_password: "123" };
-const asks = "watchers must log in here: give watcher and watcher_password";
+const asks = "watchers must log in here: watcher or watcher_password is missing";
 
 function unauthorized(message: string): string {
   return `|error,code=unauthorized,message*=${message.replaceAll(",", "%2C")}`;
