@@ -26,13 +26,15 @@ export interface ChannelStatus {
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly skips: number;
-  /** Whether watchers need a password. */
-  readonly isProtected: boolean;
+  /** What watchers need: "public" (nothing), "password", "login", "login and password". */
+  readonly access: string;
 }
 
 export interface Status {
   /** In the order of their names. */
   readonly channels: readonly ChannelStatus[];
+  /** Whether it lists channels that are not public too. */
+  readonly isAll: boolean;
   /** The server's time, milliseconds since 1970-01-01 UTC; undefined if it did not say. */
   readonly nowMs: number | undefined;
   /** All that it answered. */
@@ -72,7 +74,12 @@ export async function fetchStatus(
   if (!Array.isArray(list) || isDeeper(answer, maxDepth)) throw noStatus();
   const channels = list.map(readChannel).sort((a, b) => order(a.user, b.user) || order(a.channel, b.channel));
   const date = Date.parse(response.headers.get("date") ?? "");
-  return { channels, nowMs: Number.isNaN(date) ? undefined : date, answer };
+  return {
+    channels,
+    isAll: field(answer, "all") === true,
+    nowMs: Number.isNaN(date) ? undefined : date,
+    answer,
+  };
 }
 
 /** Whether arrays and objects are in one another more than `depth` times. */
@@ -106,7 +113,7 @@ function readChannel(value: unknown): ChannelStatus {
     receivedBytes: number("received_bytes"),
     sentBytes: number("sent_bytes"),
     skips: number("skips"),
-    isProtected: required(field(value, "protected"), "boolean"),
+    access: text("access"),
   };
 }
 

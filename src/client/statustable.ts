@@ -18,7 +18,7 @@ interface Column {
 const columns: readonly Column[] = [
   { title: "CHANNEL", of: ({ user, channel }) => `${user}/${channel}`, least: 12 },
   { title: "STATE", of: ({ state }) => state },
-  { title: "ACCESS", of: ({ isProtected }) => (isProtected ? "password" : "public"), rank: 4 },
+  { title: "ACCESS", of: ({ access }) => access, least: 8, rank: 4 },
   { title: "TIME", of: ({ sinceMs }, nowMs) => formatClock(Math.max(0, nowMs - sinceMs)), right: true },
   { title: "STREAM", of: streamOf, least: 18 },
   { title: "BIT RATE", of: ({ bitrate }) => formatBitrate(bitrate), right: true },

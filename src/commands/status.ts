@@ -124,7 +124,8 @@ function intervalOf(given: string | boolean | undefined): number | undefined {
 
 function show(found: Status, { flags, terminal }: Invocation): void {
   if (flags.json === true) terminal.print(`${printableJson(found.answer)}\n`);
-  else if (found.channels.length === 0) terminal.say("nothing is live, or nothing you have access to");
+  else if (found.channels.length === 0)
+    terminal.say(found.isAll ? "no channels are live" : "no public channels are live");
   else terminal.print(`${table(found, terminal.columns).join("\n")}\n`);
 }
 

@@ -56,7 +56,7 @@ export class Api {
   /** `GET /api/channels` */
   async channels(request: HttpRequest): Promise<Answer> {
     const all = await this.#isOperator(request);
-    return all ? this.#listed(() => true) : this.#publicList();
+    return all ? this.#listed(true) : this.#publicList();
   }
 
   /** `GET /api/channels/USER/CHANNEL` */
@@ -118,18 +118,18 @@ export class Api {
     // A page of another site that a browser on this machine has open is not the operator.
     const site = headers.get("sec-fetch-site") ?? "none";
     const isOwn = site === "none" || site === "same-origin";
-    if (isLocal && isOwn && isFromPageOf([headers.get("host") ?? ""], headers)) return true;
+    const isHere = isLocal && isOwn && isFromPageOf([headers.get("host") ?? ""], headers);
     const [, token] = /^bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "") ?? [];
-    if (token === undefined) return false;
+    if (token === undefined) return isHere;
     request.subject = { intent: "admin" };
-    await this.#parts.access.admin(client, token);
+    // What does not leave this machine needs no TLS.
+    await this.#parts.access.admin({ ...client, secure: client.secure || isHere }, token);
     return true;
   }
 
   #publicList(): Answer {
     const nowMs = this.#parts.clock.nowMs();
-    if (nowMs >= this.#list.untilMs)
-      this.#list = { answer: this.#listed((channel) => this.#isPublic(channel)), untilMs: nowMs + listAgeMs };
+    if (nowMs >= this.#list.untilMs) this.#list = { answer: this.#listed(false), untilMs: nowMs + listAgeMs };
     return this.#list.answer;
   }
 
@@ -137,9 +137,11 @@ export class Api {
     return this.#parts.options.listChannels && !channel.guarded;
   }
 
-  #listed(isShown: (channel: Channel) => boolean): Answer {
-    const channels = [...this.#parts.relay.channels].filter((channel) => isOn(channel) && isShown(channel));
-    return value(JSON.stringify({ channels: channels.map((channel) => this.#described(channel)) }));
+  /** `all`: those that are not public, too. */
+  #listed(all: boolean): Answer {
+    const isShown = (channel: Channel) => isOn(channel) && (all || this.#isPublic(channel));
+    const channels = [...this.#parts.relay.channels].filter(isShown);
+    return value(JSON.stringify({ all, channels: channels.map((channel) => this.#described(channel)) }));
   }
 
   #described(channel: Channel) {
@@ -156,6 +158,7 @@ export class Api {
       received_bytes: channel.bytesIn,
       sent_bytes: channel.bytesOut,
       skips: channel.skips,
+      access: accessOf(channel.guarded, authenticateWatchers),
       protected: channel.guarded || authenticateWatchers,
       watch_url: `${site}/watch/${encodeURIComponent(user)}/${encodeURIComponent(name)}`,
       play_url: pageUrl(site, user, name),
@@ -177,6 +180,12 @@ export function allowPages(methods: string): Answer {
     "Access-Control-Max-Age": "86400",
   };
   return { status: 204, fields, body: nothing };
+}
+
+/** What a watcher needs. */
+function accessOf(guarded: boolean, login: boolean): string {
+  if (login) return guarded ? "login and password" : "login";
+  return guarded ? "password" : "public";
 }
 
 /** Whether it has a broadcast. One that watchers wait for is nobody's to see: any peer can make up such a name. */

@@ -23,6 +23,7 @@ const described = {
   received_bytes: 41_300_000,
   sent_bytes: 2 ** 40,
   skips: 3,
+  access: "public",
   protected: false,
   watch_url: "/watch/fier/default",
   play_url: "/play/fier/default",
@@ -72,7 +73,7 @@ describe("the status of a server", () => {
       receivedBytes: 41_300_000,
       sentBytes: 2 ** 40,
       skips: 3,
-      isProtected: false,
+      access: "public",
     });
   });
 
@@ -127,7 +128,7 @@ describe("the status of a server", () => {
     '{"channels":[null]}',
     JSON.stringify({ channels: [{ ...described, watchers: "12" }] }),
     JSON.stringify({ channels: [{ ...described, codecs: [1] }] }),
-    JSON.stringify({ channels: [{ ...described, protected: undefined }] }),
+    JSON.stringify({ channels: [{ ...described, access: undefined }] }),
   ])("is no status: %s", async (body) => {
     expect(await failure(() => new Response(body))).toMatchObject({
       code: "failed",
@@ -150,7 +151,7 @@ const one: ChannelStatus = {
   receivedBytes: 41_300_000,
   sentBytes: 495_600_000,
   skips: 3,
-  isProtected: false,
+  access: "public",
 };
 const other: ChannelStatus = {
   ...one,
@@ -166,7 +167,7 @@ const other: ChannelStatus = {
   receivedBytes: 999,
   sentBytes: 0,
   skips: 0,
-  isProtected: true,
+  access: "password",
 };
 
 describe("the table", () => {

@@ -220,7 +220,7 @@ function localSettings(name: string): string {
 test("status shows what is live on this machine's server, whose certificate it finds", async () => {
   const config = localSettings("local");
   const none = await new Run(["status", "--config", config]).outcome();
-  expect(none).toEqual({ status: 0, stdout: "", stderr: expect.stringContaining("nothing is live") });
+  expect(none).toEqual({ status: 0, stdout: "", stderr: expect.stringContaining("no channels are live") });
   const broadcast = server.broadcast({ fserv_arg_channel: "cam 1", fserv_arg_channel_password: "x" });
   await broadcast.send(noise(100_000));
   await until("it is there", async () => (await described("cam%201"))?.received_bytes === 100_000);

@@ -29,7 +29,8 @@ describe.skipIf(!canShow)("the pages", () => {
     async () => {
       const page = await stage.open("/");
       await page.until(`document.body.innerText.includes("Nothing is live right now")`);
-      expect(await page.words()).toContain("fstream 127.0.0.1 broadcast --user NAME");
+      const command = `fstream 127.0.0.1:${stage.server.port("tcp")} broadcast --user NAME`;
+      await page.until(`document.body.innerText.includes(${JSON.stringify(command)})`);
       const first = await stage.broadcast("one", "mpegts");
       await page.until(`${titles} === "fier / one"`);
       const second = await stage.broadcast("t/w o", "webm");

@@ -198,7 +198,7 @@ describe("a watcher that is stuck", () => {
     expect(await second.exit()).toBe(0);
     expect(await watcher.outcome()).toEqual({ status: 0, stdout: "the next one", stderr: "" });
 
-    await server.says(/of fier\/end: stalled after the broadcast ended/);
+    await server.says(/of fier\/end disconnected: stalled after the broadcast ended/);
     slow.resume();
     expect(await slow.ended()).toBe("reset");
     plain.resume();

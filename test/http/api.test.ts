@@ -42,7 +42,14 @@ function messageOf(value: unknown): string {
 }
 
 /** A relay with its API. */
-function served(options: { listChannels?: boolean; publicUrl?: string; listening?: Listening } = {}) {
+function served(
+  options: {
+    listChannels?: boolean;
+    publicUrl?: string;
+    listening?: Listening;
+    authenticateWatchers?: boolean;
+  } = {},
+) {
   const rig = new Rig({ holdMs: 60_000 });
   const nowMs = () => rig.clock.nowMs();
   const access = new Access(
@@ -65,7 +72,7 @@ function served(options: { listChannels?: boolean; publicUrl?: string; listening
   );
   const lines: string[] = [];
   const log = createLog({ level: "info", journal: false, write: (line) => lines.push(line), nowMs });
-  const { listChannels = true, publicUrl, listening = {} } = options;
+  const { listChannels = true, publicUrl, listening = {}, authenticateWatchers = false } = options;
   const api = new Api({
     relay: rig.relay,
     access,
@@ -73,7 +80,7 @@ function served(options: { listChannels?: boolean; publicUrl?: string; listening
     listening,
     log,
     metrics: async () => [{ name: "up", type: "gauge", help: "Up.", samples: [{ value: 1 }] }],
-    options: { listChannels, authenticateWatchers: false, publicUrl },
+    options: { listChannels, authenticateWatchers, publicUrl },
   });
   const ask = async (
     method: string,
@@ -177,6 +184,7 @@ describe("the list of channels", () => {
       received_bytes: channel.bytesIn,
       sent_bytes: channel.bytesOut,
       skips: 0,
+      access: "public",
       protected: false,
       watch_url: "/watch/fier/default",
       play_url: "/play/fier/default",
@@ -233,7 +241,7 @@ describe("a channel", () => {
     expect(messageOf(hidden.value).replace("secret", "absent")).toBe(messageOf(missing.value));
     expect(await ask("GET", "/api/channels/fier/secret", operator)).toMatchObject({
       status: 200,
-      value: { protected: true },
+      value: { access: "password", protected: true },
     });
   });
 
@@ -246,6 +254,15 @@ describe("a channel", () => {
       expect(faults("Refusal", value)).toEqual([]);
     },
   );
+});
+
+test("the list says that watchers have to log in, besides a channel's password or without it", async () => {
+  const { ask } = busy({ authenticateWatchers: true });
+  const { value } = await ask("GET", "/api/channels", operator);
+  expect(value).toMatchObject({
+    all: true,
+    channels: [{ access: "login", protected: true }, { access: "login and password" }, { access: "login" }],
+  });
 });
 
 describe("the address for clients of the protocol", () => {
@@ -326,6 +343,14 @@ describe("the admin token", () => {
     }
   });
 
+  test("is refused when it is wrong on this machine too, where none is needed", async () => {
+    const { ask } = busy();
+    const headers = (value: string) => ({ Authorization: `Bearer ${value}` });
+    expect((await ask("GET", "/api/channels", { ...local, headers: headers("x") })).status).toBe(401);
+    const plain = { ...local, secure: false, headers: headers(token) };
+    expect((await ask("GET", "/api/channels", plain)).value).toMatchObject({ all: true });
+  });
+
   test("is not taken without TLS", async () => {
     const { ask } = busy();
     expect((await ask("GET", "/metrics", { ...operator, secure: false })).status).toBe(403);
@@ -383,7 +408,7 @@ describe("the description", () => {
 
 describe("what the answers are held against", () => {
   test("finds what is missing, too much, or of another kind", () => {
-    expect(faults("Channels", {})).toEqual(["Channels has no channels"]);
+    expect(faults("Channels", {})).toEqual(["Channels has no all", "Channels has no channels"]);
     expect(faults("Refusal", { error: { code: "odd", message: 1 }, x: 1 })).toEqual([
       "Refusal.error.code is odd",
       "Refusal.error.message is no string",
