@@ -329,7 +329,7 @@ test("status --watch tells each time, in lines of JSON or tables, until its read
   const run = new Run(["status", "--json", "--watch=0.1", "--config", config]);
   const lines = () => Buffer.from(run.bytes).toString().split("\n").slice(0, -1);
   await until("it has asked three times", () => lines().length >= 3);
-  for (const line of lines()) expect(JSON.parse(line)).toEqual({ channels: [] });
+  for (const line of lines()) expect(JSON.parse(line)).toEqual({ all: true, channels: [] });
   run.process.kill("SIGTERM");
   await run.exit();
   const piped = Bun.spawn(
