@@ -221,7 +221,7 @@ export class WatchClient {
       throw cutShort(
         `the server did not say how it ended: ${error.message}`,
         "disconnected",
-        "may have been",
+        "the stream may have been cut short",
       );
     }
     const skip =
@@ -268,8 +268,8 @@ function nothingCame(place: string): FstreamError {
   );
 }
 
-function cutShort(why: string, code: Code = "disconnected", was = "was"): FstreamError {
-  const error = new FstreamError(code, `the stream ${was} cut short: ${why}`);
+function cutShort(why: string, code: Code = "disconnected", what = "the stream was cut short"): FstreamError {
+  const error = new FstreamError(code, `${what}: ${why}`);
   return mayPass(error)
     ? new FstreamError(code, error.message, { hint: "use watch --retry to reconnect automatically" })
     : withHint(error, "watch", "");

@@ -38,7 +38,7 @@ const table: Readonly<Record<string, Argument>> = {
   token: { value: "TEXT", help: "a one-time token, sent instead of the password" },
   channel: {
     value: "NAME",
-    help: "the channel's name (default: default; an empty value counts as left out)",
+    help: "the channel's name (default: default; an empty value means the default)",
     read: (value, source) => asRequested(requestKeys.watch.channel, value, source),
   },
   channel_password: { value: "TEXT", help: "the channel's password (default: none)", secret: true },

@@ -54,7 +54,7 @@ export function described({ auth, fstream }: Settings): string {
     case "module":
       return `the module ${module}`;
     case "command":
-      return `the command ${command.join(" ")}`;
+      return `the program ${command.join(" ")}`;
     case "http":
       return `the service at ${url === undefined ? "" : new URL(url).host}`;
     default:

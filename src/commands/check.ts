@@ -192,5 +192,7 @@ async function fileProblems({
     // Each begins with the setting that it is about.
     return reading.problems.map((problem) => ({ setting: problem.split(/[: ]/, 1)[0], problem }));
   const problem = validityProblem(reading.pair, Date.now());
-  return problem === undefined ? [] : [{ setting: "tls_cert", problem: `tls_cert: ${tlsCert}: ${problem}` }];
+  return problem === undefined
+    ? []
+    : [{ setting: "tls_cert", problem: `tls_cert: ${tlsCert} ${problem.replace(/^it /, "")}` }];
 }

@@ -48,7 +48,7 @@ export const table = {
         "http_listen",
         listenAddress(),
         "",
-        "the same over plain HTTP, for a reverse proxy; issues tokens only to trusted proxies, and to loopback if public_url is not set",
+        "address for the same over plain HTTP, for a reverse proxy; issues tokens only to trusted proxies, and to loopback if public_url is not set",
         "passwords would travel unencrypted",
       ),
     ),
@@ -101,7 +101,7 @@ export const table = {
       "max_connections",
       integer({ min: 1, max: 1_000_000 }),
       16_000,
-      "maximum number of connections; the last 5 % are reserved for broadcasters and tokens, and connections without a request yet are dropped first",
+      "maximum number of connections; the last 5 % are reserved for broadcasters and tokens, and connections that have not sent a request yet are dropped first",
       "a process that runs out of file descriptors can't serve anyone",
     ),
     maxConnectionsPerIp: setting(
@@ -109,14 +109,14 @@ export const table = {
       integer({ min: 1, max: 1_000_000 }),
       256,
       "maximum number of connections from one address (IPv6: one /64; four times as many from a /56, sixteen times from a /48); " +
-        "loopback and trusted proxies are exempt, clients behind a proxy are not",
+        "loopback and trusted proxies are exempt; clients behind a trusted proxy are counted individually",
       "no single peer can use up all connections",
     ),
     maxRewindsPerIp: setting(
       "max_rewinds_per_ip",
       integer({ min: 0, max: 1_000_000 }),
       16,
-      "full backlogs per minute that watchers from one address (as above) may start with (start=1h); beyond that they start closer " +
+      "how many times per minute watchers from one address (as above) may start a full backlog back (start=1h); beyond that they start closer " +
         "to live; 0: no limit; loopback and trusted proxies are exempt",
       "a request of a few bytes can trigger megabytes of data",
     ),
@@ -153,7 +153,7 @@ export const table = {
       optionalSecret("admin_token"),
       "",
       "file with the admin token, which gives access to /metrics and all of /api from other machines, and from this one if public_url is set or it is a trusted proxy; empty: the systemd credential admin_token if there is one, else no token",
-      "they reveal private channels and can end broadcasts",
+      "these reveal private channels and can end broadcasts",
     ),
     logLevel: setting(
       "log_level",
@@ -202,7 +202,7 @@ export const table = {
         size({ min: 64 * KiB, max: 2 * GiB }),
         "16MiB",
         "how much of each channel is kept: how far a watcher may lag or rewind",
-        "memory used by each live channel",
+        "each live channel uses up to this much memory",
       ),
     ),
     backlogTimeMs: setting(
@@ -246,7 +246,7 @@ export const table = {
       duration({ min: 0, max: hour }),
       "15s",
       "how long a new watcher waits for a join point before it gets the stream from the newest byte",
-      "longer than common keyframe intervals",
+      "keyframes are usually less than this far apart, and a stream without any must start at some time",
     ),
     drainTimeoutMs: setting(
       "drain_timeout",
@@ -277,7 +277,7 @@ export const table = {
       "hold_ended",
       duration({ min: 0, max: day }),
       "0s",
-      "the same after a normal end, for an encoder that a script restarts",
+      "how long watchers are kept after a normal end, for an encoder that a script restarts",
     ),
     takeover: setting(
       "takeover",

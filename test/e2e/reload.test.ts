@@ -161,7 +161,7 @@ test("another authenticator takes over once it is ready, and one that can't be u
   expect(await answers()).toEqual([true, false, false]);
   const auth = 'authenticator = "command"\ncommand = ["./decide.sh"]';
   const said = await reload(server, { auth });
-  expect(said).toContain(`logins are checked by the command ${program}\n`);
+  expect(said).toContain(`logins are checked by the program ${program}\n`);
   expect(said).toContain('authenticator "users" -> "command", command\n');
   expect(await answers()).toEqual([false, true, false]);
 
