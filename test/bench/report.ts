@@ -146,7 +146,8 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
     ["work", "what", "target", "measured", ""],
     verdicts.map(({ work, what, bound, value, unit, met }) => [
       work,
-      what,
+      // "CPU/GB to Icecast's"
+      what.replace(/ to (?=\S+'s\b)/, " relative to "),
       `${bound} ${unit}`.trim(),
       brief(value),
       met ? "met" : "MISSED",
