@@ -147,7 +147,7 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
     verdicts.map(({ work, what, bound, value, unit, met }) => [
       work,
       // "CPU/GB to Icecast's"
-      what.replace(/ to (?=\S+'s\b)/, " relative to "),
+      what.replace(/(?<!,) to (?=\S+'s\b)/, " relative to "),
       `${bound} ${unit}`.trim(),
       brief(value),
       met ? "met" : "MISSED",
