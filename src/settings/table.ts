@@ -34,7 +34,7 @@ const any = Number.MAX_SAFE_INTEGER;
 export const table = {
   server: {
     listen: fixed(setting("listen", listenAddress(), ":61920", "address for fstream's protocol over TCP")),
-    tlsListen: fixed(setting("tls_listen", listenAddress(), "", "address for the same protocol over TLS")),
+    tlsListen: fixed(setting("tls_listen", listenAddress(), "", "address for fstream's protocol over TLS")),
     httpsListen: fixed(
       setting(
         "https_listen",
@@ -48,7 +48,7 @@ export const table = {
         "http_listen",
         listenAddress(),
         "",
-        "address for the same over plain HTTP, for a reverse proxy; issues tokens only to trusted proxies, and to loopback if public_url is not set",
+        "address for plain HTTP, with everything that https_listen serves, for a reverse proxy; issues tokens only to trusted proxies, and to loopback if public_url is not set",
         "passwords would travel unencrypted",
       ),
     ),
