@@ -66,6 +66,7 @@ function behind({ cause }: FstreamError): string {
 
 function titleOf({ intent, user, channel, watcher }: Subject): string {
   if (intent === "end") return "query about a stream's end";
+  if (intent === "admin") return "API request";
   const whose =
     user === undefined || channel === undefined ? user && named(user) : channelLabel(user, channel);
   const what = whose === undefined ? intent : `${intent} of ${whose}`;

@@ -137,8 +137,9 @@ async function filesOf(folder: string): Promise<readonly string[]> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const missing = code === "ENOENT";
-    const what = missing ? "no such folder" : code === "ENOTDIR" ? "it is not a directory" : reasonOf(cause);
-    throw new FstreamError("failed", `the users folder ${folder} can't be read: ${what}`, {
+    const reason = code === "ENOTDIR" ? "it is not a directory" : reasonOf(cause);
+    const what = missing ? "does not exist" : `can't be read: ${reason}`;
+    throw new FstreamError("failed", `the users folder ${folder} ${what}`, {
       cause,
       ...(missing ? { hint: "`fstream user add NAME` creates it" } : {}),
     });

@@ -78,13 +78,13 @@ export class Adviser {
   #advice(nowMs: number): Advice | undefined {
     const { problem } = this.#sniffer.info;
     if (problem !== undefined) {
-      return { message: `viewers who join late can't play this stream: ${problem}`, hint: realTime };
+      return { message: `watchers who join late can't play this stream: ${problem}`, hint: realTime };
     }
     if (this.#sniffer.lost) {
       const format = foreignFormat(this.#start);
       if (format === undefined) return undefined;
       return {
-        message: `viewers who join late can't play this stream: ${format} can't be joined midway`,
+        message: `watchers who join late can't play this stream: ${format} can't be joined midway`,
         hint: "MPEG-TS can: ffmpeg ... -f mpegts - | fstream ADDRESS broadcast",
       };
     }
@@ -105,7 +105,7 @@ export class Adviser {
           ? "10 s"
           : `${keyframeBytes / 1024 ** 2} MiB, the default backlog of a server`;
       return {
-        message: `no keyframe for ${distance}: viewers who join wait for the next one`,
+        message: `no keyframe for ${distance}: watchers who join wait for the next one`,
         hint: "set the encoder's keyframe interval to 1 or 2 s; for ffmpeg -g 60 at 30 frames a second",
       };
     }

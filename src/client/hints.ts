@@ -17,14 +17,12 @@ const lowerBitrate =
 const later: Hint = (verb) => (verb === "token" ? "try again later" : "try again later, or use --retry");
 
 const hints: Partial<Record<Code, Hint>> = {
-  unauthorized: (verb) =>
-    verb === "watch"
-      ? "check --watcher and --watcher-password-file (fserv_arg_watcher and fserv_arg_watcher_password)"
-      : "check --user and --user-password (fserv_arg_user and fserv_arg_user_password)",
-  forbidden: (verb) =>
-    verb === "watch"
-      ? "give the channel's password with --channel-password-file, --channel-password or fserv_arg_channel_password"
-      : "try another --channel",
+  forbidden: (verb, host) =>
+    verb === "token"
+      ? `use https://${host}:61921 (the usual port); a proxy that has TLS must be in the server's trusted_proxies`
+      : verb === "watch"
+        ? "give the channel's password with --channel-password-file, --channel-password or fserv_arg_channel_password"
+        : "try another --channel",
   replaced: () => "a channel takes one broadcast at a time: use another --channel for the second",
   not_live: () => "use --wait to wait for it",
   slow: later,
@@ -36,13 +34,19 @@ const hints: Partial<Record<Code, Hint>> = {
 /** Where there is no next step, whatever the code. */
 const final = /operator has ended the broadcast/;
 
+const checkLogin: Hint = (verb) =>
+  verb === "watch"
+    ? "check --watcher and --watcher-password-file (fserv_arg_watcher and fserv_arg_watcher_password)"
+    : "check --user and --user-password (fserv_arg_user and fserv_arg_user_password)";
+
 /** Which limit it was, in the same way as below. */
 const limitHints: readonly (readonly [RegExp, Hint])[] = [
   [/bit ?rate|bits? (a|per) second|bits?\/s/, () => lowerBitrate],
 ];
 
-/** What exactly was `unauthorized` only our server's message tells; for others' there is the code's hint. */
+/** What exactly was `unauthorized` only our server's message tells. One that an authenticator gives says itself what to do. */
 const unauthorizedHints: readonly (readonly [RegExp, Hint])[] = [
+  [/wrong user or password|password.* missing|^the server answered with/, checkLogin],
   [/wrong user or token/, () => `check --user, or ${newToken}`],
   [/^(the )?token /, () => newToken],
   [/^watchers must log in /, () => "give --watcher NAME and --watcher-password-file FILE"],

@@ -121,8 +121,11 @@ export function refusal({ status, headers, body }: HttpResponse): FstreamError {
       return new FstreamError("busy", message);
     case 500:
       return new FstreamError("internal", message);
-    default:
-      return new FstreamError("failed", message, redirection(status, headers));
+    default: {
+      // Our server's words at a port of the protocol.
+      const [ours] = /^this port only serves .*/.exec(body.slice(0, maxReasonCharacters)) ?? [];
+      return new FstreamError("failed", ours ?? message, redirection(status, headers));
+    }
   }
 }
 

@@ -108,7 +108,7 @@ export class Api {
     if (await this.#isOperator(request)) return;
     throw new FstreamError(
       "unauthorized",
-      "this needs the admin token, or a request from the server's own machine",
+      "it needs the admin token, or must come from the server's own machine",
     );
   }
 

@@ -45,7 +45,7 @@ export function pageOf(name: PageName): (request: HttpRequest, services: HttpSer
 /** Answers with a part of a page. */
 export function giveAsset({ path, headers }: HttpRequest): Answer {
   const found = asset(path.slice(path.lastIndexOf("/") + 1));
-  if (found === undefined) return text("nothing here\n", 404);
+  if (found === undefined) return text("page not found\n", 404);
   return respond(found, headers, { ...forAll, "Cache-Control": "public, max-age=31536000, immutable" });
 }
 

@@ -67,7 +67,7 @@ export function routeOf(request: HttpRequest): Route | Answer {
   if (found.length === 0) {
     const isSent = method !== "GET" && method !== "HEAD";
     const hint = isSent ? `: send broadcasts to ${broadcastPath}USER/CHANNEL` : "";
-    return problem(request, 404, "bad_request", `nothing here${hint}`);
+    return problem(request, 404, "bad_request", `page not found${hint}`);
   }
   const route = found.find(({ methods }) => methods.includes(method));
   if (route !== undefined) return route;

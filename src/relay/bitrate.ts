@@ -32,6 +32,17 @@ export class BitrateLimit {
   }
 }
 
+/** "5 Mbit/s", "80 kbit/s". */
+export function rateText(bitsPerSecond: number): string {
+  const units = [
+    [1e9, "Gbit/s"],
+    [1e6, "Mbit/s"],
+    [1e3, "kbit/s"],
+  ] as const;
+  const [size, unit] = units.find(([least]) => bitsPerSecond >= least) ?? [1, "bit/s"];
+  return `${Number((bitsPerSecond / size).toPrecision(4))} ${unit}`;
+}
+
 /** Of all channels, those that are over included until their limits are full again. */
 export class BitrateLimits {
   readonly #limits = new Map<string, BitrateLimit>();

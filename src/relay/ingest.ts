@@ -2,7 +2,7 @@
 // see them, and they count for the bit rate that a broadcaster may have. Watchers get them from the fan-out.
 
 import { FstreamError } from "../errors.ts";
-import type { BitrateLimit } from "./bitrate.ts";
+import { type BitrateLimit, rateText } from "./bitrate.ts";
 import type { Broadcast } from "./broadcast.ts";
 import type { Clock } from "./clock.ts";
 import type { Receive, Ring } from "./ring.ts";
@@ -107,7 +107,7 @@ export class Ingest {
   #count(broadcast: Broadcast, bytes: number, nowMs: number): void {
     const limit = this.#limitAt(nowMs);
     if (limit === undefined || limit.take(bytes, nowMs)) return;
-    const message = `the bit rate is above the limit of ${limit.bitsPerSecond} bits per second`;
+    const message = `the bit rate is above the limit of ${rateText(limit.bitsPerSecond)}`;
     this.#events.exceeded(broadcast, new FstreamError("limit", message));
   }
 }

@@ -16,5 +16,16 @@ export function describe(info: Channel["info"]): string {
   const codecs = info.codecs.slice(0, maxCodecsNamed).map(named);
   const more = info.codecs.length - codecs.length;
   if (more > 0) codecs.push(`${more} more`);
-  return [info.container, codecs.join(" + "), size].filter((part) => part !== "").join(", ");
+  // What has one codec often has its name: mp3, flac.
+  const names = codecs.join(" + ");
+  return [info.container, names === info.container ? "" : names, size]
+    .filter((part) => part !== "")
+    .join(", ");
+}
+
+/** "28.7 MB". */
+export function sizeText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power]}`;
 }

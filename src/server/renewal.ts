@@ -120,7 +120,8 @@ export class Renewal {
       return;
     }
     const isSame = pair.cert === this.#pair.cert && pair.key === this.#pair.key;
-    if (isSame && (isAsked || this.#refused)) this.#log.info("the certificate is unchanged");
+    if (isSame && this.#refused) this.#log.info("the certificate is unchanged");
+    else if (isSame && isAsked) this.#log.debug("the certificate is unchanged");
     this.#refused = false;
     if (isSame) return;
     this.#pair = pair;

@@ -19,7 +19,7 @@ import { Exchange } from "../http/exchange.ts";
 import { Metrics } from "../http/metrics.ts";
 import { Parts } from "../http/parts.ts";
 import type { KeyPair } from "../keypair.ts";
-import type { Log } from "../log.ts";
+import type { Fields, Log } from "../log.ts";
 import type { Channel } from "../relay/channel.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
@@ -35,7 +35,7 @@ import type { Options } from "../settings/options.ts";
 import { build } from "../version.ts";
 import { addressText, assignSockets, type PassedSocket } from "./activation.ts";
 import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
-import { describe } from "./description.ts";
+import { describe, sizeText } from "./description.ts";
 import { Epoll } from "./epoll.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
 import { processFigures } from "./processfigures.ts";
@@ -116,19 +116,20 @@ export async function startServer(
   const matcher = derived(() => options.trustedProxies, addressMatcher);
   const trusted = (address: string) => matcher()(address);
   const tokens = new Tokens(options, () => clock.nowMs());
-  const warn = (kind: string, channel: Channel, message: string) => {
+  const warn = (kind: string, channel: Channel, message: string, fields: Fields = {}) => {
     const label = labelOf(channel);
-    log.repeated(`${kind} ${channel.user}`, `${label}: ${message}`, "warn", { channel: label });
+    log.repeated(`${kind} ${channel.user}`, `${label}: ${message}`, "warn", { channel: label, ...fields });
   };
   const relay = new Relay(options, clock, constantTimeEquals(), {
     recognised: (channel) => {
       const label = labelOf(channel);
       const { problem } = channel.info ?? {};
       if (problem !== undefined)
-        warn("unjoinable", channel, `viewers who join late can't play it: ${problem}`);
+        warn("unjoinable", channel, `watchers who join late can't play it: ${problem}`);
       else log.event(`stream ${channel.user}`, `${label}: ${describe(channel.info)}`, { channel: label });
     },
-    skipped: (channel, bytes) => warn("skip", channel, `a slow watcher skips ${bytes} bytes`),
+    skipped: (channel, bytes) =>
+      warn("skip", channel, `a slow watcher skipped ${sizeText(bytes)}`, { bytes }),
     closed: (channel) => {
       const { bytesIn, bytesOut, skips, watchersInTotal: watchers } = channel;
       if (bytesIn === 0) return;
@@ -152,7 +153,7 @@ export async function startServer(
       warn(
         "joinless",
         channel,
-        "no keyframe for 10 s: viewers who join are far behind live, or wait; send one every 2 s (ffmpeg: -g, twice the frame rate)",
+        "no keyframe for 10 s: watchers who join are far behind live, or wait; send one every 2 s (ffmpeg: -g, twice the frame rate)",
       ),
     opaque: (channel, reason) =>
       warn("opaque", channel, `relayed as is from here on, without join points: ${reason}`),
@@ -162,7 +163,7 @@ export async function startServer(
       warn(
         "backlog",
         channel,
-        "the backlog is smaller than the distance between keyframes, so viewers who join wait for the next one: " +
+        "the backlog is smaller than the distance between keyframes, so watchers who join wait for the next one: " +
           `send keyframes more often, or set backlog to ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB or more`,
       ),
   });

@@ -302,7 +302,7 @@ export const table = {
       "max_bitrate",
       bitrate({ min: 8, max: any, zero: true }),
       0,
-      "maximum average bit rate of a broadcast, in bits per second, such as 5M; 0: no limit",
+      "maximum average bit rate of a broadcast, in bits per second, such as 5M (10 seconds' worth may come at once); 0: no limit",
       "every watcher multiplies a broadcast's traffic",
     ),
     listChannels: setting(

@@ -46,7 +46,7 @@ test("a folder that is not there is reported with what makes it", async () => {
   const error = await readUsers(join(folder, "none")).catch((error: unknown) => error);
   expect(error).toMatchObject({
     code: "failed",
-    message: expect.stringContaining("no such folder"),
+    message: expect.stringContaining("does not exist"),
     hint: "`fstream user add NAME` creates it",
   });
 });

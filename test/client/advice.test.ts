@@ -30,7 +30,7 @@ test.each([false, true])(
     expect(said).toEqual([
       {
         message: expect.stringMatching(
-          /^viewers who join late can't play this stream: MP4 without fragments /,
+          /^watchers who join late can't play this stream: MP4 without fragments /,
         ),
         hint: expect.stringContaining("ffmpeg -re -i FILE"),
       },
@@ -58,7 +58,7 @@ test("of other formats that can't be joined it is said which it is; what is no m
       format,
       format === undefined
         ? []
-        : [`viewers who join late can't play this stream: ${format} can't be joined midway`],
+        : [`watchers who join late can't play this stream: ${format} can't be joined midway`],
     ]);
   }
 });
@@ -107,7 +107,7 @@ test("keyframes that are more than 10 s apart are reported; a source that pauses
   }
   expect(distant.said).toEqual([
     {
-      message: "no keyframe for 10 s: viewers who join wait for the next one",
+      message: "no keyframe for 10 s: watchers who join wait for the next one",
       hint: expect.stringContaining("-g 60"),
     },
   ]);
@@ -123,6 +123,6 @@ test("keyframes that are further apart than a server's usual backlog are reporte
   const packets = Buffer.concat(Array.from({ length: 5000 }, () => nullPacket));
   for (let bytes = 0; bytes <= 17 * 1024 * 1024; bytes += packets.length) adviser.feed(packets);
   expect(said.map(({ message }) => message)).toEqual([
-    "no keyframe for 16 MiB, the default backlog of a server: viewers who join wait for the next one",
+    "no keyframe for 16 MiB, the default backlog of a server: watchers who join wait for the next one",
   ]);
 });

@@ -26,6 +26,15 @@ test("a refused token gets a hint to get a new one, and not to check a password"
   }
 });
 
+test("a reason that an authenticator gives says itself what to do", () => {
+  expect(hintFor("your contract ended in May", "watch")).toBe("");
+});
+
+test("a token that is only issued over HTTPS gets a hint at the HTTPS port", () => {
+  const error = new FstreamError("forbidden", "tokens are only issued over HTTPS");
+  expect(withHint(error, "token", "relay.example:8080").hint).toStartWith("use https://relay.example:61921 ");
+});
+
 test("where passwords may not travel in the open, the hint has the ways around it", () => {
   const message = "this server accepts no passwords on a plain connection";
   expect(hintFor(message, "broadcast")).toBe(
@@ -41,7 +50,7 @@ function limitHint(message: string): string {
 }
 
 test("too high a bit rate gets a hint to lower it, another limit one to try again", () => {
-  expect(limitHint("the bit rate is above the limit of 50000 bits per second")).toStartWith(
+  expect(limitHint("the bit rate is above the limit of 50 kbit/s")).toStartWith(
     "lower the encoder's bit rate",
   );
   expect(limitHint("too many channels")).toBe("try again later, or use --retry");

@@ -45,10 +45,12 @@ test("a token that is cut off by a reset is none", async () => {
 });
 
 test("a refusal keeps its code and gets a hint", async () => {
-  const { result } = await overTcp((peer) => peer.frame("error,code=unauthorized,message*=wrong"));
+  const { result } = await overTcp((peer) =>
+    peer.frame("error,code=unauthorized,message*=wrong user or password"),
+  );
   expect(result).toMatchObject({
     code: "unauthorized",
-    message: "wrong",
+    message: "wrong user or password",
     hint: expect.stringContaining("--user"),
   });
 });

@@ -160,9 +160,7 @@ test("what is passed over in the users folder is named, but for hidden files", a
 test("a users folder that is not there is an error with the next step", async () => {
   const { status, stderr } = await run(cwd, ["check"]);
   expect(status).toBe(1);
-  expect(stderr).toContain(
-    `fstream: error: the users folder ${join(cwd, "users")} can't be read: no such folder\n`,
-  );
+  expect(stderr).toContain(`fstream: error: the users folder ${join(cwd, "users")} does not exist\n`);
   expect(stderr).toContain("fstream: hint: `fstream user add NAME` creates it\n");
 });
 

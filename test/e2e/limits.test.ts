@@ -161,7 +161,7 @@ describe("a limit", () => {
     await above.send(noise(400_000));
     const { status, stdout, stderr } = await above.outcome();
     expect([status, stdout]).toEqual([6, ""]);
-    expect(stderr).toStartWith("fstream: error: the bit rate is above the limit of 80000 bits per second\n");
+    expect(stderr).toStartWith("fstream: error: the bit rate is above the limit of 80 kbit/s\n");
     expect(stderr).toContain("fstream: hint: lower the encoder's bit rate");
     const cut = await watcher.outcome();
     expect([cut.status, cut.stderr]).toEqual([

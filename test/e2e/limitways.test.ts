@@ -124,7 +124,7 @@ describe("in every way in", () => {
       expect([way.name, code, message]).toEqual([
         way.name,
         "limit",
-        "the bit rate is above the limit of 80000 bits per second",
+        "the bit rate is above the limit of 80 kbit/s",
       ]);
       attempt.peer.reset();
     }

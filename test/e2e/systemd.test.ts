@@ -37,7 +37,7 @@ test("the server says which settings it runs with: an installed server's where i
   serve.process.kill("SIGTERM");
   expect(await serve.exit()).toBe(0);
   const check = await new Run(["check"], { CONFIGURATION_DIRECTORY: folder }).outcome();
-  expect(check.stderr).toContain(`the users folder ${join(folder, "users")} can't be read`);
+  expect(check.stderr).toContain(`the users folder ${join(folder, "users")} does not exist`);
   const without = new Run(["serve", "--listen", "127.0.0.1:0", "--https-listen", ""]);
   await until("it is ready", () => without.stderr.includes("fstream: ready\n"));
   expect(untimed(without.stderr)).toStartWith("fstream: no settings file: using defaults\n");

@@ -329,7 +329,7 @@ describe("the metrics", () => {
     expect((await ask("GET", "/metrics", local)).status).toBe(200);
     const refused = await ask("GET", "/metrics");
     expect(refused.status).toBe(401);
-    expect(refused.value).toBe("this needs the admin token, or a request from the server's own machine\n");
+    expect(refused.value).toBe("it needs the admin token, or must come from the server's own machine\n");
     expect(access.counters.refusals.entries).toEqual([["admin unauthorized", 1]]);
   });
 });

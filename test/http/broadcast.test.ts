@@ -525,7 +525,7 @@ describe("a flood", () => {
     const { status, body } = answerOf(peer);
     expect([status, body, peer.ends]).toEqual([
       429,
-      "the bit rate is above the limit of 300000 bits per second\n",
+      "the bit rate is above the limit of 300 kbit/s\n",
       ["fin"],
     ]);
   });

@@ -18,10 +18,10 @@ function refusedAtOnce(method: string, target: string): string {
 }
 
 test("what is sent to a path that takes nothing is refused before its body is read, with the path that would be right", () => {
-  const hint = "404 nothing here: send broadcasts to /broadcast/USER/CHANNEL";
+  const hint = "404 page not found: send broadcasts to /broadcast/USER/CHANNEL";
   expect(refusedAtOnce("PUT", "/brodcast/fier/default")).toBe(hint);
   expect(refusedAtOnce("POST", "/broadcast")).toBe(hint);
-  expect(refusedAtOnce("GET", "/brodcast")).toBe("404 nothing here");
+  expect(refusedAtOnce("GET", "/brodcast")).toBe("404 page not found");
   expect(refusedAtOnce("POST", "/token")).toBe("");
   expect(refusedAtOnce("PUT", "/token")).toBe("405 PUT is not supported here: use POST");
 });

@@ -321,7 +321,7 @@ describe("what a login allows", () => {
     expect((await said(server, {})).slice(0, 3)).toBe("|ok");
     expect(await said(server, {})).toContain("code=limit");
     broadcaster.send(opaque(12_000));
-    expect(broadcaster.words()).toContain("above the limit of 8000 bits per second");
+    expect(broadcaster.words()).toContain("above the limit of 8 kbit/s");
   });
 
   test("may be without limits where the settings have some", async () => {

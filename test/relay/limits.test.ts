@@ -290,7 +290,7 @@ describe("max_bitrate", () => {
     expect(sender.dismissal).toBeUndefined();
     send(opaque(1000, 400_000));
     expect(sender.dismissal?.code).toBe("limit");
-    expect(sender.dismissal?.message).toContain("80000 bits per second");
+    expect(sender.dismissal?.message).toContain("80 kbit/s");
     sender.send(opaque(1000, 401_000));
     expect(watcher.receivedBytes).toBe(401_000);
     expect(watcher.ending).toBe("");

@@ -80,7 +80,12 @@ test("numbers are written as people read them", () => {
   ]);
   expect(byteCount(22_900_000)).toBe("23 MB");
   expect([7, 67, 3723].map(clock)).toEqual(["0:07", "1:07", "1:02:03"]);
-  expect([5, 300, 7200, 200_000].map(age)).toEqual(["just now", "for 5 min", "for 2 h", "for 2 d"]);
+  expect([5, 300, 7200, 200_000].map(age)).toEqual([
+    "Just started",
+    "Live for 5 min",
+    "Live for 2 h",
+    "Live for 2 d",
+  ]);
   expect([count(1, "watcher"), count(1200, "watcher")]).toEqual(["1 watcher", "1,200 watchers"]);
 });
 

@@ -131,7 +131,7 @@ class LoginForm {
         {},
         element("summary", {}, "Quality and access"),
         field("quality", "Video quality", this.#quality),
-        field("channel-password", "Password for viewers (empty: anyone can watch)", this.#channelPassword),
+        field("channel-password", "Password for watchers (empty: anyone can watch)", this.#channelPassword),
       ),
       this.#problem,
       element("p", { class: "ask", id: "ask" }, "What do you want to broadcast?"),

@@ -20,10 +20,10 @@ export function labels({ container, codecs, width, height }: Described): HTMLEle
   );
 }
 
-/** Since when. */
+/** Since when: "Live for 5 min", "Just started". */
 export function since({ since }: Pick<ChannelStatus, "since">): HTMLElement {
-  const seconds = (Date.now() - Date.parse(since)) / 1000;
-  return element("time", { datetime: since, title: new Date(since).toLocaleString() }, age(seconds));
+  const words = age((Date.now() - Date.parse(since)) / 1000);
+  return element("time", { datetime: since, title: new Date(since).toLocaleString() }, words);
 }
 
 /** How many watch, and how much comes. */

@@ -72,13 +72,12 @@ function newCard(title: string, channel: ChannelStatus): HTMLElement {
 }
 
 function factsOf(channel: ChannelStatus): HTMLElement[] {
-  const state = channel.state === "live" ? "Live" : "Interrupted";
   return [
     element(
       "p",
       { class: "card-state" },
       element("span", { class: "dot", "aria-hidden": true }),
-      `${state} `,
+      channel.state === "live" ? "" : "Interrupted · ",
       since(channel),
       ...(channel.protected
         ? [

@@ -24,9 +24,9 @@ export function noticeOf(state: State, name: ChannelName, actions: NoticeActions
     case "interrupted":
       return said("The broadcast is interrupted", "It continues here when it returns.", spinner());
     case "ended":
-      return said("The broadcast has ended", "If it returns, it starts here automatically.", spinner());
+      return said("The broadcast has ended", "If it returns, it will start here automatically.", spinner());
     case "not_live":
-      return said(`${title} is not live yet`, "It starts here automatically.", spinner());
+      return said(`${title} is not live yet`, "It will start here automatically.", spinner());
     case "unreachable":
       return said("The server can’t be reached", "Trying again …", spinner());
     case "refused":

@@ -64,9 +64,7 @@ function showOne(name: ChannelName): void {
         width: player.video.videoWidth || known.width,
         height: player.video.videoHeight || known.height,
       }),
-      ...(status === undefined
-        ? []
-        : [element("p", { class: "since" }, "Live ", since(status)), traffic(status)]),
+      ...(status === undefined ? [] : [element("p", { class: "since" }, since(status)), traffic(status)]),
     );
   };
   player.video.addEventListener("resize", () => void refresh());

@@ -28,12 +28,12 @@ export function clock(seconds: number): string {
   return whole < 3600 ? `${Number(parts[0])}:${parts[1]}` : `${Math.floor(whole / 3600)}:${parts.join(":")}`;
 }
 
-/** How long ago something began: `just now` below a minute, `for 5 min`, `for 3 h`, `for 2 d`. */
+/** How long a broadcast has been on: `Just started` below a minute, `Live for 5 min`, `Live for 3 h`, `Live for 2 d`. */
 export function age(seconds: number): string {
-  if (seconds < 60) return "just now";
-  if (seconds < 3600) return `for ${Math.floor(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `for ${Math.floor(seconds / 3600)} h`;
-  return `for ${Math.floor(seconds / 86_400)} d`;
+  if (seconds < 60) return "Just started";
+  if (seconds < 3600) return `Live for ${Math.floor(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `Live for ${Math.floor(seconds / 3600)} h`;
+  return `Live for ${Math.floor(seconds / 86_400)} d`;
 }
 
 /** `1 watcher`, `2 watchers`. */
