@@ -200,18 +200,22 @@ function refusalOf(request: AuthRequest, reason: string | undefined, tellReason:
   return new FstreamError("unauthorized", "wrong user or password", cause);
 }
 
+/** A shorter password is part of ordinary words and paths, which would give it away if they were masked: only in quotes it is. Characters. */
+const leastPasswordLength = 4;
 /** Values of a query that are as long may be secrets: tokens of the operator's own. Characters. */
 const leastSecretLength = 8;
 
 /** For the log: what the operator's own says may quote what it was given. */
 export function withoutSecrets(text: string, { password = "", query = "" }: AuthRequest): string {
   const values = [...new URLSearchParams(query).values()].filter(({ length }) => length >= leastSecretLength);
-  const secrets = [password, query, ...values].flatMap((secret) => [
+  const whole = [password, query].filter(({ length }) => length >= leastPasswordLength);
+  const secrets = [...whole, ...values].flatMap((secret) => [
     secret,
     JSON.stringify(secret).slice(1, -1),
     encodeURIComponent(secret.toWellFormed()),
   ]);
   let rest = text;
-  for (const secret of secrets) if (secret !== "") rest = rest.replaceAll(secret, "***");
+  for (const secret of secrets) rest = rest.replaceAll(secret, "***");
+  if (password !== "") rest = rest.replaceAll(JSON.stringify(password), '"***"');
   return rest;
 }

@@ -120,8 +120,7 @@ export class Renewal {
       return;
     }
     const isSame = pair.cert === this.#pair.cert && pair.key === this.#pair.key;
-    if (isSame && this.#refused) this.#log.info("the certificate is unchanged");
-    else if (isSame && isAsked) this.#log.debug("the certificate is unchanged");
+    if (isSame && (isAsked || this.#refused)) this.#log.info("the certificate is unchanged");
     this.#refused = false;
     if (isSame) return;
     this.#pair = pair;

@@ -70,6 +70,12 @@ test("one that writes without an end is killed", async () => {
   expect(await shell("yes")).toEqual(new Unanswered("the command wrote more than 65536 bytes", false));
 });
 
+test("a short password that is part of other words does not spoil them", async () => {
+  const { lines } = await ask(["sh", "-c", "cat >&2; exit 1"], authRequest({ password: "m" }));
+  expect(lines.join("")).toContain('"password":"***"');
+  expect(lines.join("")).not.toContain("fstrea***");
+});
+
 test("what it says on stderr is logged line by line, without the password", async () => {
   const { lines } = await ask(
     ["sh", "-c", "cat >&2; echo second >&2; exit 1"],

@@ -43,7 +43,7 @@ async function swap(link: string, target: string): Promise<void> {
 }
 
 function begin(clock = new FakeClock(), source = namedCertificate(cert, key)): Promise<Renewal> {
-  const log = createLog({ level: "debug", journal: false, write, nowMs: () => 0 });
+  const log = createLog({ level: "info", journal: false, write, nowMs: () => 0 });
   return Renewal.begin(source, clock, log, () => wallMs);
 }
 
@@ -75,11 +75,11 @@ test("files that have changed are taken up once they no longer change, and are n
   expect(lines[0]).toEndWith(fingerprintOf(elsewhere));
 });
 
-test("when asked it reads at once, and where nothing is new that is for debugging", async () => {
+test("when asked it reads at once, and says so where nothing is new", async () => {
   await put(loopback);
   const renewal = await begin();
   await renewal.read();
-  expect(lines.splice(0)).toEqual(["fstream: debug: the certificate is unchanged"]);
+  expect(lines.splice(0)).toEqual(["fstream: the certificate is unchanged"]);
   await put(elsewhere);
   await renewal.read();
   expect(renewal.pair.fingerprint).toBe(fingerprintOf(elsewhere));
