@@ -195,7 +195,7 @@ describe("a server that starts", () => {
     const port = Number(/listening on tcp .*:(\d+)"/.exec(run.stderr)?.[1]);
     const peer = (await Peer.dial(port)).request("watch,user=nobody,reply=1");
     const refusal = await until("it is logged", () => lines().find(({ code }) => code === "not_live"));
-    expect(refusal).toMatchObject({ level: "warn", user: "nobody", address: "127.0.0.1" });
+    expect(refusal).toMatchObject({ level: "info", user: "nobody", address: "127.0.0.1" });
     expect(refusal.time).toMatch(/^\d{4}-.*\+00:00$/);
     await peer.ended();
     run.process.kill("SIGTERM");
