@@ -48,8 +48,9 @@ test.each(wrong)("%p is refused as a usage error that says why", (text, why) => 
   expect((error as FstreamError).message).toContain(why);
 });
 
+const isLocal = (text: string) => isLoopback(parseAddress(text));
+
 test("addresses of this machine are known by their text", () => {
-  const isLocal = (text: string) => isLoopback(parseAddress(text));
   expect(["localhost", "127.0.0.1:1", "[::1]:1", "https://127.1.2.3"].map(isLocal)).toEqual([
     true,
     true,
