@@ -107,7 +107,7 @@ describe.skipIf(!canShow)("the player", () => {
       expect(words).toContain("HEVC in MPEG-TS can’t be played in Chrome");
       expect(words).toContain(`${stage.site}/watch/fier/hevc`);
       expect(words).toContain(
-        "fstream 127.0.0.1 watch --user fier --channel hevc | ffplay -analyzeduration 500k -i -",
+        `fstream ${stage.server.address} watch --user fier --channel hevc | ffplay -analyzeduration 500k -i -`,
       );
       await broadcast.end();
       const another = await stage.broadcast("hevc", "mpegts");

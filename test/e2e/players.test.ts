@@ -108,7 +108,7 @@ describe.skipIf(!canJudge)("a live stream", () => {
       const live = new Live(server, container, options, password);
       const playing: Playing[] = [];
       try {
-        await server.says(new RegExp(`fier/${container}: ${container}, `));
+        await server.says(new RegExp(`fier/${container}: ${container}\\b`));
         // They join in the middle of it.
         await until("some of it is there", () => live.sent > 40_000);
         for (const [index, player] of players.entries()) {
