@@ -346,10 +346,7 @@ for (const own of owns) {
       await until("it watches", () => first.length > 0);
       expect(await server.watch({ fserv_arg_user: "small" }).outcome()).toMatchObject({ status: 6 });
       small.send(noise(20_000));
-      await until(
-        "it is dismissed",
-        () => small.text.includes("8000%20bits") || small.text.includes("8000 bits"),
-      );
+      await until("it is dismissed", () => /limit(%20| )of(%20| )8(\.00)?(%20| )kbit/.test(small.text));
       await first.exit();
     });
 
