@@ -14,6 +14,7 @@ import type { Attendance } from "./attendance.ts";
 import { Audience } from "./audience.ts";
 import type { BitrateLimits } from "./bitrate.ts";
 import { type Broadcast, type Broadcaster, type BroadcastLimits, type End, slow } from "./broadcast.ts";
+import { channelKey } from "./channelkey.ts";
 import type { ChannelOptions } from "./channeloptions.ts";
 import { beginnings, type ChannelState } from "./channelstate.ts";
 import { ChunkCutPoints } from "./chunkcutpoints.ts";
@@ -65,11 +66,6 @@ export interface ChannelParts {
   readonly workTimes: WorkTimes;
   /** Compares channel passwords, in constant time. */
   readonly samePassword: (a: string, b: string) => boolean;
-}
-
-/** Of a channel. Names have no control characters in them. */
-export function channelKey(user: string, name: string): string {
-  return `${user}\n${name}`;
 }
 
 export class Channel {
@@ -276,10 +272,7 @@ export class Channel {
     this.#finishDetection(broadcast);
     const { holdMs, holdEndedMs } = this.#parts.options;
     const forMs = end.type === "orderly" ? holdEndedMs : holdMs;
-    if (forMs === 0) {
-      this.#close(end);
-      return;
-    }
+    if (forMs === 0) return this.#close(end);
     this.#stream.hold(broadcast, this.#parts.clock.nowMs() + forMs, end);
     this.#audience.broadcasterGone();
   }
@@ -288,11 +281,18 @@ export class Channel {
   finish(error: FstreamError): void {
     const { state } = this.#stream;
     if (state.type === "held") this.#close(state.end);
-    if (state.type !== "live") return;
-    this.#over({ type: "aborted", error });
-    this.#finishDetection(state.broadcast);
-    this.#guard(() => state.broadcast.broadcaster.dismissed(error));
-    this.#close({ type: "orderly" });
+    else if (state.type === "live") this.#cutShort(error, { type: "orderly" });
+  }
+
+  /** Dismisses the broadcaster, if there is one, with `error`, and ends the channel for all as `end` says. */
+  #cutShort(error: FstreamError, end: End): void {
+    const { state } = this.#stream;
+    if (state.type === "live") {
+      this.#over({ type: "aborted", error });
+      this.#finishDetection(state.broadcast);
+      this.#guard(() => state.broadcast.broadcaster.dismissed(error));
+    }
+    this.#close(end);
   }
 
   /** Counts the broadcast that is on as over. */
@@ -350,14 +350,7 @@ export class Channel {
 
   /** Ends the channel for all: the server stops. The broadcaster is dismissed with `error`. */
   stop(error: FstreamError): void {
-    const { state } = this.#stream;
-    if (state.type === "ended") return;
-    if (state.type === "live") {
-      this.#over({ type: "aborted", error });
-      this.#finishDetection(state.broadcast);
-      this.#guard(() => state.broadcast.broadcaster.dismissed(error));
-    }
-    this.#close({ type: "aborted", error });
+    if (this.state !== "ended") this.#cutShort(error, { type: "aborted", error });
   }
 
   /** After a bug in the channel itself: ends it for all, without another step that may fail. */

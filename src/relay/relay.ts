@@ -4,7 +4,8 @@
 import { FstreamError, named } from "../errors.ts";
 import { BitrateLimits } from "./bitrate.ts";
 import type { Broadcast, Broadcaster, BroadcastLimits, End } from "./broadcast.ts";
-import { Channel, type ChannelEvents, channelKey } from "./channel.ts";
+import { Channel, type ChannelEvents } from "./channel.ts";
+import { channelKey } from "./channelkey.ts";
 import type { ChannelOptions } from "./channeloptions.ts";
 import type { Clock } from "./clock.ts";
 import { Counters } from "./counters.ts";

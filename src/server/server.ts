@@ -12,15 +12,14 @@ import { networkOf } from "../auth/network.ts";
 import { constantTimeEquals } from "../auth/password.ts";
 import { Throttle } from "../auth/throttle.ts";
 import { Tokens } from "../auth/tokens.ts";
-import { channelLabel, FstreamError, reasonOf, systemReason } from "../errors.ts";
+import { FstreamError, reasonOf, systemReason } from "../errors.ts";
 import { Api } from "../http/api.ts";
 import { addressMatcher, isLoopback } from "../http/clientaddress.ts";
 import { Exchange } from "../http/exchange.ts";
 import { Metrics } from "../http/metrics.ts";
 import { Parts } from "../http/parts.ts";
 import type { KeyPair } from "../keypair.ts";
-import type { Fields, Log } from "../log.ts";
-import type { Channel } from "../relay/channel.ts";
+import type { Log } from "../log.ts";
 import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import { Turns } from "../relay/turns.ts";
@@ -35,7 +34,8 @@ import type { Options } from "../settings/options.ts";
 import { build } from "../version.ts";
 import { addressText, assignSockets, type PassedSocket } from "./activation.ts";
 import { type CertificateSource, namedCertificate, ownCertificate } from "./certificate.ts";
-import { describe, sizeText } from "./description.ts";
+import { channelLog } from "./channellog.ts";
+import { counted } from "./description.ts";
 import { Epoll } from "./epoll.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
 import { processFigures } from "./processfigures.ts";
@@ -96,12 +96,6 @@ function derived<V, T>(value: () => V, make: (value: V) => T): () => T {
   };
 }
 
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
-const labelOf = ({ user, name }: Channel) => channelLabel(user, name);
-
 /**
  * Starts a server; what is put into `options` afterwards holds from then on. `passed` are sockets that listen already, in place of
  * addresses. Rejects with FstreamError `failed` for an address, a socket or a certificate that can't be used.
@@ -116,57 +110,7 @@ export async function startServer(
   const matcher = derived(() => options.trustedProxies, addressMatcher);
   const trusted = (address: string) => matcher()(address);
   const tokens = new Tokens(options, () => clock.nowMs());
-  const warn = (kind: string, channel: Channel, message: string, fields: Fields = {}) => {
-    const label = labelOf(channel);
-    log.repeated(`${kind} ${channel.user}`, `${label}: ${message}`, "warn", { channel: label, ...fields });
-  };
-  const relay = new Relay(options, clock, constantTimeEquals(), {
-    recognised: (channel) => {
-      const label = labelOf(channel);
-      const { problem } = channel.info ?? {};
-      if (problem !== undefined)
-        warn("unjoinable", channel, `watchers who join late can't play it: ${problem}`);
-      else log.event(`stream ${channel.user}`, `${label}: ${describe(channel.info)}`, { channel: label });
-    },
-    skipped: (channel, bytes) =>
-      warn("skip", channel, `a slow watcher skipped ${sizeText(bytes)}`, { bytes }),
-    closed: (channel) => {
-      const { bytesIn, bytesOut, skips, watchersInTotal: watchers } = channel;
-      if (bytesIn === 0) return;
-      const counts = [
-        `${bytesIn} bytes in`,
-        `${bytesOut} out`,
-        counted(watchers, "watcher"),
-        counted(skips, "skip"),
-      ];
-      const label = labelOf(channel);
-      const fields = { channel: label, bytes_in: bytesIn, bytes_out: bytesOut, watchers, skips };
-      log.event(`close ${channel.user}`, `${label}: closed: ${counts.join(", ")}`, fields);
-    },
-    attended: (channel, { joined, left }) => {
-      const { watchers } = channel;
-      const label = labelOf(channel);
-      const message = `${label}: ${counted(watchers, "watcher")} (${joined} joined, ${left} left)`;
-      log.event(`watchers ${channel.user}`, message, { channel: label, watchers, joined, left });
-    },
-    joinless: (channel) =>
-      warn(
-        "joinless",
-        channel,
-        "no keyframe for 10 s: watchers who join are far behind live, or wait; send one every 2 s (ffmpeg: -g, twice the frame rate)",
-      ),
-    opaque: (channel, reason) =>
-      warn("opaque", channel, `relayed as is from here on, without join points: ${reason}`),
-    failed: (channel, error) =>
-      log.repeated(`bug ${channel.user}`, `${labelOf(channel)}: ${faultOf(error)}`, "error"),
-    backlogShort: (channel, neededBytes) =>
-      warn(
-        "backlog",
-        channel,
-        "the backlog is smaller than the distance between keyframes, so watchers who join wait for the next one: " +
-          `send keyframes more often, or set backlog to ${Math.ceil((neededBytes * 1.25) / 2 ** 20)}MiB or more`,
-      ),
-  });
+  const relay = new Relay(options, clock, constantTimeEquals(), channelLog(log));
   const exempt = (address: string) => isLoopback(address) || trusted(address);
   const maxConnections = derived(
     () => options.maxConnections,
@@ -402,10 +346,4 @@ function connectionLimit(wanted: number, log: Log): number {
     `max_connections is ${wanted}, but only ${files} files may be open (ulimit -n): limited to ${possible} connections`,
   );
   return possible;
-}
-
-/** For the log: where a bug is. */
-function faultOf(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return `a bug in fstream: ${stack.replaceAll(/\n\s*/g, " | ")}`;
 }
