@@ -19,8 +19,13 @@ const shortestWaitMs = 0.5;
 /** Polling starts once a pass is put off for this part of the longest delay, and stops below that part. */
 const busyPart = 1 / 2;
 const calmPart = 1 / 4;
-/** So many passes in a row have to be calm. */
+/** So many passes in a row have to be busy, or calm: one of them may only have been interrupted. */
+const busyPasses = 4;
 const calmPasses = 8;
+/** A pass counts as no longer than so many times what it takes on the average: memory may have been collected meanwhile. */
+const mostOfAverage = 3;
+/** The weight of the newest pass in that average, which is of a watcher. */
+const newestPart = 1 / 16;
 /** So few watchers are sent what came before the next broadcaster is polled. */
 const promptSize = 64;
 /** Broadcasters are polled no more often than this, milliseconds. */
@@ -74,7 +79,12 @@ export class FanOut {
   #brought: Receivers[] | undefined;
   /** What polls without a pass have taken since the last pass, milliseconds. */
   #polledMs = 0;
-  #calm = 0;
+  /** What a watcher has taken of passes, on the average, milliseconds; undefined before the first. */
+  #watcherMs: number | undefined;
+  /** Passes in a row that speak for the other way for bytes to come in. */
+  #changes = 0;
+  /** Watchers of the pass that is on. */
+  #sentTo = 0;
   /** What passes have thrown. */
   readonly #failures: unknown[] = [];
 
@@ -147,6 +157,7 @@ export class FanOut {
 
   /** What is thrown is a bug of one channel: the others have their turn. */
   #send(receivers: Receivers): void {
+    this.#sentTo += receivers.size;
     try {
       receivers.pass();
     } catch (error) {
@@ -184,7 +195,7 @@ export class FanOut {
       this.#send(receivers);
     }
     const endMs = this.#clock.nowMs();
-    const restMs = (1 + restFactor) * (endMs - startMs + this.#polledMs);
+    const restMs = (1 + restFactor) * this.#counted(endMs - startMs + this.#polledMs);
     this.#polledMs = 0;
     const notBeforeMs = Math.max(this.#notBeforeMs, startMs) + restMs;
     this.#notBeforeMs = Math.min(notBeforeMs, endMs + this.#options.maxDelayMs);
@@ -194,22 +205,35 @@ export class FanOut {
     if (failure !== undefined) throw failure;
   }
 
+  /** How much of the time that a pass took counts, milliseconds. */
+  #counted(tookMs: number): number {
+    const watchers = Math.max(1, this.#sentTo);
+    this.#sentTo = 0;
+    const average = this.#watcherMs;
+    const countedMs = average === undefined ? tookMs : Math.min(tookMs, mostOfAverage * average * watchers);
+    const watcherMs = countedMs / watchers;
+    this.#watcherMs = average === undefined ? watcherMs : average + newestPart * (watcherMs - average);
+    return countedMs;
+  }
+
   /** Chooses how bytes come in, where the next pass is put off for so long. */
   #choose(restMs: number): void {
     const { maxDelayMs } = this.#options;
-    if (!this.#isPolling) {
-      if (maxDelayMs === 0 || restMs < maxDelayMs * busyPart || this.sources.size === 0) return;
+    const isBusy = maxDelayMs > 0 && restMs >= maxDelayMs * busyPart && this.sources.size > 0;
+    const isCalm = restMs < maxDelayMs * calmPart;
+    this.#changes = (this.#isPolling ? isCalm : isBusy) ? this.#changes + 1 : 0;
+    if (this.#isPolling) {
+      if (this.#changes === calmPasses) this.#events();
+    } else if (this.#changes === busyPasses) {
       this.#isPolling = true;
-      this.#calm = 0;
+      this.#changes = 0;
       this.sources.start();
-    } else {
-      this.#calm = restMs < maxDelayMs * calmPart ? this.#calm + 1 : 0;
-      if (this.#calm === calmPasses) this.#events();
     }
   }
 
   #events(): void {
     this.#isPolling = false;
+    this.#changes = 0;
     this.sources.stop();
   }
 }

@@ -20,7 +20,7 @@ function fanOutOf(firstCostMs: number, maxDelayMs = 20, minDelayMs = 0) {
   const clock = new EarlyClock();
   const passes: number[] = [];
   const sizes: number[] = [];
-  const startMs = clock.nowMs();
+  let startMs = clock.nowMs();
   const fanOut = new FanOut(clock, { maxDelayMs, minDelayMs });
   const receivers = (size: number): Receivers => ({
     size,
@@ -39,6 +39,11 @@ function fanOutOf(firstCostMs: number, maxDelayMs = 20, minDelayMs = 0) {
     receivers,
     setCost: (ms: number) => {
       costMs = ms;
+    },
+    /** What follows is counted from now on. */
+    restart: () => {
+      startMs = clock.nowMs();
+      passes.length = 0;
     },
     wake: () => fanOut.wake(only),
     stop: () => fanOut.drop(only),
@@ -206,13 +211,32 @@ class FakeSources implements Sources {
   }
 }
 
-/** A fan-out that has started to poll, as its passes take `costMs`. */
+/** A fan-out that starts to poll with its next pass, as those take `costMs`. */
 function pollingFanOut(costMs: number, minDelayMs = 0) {
   const at = fanOutOf(costMs, 20, minDelayMs);
   const sources = new FakeSources(at.fanOut, at.receivers(1));
   at.fanOut.sources = sources;
+  for (let i = 0; i < 3; i++) {
+    at.wake();
+    at.clock.advance(minDelayMs + 15);
+  }
+  expect(sources.calls).toEqual([]);
+  at.restart();
   return { ...at, sources };
 }
+
+test("a pass that was interrupted puts the next one off as others do, and does not make a fan-out poll", () => {
+  const at = fanOutOf(0.1);
+  const sources = new FakeSources(at.fanOut, at.receivers(1));
+  at.fanOut.sources = sources;
+  for (let i = 0; i < 100; i++) {
+    at.setCost(i % 10 === 9 ? 30 : 0.1);
+    at.wake();
+    at.clock.advance(3);
+  }
+  expect(at.passes.length).toBe(100);
+  expect(sources.calls).toEqual([]);
+});
 
 describe("a fan-out that is busy", () => {
   test("polls what bytes come from, just before each pass", () => {
@@ -247,8 +271,11 @@ describe("a fan-out that is busy", () => {
         }
       },
     };
-    fanOut.wake(receivers(1));
-    clock.advance(15);
+    for (let i = 0; i < 4; i++) {
+      expect(done).toEqual([]);
+      fanOut.wake(receivers(1));
+      clock.advance(15);
+    }
     expect(done).toEqual(["poll", "poll", "few", "poll", "fewer", "many"]);
   });
 
@@ -307,8 +334,11 @@ describe("a fan-out that is busy", () => {
     at.wake();
     expect(at.sources.calls).toEqual([]);
     at.sources.size = 1;
-    at.clock.advance(20);
-    at.wake();
+    for (let i = 0; i < 4; i++) {
+      at.clock.advance(20);
+      expect(at.sources.calls).toEqual([]);
+      at.wake();
+    }
     expect(at.sources.calls).toEqual(["start"]);
     at.sources.isComing = false;
     at.sources.size = 0;
