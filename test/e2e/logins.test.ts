@@ -73,7 +73,7 @@ test("a log at error says nothing of refusals, and keeps nothing of them", async
   await refuse(0);
   const before = await memory();
   for (let round = 1; round <= 3; round++) await refuse(round * 1000);
-  expect((await memory()) - before).toBeLessThan(20 * 2 ** 20);
+  expect((await memory()) - before).toBeLessThan(40 * 2 ** 20);
   quiet.process.kill("SIGTERM");
   expect(await quiet.exit()).toBe(0);
   expect(quiet.stderr).toBe("");
