@@ -64,17 +64,18 @@ export class Polling implements Sources {
   poll(brought: () => void): void {
     this.#readiness.poll(
       (descriptor) => {
-        this.#read(descriptor);
+        this.#guard(() => this.#polled.get(descriptor)?.poll());
         brought();
       },
       // Events bring the rest, and how it ended.
-      (descriptor) => this.delete(descriptor),
+      (descriptor) => this.#guard(() => this.delete(descriptor)),
     );
   }
 
-  #read(descriptor: number): void {
+  /** What is thrown is a bug of one source: the others are polled all the same. */
+  #guard(act: () => void): void {
     try {
-      this.#polled.get(descriptor)?.poll();
+      act();
     } catch (error) {
       this.#failed(error);
     }

@@ -2,6 +2,7 @@
 
 import { beforeEach, expect, test } from "bun:test";
 import { floodBytes } from "../../src/session/intake.ts";
+import { Polling, type Readiness } from "../../src/session/polling.ts";
 import { opaque } from "../relay/streams.ts";
 import { type FakePeer, settled, TestServer } from "./peer.ts";
 
@@ -111,4 +112,30 @@ test("one that waits to take over is not polled before it has", async () => {
   expect(second.paused).toBe(false);
   second.send("first");
   expect(second.paused).toBe(true);
+});
+
+function broken(): never {
+  throw new Error("a bug");
+}
+
+test("a bug in what is done for one is reported, and the others are polled", () => {
+  const failures: unknown[] = [];
+  const done: string[] = [];
+  const readiness: Readiness = {
+    add: () => true,
+    remove: () => undefined,
+    poll(readable, over) {
+      over(1);
+      readable(2);
+      readable(3);
+    },
+  };
+  const polling = new Polling(readiness, (error) => failures.push(error));
+  polling.add(1, { startPolling() {}, stopPolling: broken, poll() {} });
+  polling.add(2, { startPolling() {}, stopPolling() {}, poll: broken });
+  polling.add(3, { startPolling() {}, stopPolling() {}, poll: () => void done.push("polled") });
+  polling.start();
+  polling.poll(() => done.push("brought"));
+  expect(failures).toHaveLength(2);
+  expect(done).toEqual(["brought", "polled", "brought"]);
 });
