@@ -28,14 +28,10 @@ const mostOfAverage = 3;
 const newestPart = 1 / 16;
 /** So few watchers are sent what came before the next broadcaster is polled. */
 const promptSize = 64;
-/** Broadcasters are polled no more often than this, milliseconds. */
+/** Broadcasters are polled no more often than this, milliseconds; no less often than bytes are gathered. */
 const shortestPollMs = 5;
-/**
- * Where bytes are gathered for longer than that, a poll is for that part of the time, at most for so long: what a broadcaster may send
- * without being read is its TCP window. Milliseconds.
- */
-const pollPart = 1 / 4;
-const longestPollMs = 50;
+/** Where one has brought more than that in a poll, the next is sooner: what it may send without being read is its TCP window. Bytes. */
+const mostAPollBytes = 48 * 1024;
 
 export interface FanOutOptions {
   readonly maxDelayMs: number;
@@ -56,11 +52,11 @@ export interface Sources {
   /** From now on they are polled; or bring their bytes by events again. */
   start(): void;
   stop(): void;
-  /** Has them bring what has come, and calls `brought` after each. Throws nothing. */
-  poll(brought: () => void): void;
+  /** Has them bring what has come, and calls `brought` after each. Gives the most bytes that one has brought. Throws nothing. */
+  poll(brought: () => void): number;
 }
 
-const noSources: Sources = { size: 0, start() {}, stop() {}, poll() {} };
+const noSources: Sources = { size: 0, start() {}, stop() {}, poll: () => 0 };
 
 export class FanOut {
   /** What can be polled. */
@@ -77,6 +73,9 @@ export class FanOut {
   #isPolling = false;
   /** Those that a poll has brought something for; undefined while there is none. */
   #brought: Receivers[] | undefined;
+  /** When the last poll was: what one brings has come since then. */
+  #lastPollMs = 0;
+  #pollMs = shortestPollMs;
   /** What polls without a pass have taken since the last pass, milliseconds. */
   #polledMs = 0;
   /** What a watcher has taken of passes, on the average, milliseconds; undefined before the first. */
@@ -106,8 +105,9 @@ export class FanOut {
     else if (this.#timer === undefined) this.#tickIn(waitMs);
   }
 
-  #add(receivers: Receivers, nowMs: number): void {
-    if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, nowMs + this.#options.minDelayMs);
+  /** What is there for them has come since `sinceMs`. */
+  #add(receivers: Receivers, sinceMs: number): void {
+    if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
     this.#ready.add(receivers);
   }
 
@@ -134,23 +134,30 @@ export class FanOut {
     return this.#dueMs - nowMs < shortestWaitMs;
   }
 
-  /** Polls, and sends at once what it brings for a few. Whether it has sent anything. */
+  /** Polls, and sends at once what it brings for a few, if that is due. Whether it has sent anything. */
   #poll(startMs: number): boolean {
-    const isDue = this.#options.minDelayMs === 0 || (this.#ready.size > 0 && this.#isDue(startMs));
+    const sinceMs = this.#lastPollMs;
+    this.#lastPollMs = startMs;
+    if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
+    const isDue = this.#isDue(startMs);
     const brought: Receivers[] = [];
     this.#brought = brought;
     let hasSent = false;
-    this.sources.poll(() => {
+    const mostBytes = this.sources.poll(() => {
       for (const receivers of brought.splice(0)) {
         if (isDue && receivers.size <= promptSize) {
           hasSent = true;
           this.#ready.delete(receivers);
           this.#send(receivers);
-        } else this.#add(receivers, startMs);
+        } else this.#add(receivers, sinceMs);
       }
     });
     this.#brought = undefined;
-    for (const receivers of brought) this.#add(receivers, startMs);
+    for (const receivers of brought) this.#add(receivers, sinceMs);
+    this.#pollMs =
+      mostBytes > mostAPollBytes
+        ? Math.max(shortestPollMs, this.#pollMs / 2)
+        : Math.max(shortestPollMs, Math.min(this.#options.minDelayMs, this.#pollMs * 1.5));
     if (!hasSent) this.#polledMs += this.#clock.nowMs() - startMs;
     return hasSent;
   }
@@ -174,10 +181,6 @@ export class FanOut {
     const passMs = this.#ready.size > 0 ? Math.max(shortestWaitMs, this.#dueMs - nowMs) : undefined;
     if (pollMs !== undefined || passMs !== undefined)
       this.#tickIn(Math.min(pollMs ?? Number.POSITIVE_INFINITY, passMs ?? Number.POSITIVE_INFINITY));
-  }
-
-  get #pollMs(): number {
-    return Math.min(longestPollMs, Math.max(shortestPollMs, this.#options.minDelayMs * pollPart));
   }
 
   #tickIn(ms: number): void {
@@ -227,6 +230,8 @@ export class FanOut {
     } else if (this.#changes === busyPasses) {
       this.#isPolling = true;
       this.#changes = 0;
+      this.#pollMs = shortestPollMs;
+      this.#lastPollMs = this.#clock.nowMs();
       this.sources.start();
     }
   }

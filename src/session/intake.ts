@@ -90,15 +90,19 @@ export class Intake {
     if (!this.#isWaiting && this.#held.length === 0) this.#resume();
   }
 
-  /** Reads what has come. */
-  poll(): void {
-    if (this.#isOver || this.#isWaiting || this.#held.length > 0) return;
+  /** Reads what has come; gives how many bytes. */
+  poll(): number {
+    let bytes = 0;
+    if (this.#isOver || this.#isWaiting || this.#held.length > 0) return bytes;
     this.#guard(() => {
       for (let reads = 0; reads < readsAPoll; reads++) {
-        if (this.#taking.fill(this.#receive) === 0 || this.#isShort || this.#isOver) return;
+        const read = this.#taking.fill(this.#receive);
+        bytes += read;
+        if (read === 0 || this.#isShort || this.#isOver) return;
       }
       this.look();
     });
+    return bytes;
   }
 
   /** An event brought `bytes`. Where much has come there may be a flood behind it. */

@@ -16,8 +16,8 @@ export interface Readiness {
 export interface Polled {
   startPolling(): void;
   stopPolling(): void;
-  /** Some have come. */
-  poll(): void;
+  /** Some have come. Gives how many it has taken. */
+  poll(): number;
 }
 
 export class Polling implements Sources {
@@ -61,15 +61,19 @@ export class Polling implements Sources {
     for (const descriptor of this.#polled.keys()) this.#stop(descriptor);
   }
 
-  poll(brought: () => void): void {
+  poll(brought: () => void): number {
+    let mostBytes = 0;
     this.#readiness.poll(
       (descriptor) => {
-        this.#guard(() => this.#polled.get(descriptor)?.poll());
+        this.#guard(() => {
+          mostBytes = Math.max(mostBytes, this.#polled.get(descriptor)?.poll() ?? 0);
+        });
         brought();
       },
       // Events bring the rest, and how it ended.
       (descriptor) => this.#guard(() => this.delete(descriptor)),
     );
+    return mostBytes;
   }
 
   /** What is thrown is a bug of one source: the others are polled all the same. */

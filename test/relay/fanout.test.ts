@@ -187,6 +187,7 @@ describe("a fan-out", () => {
 class FakeSources implements Sources {
   size = 1;
   isComing = true;
+  bytes = 1000;
   readonly calls: string[] = [];
   readonly #fanOut: FanOut;
   readonly #receivers: Receivers;
@@ -204,10 +205,11 @@ class FakeSources implements Sources {
     this.calls.push("stop");
   }
 
-  poll(brought: () => void): void {
+  poll(brought: () => void): number {
     this.calls.push("poll");
     if (this.isComing) this.#fanOut.wake(this.#receivers);
     brought();
+    return this.isComing ? this.bytes : 0;
   }
 }
 
@@ -269,6 +271,7 @@ describe("a fan-out that is busy", () => {
           fanOut.wake(each);
           brought();
         }
+        return 0;
       },
     };
     for (let i = 0; i < 4; i++) {
@@ -301,6 +304,24 @@ describe("a fan-out that is busy", () => {
     expect(sources.calls.length).toBeGreaterThan(2);
     clock.advance(50);
     expect(passes.length).toBe(2);
+  });
+
+  test("polls sooner where much comes, and as seldom as it sends where little does", () => {
+    const at = pollingFanOut(5, 400);
+    const polls = () => at.sources.calls.splice(0).length;
+    at.wake();
+    at.clock.advance(3000);
+    polls();
+    at.clock.advance(4000);
+    const few = polls();
+    expect(few).toBeLessThan(15);
+    at.sources.bytes = 100_000;
+    at.clock.advance(2000);
+    polls();
+    at.clock.advance(4000);
+    expect(polls()).toBeGreaterThan(20 * few);
+    expect(at.passes.length).toBeGreaterThan(25);
+    expect(at.passes.length).toBeLessThan(35);
   });
 
   test("leaves it to events again once its passes are short, for some time", () => {

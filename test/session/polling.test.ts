@@ -131,9 +131,9 @@ test("a bug in what is done for one is reported, and the others are polled", () 
     },
   };
   const polling = new Polling(readiness, (error) => failures.push(error));
-  polling.add(1, { startPolling() {}, stopPolling: broken, poll() {} });
+  polling.add(1, { startPolling() {}, stopPolling: broken, poll: () => 0 });
   polling.add(2, { startPolling() {}, stopPolling() {}, poll: broken });
-  polling.add(3, { startPolling() {}, stopPolling() {}, poll: () => void done.push("polled") });
+  polling.add(3, { startPolling() {}, stopPolling() {}, poll: () => done.push("polled") });
   polling.start();
   polling.poll(() => done.push("brought"));
   expect(failures).toHaveLength(2);
