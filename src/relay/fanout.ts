@@ -139,7 +139,7 @@ export class FanOut {
     const sinceMs = this.#lastPollMs;
     this.#lastPollMs = startMs;
     if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
-    const isDue = this.#isDue(startMs);
+    const isDue = this.#options.minDelayMs === 0 || this.#isDue(startMs);
     const brought: Receivers[] = [];
     this.#brought = brought;
     let hasSent = false;

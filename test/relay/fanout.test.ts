@@ -256,6 +256,15 @@ describe("a fan-out that is busy", () => {
     expect(passes).toEqual([0, 20, 40, 45]);
   });
 
+  test("sends what a poll has brought though its timer fired a little too early", () => {
+    const { wake, clock, sources, passes } = pollingFanOut(5);
+    clock.earlyMs = 0.9;
+    wake();
+    clock.advance(14.5);
+    expect(sources.calls).toEqual(["start", "poll"]);
+    expect(passes.length).toBe(2);
+  });
+
   test("sends to a few at once what one has brought, before the next is polled, and to many in the end", () => {
     const { fanOut, receivers, clock } = fanOutOf(5);
     const done: string[] = [];
