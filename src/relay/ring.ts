@@ -33,6 +33,8 @@ export interface RingOptions {
 
 const maxSegmentBytes = 128 * 1024;
 const minSegmentBytes = 4 * 1024;
+/** A ring of so many segments keeps the memory of one that was trimmed away for the next. */
+const spareFromSegments = 24;
 const noBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /** Gives a segment's memory back at once: it would wait for the garbage collector. */
@@ -58,6 +60,8 @@ export class Ring {
   /** The oldest segment that is held, and the one after the newest. */
   #firstSegment = 0;
   #endSegment = 0;
+  /** The oldest segment that trimming has left to be needed. */
+  #neededSegment = 0;
   #head = 0;
   #tail = 0;
 
@@ -160,10 +164,15 @@ export class Ring {
     this.#tail = this.#head;
   }
 
-  /** Gives back the segments before `offset`, but for the one that holds the newest byte. */
+  /**
+   * Gives back the segments before `offset`, but for the one that holds the newest byte. Of a ring with many, one is left to be used
+   * again: fresh memory costs more than that.
+   */
   trim(offset: number): void {
-    const first = Math.min(this.segmentOf(offset), this.#endSegment - 1);
-    while (this.#firstSegment < first) {
+    const needed = Math.min(this.segmentOf(offset), this.#endSegment - 1);
+    const spare = this.#endSegment - needed >= spareFromSegments ? 1 : 0;
+    this.#neededSegment = needed;
+    while (this.#firstSegment < needed - spare) {
       const buffer = this.#evict();
       if (buffer === undefined) continue;
       giveBack(buffer);
@@ -173,7 +182,10 @@ export class Ring {
 
   #advance(): void {
     const held = this.#endSegment - this.#firstSegment;
-    const isFull = held === this.#maxSegments || !this.#budget.take(this.segmentBytes);
+    const isFull =
+      held === this.#maxSegments ||
+      this.#firstSegment < this.#neededSegment ||
+      !this.#budget.take(this.segmentBytes);
     const buffer = isFull ? this.#evict() : undefined;
     if (isFull && buffer === undefined) this.#budget.charge(this.segmentBytes);
     this.#slots[this.#endSegment % this.#maxSegments] = buffer ?? new Uint8Array(this.segmentBytes);

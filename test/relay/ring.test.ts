@@ -234,6 +234,27 @@ describe("what is trimmed away", () => {
     expect(budget.usedBytes).toBe(0);
   });
 
+  test("leaves a ring with many segments one of them, for what comes next", () => {
+    const budget = plenty();
+    const ring = ringOf(4 * 1024 * 1024, budget);
+    const { segmentBytes } = ring;
+    ring.append(new Uint8Array(25 * segmentBytes));
+    const buffer = ring.buffer(0);
+    ring.trim(segmentBytes);
+    expect(ring.tail).toBe(0);
+    ring.append(new Uint8Array(1));
+    expect(ring.tail).toBe(segmentBytes);
+    expect(ring.buffer(25)).toBe(buffer as Uint8Array);
+    expect(budget.usedBytes).toBe(25 * segmentBytes);
+    ring.append(new Uint8Array(segmentBytes));
+    expect(budget.usedBytes).toBe(26 * segmentBytes);
+    ring.trim(3 * segmentBytes);
+    expect(ring.tail).toBe(2 * segmentBytes);
+    ring.trim(4 * segmentBytes);
+    expect(ring.tail).toBe(4 * segmentBytes);
+    expect(budget.usedBytes).toBe(23 * segmentBytes);
+  });
+
   test("is kept aside where watchers still need it, and counted until the last has dropped it", () => {
     const budget = plenty();
     const ring = ringOf(64 * 1024, budget, (number) => (number === 1 ? 2 : 0));
