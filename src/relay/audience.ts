@@ -50,6 +50,8 @@ export class Audience {
   readonly #behind: Turns<Flowing>;
   /** The newest join point at the last look, to see whether pending watchers may have got a place. */
   #seenJoin = -1;
+  /** Where the head was at the last pass. */
+  #passedHead = 0;
   /** Since the channel began. */
   skips = 0;
   bytesOut = 0;
@@ -274,8 +276,13 @@ export class Audience {
 
   // Sending.
 
+  get gatheredBytes(): number {
+    return this.#stream.head - this.#passedHead;
+  }
+
   /** Sends to all that flow what there is. */
   pass(): void {
+    this.#passedHead = this.#stream.head;
     const { flowing: list } = this.#watchers;
     for (let i = list.length - 1; i >= 0; i--) {
       const flowing = list[i];

@@ -16,6 +16,13 @@ import type { Clock, Timer } from "./clock.ts";
 const restFactor = 3;
 /** Waits shorter than this are not worth a timer, milliseconds. */
 const shortestWaitMs = 0.5;
+/** Timers may fire so much too early: they count whole milliseconds. */
+const timerMs = 1;
+/**
+ * What has so many bytes for each of its watchers is not put off any longer: larger writes cost no less, and with many watchers the
+ * memory that they take no longer fits the CPU's cache.
+ */
+const enoughBytes = 64 * 1024;
 /** Polling starts once a pass is put off for this part of the longest delay, and stops below that part. */
 const busyPart = 1 / 2;
 const calmPart = 1 / 4;
@@ -28,8 +35,9 @@ const mostOfAverage = 3;
 const newestPart = 1 / 16;
 /** So few watchers are sent what came before the next broadcaster is polled. */
 const promptSize = 64;
-/** Broadcasters are polled no more often than this, milliseconds; no less often than bytes are gathered. */
-const shortestPollMs = 5;
+/** Broadcasters are polled no more often than this, and no less often than bytes are gathered. Milliseconds. */
+const usualPollMs = 5;
+const shortestPollMs = 1;
 /** Where one has brought more than that in a poll, the next is sooner: what it may send without being read is its TCP window. Bytes. */
 const mostAPollBytes = 48 * 1024;
 
@@ -41,6 +49,8 @@ export interface FanOutOptions {
 /** The watchers of one channel. */
 export interface Receivers {
   readonly size: number;
+  /** How many bytes have come since the last pass. */
+  readonly gatheredBytes: number;
   /** Sends them what there is. */
   pass(): void;
 }
@@ -75,7 +85,9 @@ export class FanOut {
   #brought: Receivers[] | undefined;
   /** When the last poll was: what one brings has come since then. */
   #lastPollMs = 0;
-  #pollMs = shortestPollMs;
+  #pollMs = usualPollMs;
+  /** Whether the next poll can't wait for the next pass. */
+  #comesFast = false;
   /** What polls without a pass have taken since the last pass, milliseconds. */
   #polledMs = 0;
   /** What a watcher has taken of passes, on the average, milliseconds; undefined before the first. */
@@ -101,7 +113,10 @@ export class FanOut {
     const nowMs = this.#clock.nowMs();
     this.#add(receivers, nowMs);
     const waitMs = this.#dueMs - nowMs;
-    if (waitMs < shortestWaitMs) this.#pass(nowMs);
+    if (waitMs < shortestWaitMs) {
+      this.#cancel();
+      this.#pass(nowMs, [...this.#ready]);
+    } else if (this.#hasEnough(receivers)) this.#pass(nowMs, [receivers]);
     else if (this.#timer === undefined) this.#tickIn(waitMs);
   }
 
@@ -109,6 +124,10 @@ export class FanOut {
   #add(receivers: Receivers, sinceMs: number): void {
     if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
     this.#ready.add(receivers);
+  }
+
+  #hasEnough({ gatheredBytes }: Receivers): boolean {
+    return this.#options.minDelayMs === 0 && gatheredBytes >= enoughBytes;
   }
 
   /** Nothing is to be sent to `receivers` any more. */
@@ -126,12 +145,15 @@ export class FanOut {
     this.#timer = undefined;
     const startMs = this.#clock.nowMs();
     const hasSent = this.#isPolling && this.#poll(startMs);
-    if (hasSent || (this.#ready.size > 0 && this.#isDue(startMs))) this.#pass(startMs);
+    const ready = [...this.#ready];
+    const due =
+      hasSent || this.#isDue(startMs) ? ready : ready.filter((receivers) => this.#hasEnough(receivers));
+    if (hasSent || due.length > 0) this.#pass(startMs, due);
     else this.#tickLater();
   }
 
   #isDue(nowMs: number): boolean {
-    return this.#dueMs - nowMs < shortestWaitMs;
+    return this.#dueMs - nowMs < timerMs;
   }
 
   /** Polls, and sends at once what it brings for a few, if that is due. Whether it has sent anything. */
@@ -139,7 +161,7 @@ export class FanOut {
     const sinceMs = this.#lastPollMs;
     this.#lastPollMs = startMs;
     if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
-    const isDue = this.#options.minDelayMs === 0 || this.#isDue(startMs);
+    const isDue = this.#isDue(startMs);
     const brought: Receivers[] = [];
     this.#brought = brought;
     let hasSent = false;
@@ -154,10 +176,10 @@ export class FanOut {
     });
     this.#brought = undefined;
     for (const receivers of brought) this.#add(receivers, sinceMs);
-    this.#pollMs =
-      mostBytes > mostAPollBytes
-        ? Math.max(shortestPollMs, this.#pollMs / 2)
-        : Math.max(shortestPollMs, Math.min(this.#options.minDelayMs, this.#pollMs * 1.5));
+    this.#comesFast = mostBytes > mostAPollBytes;
+    this.#pollMs = this.#comesFast
+      ? Math.max(shortestPollMs, this.#pollMs / 2)
+      : Math.min(Math.max(usualPollMs, this.#options.minDelayMs), this.#pollMs * 1.5);
     if (!hasSent) this.#polledMs += this.#clock.nowMs() - startMs;
     return hasSent;
   }
@@ -177,7 +199,8 @@ export class FanOut {
     if (this.#isPolling && this.sources.size === 0) this.#events();
     if (this.#timer !== undefined) return;
     const nowMs = this.#clock.nowMs();
-    const pollMs = this.#isPolling ? Math.max(this.#pollMs, this.#notBeforeMs - nowMs) : undefined;
+    const restMs = this.#comesFast ? 0 : this.#notBeforeMs - nowMs;
+    const pollMs = this.#isPolling ? Math.max(this.#pollMs, restMs) : undefined;
     const passMs = this.#ready.size > 0 ? Math.max(shortestWaitMs, this.#dueMs - nowMs) : undefined;
     if (pollMs !== undefined || passMs !== undefined)
       this.#tickIn(Math.min(pollMs ?? Number.POSITIVE_INFINITY, passMs ?? Number.POSITIVE_INFINITY));
@@ -187,10 +210,8 @@ export class FanOut {
     this.#timer = this.#clock.after(ms, () => this.#tick());
   }
 
-  /** Sends to all that are ready. What has begun at `startMs` is part of it. */
-  #pass(startMs: number): void {
-    this.#cancel();
-    const ready = [...this.#ready];
+  /** Sends to those that are ready. What has begun at `startMs` is part of it. */
+  #pass(startMs: number, ready: Receivers[]): void {
     // The few first: they would wait for the many.
     if (ready.length > 1) ready.sort((a, b) => a.size - b.size);
     for (const receivers of ready) {
@@ -230,7 +251,7 @@ export class FanOut {
     } else if (this.#changes === busyPasses) {
       this.#isPolling = true;
       this.#changes = 0;
-      this.#pollMs = shortestPollMs;
+      this.#pollMs = usualPollMs;
       this.#lastPollMs = this.#clock.nowMs();
       this.sources.start();
     }

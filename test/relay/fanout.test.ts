@@ -22,8 +22,9 @@ function fanOutOf(firstCostMs: number, maxDelayMs = 20, minDelayMs = 0) {
   const sizes: number[] = [];
   let startMs = clock.nowMs();
   const fanOut = new FanOut(clock, { maxDelayMs, minDelayMs });
-  const receivers = (size: number): Receivers => ({
+  const receivers = (size: number, gatheredBytes = 0): Receivers => ({
     size,
+    gatheredBytes,
     pass() {
       passes.push(clock.nowMs() - startMs);
       sizes.push(size);
@@ -116,8 +117,34 @@ describe("a fan-out", () => {
     wake();
     clock.advance(100);
     expect(passes.length).toBe(2);
-    expect(passes[1]).toBeGreaterThanOrEqual(11.5);
+    expect(passes[1]).toBeGreaterThanOrEqual(11);
     expect(clock.pending).toBe(0);
+  });
+
+  test("does not put off what has 64 KiB for each watcher; the others wait as before", () => {
+    const { fanOut, receivers, wake, passes, sizes, clock } = fanOutOf(3);
+    wake();
+    const [little, much] = [receivers(2, 65_535), receivers(3, 65_536)];
+    fanOut.wake(little);
+    clock.advance(1);
+    fanOut.wake(much);
+    expect(passes).toEqual([0, 4]);
+    expect(sizes).toEqual([1, 3]);
+    clock.advance(8);
+    expect(passes).toEqual([0, 4, 12]);
+    expect(sizes).toEqual([1, 3, 2]);
+    clock.advance(1000);
+    expect(passes.length).toBe(3);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("puts even that off for the least delay", () => {
+    const { fanOut, receivers, passes, clock } = fanOutOf(0.1, 20, 350);
+    fanOut.wake(receivers(3, 1_000_000));
+    clock.advance(349);
+    expect(passes).toEqual([]);
+    clock.advance(2);
+    expect(passes).toEqual([350]);
   });
 
   test("that is stopped leaves no timer", () => {
@@ -172,6 +199,7 @@ describe("a fan-out", () => {
     fanOut.wake(receivers(2));
     fanOut.wake({
       size: 1,
+      gatheredBytes: 0,
       pass() {
         throw new Error("a bug");
       },
@@ -213,10 +241,10 @@ class FakeSources implements Sources {
   }
 }
 
-/** A fan-out that starts to poll with its next pass, as those take `costMs`. */
-function pollingFanOut(costMs: number, minDelayMs = 0) {
+/** A fan-out that starts to poll with its next pass, as those take `costMs`. Its source brings `gatheredBytes` for each watcher. */
+function pollingFanOut(costMs: number, minDelayMs = 0, gatheredBytes = 0) {
   const at = fanOutOf(costMs, 20, minDelayMs);
-  const sources = new FakeSources(at.fanOut, at.receivers(1));
+  const sources = new FakeSources(at.fanOut, at.receivers(1, gatheredBytes));
   at.fanOut.sources = sources;
   for (let i = 0; i < 3; i++) {
     at.wake();
@@ -268,7 +296,11 @@ describe("a fan-out that is busy", () => {
   test("sends to a few at once what one has brought, before the next is polled, and to many in the end", () => {
     const { fanOut, receivers, clock } = fanOutOf(5);
     const done: string[] = [];
-    const named = (name: string, size: number): Receivers => ({ size, pass: () => void done.push(name) });
+    const named = (name: string, size: number): Receivers => ({
+      size,
+      gatheredBytes: 0,
+      pass: () => void done.push(name),
+    });
     const many = named("many", 1000);
     fanOut.sources = {
       size: 3,
@@ -333,6 +365,20 @@ describe("a fan-out that is busy", () => {
     expect(at.passes.length).toBeLessThan(35);
   });
 
+  test("polls before the next pass is due where much comes, and sends that if it is enough", () => {
+    const passesOf = (bytes: number, gatheredBytes: number) => {
+      const { wake, clock, sources, passes } = pollingFanOut(5, 0, gatheredBytes);
+      sources.bytes = bytes;
+      wake();
+      clock.advance(1000);
+      return passes.length;
+    };
+    const few = passesOf(1000, 0);
+    expect(few).toBeLessThan(60);
+    expect(passesOf(50_000, 50_000)).toBeLessThan(60);
+    expect(passesOf(100_000, 100_000)).toBeGreaterThan(2 * few);
+  });
+
   test("leaves it to events again once its passes are short, for some time", () => {
     const at = pollingFanOut(5);
     at.wake();
@@ -382,6 +428,7 @@ describe("a fan-out that is busy", () => {
     at.wake();
     at.fanOut.wake({
       size: 1,
+      gatheredBytes: 0,
       pass() {
         throw new Error("a bug");
       },
