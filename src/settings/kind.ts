@@ -79,16 +79,20 @@ export function bitrate(bounds: Bounds): Kind<number> {
   };
 }
 
+/** A setting that can be longer has longer examples. Milliseconds. */
+const longMs = 20_000;
+
 /** A duration in milliseconds. */
 export function duration(bounds: Bounds): Kind<number> {
   const range = `a duration ${between(bounds, formatDuration)}`;
+  const example = (bounds.max ?? Number.POSITIVE_INFINITY) > longMs ? '"10s" or "1h30m"' : '"250ms" or "1s"';
   return {
     placeholder: "DURATION",
     range,
     show: formatDuration,
     fromText: (text) => text,
     read: (value) =>
-      bounded(quantity(value, 1000, parseDuration), bounds, `${range}, for example "10s" or "1h30m"`),
+      bounded(quantity(value, 1000, parseDuration), bounds, `${range}, for example ${example}`),
   };
 }
 

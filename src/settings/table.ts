@@ -209,7 +209,7 @@ export const table = {
       "backlog_time",
       duration({ min: 0, max: day }),
       "2m",
-      "how far back a backlog reaches at most (but always to the newest join point); 0: as far as its size allows",
+      "how far back a backlog reaches, to within 128 KiB, and always to the newest join point; 0: as far as its size allows",
       "16 MiB of a radio stream would be a quarter of an hour that nobody asks for",
     ),
     maxBacklogTotalBytes: setting(
@@ -238,8 +238,8 @@ export const table = {
       "min_delay",
       duration({ min: 0, max: 5 * second }),
       "0s",
-      "how long data is always collected for larger writes, also beyond max_delay",
-      "crowds cost much less if everybody can wait a third of a second",
+      "how long data is always collected before it is sent, busy or not, even if that is longer than max_delay",
+      "large audiences cost much less if everybody can wait a third of a second",
     ),
     joinTimeoutMs: setting(
       "join_timeout",

@@ -31,18 +31,33 @@ import { starts } from "./starts.ts";
 import { checkedWorks, judge } from "./targets.ts";
 import { type Work, works } from "./work.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    only: { type: "string", multiple: true },
-    peer: { type: "string", multiple: true },
-    rounds: { type: "string" },
-    json: { type: "string" },
-    docs: { type: "boolean", default: false },
-    check: { type: "boolean", default: false },
-    list: { type: "boolean", default: false },
-  },
-});
+const options = {
+  quick: { type: "boolean", default: false },
+  only: { type: "string", multiple: true },
+  peer: { type: "string", multiple: true },
+  rounds: { type: "string" },
+  json: { type: "string" },
+  docs: { type: "boolean", default: false },
+  check: { type: "boolean", default: false },
+  list: { type: "boolean", default: false },
+} as const;
+
+function flagsOf() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+function refuse(why: string): never {
+  console.error(`error: ${why}; what there is, is explained in test/bench/bench.ts`);
+  process.exit(2);
+}
+
+const flags = flagsOf();
+if (flags.rounds !== undefined && !/^[1-9]\d*$/.test(flags.rounds))
+  refuse("--rounds must be a number from 1 on");
 
 /** A part of the benchmark that is no fan-out. */
 interface Part {
@@ -131,10 +146,10 @@ function preface(results: Results, tools: Tools): void {
   if (process.env.BENCH_TLS === "") results.leftOut.push("TLS: libssl-dev is not installed");
   if (tools.icecast === undefined) results.leftOut.push("Icecast: it is not installed");
   if (tools.nginx === undefined) results.leftOut.push("nginx-rtmp: it could not be had");
-  if (tools.srs === undefined) results.leftOut.push("SRS: SRS= names no binary");
-  if (tools.mediamtx === undefined) results.leftOut.push("MediaMTX: MEDIAMTX= names no binary");
+  if (tools.srs === undefined) results.leftOut.push("SRS: set SRS to its binary");
+  if (tools.mediamtx === undefined) results.leftOut.push("MediaMTX: set MEDIAMTX to its binary");
   results.leftOut.push(
-    "nginx-rtmp, SRS and MediaMTX, of blocks and over TLS: they pass on media, not bytes",
+    "nginx-rtmp, SRS and MediaMTX with blocks or over TLS: they relay media, not arbitrary bytes",
     "a reference in C over TLS",
   );
 }

@@ -16,7 +16,7 @@ One CPU runs the server, another the load, over the loopback interface. "CPU s/G
 time per GB (10⁹ bytes) that watchers received. Delay is measured from the broadcaster's write of a block (1316 bytes) or
 FLV tag to the arrival of its last byte at a watcher, over all checked watchers. The first ${warmSeconds} s
 of a stream, in which TCP windows open and code is compiled, are not measured. Up to 4 Gbit/s, every watcher's bytes are compared with what was sent; beyond that, those of one watcher in 50. Servers are restarted for each measurement and take
-turns within a round; each figure is the median over the rounds, and ratios are taken within a round. Compare ratios: absolute
+turns within a round; each figure is the median over the rounds, and ratios are taken within a round, so they can differ a little from the quotient of the medians. Compare ratios: absolute
 figures depend on the machine.
 
 - \`fstream\` runs with default settings, so bytes may wait up to 20 ms (\`max_delay\`) to be sent in larger writes.
@@ -38,14 +38,16 @@ figures depend on the machine.
       : "",
     winners === ""
       ? ""
-      : `## Which server is best at what\n\nOf the servers that delivered what was sent, the best one, and then fstream; where fstream is the best one, the next.\n\n${winners}`,
+      : `## Which server is best at what\n\nEach row names the best of the servers that delivered everything, and compares fstream with it, or with the second best where fstream is the best.\n\n${winners}`,
     verdicts.length > 0 ? `## Targets\n\n${verdictTable(verdicts)}` : "",
     Object.keys(results.fanOuts).length > 0 ? `## Fan-out\n\n${fanOutTable(results)}` : "",
     Object.keys(results.figures).length > 0 ? `## Memory, pipes, start\n\n${figureTable(results)}` : "",
     results.detectors === ""
       ? ""
       : `## Detectors\n\nHow fast streams are searched for join points, in MB/s on one core.\n\n\`\`\`\n${results.detectors.trimEnd()}\n\`\`\``,
-    results.warnings.length > 0 ? `## Doubtful figures\n\n${list(results.warnings)}` : "",
+    results.warnings.length > 0
+      ? `## Doubtful figures\n\nThe load was near its own limits, so the server may be better than shown.\n\n${list(results.warnings)}`
+      : "",
     results.leftOut.length > 0 ? `## Left out\n\n${list(results.leftOut)}` : "",
     `## How to reproduce
 
@@ -54,11 +56,12 @@ scripts/bench            # everything, about 20 minutes
 scripts/bench --quick    # a first look, under two minutes
 scripts/bench --check    # exits 1 if a ratio to the reference is far worse than before
 scripts/bench --list     # lists the measurements, for --only NAME
+scripts/bench --only 500x4 --rounds 1    # one of them, once
 
 SRS=/path/to/srs MEDIAMTX=/path/to/mediamtx scripts/bench    # with these peers too
 \`\`\`
 
-It needs Linux, gcc, taskset and ss; on Debian, as root, it installs what is missing. Debian packages neither SRS nor
+It needs Linux, gcc, taskset and ss; on Debian, as root, it installs what is missing. It downloads Bun and npm packages. Debian packages neither SRS nor
 MediaMTX: set \`SRS\` and \`MEDIAMTX\` to their binaries, which are then started with generated settings. Otherwise their rows say that
 they are left out. Build SRS with \`./configure --extra-flags=-O2\`, since its default is \`-O0\`.`,
   ];
