@@ -38,6 +38,10 @@ const promptSize = 64;
 /** Broadcasters are polled no more often than this, and no less often than bytes are gathered. Milliseconds. */
 const usualPollMs = 5;
 const shortestPollMs = 1;
+/** An end is noticed by a poll too. Milliseconds. */
+const longestPollMs = 500;
+/** So many polls in a row that bring nothing: events take over again. */
+const emptyPolls = 16;
 /** Where one has brought more than that in a poll, the next is sooner: what it may send without being read is its TCP window. Bytes. */
 const mostAPollBytes = 48 * 1024;
 
@@ -88,6 +92,8 @@ export class FanOut {
   #pollMs = usualPollMs;
   /** Whether the next poll can't wait for the next pass. */
   #comesFast = false;
+  /** In a row, up to the last. */
+  #emptyPolls = 0;
   /** What polls without a pass have taken since the last pass, milliseconds. */
   #polledMs = 0;
   /** What a watcher has taken of passes, on the average, milliseconds; undefined before the first. */
@@ -136,6 +142,11 @@ export class FanOut {
     if (this.#ready.size === 0 && !this.#isPolling) this.#cancel();
   }
 
+  /** Has what would come with the next poll come now: a broadcaster is about to be dismissed. */
+  catchUp(): void {
+    if (this.#isPolling && this.#brought === undefined) this.#poll(this.#clock.nowMs());
+  }
+
   #cancel(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -179,7 +190,11 @@ export class FanOut {
     this.#comesFast = mostBytes > mostAPollBytes;
     this.#pollMs = this.#comesFast
       ? Math.max(shortestPollMs, this.#pollMs / 2)
-      : Math.min(Math.max(usualPollMs, this.#options.minDelayMs), this.#pollMs * 1.5);
+      : Math.min(
+          Math.max(usualPollMs, Math.min(this.#options.minDelayMs, longestPollMs)),
+          this.#pollMs * 1.5,
+        );
+    this.#emptyPolls = mostBytes > 0 ? 0 : this.#emptyPolls + 1;
     if (!hasSent) this.#polledMs += this.#clock.nowMs() - startMs;
     return hasSent;
   }
@@ -196,7 +211,7 @@ export class FanOut {
 
   /** Has a tick follow where there is something to do. A timer may have fired a little too early. */
   #tickLater(): void {
-    if (this.#isPolling && this.sources.size === 0) this.#events();
+    if (this.#isPolling && (this.sources.size === 0 || this.#emptyPolls >= emptyPolls)) this.#events();
     if (this.#timer !== undefined) return;
     const nowMs = this.#clock.nowMs();
     const restMs = this.#comesFast ? 0 : this.#notBeforeMs - nowMs;
@@ -244,7 +259,7 @@ export class FanOut {
   #choose(restMs: number): void {
     const { maxDelayMs } = this.#options;
     const isBusy = maxDelayMs > 0 && restMs >= maxDelayMs * busyPart && this.sources.size > 0;
-    const isCalm = restMs < maxDelayMs * calmPart;
+    const isCalm = restMs <= maxDelayMs * calmPart;
     this.#changes = (this.#isPolling ? isCalm : isBusy) ? this.#changes + 1 : 0;
     if (this.#isPolling) {
       if (this.#changes === calmPasses) this.#events();
@@ -252,6 +267,7 @@ export class FanOut {
       this.#isPolling = true;
       this.#changes = 0;
       this.#pollMs = usualPollMs;
+      this.#emptyPolls = 0;
       this.#lastPollMs = this.#clock.nowMs();
       this.sources.start();
     }

@@ -152,6 +152,7 @@ export class Relay {
     limits: BroadcastLimits = {},
   ): BroadcastHandle {
     this.refuseBroadcast(user, name);
+    if (this.find(user, name)?.state === "live") this.#parts.fanOut.catchUp();
     const found = this.find(user, name);
     const channel = found ?? this.#open(user, name);
     let broadcast: Broadcast;
@@ -188,12 +189,14 @@ export class Relay {
 
   /** Ends the broadcast of a channel that is live or held: see `Channel.finish`. Throws `not_live` for any other. */
   finish(user: string, name: string, error: FstreamError): void {
+    this.#parts.fanOut.catchUp();
     const channel = this.live(user, name);
     this.#for(channel, () => channel.finish(error));
   }
 
   /** Ends everything: broadcasters are dismissed, watchers get what they are owed. */
   stop(): void {
+    this.#parts.fanOut.catchUp();
     this.#stopped = true;
     const error = new FstreamError("shutting_down", "the server is shutting down");
     for (const channel of this.#channels.values()) this.#for(channel, () => channel.stop(error));

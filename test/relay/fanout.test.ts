@@ -21,7 +21,8 @@ function fanOutOf(firstCostMs: number, maxDelayMs = 20, minDelayMs = 0) {
   const passes: number[] = [];
   const sizes: number[] = [];
   let startMs = clock.nowMs();
-  const fanOut = new FanOut(clock, { maxDelayMs, minDelayMs });
+  const options = { maxDelayMs, minDelayMs };
+  const fanOut = new FanOut(clock, options);
   const receivers = (size: number, gatheredBytes = 0): Receivers => ({
     size,
     gatheredBytes,
@@ -33,6 +34,7 @@ function fanOutOf(firstCostMs: number, maxDelayMs = 20, minDelayMs = 0) {
   });
   const only = receivers(1);
   return {
+    options,
     clock,
     passes,
     sizes,
@@ -255,6 +257,15 @@ function pollingFanOut(costMs: number, minDelayMs = 0, gatheredBytes = 0) {
   return { ...at, sources };
 }
 
+/** Where each poll brings so many bytes, so many of them for each watcher. */
+function passesInASecond(bytes: number, gatheredBytes: number): number {
+  const { wake, clock, sources, passes } = pollingFanOut(5, 0, gatheredBytes);
+  sources.bytes = bytes;
+  wake();
+  clock.advance(1000);
+  return passes.length;
+}
+
 test("a pass that was interrupted puts the next one off as others do, and does not make a fan-out poll", () => {
   const at = fanOutOf(0.1);
   const sources = new FakeSources(at.fanOut, at.receivers(1));
@@ -323,15 +334,50 @@ describe("a fan-out that is busy", () => {
     expect(done).toEqual(["poll", "poll", "few", "poll", "fewer", "many"]);
   });
 
-  test("goes on polling where nothing has come, and not too often", () => {
+  test("goes on polling where nothing has come, not too often, and for some time", () => {
     const { wake, clock, sources, passes } = pollingFanOut(5);
     wake();
     sources.isComing = false;
-    clock.advance(115);
+    clock.advance(65);
     expect(passes.length).toBe(1);
     const polls = sources.calls.filter((call) => call === "poll").length;
-    expect(polls).toBeGreaterThan(10);
-    expect(polls).toBeLessThan(25);
+    expect(polls).toBeGreaterThan(5);
+    expect(polls).toBeLessThan(15);
+    clock.advance(1000);
+    expect(sources.calls.filter((call) => call === "poll").length).toBe(16);
+    expect(sources.calls.at(-1)).toBe("stop");
+    expect(clock.pending).toBe(0);
+  });
+
+  test("stops polling once nothing is to be put off any more", () => {
+    const { wake, clock, sources, options } = pollingFanOut(5);
+    wake();
+    options.maxDelayMs = 0;
+    clock.advance(1000);
+    expect(sources.calls.at(-1)).toBe("stop");
+  });
+
+  test("has what the next poll would bring at once, where a broadcaster is about to be dismissed", () => {
+    const { fanOut, wake, clock, sources, passes } = pollingFanOut(5, 100);
+    fanOut.catchUp();
+    expect(sources.calls).toEqual([]);
+    wake();
+    clock.advance(100);
+    sources.calls.length = 0;
+    fanOut.catchUp();
+    expect(sources.calls).toEqual(["poll"]);
+    clock.advance(105);
+    expect(passes.length).toBe(2);
+  });
+
+  test("notices an end within half a second, however long it gathers bytes", () => {
+    const { wake, clock, sources } = pollingFanOut(5, 5000);
+    wake();
+    clock.advance(10_000);
+    sources.calls.length = 0;
+    clock.advance(10_000);
+    expect(sources.calls.length).toBeGreaterThanOrEqual(19);
+    expect(sources.calls.length).toBeLessThan(25);
   });
 
   test("polls while it gathers bytes for the least delay", () => {
@@ -366,17 +412,10 @@ describe("a fan-out that is busy", () => {
   });
 
   test("polls before the next pass is due where much comes, and sends that if it is enough", () => {
-    const passesOf = (bytes: number, gatheredBytes: number) => {
-      const { wake, clock, sources, passes } = pollingFanOut(5, 0, gatheredBytes);
-      sources.bytes = bytes;
-      wake();
-      clock.advance(1000);
-      return passes.length;
-    };
-    const few = passesOf(1000, 0);
+    const few = passesInASecond(1000, 0);
     expect(few).toBeLessThan(60);
-    expect(passesOf(50_000, 50_000)).toBeLessThan(60);
-    expect(passesOf(100_000, 100_000)).toBeGreaterThan(2 * few);
+    expect(passesInASecond(50_000, 50_000)).toBeLessThan(60);
+    expect(passesInASecond(100_000, 100_000)).toBeGreaterThan(2 * few);
   });
 
   test("leaves it to events again once its passes are short, for some time", () => {

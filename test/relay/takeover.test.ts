@@ -136,3 +136,53 @@ describe("a takeover", () => {
     expect(senders.map((sender) => sender.dismissal)).toEqual([undefined, undefined, undefined, undefined]);
   });
 });
+
+/** A relay that polls its one broadcaster, which has sent bytes that no poll has brought so far. */
+function polled() {
+  const rig = new Rig({ minDelayMs: 350 });
+  const first = rig.broadcast();
+  const watcher = rig.watch({ onWrite: () => rig.clock.spend(6) });
+  const waiting: Uint8Array[] = [];
+  let isPolling = false;
+  rig.relay.sources = {
+    size: 1,
+    start: () => void (isPolling = true),
+    stop() {},
+    poll(brought) {
+      const bytes = concat(waiting.splice(0));
+      if (bytes.length > 0) first.send(bytes);
+      brought();
+      return bytes.length;
+    },
+  };
+  for (let i = 0; i < 4; i++) {
+    first.send(opaque(size, i * size));
+    rig.clock.advance(400);
+  }
+  expect(isPolling).toBe(true);
+  waiting.push(opaque(size, 4 * size));
+  expect(watcher.received).toEqual(opaque(4 * size));
+  return { rig, watcher };
+}
+
+describe("of a broadcaster that is polled, watchers get what it has sent", () => {
+  test("before another takes its place", () => {
+    const { rig, watcher } = polled();
+    rig.broadcast().send(opaque(size, 5 * size));
+    rig.clock.advance(1000);
+    expect(watcher.received).toEqual(opaque(6 * size));
+  });
+
+  test("before its channel is ended, or the server stops", () => {
+    const ends = [
+      ({ relay }: Rig) => relay.finish("fier", "default", new FstreamError("replaced", "ended")),
+      ({ relay }: Rig) => relay.stop(),
+    ];
+    for (const end of ends) {
+      const { rig, watcher } = polled();
+      end(rig);
+      rig.clock.advance(1000);
+      expect(watcher.received).toEqual(opaque(5 * size));
+    }
+  });
+});
