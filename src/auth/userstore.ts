@@ -188,7 +188,7 @@ export async function writeEnabled(entry: Entry, enabled: boolean): Promise<bool
   return true;
 }
 
-/** Has `text` be in the file at `path`, all or nothing, for whoever owns `ownerOf`. */
+/** Replaces the file at `path` atomically by one with `text`, owned by the owner of `ownerOf`. */
 async function replaceFile(
   path: string,
   text: string,

@@ -60,7 +60,7 @@ export async function probeLogin(settings: Settings, invocation: Invocation): Pr
   }
 }
 
-/** Why the users folder refuses `name`: whoever may read it may know. */
+/** Why the users folder refuses `name`: this is shown to those only who can read the folder. */
 async function folderRefusal(folder: string, name: string): Promise<FstreamError> {
   const entry = findEntry(folder, await listFiles(folder), name);
   if (entry === undefined)

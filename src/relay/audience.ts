@@ -276,6 +276,7 @@ export class Audience {
 
   // Sending.
 
+  /** How many bytes have come since the last pass. */
   get gatheredBytes(): number {
     return this.#stream.head - this.#passedHead;
   }

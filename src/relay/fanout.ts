@@ -18,10 +18,7 @@ const restFactor = 3;
 const shortestWaitMs = 0.5;
 /** Timers may fire so much too early: they count whole milliseconds. */
 const timerMs = 1;
-/**
- * What has so many bytes for each of its watchers is not put off any longer: larger writes cost no less, and with many watchers the
- * memory that they take no longer fits the CPU's cache.
- */
+/** What has so many bytes for each of its watchers is not put off any longer: larger writes cost no less. */
 const enoughBytes = 64 * 1024;
 /** Polling starts once a pass is put off for this part of the longest delay, and stops below that part. */
 const busyPart = 1 / 2;
@@ -157,8 +154,9 @@ export class FanOut {
     const startMs = this.#clock.nowMs();
     const hasSent = this.#isPolling && this.#poll(startMs);
     const ready = [...this.#ready];
-    const due =
-      hasSent || this.#isDue(startMs) ? ready : ready.filter((receivers) => this.#hasEnough(receivers));
+    const isDue = hasSent || this.#isDue(startMs);
+    const due = isDue ? ready : ready.filter((receivers) => this.#hasEnough(receivers));
+    // What was sent while polling is part of a pass too.
     if (hasSent || due.length > 0) this.#pass(startMs, due);
     else this.#tickLater();
   }

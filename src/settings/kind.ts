@@ -85,7 +85,7 @@ const longMs = 20_000;
 /** A duration in milliseconds. */
 export function duration(bounds: Bounds): Kind<number> {
   const range = `a duration ${between(bounds, formatDuration)}`;
-  const example = (bounds.max ?? Number.POSITIVE_INFINITY) > longMs ? '"10s" or "1h30m"' : '"250ms" or "1s"';
+  const example = bounds.max > longMs ? '"10s" or "1h30m"' : '"250ms" or "1s"';
   return {
     placeholder: "DURATION",
     range,

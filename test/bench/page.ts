@@ -46,7 +46,7 @@ figures depend on the machine.
       ? ""
       : `## Detectors\n\nHow fast streams are searched for join points, in MB/s on one core.\n\n\`\`\`\n${results.detectors.trimEnd()}\n\`\`\``,
     results.warnings.length > 0
-      ? `## Doubtful figures\n\nThe load was near its own limits, so the server may be better than shown.\n\n${list(results.warnings)}`
+      ? `## Doubtful figures\n\nWhere the load itself was near its limits, the server may be better than shown.\n\n${list(results.warnings)}`
       : "",
     results.leftOut.length > 0 ? `## Left out\n\n${list(results.leftOut)}` : "",
     `## How to reproduce
