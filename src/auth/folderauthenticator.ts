@@ -69,7 +69,11 @@ export class FolderAuthenticator implements Authenticator {
     const compared = user ?? (await this.#standIn(name, files));
     const right =
       compared !== undefined &&
-      (await this.#passwords.matches(compared.secret, password, networkOf(address)));
+      (await this.#passwords.matches(compared.secret, {
+        password,
+        lane: networkOf(address),
+        remembers: user !== undefined,
+      }));
     if (right && user?.enabled === false)
       this.#log.repeated(
         `user ${name}`,

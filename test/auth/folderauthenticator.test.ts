@@ -107,7 +107,15 @@ test("for an unknown user, or one that is switched off, as much work is done as 
       await login(user, "124");
       expect({ user, calls: verify.mock.calls }).toEqual({ user, calls: [["124", hash, "argon2id"]] });
     }
-    expect(await login("nobody", "123")).toBe("unauthorized"); // another one's password, and right for that one
+    // Another one's password, and right for that one, which is remembered.
+    expect(await login("fier", "123")).toEqual({ user: "fier", channels: undefined });
+    for (let i = 0; i < 2; i++) {
+      verify.mockClear();
+      expect(await login("nobody", "123")).toBe("unauthorized");
+      expect(verify).toHaveBeenCalledTimes(1);
+    }
+    await login("fier", "123");
+    expect(verify).toHaveBeenCalledTimes(1);
   } finally {
     verify.mockRestore();
   }
