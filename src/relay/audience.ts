@@ -18,7 +18,7 @@ import { Pending, type PendingStart } from "./pending.ts";
 import { type Found, Placing, type PlacingEvents } from "./placing.ts";
 import { Prefix } from "./prefix.ts";
 import { dropAll, dropSent, keepSegment } from "./retention.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring, Segment } from "./ring.ts";
 import { SharedBuffers } from "./sharedbuffers.ts";
 import type { Stream } from "./stream.ts";
 import { Turns } from "./turns.ts";
@@ -298,14 +298,13 @@ export class Audience {
   }
 
   /** A segment is about to leave the ring. Gives how many watchers need it to be kept. */
-  evicting(segment: number): number {
+  evicting(segment: Segment): number {
     const ring = this.#stream.ring as Ring;
-    const end = (segment + 1) * ring.segmentBytes;
     let holders = 0;
     const { flowing: list } = this.#watchers;
     for (let i = list.length - 1; i >= 0; i--) {
       const flowing = list[i];
-      if (flowing === undefined || flowing.cursor >= end) continue;
+      if (flowing === undefined || flowing.cursor >= segment.end) continue;
       this.#guard(flowing.watcher, () => {
         if (keepSegment(flowing, segment, ring, this)) holders++;
       });

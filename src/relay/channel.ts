@@ -27,7 +27,7 @@ import { Footprint } from "./footprint.ts";
 import { Ingest } from "./ingest.ts";
 import { InputRate } from "./inputrate.ts";
 import type { Budget } from "./memorybudget.ts";
-import type { Receive } from "./ring.ts";
+import type { Receive, Segment } from "./ring.ts";
 import { SniffedCutPoints } from "./sniffedcutpoints.ts";
 import { Stream } from "./stream.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
@@ -212,7 +212,7 @@ export class Channel {
    */
   begin(broadcaster: Broadcaster, limits: BroadcastLimits = {}): Broadcast {
     const { clock, budget, options, counters } = this.#parts;
-    const evicting = (segment: number) => this.#audience.evicting(segment);
+    const evicting = (segment: Segment) => this.#audience.evicting(segment);
     const ring = this.#stream.open({ backlogBytes: options.backlogBytes, budget, evicting });
     const before = this.#stream.state;
     if (before.type === "live") this.#finishDetection(before.broadcast);
@@ -338,7 +338,7 @@ export class Channel {
       this.#dismiss(state.broadcast, new FstreamError("disconnected", message));
     }
     this.#inputRate.note(this.bytesIn, nowMs);
-    if (backlogTimeMs > 0) this.#stream.trim(backlogTimeMs);
+    this.#stream.fitRing(this.bitrate, backlogTimeMs);
     this.#audience.sweep(nowMs);
     this.#audience.checkBacklog();
     if (this.state === "live" && this.#stream.isJoinless)

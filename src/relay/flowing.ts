@@ -10,7 +10,7 @@ import type { Broadcast } from "./broadcast.ts";
 import type { Patch } from "./patches.ts";
 import type { PendingStart } from "./pending.ts";
 import { Prefix } from "./prefix.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring, Segment } from "./ring.ts";
 import type { SharedBuffers } from "./sharedbuffers.ts";
 import type { Outlet, Watcher, WatcherState } from "./watcher.ts";
 
@@ -72,7 +72,7 @@ export class Flowing implements WatcherState {
   /** The same while it is kept for it alone. */
   #keptPatch: Patch | undefined;
   /** Segments that the ring keeps for it: retention.ts. */
-  kept: number[] | undefined;
+  kept: Segment[] | undefined;
   /** Its place in its audience's list. */
   index = -1;
   readonly watcher: Watcher;
@@ -182,11 +182,9 @@ export class Flowing implements WatcherState {
       }
       to = Math.min(end, patch.offset);
     }
-    const segment = ring.segmentOf(cursor);
-    const buffer = ring.buffer(segment);
-    if (buffer === undefined) throw new FstreamError("internal", `cursor ${cursor} is outside its ring`);
-    const at = cursor - segment * ring.segmentBytes;
-    return this.#send(buffer, at, Math.min(to - cursor, ring.segmentBytes - at));
+    const segment = ring.segmentAt(cursor);
+    if (segment === undefined) throw new FstreamError("internal", `cursor ${cursor} is outside its ring`);
+    return this.#send(segment.buffer, cursor - segment.start, Math.min(to, segment.end) - cursor);
   }
 
   /** Undefined if the socket took it all; else why it did not. */

@@ -65,10 +65,11 @@ export class Ingest {
     if (ring === undefined) return;
     const nowMs = this.#clock.nowMs();
     // Segment by segment, so that the cut points have seen what is in the ring when some of it has to leave.
-    for (let from = 0; from < bytes.length; from += ring.segmentBytes) {
-      const part = bytes.length <= ring.segmentBytes ? bytes : bytes.subarray(from, from + ring.segmentBytes);
-      ring.append(part);
-      this.#added(broadcast, ring, part, nowMs);
+    for (let from = 0; from < bytes.length; ) {
+      const rest = from === 0 ? bytes : bytes.subarray(from);
+      const count = ring.append(rest);
+      this.#added(broadcast, ring, count === rest.length ? rest : rest.subarray(0, count), nowMs);
+      from += count;
     }
     this.#events.wake();
     this.#count(broadcast, bytes.length, nowMs);

@@ -12,7 +12,7 @@ import { Counters } from "./counters.ts";
 import { WorkTimes } from "./cputime.ts";
 import { FanOut, type Sources } from "./fanout.ts";
 import { Budget } from "./memorybudget.ts";
-import { type Receive, segmentSize } from "./ring.ts";
+import { type Receive, reserveOf } from "./ring.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
 
 export interface RelayOptions extends ChannelOptions {
@@ -240,7 +240,7 @@ export class Relay {
   /** Where there is no room for another ring, channels that drain are ended, the oldest first. */
   #makeRoom(): void {
     for (const oldest of this.#draining) {
-      if (this.#parts.budget.has(segmentSize(this.#options.backlogBytes))) return;
+      if (this.#parts.budget.has(reserveOf(this.#options.backlogBytes))) return;
       this.#for(oldest, () => oldest.abandon());
       this.#drained(oldest);
     }

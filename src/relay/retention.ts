@@ -5,7 +5,7 @@
 import { type End, slow } from "./broadcast.ts";
 import type { Flowing } from "./flowing.ts";
 import { stopAtUnitEnd, tooFarBehind } from "./lag.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring, Segment } from "./ring.ts";
 
 /** What is done for a watcher here. */
 export interface RetentionOwner {
@@ -18,8 +18,8 @@ export interface RetentionOwner {
  * Whether a watcher that is in a segment which is about to leave the ring, or before it, still needs it afterwards: then it
  * is one of those that have to `drop` it.
  */
-export function keepSegment(watched: Flowing, segment: number, ring: Ring, owner: RetentionOwner): boolean {
-  const end = (segment + 1) * ring.segmentBytes;
+export function keepSegment(watched: Flowing, segment: Segment, ring: Ring, owner: RetentionOwner): boolean {
+  const { end } = segment;
   let flowing = sendAll(watched, end, owner);
   if (flowing === undefined || flowing.cursor >= end) return false;
   if (!stopAtUnitEnd(flowing)) {
@@ -27,9 +27,9 @@ export function keepSegment(watched: Flowing, segment: number, ring: Ring, owner
     return false;
   }
   if (flowing.stopOffset === flowing.cursor) flowing = owner.send(flowing);
-  if (flowing === undefined || !needs(flowing, segment, ring)) return false;
+  if (flowing === undefined || !needs(flowing, segment)) return false;
   flowing.keepPatch();
-  if (!ring.mayKeep) {
+  if (!ring.mayKeep(segment)) {
     owner.end(flowing, slow("stalled mid-frame, and there is no more room for its data"));
     return false;
   }
@@ -55,15 +55,14 @@ function sendAll(watched: Flowing, end: number, owner: RetentionOwner): Flowing 
 }
 
 /** Whether a watcher has yet to be sent bytes of a segment that the tail has passed. */
-function needs({ cursor, stopOffset }: Flowing, segment: number, ring: Ring): boolean {
-  const start = segment * ring.segmentBytes;
-  return cursor < Math.min(start + ring.segmentBytes, stopOffset) && stopOffset > start;
+function needs({ cursor, stopOffset }: Flowing, { start, end }: Segment): boolean {
+  return cursor < Math.min(end, stopOffset) && stopOffset > start;
 }
 
 /** Drops the segments kept for a watcher that it has been sent all of. */
 export function dropSent(flowing: Flowing, ring: Ring): void {
   const { kept = [], cursor } = flowing;
-  while (kept.length > 0 && (kept[0] + 1) * ring.segmentBytes <= cursor) ring.drop(kept.shift() as number);
+  while (kept.length > 0 && kept[0].end <= cursor) ring.drop(kept.shift() as Segment);
   if (kept.length === 0) flowing.kept = undefined;
 }
 

@@ -91,11 +91,16 @@ export class Stream {
     cutPoints.forget(tail);
   }
 
-  /** Gives back what is older than `ms`, in the stream's time, and not needed by one that joins. */
-  trim(ms: number): void {
+  /**
+   * Fits the ring to a stream of so many bits a second, and gives back what is older than `ms`, in the stream's time, and not
+   * needed by one that joins; 0: nothing.
+   */
+  fitRing(bitsPerSecond: number, ms: number): void {
     const { broadcast, timeline, head } = this;
     if (this.#ring === undefined || broadcast === undefined || broadcast.cutPoints.kind === "sniffing")
       return;
+    this.#ring.expect(bitsPerSecond / 8);
+    if (ms === 0) return;
     const join = broadcast.cutPoints.newestJoin(head)?.offset ?? head;
     this.#ring.trim(Math.min(timeline.offsetAt(timeline.newestMs - ms), join));
   }

@@ -30,13 +30,11 @@ export interface Taking {
 export const floodBytes = 128 * 1024;
 /** At most so many bytes are taken before the time is looked at. */
 const takenAtOnceBytes = 128 * 1024;
-/** A turn is at most so many reads, each of which ends with a segment of the ring at the latest. */
-const readsATurn = 4;
-/** So is a poll, but with so many reads: others wait for their own. */
-const readsAPoll = 2;
-/** It ends once what was read took so long, milliseconds: bytes can be made such that they take long to follow. */
+/** After so many bytes a turn or a poll is over: others wait for theirs. */
+const turnBytes = 1024 * 1024;
+/** It is over once what was read took so long, too, milliseconds: bytes can be made such that they take long to follow. */
 const turnMs = 2;
-/** One read is so many bytes at the most, the fewer the longer they take. */
+/** One read is so many bytes at the most, the fewer the longer they take, and ends with a segment of the ring. */
 const mostReadBytes = 1024 * 1024;
 const leastReadBytes = 16 * 1024;
 
@@ -95,8 +93,9 @@ export class Intake {
     let bytes = 0;
     if (this.#isOver || this.#isWaiting || this.#held.length > 0) return bytes;
     this.#guard(() => {
-      for (let reads = 0; reads < readsAPoll; reads++) {
-        const read = this.#taking.fill(this.#receive);
+      const startMs = this.#clock.nowMs();
+      while (bytes < turnBytes && this.#clock.nowMs() - startMs < turnMs) {
+        const read = this.#readOnce();
         bytes += read;
         if (read === 0 || this.#isShort || this.#isOver) return;
       }
@@ -217,20 +216,24 @@ export class Intake {
 
   #read(): void {
     const startMs = this.#clock.nowMs();
-    let beforeMs = startMs;
-    for (let reads = 0; reads < readsATurn && beforeMs - startMs < turnMs; reads++) {
-      if (this.#source.available() < floodBytes || this.#taking.fill(this.#receive) === 0) {
-        return this.#resume();
-      }
+    for (let bytes = 0; bytes < turnBytes && this.#clock.nowMs() - startMs < turnMs; ) {
+      const read = this.#source.available() < floodBytes ? 0 : this.#readOnce();
+      if (read === 0) return this.#resume();
       // To fill can also be the end of it all.
       if (this.#isOver) return;
-      const nowMs = this.#clock.nowMs();
-      const isLong = nowMs - beforeMs > turnMs / 2;
-      this.#readBytes = isLong
-        ? Math.max(leastReadBytes, this.#readBytes / 2)
-        : Math.min(mostReadBytes, this.#readBytes * 2);
-      beforeMs = nowMs;
+      bytes += read;
     }
     this.#wait();
+  }
+
+  /** Gives how many bytes it has read. */
+  #readOnce(): number {
+    const startMs = this.#clock.nowMs();
+    const bytes = this.#taking.fill(this.#receive);
+    const isLong = this.#clock.nowMs() - startMs > turnMs / 2;
+    this.#readBytes = isLong
+      ? Math.max(leastReadBytes, this.#readBytes / 2)
+      : Math.min(mostReadBytes, this.#readBytes * 2);
+    return bytes;
   }
 }

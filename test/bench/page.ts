@@ -16,7 +16,7 @@ One CPU runs the server, another the load, over the loopback interface. "CPU s/G
 time per GB (10⁹ bytes) that watchers received. Delay is measured from the broadcaster's write of a block (1316 bytes) or
 FLV tag to the arrival of its last byte at a watcher, over all checked watchers. The first ${warmSeconds} s
 of a stream, in which TCP windows open and code is compiled, are not measured. Up to 4 Gbit/s, every watcher's bytes are compared with what was sent; beyond that, those of one watcher in 50. Servers are restarted for each measurement and take
-turns within a round; each figure is the median over the rounds, and ratios are taken within a round, so they can differ a little from the quotient of the medians. Compare ratios: absolute
+turns within a round (the name in brackets has \`scripts/bench --only NAME\` measure a row alone); each figure is the median over the rounds, and ratios are taken within a round, so they can differ a little from the quotient of the medians. Compare ratios: absolute
 figures depend on the machine.
 
 - \`fstream\` runs with default settings, so bytes may wait up to 20 ms (\`max_delay\`) to be sent in larger writes.

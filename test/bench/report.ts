@@ -47,6 +47,11 @@ function blemishes(rounds: readonly Measured[], peer: PeerName): string {
 const fanOutHead =
   "work,server,CPU s/GB,to C,to Icecast,delay p50 ms,p99 ms,Gbit/s,first byte ms,RSS MB,remarks".split(",");
 
+/** With the name by which `--only` measures it alone. */
+function titled({ name, title }: Work): string {
+  return `${title} (${name})`;
+}
+
 /** A peer that was to do the work and can't run here has nothing but the reason. */
 function absentRow(results: Results, work: Work, peer: PeerName): string[][] {
   const why = results.absent[peer];
@@ -67,7 +72,7 @@ function fanOutRows(results: Results, work: Work): string[][] {
       peer === "fstream" ? brief(ratioOf(results, work.name, [peer, other], (m) => m.cpuPerGb)) : "";
     return [
       [
-        peer === first ? work.title : "",
+        peer === first ? titled(work) : "",
         peer,
         figure((m) => m.cpuPerGb),
         against("C"),
@@ -96,7 +101,8 @@ const rivals: readonly PeerName[] = ["fstream", "icecast", "nginx-rtmp", "srs", 
 
 /** Of each work that fstream and another server did, which server needs the least CPU, and which has the shortest delays. */
 export function winnerTable(results: Results): string {
-  const rows = works.flatMap(({ name, title }) => {
+  const rows = works.flatMap((work) => {
+    const { name } = work;
     const rounds = results.fanOuts[name] ?? {};
     const able = rivals.filter(
       (peer) => rounds[peer] !== undefined && median(rounds[peer].map(({ delivered }) => delivered)) > 0.9,
@@ -108,7 +114,7 @@ export function winnerTable(results: Results): string {
       const other = winner === "fstream" ? second : "fstream";
       return `${winner} ${brief(figure(winner))}, ${other} ${brief(figure(other))}`;
     };
-    return [[title, best((measured) => measured.cpuPerGb), best((measured) => measured.delay99Ms)]];
+    return [[titled(work), best((measured) => measured.cpuPerGb), best((measured) => measured.delay99Ms)]];
   });
   return rows.length === 0 ? "" : table(["work", "least CPU s/GB", "shortest delay, p99 ms"], rows);
 }

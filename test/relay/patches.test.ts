@@ -9,7 +9,6 @@ import { boxOf, fourCc } from "../../src/media/mp4/boxes.ts";
 import { fmp4 } from "../../src/media/mp4/fmp4.ts";
 
 import { type Patch, Patches } from "../../src/relay/patches.ts";
-import { segmentSize } from "../../src/relay/ring.ts";
 import type { StartPoint } from "../../src/relay/watcher.ts";
 import { capture, patched } from "../media/capture.ts";
 import { fixture, random } from "../media/recorder.ts";
@@ -18,7 +17,8 @@ import { Rig, type Sender } from "./rig.ts";
 import { sniffedCutPoints } from "./streams.ts";
 
 const backlogBytes = 65_536;
-const segmentBytes = segmentSize(backlogBytes);
+/** A ring of that size has segments of this one. */
+const segmentBytes = 4096;
 const reset = new FstreamError("disconnected", "the connection was reset");
 const { bytes: once, units, joins } = capture(fmp4, await fixture("fmp4-absolute.mp4"));
 const head = once.subarray(0, joins[0].offset);

@@ -5,7 +5,7 @@
 import { expect } from "bun:test";
 import { FstreamError } from "../../src/errors.ts";
 import type { RelayOptions } from "../../src/relay/relay.ts";
-import { segmentSize } from "../../src/relay/ring.ts";
+import { reserveOf } from "../../src/relay/ring.ts";
 import type { Arrival, Operation } from "./operations.ts";
 import type { FakeOutlet } from "./outlet.ts";
 import { options, Rig, type Sender } from "./rig.ts";
@@ -242,7 +242,7 @@ export class Simulation<S extends Source> {
       ({ epoch, outlet }) => epoch !== this.#epoch && outlet.end === undefined,
     );
     // A channel that drains has a ring too, and as much again may be kept for those that were lapped in a unit.
-    const ringBytes = backlogBytes + segmentSize(backlogBytes);
+    const ringBytes = backlogBytes + reserveOf(backlogBytes);
     expect(held).toBeLessThanOrEqual((1 + draining.length) * 2 * ringBytes);
     if (this.#epoch.broadcasts.length > 0) expect(held).toBeGreaterThan(0);
     expect(this.rig.failures.length).toBe(this.#bugs);
