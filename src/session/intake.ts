@@ -6,7 +6,7 @@
 //
 //   events --a rest, a flood--> turns --nothing held, little left--> events
 //
-// While the process is busy it is paused too, and polled (polling.ts): a turn is then what a poll finds beyond a few reads.
+// While the process is busy it is paused too, and polled (polling.ts): a turn is then what is more than a poll takes.
 
 import type { Clock } from "../relay/clock.ts";
 import type { Receive } from "../relay/ring.ts";

@@ -4,7 +4,8 @@
 //   clients   fstream broadcast | the same relay | fstream watch
 //   fstream   fstream broadcast | fstream serve | fstream watch
 //
-// The socat relay answers nobody, which both clients put up with: they speak the original protocol as well. A watcher of
+// The socat relay only goes from the broadcaster to the watcher: it answers neither client, which both put up with, since they speak
+// the original protocol as well. A watcher of
 // fstream's server that is slower than the source skips, so what counts there is what it got. Nothing is pinned to a CPU.
 
 import { join } from "node:path";
@@ -72,7 +73,7 @@ async function ownRelay(tools: Tools): Promise<PipeRelay> {
 /** A socat that joins two connections: it takes the watcher's first, and only then listens for the broadcaster. */
 async function socatRelay(): Promise<PipeRelay> {
   const [port, broadcastPort] = freePorts();
-  const relay = start(["socat", "-b", "65536", socatListener(port), socatListener(broadcastPort)]);
+  const relay = start(["socat", "-U", "-b", "65536", socatListener(port), socatListener(broadcastPort)]);
   await listens(port);
   return {
     port,
