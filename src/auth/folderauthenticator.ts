@@ -72,7 +72,7 @@ export class FolderAuthenticator implements Authenticator {
       (await this.#passwords.matches(compared.secret, {
         password,
         lane: networkOf(address),
-        remembers: user !== undefined,
+        remembers: user?.enabled === true,
       }));
     if (right && user?.enabled === false)
       this.#log.repeated(

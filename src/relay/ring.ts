@@ -40,7 +40,8 @@ export interface RingOptions {
   readonly budget: Budget;
   /**
    * Called with the oldest segment just before it leaves the ring: the last chance to send what is in it. Returns how many
-   * watchers still need it, each of which has to `drop` it: if there are any it is kept aside. Only while `mayKeep`.
+   * watchers still need it, each of which has to `drop` it: if there are any it is kept aside. Only while `mayKeep`. It may
+   * release the ring, but not while bytes are added.
    */
   readonly evicting: (segment: Segment) => number;
 }

@@ -116,6 +116,12 @@ test("for an unknown user, or one that is switched off, as much work is done as 
     }
     await login("fier", "123");
     expect(verify).toHaveBeenCalledTimes(1);
+    await Bun.write(join(folder, "fier.toml"), `password_hash = "${hash}"\nenabled = false`);
+    for (const user of ["fier", "zoe", "zoe"]) {
+      verify.mockClear();
+      expect(await login(user, "123")).toBe("unauthorized");
+      expect(verify).toHaveBeenCalledTimes(1);
+    }
   } finally {
     verify.mockRestore();
   }
