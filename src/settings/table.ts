@@ -209,7 +209,7 @@ export const table = {
       "backlog_time",
       duration({ min: 0, max: day }),
       "2m",
-      "how far back a backlog reaches, to within a few seconds, and always to the newest join point; 0: as far as its size allows",
+      "about how far back a backlog reaches, but always to the newest join point; 0: as far as its size allows",
       "16 MiB of a radio stream would be a quarter of an hour that nobody asks for",
     ),
     maxBacklogTotalBytes: setting(

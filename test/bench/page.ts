@@ -5,10 +5,10 @@ import type { Results } from "./results.ts";
 import { warmSeconds } from "./rounds.ts";
 import type { Verdict } from "./targets.ts";
 
-const drawbacks = `Where there is little to gather, fstream takes more CPU than servers in C: with ten watchers, or a few channels with two each,
-about twice as much as Icecast, which is a tenth of a core. For a crowd that watches an FLV, SRS takes less by sending every 350 ms; with
-\`min_delay = "350ms"\` fstream takes about as much. A process of fstream begins with about 60 MB of memory, one of Icecast with 17 MB.
-When a thousand watchers come at once, they wait longer for their first byte than with Icecast.`;
+const drawbacks = `fstream is not the best everywhere. With few watchers, or a few small channels, there is little to gather, and it takes more CPU
+than servers in C (\`10x4\`, \`3x2x4000\`). For an FLV audience SRS takes less than fstream by sending only every 350 ms; compare it with
+\`fstream-350\`, which waits as long (\`flv500\`, \`flv1000\`, \`flv2000\`). fstream takes more memory than Icecast and nginx-rtmp, and when
+many join at once their first bytes come later than from the reference in C (\`crowd\`).`;
 
 export function page(results: Results, verdicts: readonly Verdict[], picture: boolean): string {
   const winners = winnerTable(results);
