@@ -228,7 +228,9 @@ export class Audience {
 
   /** Does what has become due. */
   sweep(nowMs: number): void {
-    this.#watchers.forEach((each) => this.#guard(each.watcher, () => this.#deadlines.check(each, nowMs)));
+    const check = (each: Pending | Flowing) =>
+      this.#guard(each.watcher, () => this.#deadlines.check(each, nowMs));
+    this.#watchers.forEach(check, this.#deadlines.dueBefore);
   }
 
   // Placing.

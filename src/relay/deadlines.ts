@@ -41,6 +41,14 @@ export class Deadlines {
     this.#drain = new Drain(options);
   }
 
+  /** For a watcher that flows and whose cursor is here or further on nothing is due: usually that is all of them. */
+  get dueBefore(): number {
+    const { state, timeline } = this.#stream;
+    if (state.type === "ended") return Number.POSITIVE_INFINITY;
+    const { maxLagMs } = this.#options;
+    return maxLagMs === 0 ? 0 : timeline.offsetAt(timeline.newestMs - maxLagMs);
+  }
+
   /** Does for a watcher what is due. */
   check(of: Pending | Flowing, nowMs: number): void {
     if (this.#stream.state.type === "ended") this.#checkDraining(of, nowMs);

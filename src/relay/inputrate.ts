@@ -33,8 +33,14 @@ export class InputRate {
 
   /** Bits a second, at `nowMs` with `bytes` bytes; 0 before the first broadcast. */
   at(bytes: number, nowMs: number): number {
-    const from = this.#notes.findLast(({ ms }) => ms <= nowMs - windowMs) ?? this.#notes.at(0);
-    if (from === undefined) return 0;
+    const [oldest] = this.#notes;
+    if (oldest === undefined) return 0;
+    // It is the first, but for what has become too old since the newest note.
+    let from = oldest;
+    for (const note of this.#notes) {
+      if (note.ms > nowMs - windowMs) break;
+      from = note;
+    }
     return Math.round(((bytes - from.bytes) * 8000) / Math.max(nowMs - from.ms, leastMs));
   }
 }

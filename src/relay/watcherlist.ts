@@ -31,9 +31,13 @@ export class WatcherList {
     last.index = of.index;
   }
 
-  /** Does something for each watcher that is still there when it is its turn, in the state that it is in then. */
-  forEach(act: (of: Pending | Flowing) => void): void {
-    for (const { watcher } of [...this.pending, ...this.flowing]) {
+  /**
+   * Does something for each watcher that is still there when it is its turn, in the state that it is in then; of those that
+   * flow, only for the ones whose cursors are before `offset`.
+   */
+  forEach(act: (of: Pending | Flowing) => void, offset = Number.POSITIVE_INFINITY): void {
+    const flowing = this.flowing.filter(({ cursor }) => cursor < offset);
+    for (const { watcher } of [...this.pending, ...flowing]) {
       const now = stateOf(watcher);
       if (now !== undefined) act(now);
     }

@@ -47,6 +47,8 @@ export class Intake {
   readonly #receive: Receive;
   readonly #held = new HeldBytes();
   #readBytes = mostReadBytes;
+  /** When the last read ended. */
+  #readMs = 0;
   #isPaused = false;
   #isWaiting = false;
   #isPolled = false;
@@ -94,11 +96,13 @@ export class Intake {
     if (this.#isOver || this.#isWaiting || this.#held.length > 0) return bytes;
     this.#guard(() => {
       const startMs = this.#clock.nowMs();
-      while (bytes < turnBytes && this.#clock.nowMs() - startMs < turnMs) {
-        const read = this.#readOnce();
+      let nowMs = startMs;
+      do {
+        const read = this.#readOnce(nowMs);
         bytes += read;
         if (read === 0 || this.#isShort || this.#isOver) return;
-      }
+        nowMs = this.#readMs;
+      } while (bytes < turnBytes && nowMs - startMs < turnMs);
       this.look();
     });
     return bytes;
@@ -216,21 +220,24 @@ export class Intake {
 
   #read(): void {
     const startMs = this.#clock.nowMs();
-    for (let bytes = 0; bytes < turnBytes && this.#clock.nowMs() - startMs < turnMs; ) {
-      const read = this.#source.available() < floodBytes ? 0 : this.#readOnce();
+    let nowMs = startMs;
+    let bytes = 0;
+    do {
+      const read = this.#source.available() < floodBytes ? 0 : this.#readOnce(nowMs);
       if (read === 0) return this.#resume();
       // To fill can also be the end of it all.
       if (this.#isOver) return;
       bytes += read;
-    }
+      nowMs = this.#readMs;
+    } while (bytes < turnBytes && nowMs - startMs < turnMs);
     this.#wait();
   }
 
-  /** Gives how many bytes it has read. */
-  #readOnce(): number {
-    const startMs = this.#clock.nowMs();
+  /** Reads at `startMs`, which is now. Gives how many bytes it has read; `#readMs` is when that was done. */
+  #readOnce(startMs: number): number {
     const bytes = this.#taking.fill(this.#receive);
-    const isLong = this.#clock.nowMs() - startMs > turnMs / 2;
+    this.#readMs = this.#clock.nowMs();
+    const isLong = this.#readMs - startMs > turnMs / 2;
     this.#readBytes = isLong
       ? Math.max(leastReadBytes, this.#readBytes / 2)
       : Math.min(mostReadBytes, this.#readBytes * 2);
