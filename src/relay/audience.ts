@@ -19,6 +19,7 @@ import { type Found, Placing, type PlacingEvents } from "./placing.ts";
 import { Prefix } from "./prefix.ts";
 import { dropAll, dropSent, keepSegment } from "./retention.ts";
 import type { Ring, Segment } from "./ring.ts";
+import type { SendBatch } from "./sendbatch.ts";
 import { SharedBuffers } from "./sharedbuffers.ts";
 import type { Stream } from "./stream.ts";
 import { Turns } from "./turns.ts";
@@ -131,7 +132,7 @@ export class Audience {
     if (watcher.isGone) return;
     this.#remove(of, reasonOfEnd(end));
     try {
-      watcher.outlet.finish(end, sentBytes > 0);
+      watcher.outlet.finish(end, sentBytes);
     } catch (error) {
       this.#events.failed(error);
     }
@@ -284,12 +285,41 @@ export class Audience {
   }
 
   /** Sends to all that flow what there is. */
-  pass(): void {
+  pass(batch: SendBatch | undefined): void {
     this.#passedHead = this.#stream.head;
-    const { flowing: list } = this.#watchers;
-    for (let i = list.length - 1; i >= 0; i--) {
-      const flowing = list[i];
-      if (flowing !== undefined && !flowing.isBlocked && !this.#behind.has(flowing)) this.send(flowing);
+    const flowing = this.#watchers.flowing.filter((each) => !each.isBlocked && !this.#behind.has(each));
+    const isLive = this.#stream.state.type === "live";
+    const rest =
+      batch !== undefined && isLive && flowing.length > 1 ? this.#sendBatches(flowing, batch) : flowing;
+    for (const each of rest) this.send(each);
+  }
+
+  /** Sends by `batch` what can be sent like that. Gives those that are not done with. */
+  #sendBatches(flowing: readonly Flowing[], batch: SendBatch): Flowing[] {
+    const ring = this.#stream.ring as Ring;
+    const rest: Flowing[] = [];
+    let added: Flowing[] = [];
+    for (const each of flowing) {
+      if (isAdded(each, batch, ring)) added.push(each);
+      else rest.push(each);
+      if (!batch.isFull) continue;
+      this.#sendBatch(batch, added, rest);
+      added = [];
+    }
+    if (batch.size > 0) this.#sendBatch(batch, added, rest);
+    return rest;
+  }
+
+  /** Between what is added and what has become of it nothing else happens: a socket stays what it is. */
+  #sendBatch(batch: SendBatch, added: readonly Flowing[], rest: Flowing[]): void {
+    const { head } = this.#stream;
+    batch.send();
+    for (let i = 0; i < added.length; i++) {
+      const each = added[i];
+      const before = each.sentBytes;
+      each.took(batch.taken(i));
+      this.bytesOut += each.sentBytes - before;
+      if (each.cursor < head || each.cursor === each.stopOffset) rest.push(each);
     }
   }
 
@@ -384,4 +414,13 @@ export class Audience {
 /** Whether it ended while it was sent to. */
 function isOver(flowing: Flowing): boolean {
   return flowing.isOver;
+}
+
+/** Whether it was added to `batch`. What is thrown is thrown again where it is sent to alone, and ends it then. */
+function isAdded(flowing: Flowing, batch: SendBatch, ring: Ring): boolean {
+  try {
+    return flowing.addTo(batch, ring);
+  } catch {
+    return false;
+  }
 }

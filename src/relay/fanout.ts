@@ -11,6 +11,7 @@
 //   events --passes are far apart--> polling --they are close again, for some passes; or nobody to poll--> events
 
 import type { Clock, Timer } from "./clock.ts";
+import type { SendBatch } from "./sendbatch.ts";
 
 /** How many times as long as passes take the next one is put off. */
 const restFactor = 3;
@@ -32,6 +33,8 @@ const mostOfAverage = 3;
 const newestPart = 1 / 16;
 /** So few watchers are sent what came before the next broadcaster is polled. */
 const promptSize = 64;
+/** The first channel with so many watchers has a batch made, which takes some memory. */
+const batchFrom = 4;
 /** Broadcasters are polled no more often than this, and no less often than bytes are gathered. Milliseconds. */
 const usualPollMs = 5;
 const shortestPollMs = 1;
@@ -52,8 +55,8 @@ export interface Receivers {
   readonly size: number;
   /** How many bytes have come since the last pass. */
   readonly gatheredBytes: number;
-  /** Sends them what there is. */
-  pass(): void;
+  /** Sends them what there is, by `batch` where that can be. */
+  pass(batch: SendBatch | undefined): void;
 }
 
 /** What bytes come from, and can be polled. */
@@ -72,6 +75,9 @@ const noSources: Sources = { size: 0, start() {}, stop() {}, poll: () => 0 };
 export class FanOut {
   /** What can be polled. */
   sources: Sources = noSources;
+  /** Gives what large passes send with, where that can be had; asked once. */
+  makeBatch: () => SendBatch | undefined = () => undefined;
+  #batch: SendBatch | "unmade" | undefined = "unmade";
   readonly #clock: Clock;
   readonly #options: FanOutOptions;
   /** Those that something is there for. */
@@ -201,10 +207,18 @@ export class FanOut {
   #send(receivers: Receivers): void {
     this.#sentTo += receivers.size;
     try {
-      receivers.pass();
+      receivers.pass(this.#batchFor(receivers));
     } catch (error) {
       this.#failures.push(error);
     }
+  }
+
+  #batchFor({ size }: Receivers): SendBatch | undefined {
+    if (this.#batch === "unmade") {
+      if (size < batchFrom) return undefined;
+      this.#batch = this.makeBatch();
+    }
+    return this.#batch;
   }
 
   /** Has a tick follow where there is something to do. A timer may have fired a little too early. */

@@ -11,6 +11,7 @@ import type { Patch } from "./patches.ts";
 import type { PendingStart } from "./pending.ts";
 import { Prefix } from "./prefix.ts";
 import type { Ring, Segment } from "./ring.ts";
+import type { SendBatch } from "./sendbatch.ts";
 import type { SharedBuffers } from "./sharedbuffers.ts";
 import type { Outlet, Watcher, WatcherState } from "./watcher.ts";
 
@@ -30,6 +31,13 @@ export type Pumped =
   | "lapped"
   /** The peer is gone. */
   | "gone";
+
+/** `length` bytes of `bytes` from `from` on. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  readonly from: number;
+  readonly length: number;
+}
 
 /** What its audience does for it. */
 export interface FlowingOwner {
@@ -77,12 +85,15 @@ export class Flowing implements WatcherState {
   index = -1;
   readonly watcher: Watcher;
   readonly allowedLagMs: number;
+  /** Its socket's, which may be sent to beside its outlet; -1: none. */
+  readonly #descriptor: number;
   readonly #owner: FlowingOwner;
 
   constructor(owner: FlowingOwner, watcher: Watcher, start: FlowingStart) {
     this.#owner = owner;
     this.watcher = watcher;
     this.outlet = watcher.outlet;
+    this.#descriptor = watcher.outlet.descriptor ?? -1;
     this.broadcast = start.broadcast;
     this.cursor = start.offset;
     this.stopOffset = start.broadcast.end ?? Number.POSITIVE_INFINITY;
@@ -134,6 +145,27 @@ export class Flowing implements WatcherState {
     this.#owner.buffers.add(this.#patch.bytes);
   }
 
+  /**
+   * Adds to `batch` what comes next for it: as much as lies in a row. False where it has to be sent alone: what it is to be sent is
+   * not simply the ring's next bytes, or there is nothing. `took` must follow before anything else.
+   */
+  addTo(batch: SendBatch, ring: Ring): boolean {
+    const isAlone = this.#prefix !== undefined || this.kept !== undefined || this.sentBytes === 0;
+    if (this.#descriptor < 0 || isAlone || this.#isLapped) return false;
+    const end = Math.min(ring.head, this.stopOffset, this.#unpatchedFrom);
+    if (this.cursor >= end) return false;
+    const { bytes, from, length } = this.#next(ring, end);
+    batch.add(this.#descriptor, bytes, from, length);
+    return true;
+  }
+
+  /** Its socket took so many of the bytes that were added last; negative: none, for whatever reason. */
+  took(bytes: number): void {
+    if (bytes <= 0) return;
+    this.cursor += bytes;
+    this.sentBytes += bytes;
+  }
+
   /** Sends what there is for it until its socket is full, it has arrived somewhere, or it has had its share. */
   pump(ring: Ring): Pumped {
     const turnBytes = this.sentBytes + shareBytes;
@@ -142,15 +174,14 @@ export class Flowing implements WatcherState {
       const stopped = this.#sendPrefix(this.#prefix, turnBytes - this.sentBytes);
       if (stopped !== undefined) return stopped;
     }
-    const cutPoints = this.#isPatched ? this.broadcast.cutPoints : undefined;
-    if (cutPoints !== undefined && this.cursor < cutPoints.patches.completeFrom) return "lapped";
-    const unpatchedFrom = cutPoints?.unpatchedFrom ?? Number.POSITIVE_INFINITY;
+    if (this.#isLapped) return "lapped";
+    const unpatchedFrom = this.#unpatchedFrom;
     const end = Math.min(ring.head, this.stopOffset, unpatchedFrom);
     while (this.cursor < end) {
       if (this.sentBytes >= turnBytes) return "behind";
-      if (this.#isPatched) this.#findPatch();
+      const { bytes, from, length } = this.#next(ring, end);
       const before = this.sentBytes;
-      const stopped = this.#sendFrom(ring, end);
+      const stopped = this.#send(bytes, from, length);
       this.cursor += this.sentBytes - before;
       if (stopped !== undefined) return stopped;
     }
@@ -171,20 +202,32 @@ export class Flowing implements WatcherState {
     return stopped;
   }
 
-  /** Sends from the cursor what lies in a row up to `end`, in the ring or in a patch. */
-  #sendFrom(ring: Ring, end: number): "blocked" | "gone" | undefined {
+  /** Whether patches that it needs are forgotten. */
+  get #isLapped(): boolean {
+    return this.#isPatched && this.cursor < this.broadcast.cutPoints.patches.completeFrom;
+  }
+
+  /** From where on it is not known yet what is patched. */
+  get #unpatchedFrom(): number {
+    return this.#isPatched ? this.broadcast.cutPoints.unpatchedFrom : Number.POSITIVE_INFINITY;
+  }
+
+  /** What lies in a row from the cursor up to `end`, in the ring or in a patch. */
+  #next(ring: Ring, end: number): Piece {
     const { cursor } = this;
+    if (this.#isPatched) this.#findPatch();
     const patch = this.#patch;
     let to = end;
     if (patch !== undefined && patch.end > cursor) {
       if (patch.offset <= cursor) {
-        return this.#send(patch.bytes, cursor - patch.offset, Math.min(end, patch.end) - cursor);
+        return { bytes: patch.bytes, from: cursor - patch.offset, length: Math.min(end, patch.end) - cursor };
       }
       to = Math.min(end, patch.offset);
     }
     const segment = ring.segmentAt(cursor);
     if (segment === undefined) throw new FstreamError("internal", `cursor ${cursor} is outside its ring`);
-    return this.#send(segment.buffer, cursor - segment.start, Math.min(to, segment.end) - cursor);
+    const { buffer, start } = segment;
+    return { bytes: buffer, from: cursor - start, length: Math.min(to, segment.end) - cursor };
   }
 
   /** Undefined if the socket took it all; else why it did not. */

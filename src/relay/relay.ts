@@ -13,6 +13,7 @@ import { WorkTimes } from "./cputime.ts";
 import { FanOut, type Sources } from "./fanout.ts";
 import { Budget } from "./memorybudget.ts";
 import { type Receive, reserveOf } from "./ring.ts";
+import type { SendBatch } from "./sendbatch.ts";
 import type { Outlet, Watcher, WatcherOptions } from "./watcher.ts";
 
 export interface RelayOptions extends ChannelOptions {
@@ -87,6 +88,11 @@ export class Relay {
   /** What brings bytes, and can be polled for them. */
   set sources(sources: Sources) {
     this.#parts.fanOut.sources = sources;
+  }
+
+  /** Gives what many watchers are sent to with, where that can be had; asked once there are some. */
+  set sendBatch(make: () => SendBatch | undefined) {
+    this.#parts.fanOut.makeBatch = make;
   }
 
   /** Every channel that is live, held or awaited. */

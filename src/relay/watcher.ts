@@ -18,13 +18,15 @@ export type SlowPolicy = "skip" | "close";
 
 /** Where a watcher's bytes go. */
 export interface Outlet {
+  /** A socket that, after the first `write`, may be sent what would be written, as it is; undefined: it needs `write`. */
+  readonly descriptor?: number | undefined;
   /**
    * Sends `length` bytes of `bytes` from `offset` on. Returns how many were taken: fewer than `length` means
    * that a call of `drained` will follow; negative, that the peer is gone. Must not keep `bytes`.
    */
   write(bytes: Uint8Array, offset: number, length: number): number;
-  /** The last call: what was owed was written, as far as `end` promises it. `begun`: something was written. */
-  finish(end: End, begun: boolean): void;
+  /** The last call: what was owed was written, as far as `end` promises it. `sentBytes`: how much was taken in all. */
+  finish(end: End, sentBytes: number): void;
 }
 
 /** What a watcher may be sent at its start of what has come before. */
@@ -92,6 +94,11 @@ export class Watcher {
 
   get cursor(): number {
     return this.#state?.cursor ?? 0;
+  }
+
+  /** Bytes that its socket has taken. */
+  get sentBytes(): number {
+    return this.#state?.sentBytes ?? 0;
   }
 
   /** Whether it has got anything of the stream, a header included: then it is in mid-stream. */

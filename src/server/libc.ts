@@ -1,8 +1,9 @@
 // What Bun does not offer and Linux does, through libc: how many written bytes a peer has not acknowledged, for how long it
 // has acknowledged nothing, a bound for those not even sent, what has come and is not read, reading it to a place of one's own, the processor time of this thread, the
-// clock that other processes go by, and how many files this process may open. Elsewhere, or where libc can't be loaded, the answers are undefined, and nothing has come.
+// clock that other processes go by, how many files this process may open, and files that are in no folder. Elsewhere, or where libc can't be loaded, the answers are undefined, and nothing has come.
 
 import { dlopen, type FFIFunction, FFIType, ptr } from "bun:ffi";
+import { closeSync, writeSync } from "node:fs";
 
 /** ioctl(2) SIOCOUTQ, see tcp(7). */
 const SIOCOUTQ = 0x5411;
@@ -20,6 +21,8 @@ const CLOCK_THREAD_CPUTIME_ID = 3;
 /** setsockopt(2) level and option, see tcp(7). */
 const IPPROTO_TCP = 6;
 const TCP_NOTSENT_LOWAT = 25;
+/** memfd_create(2). */
+const MFD_CLOEXEC = 1;
 /** getsockopt(2), `struct tcp_info` of <linux/tcp.h>, and where in it what is looked at stands. */
 const TCP_INFO = 11;
 const retransmitsAt = 2;
@@ -122,4 +125,14 @@ export function monotonicUs(): bigint | undefined {
 export function openFileLimit(): number | undefined {
   if (libc === undefined || libc.getrlimit(RLIMIT_NOFILE, ptr(limits)) < 0) return undefined;
   return Number(limits[0]);
+}
+
+/** A file with that content, in memory alone, until it is closed. */
+export function memoryFile(content: string): { readonly path: string; close(): void } | undefined {
+  // glibc has it from 2.27 on: all others are to be there without it.
+  const own = libcOf({ memfd_create: { args: [FFIType.ptr, FFIType.u32], returns: FFIType.i32 } });
+  const descriptor = own?.memfd_create(ptr(new TextEncoder().encode("fstream\0")), MFD_CLOEXEC) ?? -1;
+  if (descriptor < 0) return undefined;
+  writeSync(descriptor, content);
+  return { path: `/proc/self/fd/${descriptor}`, close: () => closeSync(descriptor) };
 }

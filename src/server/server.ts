@@ -40,6 +40,7 @@ import { Epoll } from "./epoll.ts";
 import { openFileLimit, threadMs } from "./libc.ts";
 import { processFigures } from "./processfigures.ts";
 import { Renewal } from "./renewal.ts";
+import { sendBatch } from "./sendbatch.ts";
 import { Sockets } from "./sockets.ts";
 
 /** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */
@@ -173,6 +174,7 @@ export async function startServer(
   const listening: Listening = {};
   const polling = new Polling(new Epoll(), (error) => log.repeated("failed", reasonOf(error)));
   relay.sources = polling;
+  relay.sendBatch = sendBatch;
   const services: Services = {
     access,
     listening,

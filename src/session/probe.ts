@@ -30,6 +30,7 @@ export class ProbeAnswers extends HttpWatchAnswers {
 
 export class ProbeSession extends WatcherSession {
   readonly #probe: ProbeAnswers;
+  #sentBytes = 0;
 
   constructor(
     connection: Connection,
@@ -42,6 +43,11 @@ export class ProbeSession extends WatcherSession {
     this.#probe = answers;
   }
 
+  /** It does not get all that is sent: each write is looked at. */
+  override get descriptor(): undefined {
+    return undefined;
+  }
+
   override write(bytes: Uint8Array, offset: number, length: number): number {
     const probe = this.#probe;
     // It is over, and the relay does not know it yet.
@@ -49,7 +55,8 @@ export class ProbeSession extends WatcherSession {
     const taken = super.write(bytes, offset, Math.min(length, probe.unsentBytes));
     if (taken <= 0) return taken;
     probe.unsentBytes -= taken;
-    if (probe.unsentBytes === 0) this.finish({ type: "orderly" }, true);
+    this.#sentBytes += taken;
+    if (probe.unsentBytes === 0) this.finish({ type: "orderly" }, this.#sentBytes);
     return taken;
   }
 }

@@ -53,8 +53,6 @@ export class WatcherSession implements ConnectionStage, Outlet {
   readonly #connection: Connection;
   /** While it waits for a channel to go live. */
   #place: Place | undefined;
-  /** Bytes that the socket has taken, the greeting's included. */
-  #written = 0;
   #watcher: Watcher | undefined;
   readonly #services: Services;
   readonly #watched: Watched;
@@ -96,7 +94,8 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const message = `watcher ${address} of ${label} disconnected: ${error.message}`;
     this.#services.log.event(`expired ${user}`, message, { channel: label, address });
     this.#watcher?.leave();
-    this.#over({ type: "aborted", error }, this.#written > this.#greetingBytes);
+    const sentBytes = this.#watcher?.sentBytes ?? 0;
+    this.#over({ type: "aborted", error }, sentBytes, sentBytes > this.#greetingBytes);
   }
 
   #begin(permit: WatchPermit, waitedMs: number): void {
@@ -143,26 +142,29 @@ export class WatcherSession implements ConnectionStage, Outlet {
 
   // The relay's side.
 
+  get descriptor(): number | undefined {
+    return this.#connection.descriptor;
+  }
+
   write(bytes: Uint8Array, offset: number, length: number): number {
     if (this.#place !== undefined) {
       this.#place.leave();
       this.#place = undefined;
     }
-    const taken = this.#connection.write(bytes, offset, length);
-    if (taken > 0) this.#written += taken;
-    return taken;
+    return this.#connection.write(bytes, offset, length);
   }
 
-  finish(end: End, begun: boolean): void {
-    if (begun || !this.#waitsOn(end)) this.#over(end, begun);
+  finish(end: End, sentBytes: number): void {
+    const begun = sentBytes > 0;
+    if (begun || !this.#waitsOn(end)) this.#over(end, sentBytes, begun);
   }
 
-  /** `begun`: something of the stream was written. */
-  #over(end: End, begun: boolean): void {
+  /** `begun`: it is in the middle of a stream. */
+  #over(end: End, sentBytes: number, begun: boolean): void {
     this.#expiry?.cancel();
     const { user, channel, address } = this.#watched;
     const { options, log } = this.#services;
-    this.#keepEnd(end);
+    this.#keepEnd(end, sentBytes);
     const error = end.type === "aborted" ? end.error : undefined;
     const isSlow = error?.code === "slow";
     if (isSlow) {
@@ -211,10 +213,10 @@ export class WatcherSession implements ConnectionStage, Outlet {
     reportRefusal(this.#services, { intent: "watch", user, channel, watcher }, address, error);
   }
 
-  #keepEnd(end: End): void {
-    const bytes = this.#written - this.#greetingBytes;
+  #keepEnd(end: End, sentBytes: number): void {
+    const bytes = sentBytes - this.#greetingBytes;
     const { id } = this.#answers;
-    if (id === undefined || bytes < 0 || this.#written === 0) return;
+    if (id === undefined || bytes < 0 || sentBytes === 0) return;
     const skipped = this.#watcher?.skippedBytes ?? 0;
     this.#services.ends.keep(id, this.#watched.address, { bytes, skipped, end });
   }

@@ -19,6 +19,8 @@ export interface Arrival {
   readonly fault: Fault;
   /** What a write to it costs, milliseconds: the fan-out gathers bytes then. */
   readonly writeMs: number;
+  /** Whether it can be sent to beside writes. */
+  readonly isBatched: boolean;
 }
 
 export type Operation =
@@ -92,6 +94,7 @@ export function operationLists({ kinds, largest, starts, passwords }: Choices): 
         password,
         fault,
         writeMs: fc.constantFrom(0, 0, 5),
+        isBatched: fc.boolean(),
       }),
     },
     { weight: 5, arbitrary: fc.record({ do: fc.constant("catchUp"), watcher }) },

@@ -12,6 +12,8 @@ export interface Run {
 }
 
 export class FakeOutlet implements Outlet {
+  /** For a FakeBatch. */
+  descriptor: number | undefined;
   /** Bytes that it still takes. */
   room = Number.POSITIVE_INFINITY;
   /** The peer is gone: writes say so. */
@@ -22,6 +24,7 @@ export class FakeOutlet implements Outlet {
   begun: boolean | undefined;
   #watcher: Watcher | undefined;
   #full = false;
+  #isWritten = false;
   readonly #pieces: { at: number | undefined; bytes: Uint8Array }[] = [];
 
   /** To be set as soon as there is one: what was written before is placed by it. */
@@ -41,16 +44,21 @@ export class FakeOutlet implements Outlet {
 
   write(bytes: Uint8Array, offset: number, length: number): number {
     this.onWrite(this);
-    if (this.end !== undefined) throw new Error("written to after its end");
-    if (this.#full) throw new Error("written to while it is full");
-    if (length <= 0 || offset + length > bytes.length) throw new Error(`a write of ${length} at ${offset}`);
-    if (this.gone) {
-      this.#full = true;
-      return -1;
-    }
+    this.#isWritten = true;
+    const taken = this.take(bytes, offset, length);
+    this.#full = taken < length;
+    return taken;
+  }
+
+  /** What the socket takes of a piece that may be sent to it now, beside `write`. */
+  take(bytes: Uint8Array, offset: number, length: number): number {
+    if (this.end !== undefined) throw new Error("sent to after its end");
+    if (this.#full) throw new Error("sent to while it is full");
+    if (!this.#isWritten) throw new Error("sent to before the first write");
+    if (length <= 0 || offset + length > bytes.length) throw new Error(`a piece of ${length} at ${offset}`);
+    if (this.gone) return -1;
     const taken = Math.min(this.room, length);
     this.room -= taken;
-    this.#full = taken < length;
     if (taken > 0) {
       const at = this.#watcher?.cursor;
       this.#pieces.push({ at, bytes: bytes.slice(offset, offset + taken) });
@@ -58,10 +66,10 @@ export class FakeOutlet implements Outlet {
     return taken;
   }
 
-  finish(end: End, begun: boolean): void {
+  finish(end: End, sentBytes: number): void {
     if (this.end !== undefined) throw new Error("finished twice");
     this.end = end;
-    this.begun = begun;
+    this.begun = sentBytes > 0;
   }
 
   /** Makes room for that many bytes more. */

@@ -8,6 +8,7 @@ import type { WatcherOptions } from "../../src/relay/watcher.ts";
 import { defaults } from "../settings/defaults.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeOutlet } from "./outlet.ts";
+import { FakeBatch } from "./sendbatch.ts";
 
 export const orderly: End = { type: "orderly" };
 
@@ -69,6 +70,8 @@ export class Sender {
 export class Rig {
   readonly clock = new FakeClock();
   readonly relay: Relay;
+  /** Sends to watchers that are `isBatched`. */
+  readonly batch = new FakeBatch();
   /** Bytes of each skip that was reported, and of each backlog that would do. */
   readonly skipped: number[] = [];
   readonly short: number[] = [];
@@ -92,6 +95,7 @@ export class Rig {
       opaque: (_channel, reason) => this.opaque.push(reason),
       failed: (_channel, error) => this.failures.push(error),
     });
+    this.relay.sendBatch = () => this.batch;
   }
 
   broadcast(what: { user?: string; channel?: string; bufsize?: number; password?: string } = {}): Sender {
@@ -107,9 +111,12 @@ export class Rig {
       room?: number;
       greeting?: string;
       onWrite?: (outlet: FakeOutlet) => void;
+      /** Its socket can be sent to beside `write`. */
+      isBatched?: boolean;
     } = {},
   ): FakeOutlet {
     const outlet = new FakeOutlet();
+    if (what.isBatched === true) this.batch.open(outlet);
     if (what.onWrite !== undefined) outlet.onWrite = what.onWrite;
     outlet.room = what.room ?? Number.POSITIVE_INFINITY;
     outlet.watcher = this.relay.watch(what.user ?? "fier", what.channel ?? "default", outlet, {

@@ -164,7 +164,7 @@ export class Simulation<S extends Source> {
   }
 
   #come(arrival: Arrival): void {
-    const { start, roomBytes, slowPolicy, password, fault, writeMs } = arrival;
+    const { start, roomBytes, slowPolicy, password, fault, writeMs, isBatched } = arrival;
     if (this.#present().length > 8) return;
     const current = this.#epoch.broadcasts.at(-1);
     const mayWatch = current === undefined || current.password === "" || current.password === password;
@@ -183,7 +183,8 @@ export class Simulation<S extends Source> {
       }
     };
     const refused = this.rig.refusal(() => {
-      subject.outlet = this.rig.watch({ start, room, slowPolicy, password, waitMs: 60_000, onWrite });
+      const more = { waitMs: 60_000, onWrite, isBatched };
+      subject.outlet = this.rig.watch({ start, room, slowPolicy, password, ...more });
     });
     expect(refused).toBe(mayWatch ? undefined : "forbidden");
     if (subject.outlet === undefined) return;
@@ -246,6 +247,7 @@ export class Simulation<S extends Source> {
     expect(held).toBeLessThanOrEqual((1 + draining.length) * 2 * ringBytes);
     if (this.#epoch.broadcasts.length > 0) expect(held).toBeGreaterThan(0);
     expect(this.rig.failures.length).toBe(this.#bugs);
+    expect(this.rig.batch.problems).toEqual([]);
     for (const { outlet, arrival, gone } of this.subjects) {
       if (gone && arrival.fault.type === "throws") expect(["internal", ""]).toContain(outlet.ending);
       else expect(outlet.ending).not.toBe("internal");
