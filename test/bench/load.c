@@ -244,7 +244,7 @@ static void report(const struct options *options, double seconds, uint64_t bytes
     if (!is_known) continue;
     complete += reader->gaps == 0 && reader->damages == 0 && reader->position == watcher->stream->offered;
   }
-  printf("{\"seconds\":%.4f,\"bytes\":%lu,\"sentBytes\":%lu,\"cpuSeconds\":%.2f,\"ownCpuSeconds\":%.3f,", seconds, bytes,
+  printf("{\"seconds\":%.4f,\"bytes\":%lu,\"sentBytes\":%lu,\"cpuSeconds\":%.4f,\"ownCpuSeconds\":%.3f,", seconds, bytes,
          sent, cpu, own);
   printf("\"delays\":%lu,\"delayMedianMs\":%.4f,\"delay99Ms\":%.4f,\"delayMaxMs\":%.3f,", venue.delays.count,
          histogram_ms(&venue.delays, 0.5), histogram_ms(&venue.delays, 0.99), (double)venue.delays.max_ns / 1e6);

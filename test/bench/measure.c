@@ -53,19 +53,8 @@ double own_cpu_seconds(void) {
 }
 
 double cpu_seconds(int pid) {
-  char path[64];
-  char text[1024];
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  FILE *file = fopen(path, "r");
-  if (file == NULL) return 0;
-  size_t length = fread(text, 1, sizeof text - 1, file);
-  fclose(file);
-  text[length] = 0;
-  // The name, in parentheses, may hold anything: the fields are counted from behind it.
-  char *after = strrchr(text, ')');
-  unsigned long user = 0;
-  unsigned long system = 0;
-  if (after == NULL) return 0;
-  if (sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) return 0;
-  return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+  clockid_t clock;
+  struct timespec time;
+  if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
+  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }

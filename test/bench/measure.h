@@ -28,7 +28,7 @@ double histogram_ms(const struct histogram *histogram, double q);
 /** User and system time that this process has taken, seconds. */
 double own_cpu_seconds(void);
 
-/** User and system time that a process and all its threads have taken, seconds; proc(5), /proc/PID/stat. 0 of none. */
+/** User and system time that a process and all its threads have taken, to the nanosecond: clock_getcpuclockid(3). Seconds; 0 of none. */
 double cpu_seconds(int pid);
 
 #endif

@@ -20,7 +20,7 @@ Written by \`scripts/bench --docs\`. Measured on ${results.date}: ${results.mach
 One CPU runs the server, another the load, over the loopback interface. "CPU s/GB" is the server process's user and system
 time per GB (10⁹ bytes) that watchers received. Delay is measured from the broadcaster's write of a block (1316 bytes) or
 FLV tag to the arrival of its last byte at a watcher, over all checked watchers. The first ${warmSeconds} s
-of a stream, in which TCP windows open and code is compiled, are not measured. Up to 4 Gbit/s, every watcher's bytes are compared with what was sent; beyond that, those of one watcher in 50. Servers are restarted for each measurement and take
+of a stream, in which TCP windows open and code is compiled, are not measured (30 s of \`10x4\` and \`50x4\`, where little is done in a second). Up to 4 Gbit/s, every watcher's bytes are compared with what was sent; beyond that, those of one watcher in 50. Servers are restarted for each measurement and take
 turns within a round (the name in brackets has \`scripts/bench --only NAME\` measure a row alone); each figure is the median over the rounds, and ratios are taken within a round, so they can differ a little from the quotient of the medians. Compare ratios: absolute
 figures depend on the machine.
 

@@ -33,7 +33,7 @@ export async function fanOut(
           channels: work.channels ?? 1,
           watchers: work.watchers,
           stream: work.stream === "flv" ? flv : work.stream,
-          warm: quick ? 1 : warmSeconds,
+          warm: quick ? 1 : (work.warm ?? warmSeconds),
           seconds: work.seconds ?? (quick ? 1.5 : 2.5),
           check: checkOneIn(work),
           joiners: work.joiners ?? 0,
