@@ -34,15 +34,11 @@ export interface ConnectionPlace {
   leave(): void;
 }
 
-interface Held extends ConnectionPlace {
-  readonly dropped: () => void;
-}
-
 export class ConnectionLimits {
   readonly #options: ConnectionLimitsOptions;
   readonly #byNetwork = new Map<string, number>();
   /** Those that have not made their request, in the order of their coming. */
-  readonly #silent = new Set<Held>();
+  readonly #silent = new Set<Place>();
   #count = 0;
   /** Connections that there was room for since the server began, and those that there was none for, or none any more. */
   entered = 0;
@@ -75,20 +71,21 @@ export class ConnectionLimits {
     this.entered++;
     this.#count++;
     this.#add(networks);
-    let left = false;
-    const held: Held = {
-      dropped,
-      keep: () => this.#silent.delete(held),
-      leave: () => {
-        if (left) return;
-        left = true;
-        this.#silent.delete(held);
-        this.#count--;
-        this.#remove(address);
-      },
-    };
-    this.#silent.add(held);
-    return held;
+    const place = new Place(this, address, dropped);
+    this.#silent.add(place);
+    return place;
+  }
+
+  /** For the place alone. */
+  keep(place: Place): void {
+    this.#silent.delete(place);
+  }
+
+  /** For the place alone, once. */
+  leave(place: Place): void {
+    this.#silent.delete(place);
+    this.#count--;
+    this.#remove(place.address);
   }
 
   /** Takes the place of the connection that has been silent for longest. False if there is none. */
@@ -144,6 +141,30 @@ export class ConnectionLimits {
         (this.#byNetwork.get(network) ?? 0) > maxConnectionsPerIp * networkShares[index] + more,
     );
     return over && !exempt(address);
+  }
+}
+
+/** An object and no closures: there is one for each connection. */
+class Place implements ConnectionPlace {
+  readonly address: string;
+  readonly dropped: () => void;
+  readonly #limits: ConnectionLimits;
+  #left = false;
+
+  constructor(limits: ConnectionLimits, address: string, dropped: () => void) {
+    this.#limits = limits;
+    this.address = address;
+    this.dropped = dropped;
+  }
+
+  keep(): void {
+    this.#limits.keep(this);
+  }
+
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#limits.leave(this);
   }
 }
 

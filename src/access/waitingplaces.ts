@@ -11,17 +11,18 @@ export interface WaitingPlacesOptions {
   readonly maxWaiting: number;
 }
 
+/** What waits. */
+export interface Waiter {
+  /** Its place is given to another: it may wait no longer. */
+  displaced(error: FstreamError): void;
+}
+
 /** A place that was taken. */
 export interface Place {
   /** Gives it back; once is enough, and more does no harm. */
   leave(): void;
   /** Puts it on offer: it is kept until another needs it. */
   offer(): void;
-}
-
-interface Held extends Place {
-  readonly networks: readonly string[];
-  readonly dropped: (error: FstreamError) => void;
 }
 
 /** The part of all places that a network may have, the narrowest first. */
@@ -52,8 +53,8 @@ export class WaitingPlaces {
     return this.#options.maxWaiting;
   }
 
-  /** Takes a place. Throws FstreamError `limit` if there is none; calls `dropped` if it is given to another later. */
-  take(address: string, dropped: (error: FstreamError) => void): Place {
+  /** Takes a place. Throws FstreamError `limit` if there is none; `waiter` is displaced if it is given to another later. */
+  take(address: string, waiter: Waiter): Place {
     const { maxWaiting } = this.#options;
     const networks = networksOf(address);
     const free = this.#exempt(address);
@@ -66,26 +67,26 @@ export class WaitingPlaces {
     const widest = networks[networks.length - 1];
     if (this.#taken >= maxWaiting && !this.#dropOffered())
       this.#dropOne(this.#byWidest.get(widest)?.size ?? 0);
-    let left = false;
-    const held: Held = {
-      networks,
-      dropped,
-      offer: () => {
-        if (!left) this.#offered.add(held);
-      },
-      leave: () => {
-        if (left) return;
-        left = true;
-        this.#offered.delete(held);
-        this.#add(networks, -1);
-        const there = this.#byWidest.get(widest);
-        there?.delete(held);
-        if (there?.size === 0) this.#byWidest.delete(widest);
-      },
-    };
+    const held = new Held(this, networks, waiter);
     this.#add(networks, 1);
     if (!free) this.#byWidest.set(widest, (this.#byWidest.get(widest) ?? new Set()).add(held));
     return held;
+  }
+
+  /** For the place alone, while it is taken. */
+  offer(held: Held): void {
+    this.#offered.add(held);
+  }
+
+  /** For the place alone, once. */
+  leave(held: Held): void {
+    const { networks } = held;
+    const widest = networks[networks.length - 1];
+    this.#offered.delete(held);
+    this.#add(networks, -1);
+    const there = this.#byWidest.get(widest);
+    there?.delete(held);
+    if (there?.size === 0) this.#byWidest.delete(widest);
   }
 
   /** Takes the newest place from the network with the most, if that has at least two more than `own`. */
@@ -109,7 +110,7 @@ export class WaitingPlaces {
 
   #drop(held: Held): void {
     held.leave();
-    held.dropped(new FstreamError("limit", "its place was needed for another waiting watcher"));
+    held.waiter.displaced(new FstreamError("limit", "its place was needed for another waiting watcher"));
   }
 
   #add(networks: readonly string[], count: 1 | -1): void {
@@ -119,5 +120,29 @@ export class WaitingPlaces {
       if (there > 0) this.#byNetwork.set(network, there);
       else this.#byNetwork.delete(network);
     }
+  }
+}
+
+/** An object and no closures: there may be tens of thousands. */
+class Held implements Place {
+  readonly networks: readonly string[];
+  readonly waiter: Waiter;
+  readonly #places: WaitingPlaces;
+  #left = false;
+
+  constructor(places: WaitingPlaces, networks: readonly string[], waiter: Waiter) {
+    this.#places = places;
+    this.networks = networks;
+    this.waiter = waiter;
+  }
+
+  offer(): void {
+    if (!this.#left) this.#places.offer(this);
+  }
+
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#places.leave(this);
   }
 }

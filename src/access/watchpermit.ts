@@ -4,9 +4,9 @@
 import type { Throttle } from "../auth/throttle.ts";
 import type { FstreamError } from "../errors.ts";
 import type { Relay } from "../relay/relay.ts";
-import type { Outlet, SlowPolicy, StartPoint, Watcher, WatcherOptions } from "../relay/watcher.ts";
+import type { Greeter, Outlet, SlowPolicy, StartPoint, Watcher } from "../relay/watcher.ts";
 import type { Rewinds } from "./rewinds.ts";
-import type { Place, WaitingPlaces } from "./waitingplaces.ts";
+import type { Place, Waiter, WaitingPlaces } from "./waitingplaces.ts";
 
 /** What a watcher asks for. */
 export interface WatchAsked {
@@ -75,29 +75,24 @@ export class WatchPermit {
   }
 
   /**
-   * Begins. Throws FstreamError if there is nothing to watch, or no place to wait. `displaced` is called if its place is given
+   * Begins. Throws FstreamError if there is nothing to watch, or no place to wait. It is `displaced` if its place is given
    * to another while it waits; `waitedMs` it has waited before.
    */
-  begin(
-    outlet: Outlet,
-    { greeting, awaitsDetection }: Pick<WatcherOptions, "greeting" | "awaitsDetection">,
-    displaced: (error: FstreamError) => void,
-    waitedMs = 0,
-  ): Watching {
+  begin(session: Outlet & Greeter & Waiter, awaitsDetection: boolean, waitedMs = 0): Watching {
     const { user, channel, channelPassword, start, slowPolicy } = this.#asked;
     const { relay, places } = this.#services;
     const waitMs = Math.max(0, this.waitMs - waitedMs);
     const found = relay.find(user, channel);
     const waits = waitMs > 0 && (found === undefined || found.state === "awaited");
-    const place = waits ? places.take(this.#address, displaced) : undefined;
+    const place = waits ? places.take(this.#address, session) : undefined;
     try {
-      const watcher = relay.watch(user, channel, outlet, {
+      const watcher = relay.watch(user, channel, session, {
         start,
         password: channelPassword,
         allowance: this.#services.rewinds?.of(this.#address),
         slowPolicy: slowPolicy ?? this.#options.slowWatcher,
         waitMs,
-        greeting,
+        greeter: session,
         awaitsDetection,
       });
       return { watcher, place };

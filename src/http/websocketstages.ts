@@ -115,7 +115,7 @@ export abstract class WebSocketStages extends Stages {
     if (this.#mayTake) this.#intake.go();
   }
 
-  protected override leave(
+  override leave(
     from: ConnectionStage | undefined,
     finalBytes: FinalBytes,
     mode: CloseMode,

@@ -37,6 +37,11 @@ export interface BacklogAllowance {
   take(bytes: number): void;
 }
 
+export interface Greeter {
+  /** Makes what is written before its first byte of the stream, once there is one. `info`: of its broadcast. */
+  greeting(info: StreamInfo): Uint8Array;
+}
+
 export interface WatcherOptions {
   readonly start: StartPoint;
   /** Undefined: all that there is. */
@@ -47,8 +52,7 @@ export interface WatcherOptions {
   readonly slowPolicy: SlowPolicy;
   /** How long it waits for a channel that is not live, milliseconds. */
   readonly waitMs: number;
-  /** Makes what is written before its first byte of the stream, once there is one. `info`: of its broadcast. */
-  readonly greeting: (info: StreamInfo) => Uint8Array;
+  readonly greeter: Greeter;
   /** Whether its first byte has to wait until it is known what the stream is. */
   readonly awaitsDetection: boolean;
 }
@@ -109,7 +113,7 @@ export class Watcher {
   /** The greeting, which is made once; undefined if it is made already. */
   greeting(info: StreamInfo): Uint8Array | undefined {
     if (this.#greetingBytes !== undefined) return undefined;
-    const greeting = this.options.greeting(info);
+    const greeting = this.options.greeter.greeting(info);
     this.#greetingBytes = greeting.length;
     return greeting;
   }

@@ -10,16 +10,21 @@ const quickMs = 20;
 /** A buffer that was not full for so long shrinks, milliseconds. */
 export const calmMs = 5000;
 
+export interface BoundSocket {
+  /** Has the kernel take no more than so many unsent bytes. */
+  boundUnsent(bytes: number): void;
+}
+
 /** The send buffer of one socket. Times are milliseconds of one clock. */
 export class SendBuffer {
-  readonly #bound: (bytes: number) => void;
+  readonly #socket: BoundSocket;
   #unsentBytes = leastUnsentBytes;
   #fullMs = 0;
 
-  /** `bound` has the kernel take no more than so many unsent bytes; it is called at once, and for each change. */
-  constructor(bound: (bytes: number) => void) {
-    this.#bound = bound;
-    bound(leastUnsentBytes);
+  /** The socket is bound at once, and for each change. */
+  constructor(socket: BoundSocket) {
+    this.#socket = socket;
+    socket.boundUnsent(leastUnsentBytes);
   }
 
   /** It took less than was written. */
@@ -48,6 +53,6 @@ export class SendBuffer {
 
   #set(bytes: number): void {
     this.#unsentBytes = bytes;
-    this.#bound(bytes);
+    this.#socket.boundUnsent(bytes);
   }
 }

@@ -9,7 +9,7 @@ import type { Log } from "../log.ts";
 import type { Connection, ConnectionStage } from "../session/connection.ts";
 import { boundUnsent, receive, unacknowledgedBytes, unansweredMs, unreadBytes } from "./libc.ts";
 import { plainHttpAnswer } from "./plainhttp.ts";
-import { calmMs, SendBuffer } from "./sendbuffer.ts";
+import { type BoundSocket, calmMs, SendBuffer } from "./sendbuffer.ts";
 
 /** A silent peer is probed after this long; ten probes a second apart without an answer end it. Milliseconds. */
 const keepAliveMs = 5000;
@@ -37,7 +37,7 @@ function giveBack({ buffer }: Uint8Array): void {
 type Handler = ConnectionStage;
 
 /** An accepted socket, as handlers see it. */
-class Peer implements Connection {
+class Peer implements Connection, BoundSocket {
   readonly address: string;
   readonly secure: boolean;
   readonly socket: Socket<Peer | undefined>;
@@ -54,7 +54,7 @@ class Peer implements Connection {
     handle: (connection: Connection) => Handler,
   ) {
     this.socket = socket;
-    this.#sendBuffer = new SendBuffer((bytes) => boundUnsent(descriptorOf(socket), bytes));
+    this.#sendBuffer = new SendBuffer(this);
     this.address = address;
     this.place = place;
     this.secure = secure;
@@ -82,6 +82,10 @@ class Peer implements Connection {
   /** Whether its network is gone, as far as can be known: without that the kernel goes on sending for a quarter of an hour. */
   isGone(nowMs: number): boolean {
     return this.#sendBuffer.isStuckSince(nowMs - goneMs) && unansweredMs(descriptorOf(this.socket)) >= goneMs;
+  }
+
+  boundUnsent(bytes: number): void {
+    boundUnsent(descriptorOf(this.socket), bytes);
   }
 
   get descriptor(): number | undefined {

@@ -6,7 +6,7 @@ import type { HttpWatch } from "../protocol/httpwatch.ts";
 import type { Connection } from "./connection.ts";
 import { HttpWatchAnswers } from "./httpwatch.ts";
 import type { Services } from "./services.ts";
-import { type Leave, type Watched, WatcherSession } from "./watcher.ts";
+import { type StageOwner, type Watched, WatcherSession } from "./watcher.ts";
 
 export class ProbeAnswers extends HttpWatchAnswers {
   readonly #bytes: number;
@@ -37,9 +37,9 @@ export class ProbeSession extends WatcherSession {
     services: Services,
     watched: Watched,
     answers: ProbeAnswers,
-    leave: Leave,
+    stages: StageOwner,
   ) {
-    super(connection, services, watched, answers, leave);
+    super(connection, services, watched, answers, stages);
     this.#probe = answers;
   }
 

@@ -111,24 +111,29 @@ export class Session extends Stages {
 class ReplyAnswers implements WatchAnswers {
   readonly awaitsDetection = false;
   readonly id: string | undefined;
-  readonly ending: (end: End) => Ending;
-  readonly refusal: (error: FstreamError) => Uint8Array;
-  readonly #greeting: Uint8Array;
-
   constructor({ reply }: WatchRequest, { ends }: Services) {
-    this.ending = reply ? shownByClose : () => ({ finalBytes: nothing, mode: "fin" });
-    this.refusal = refusalIn(reply);
     this.id = reply ? ends.newId() : undefined;
-    this.#greeting = this.id === undefined ? nothing : encodeOk([["id", this.id]]);
   }
 
   greeting(): Uint8Array {
-    return this.#greeting;
+    return this.id === undefined ? nothing : encodeOk([["id", this.id]]);
+  }
+
+  refusal(error: FstreamError): Uint8Array {
+    return this.id === undefined ? nothing : encodeError(error);
+  }
+
+  ending(end: End): Ending {
+    return this.id === undefined ? { finalBytes: nothing, mode: "fin" } : shownByClose(end);
   }
 }
 
 function refusalIn(reply: boolean): (error: FstreamError) => Uint8Array {
-  return reply ? encodeError : () => nothing;
+  return reply ? encodeError : bareRefusal;
+}
+
+function bareRefusal(): Uint8Array {
+  return nothing;
 }
 
 /** With `reply=1` in a frame, else bare. */

@@ -14,7 +14,7 @@ import { HttpWatchAnswers, refuseOtherSites, unreadable } from "./httpwatch.ts";
 import { LoginStage } from "./login.ts";
 import { ProbeAnswers, ProbeSession } from "./probe.ts";
 import type { Services } from "./services.ts";
-import { type Leave, type WatchAnswers, WatcherSession } from "./watcher.ts";
+import { type StageOwner, type WatchAnswers, type Watched, WatcherSession } from "./watcher.ts";
 
 /** How long a peer that is refused, or whose request is answered, may take to accept the answer, milliseconds. */
 export const answerTimeoutMs = 2000;
@@ -32,7 +32,7 @@ export interface Asked {
   readonly isAnonymous?: boolean;
 }
 
-export abstract class Stages implements ConnectionStage {
+export abstract class Stages implements ConnectionStage, StageOwner {
   protected readonly connection: Connection;
   protected readonly services: Services;
   #stage: ConnectionStage | undefined;
@@ -79,12 +79,7 @@ export abstract class Stages implements ConnectionStage {
   }
 
   /** Ends the connection, if `from` is still its stage: with the final bytes, in that mode. */
-  protected leave(
-    from: ConnectionStage | undefined,
-    finalBytes: FinalBytes,
-    mode: CloseMode,
-    timeoutMs: number,
-  ): void {
+  leave(from: ConnectionStage | undefined, finalBytes: FinalBytes, mode: CloseMode, timeoutMs: number): void {
     if (this.#closed || this.#stage !== from) return;
     this.connection.keepPlace();
     from?.closed(undefined);
@@ -141,18 +136,21 @@ export abstract class Stages implements ConnectionStage {
 
   /** Watches, after a login where the channel has a password. Throws FstreamError. */
   protected watch(peer: Peer, wanted: WatchAsked, answers: WatchAnswers, asked: Asked): void {
-    const begin = (permit: WatchPermit) => {
-      const watched = { ...wanted, address: peer.address };
-      const leave: Leave = (...how) => this.leave(watcher, ...how);
-      const watcher: WatcherSession =
-        answers instanceof ProbeAnswers
-          ? new ProbeSession(this.connection, this.services, watched, answers, leave)
-          : new WatcherSession(this.connection, this.services, watched, answers, leave);
-      this.enter(watcher, () => watcher.begin(permit));
-    };
     const permit = this.services.access.watch(peer, wanted);
-    if (permit instanceof Promise) this.login(asked, permit, begin);
-    else begin(permit);
+    const { user, channel, watcher } = wanted;
+    const watched: Watched = { user, channel, watcher, address: peer.address };
+    if (permit instanceof Promise)
+      this.login(asked, permit, (granted) => this.#beginWatching(watched, answers, granted));
+    else this.#beginWatching(watched, answers, permit);
+  }
+
+  /** What is kept as long as the watcher is there are these alone. */
+  #beginWatching(watched: Watched, answers: WatchAnswers, permit: WatchPermit): void {
+    const watcher =
+      answers instanceof ProbeAnswers
+        ? new ProbeSession(this.connection, this.services, watched, answers, this)
+        : new WatcherSession(this.connection, this.services, watched, answers, this);
+    this.enter(watcher, () => watcher.begin(permit));
   }
 
   /** The same for a request in HTTP. */

@@ -2,12 +2,12 @@
 // has no more to say. How its stream ended is kept before the connection shows that it has: see endrecords.ts.
 
 import { reportRefusal } from "../access/refusal.ts";
-import type { Place } from "../access/waitingplaces.ts";
+import type { Place, Waiter } from "../access/waitingplaces.ts";
 import type { WatchPermit } from "../access/watchpermit.ts";
 import { asFstreamError, channelLabel, type FstreamError } from "../errors.ts";
 import type { End } from "../relay/broadcast.ts";
 import type { Timer } from "../relay/clock.ts";
-import type { Outlet, Watcher, WatcherOptions } from "../relay/watcher.ts";
+import type { Greeter, Outlet, Watcher, WatcherOptions } from "../relay/watcher.ts";
 import type { CloseMode } from "./closing.ts";
 import type { Connection, ConnectionStage } from "./connection.ts";
 import { atExpiry } from "./expiry.ts";
@@ -36,7 +36,7 @@ export function shownByClose({ type }: End): Ending {
 }
 
 /** How a watcher is answered in the protocol that it speaks. */
-export interface WatchAnswers extends Pick<WatcherOptions, "greeting" | "awaitsDetection"> {
+export interface WatchAnswers extends Greeter, Pick<WatcherOptions, "awaitsDetection"> {
   /** The answer to one that gets nothing of a stream. */
   refusal(error: FstreamError): Uint8Array;
   /** How one that has got something of its stream is shown that it is over. */
@@ -46,9 +46,11 @@ export interface WatchAnswers extends Pick<WatcherOptions, "greeting" | "awaitsD
 }
 
 /** Ends a stage: the final bytes are written, and the connection is closed in that mode, within that time. */
-export type Leave = (finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number) => void;
+export interface StageOwner {
+  leave(stage: ConnectionStage, finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number): void;
+}
 
-export class WatcherSession implements ConnectionStage, Outlet {
+export class WatcherSession implements ConnectionStage, Outlet, Greeter, Waiter {
   // What each write needs comes first: it is in one line of the CPU's cache then.
   readonly #connection: Connection;
   /** While it waits for a channel to go live. */
@@ -57,7 +59,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
   readonly #services: Services;
   readonly #watched: Watched;
   readonly #answers: WatchAnswers;
-  readonly #leave: Leave;
+  readonly #stages: StageOwner;
   #permit: WatchPermit | undefined;
   #expiry: Timer | undefined;
   #sinceMs = 0;
@@ -70,13 +72,13 @@ export class WatcherSession implements ConnectionStage, Outlet {
     services: Services,
     watched: Watched,
     answers: WatchAnswers,
-    leave: Leave,
+    stages: StageOwner,
   ) {
     this.#connection = connection;
     this.#services = services;
     this.#watched = watched;
     this.#answers = answers;
-    this.#leave = leave;
+    this.#stages = stages;
   }
 
   /** Throws FstreamError if there is nothing to watch, or no place to wait. */
@@ -99,14 +101,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
   }
 
   #begin(permit: WatchPermit, waitedMs: number): void {
-    const displaced = (error: FstreamError) => this.#refuse(error);
-    const { awaitsDetection } = this.#answers;
-    const greeting: WatcherOptions["greeting"] = (info) => {
-      const bytes = this.#answers.greeting(info);
-      this.#greetingBytes = bytes.length;
-      return bytes;
-    };
-    const { watcher, place } = permit.begin(this, { greeting, awaitsDetection }, displaced, waitedMs);
+    const { watcher, place } = permit.begin(this, this.#answers.awaitsDetection, waitedMs);
     this.#watcher = watcher;
     this.#place = place;
     if (this.#peerEnded) place?.offer();
@@ -115,6 +110,16 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const { user, channel, address } = this.#watched;
     const label = channelLabel(user, channel);
     this.#services.log.debug(`${address} watches ${label}`, { channel: label, address });
+  }
+
+  greeting(info: Parameters<Greeter["greeting"]>[0]): Uint8Array {
+    const bytes = this.#answers.greeting(info);
+    this.#greetingBytes = bytes.length;
+    return bytes;
+  }
+
+  displaced(error: FstreamError): void {
+    this.#refuse(error);
   }
 
   // The socket's side.
@@ -175,10 +180,10 @@ export class WatcherSession implements ConnectionStage, Outlet {
     // One that watched already has guessed at nothing: the broadcaster has changed the password.
     if (!begun && error?.code === "forbidden") return this.#refuse(error);
     if (!begun && error !== undefined)
-      return this.#leave(this.#answers.refusal(error), "fin", options.drainTimeoutMs);
+      return this.#stages.leave(this, this.#answers.refusal(error), "fin", options.drainTimeoutMs);
     const { finalBytes, mode } = this.#answers.ending(end);
     // A watcher that is too slow is owed nothing more.
-    this.#leave(finalBytes, mode, isSlow && mode === "reset" ? 0 : options.drainTimeoutMs);
+    this.#stages.leave(this, finalBytes, mode, isSlow && mode === "reset" ? 0 : options.drainTimeoutMs);
   }
 
   /** Whether there was nothing for it yet, as after a hold in vain, and it asked to wait for longer: it then does. */
@@ -205,7 +210,7 @@ export class WatcherSession implements ConnectionStage, Outlet {
     const { options } = this.#services;
     this.#permit?.refused(error);
     this.#report(error);
-    this.#leave(this.#answers.refusal(error), "fin", options.drainTimeoutMs);
+    this.#stages.leave(this, this.#answers.refusal(error), "fin", options.drainTimeoutMs);
   }
 
   #report(error: FstreamError): void {

@@ -10,7 +10,7 @@ import { TestServer } from "../session/peer.ts";
 function bench(max: number) {
   const places = new WaitingPlaces({ maxWaiting: max }, (address) => address === "127.0.0.1");
   const dropped: string[] = [];
-  const take = (address: string) => places.take(address, () => dropped.push(address));
+  const take = (address: string) => places.take(address, { displaced: () => dropped.push(address) });
   const refusal = (address: string) => {
     try {
       take(address);

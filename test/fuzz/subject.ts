@@ -308,7 +308,7 @@ export class RelaySubject implements Subject {
         password: "",
         slowPolicy: planned.slowPolicy,
         waitMs: 60_000,
-        greeting: () => new Uint8Array(0),
+        greeter: { greeting: () => new Uint8Array(0) },
         awaitsDetection: false,
       });
     }

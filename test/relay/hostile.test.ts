@@ -189,7 +189,7 @@ test("what makes up for a half-sent fragment of 4 MB is in memory once, however 
       password: "",
       slowPolicy: "skip",
       waitMs: 0,
-      greeting: () => new Uint8Array(0),
+      greeter: { greeting: () => new Uint8Array(0) },
       awaitsDetection: false,
     });
     return { state, watcher };

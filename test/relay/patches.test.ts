@@ -286,7 +286,7 @@ function play(seed: number, all: Uint8Array): { seats: Seat[]; parts: Part[]; sk
       password: "",
       slowPolicy: "skip",
       waitMs: 60_000,
-      greeting: () => new Uint8Array(0),
+      greeter: { greeting: () => new Uint8Array(0) },
       awaitsDetection: false,
     });
     outlet.give(appetite);

@@ -105,7 +105,7 @@ export class Rig {
 
   /** A watcher with that much room; it is sent no greeting unless one is given. */
   watch(
-    what: Partial<Omit<WatcherOptions, "greeting">> & {
+    what: Partial<Omit<WatcherOptions, "greeter">> & {
       user?: string;
       channel?: string;
       room?: number;
@@ -124,7 +124,7 @@ export class Rig {
       password: what.password ?? "",
       slowPolicy: what.slowPolicy ?? "skip",
       waitMs: what.waitMs ?? 0,
-      greeting: () => new TextEncoder().encode(what.greeting ?? ""),
+      greeter: { greeting: () => new TextEncoder().encode(what.greeting ?? "") },
       awaitsDetection: what.awaitsDetection ?? false,
       allowance: what.allowance,
     });

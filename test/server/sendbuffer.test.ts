@@ -3,7 +3,7 @@ import { calmMs, leastUnsentBytes, mostUnsentBytes, SendBuffer } from "../../src
 
 function bounded(): { buffer: SendBuffer; bounds: number[] } {
   const bounds: number[] = [];
-  return { buffer: new SendBuffer((bytes) => bounds.push(bytes)), bounds };
+  return { buffer: new SendBuffer({ boundUnsent: (bytes) => bounds.push(bytes) }), bounds };
 }
 
 describe("a send buffer", () => {
