@@ -10,8 +10,8 @@
 export class Marks<V> {
   readonly #limit: number;
   readonly #dropped: ((value: V) => void) | undefined;
-  #offsets: number[] = [];
-  #values: V[] = [];
+  readonly #offsets: number[] = [];
+  readonly #values: V[] = [];
   /** The least distance between marks, other than from the newest to the one before it. */
   #spacing = 0;
 
@@ -107,20 +107,21 @@ export class Marks<V> {
     return low;
   }
 
+  /** In place: an array that grows anew leaves its smaller ones behind. */
   #thin(): void {
     const offsets = this.#offsets;
     const values = this.#values;
     const last = offsets.length - 1;
     this.#spacing = (2 * (offsets[last] - offsets[0])) / this.#limit;
-    this.#offsets = [];
-    this.#values = [];
-    let kept = offsets[0];
-    for (const [index, offset] of offsets.entries()) {
-      if (index === 0 || index === last || offset - kept >= this.#spacing) {
-        kept = offset;
-        this.#offsets.push(offset);
-        this.#values.push(values[index]);
-      } else this.#dropped?.(values[index]);
+    let kept = 1;
+    for (let index = 1; index <= last; index++) {
+      const value = values[index];
+      if (index === last || offsets[index] - offsets[kept - 1] >= this.#spacing) {
+        offsets[kept] = offsets[index];
+        values[kept++] = value;
+      } else this.#dropped?.(value);
     }
+    offsets.length = kept;
+    values.length = kept;
   }
 }
