@@ -20,6 +20,7 @@ import { Prefix } from "./prefix.ts";
 import { dropAll, dropSent, keepSegment } from "./retention.ts";
 import type { Ring, Segment } from "./ring.ts";
 import type { SendBatch } from "./sendbatch.ts";
+import { sendTogether } from "./sendtogether.ts";
 import { SharedBuffers } from "./sharedbuffers.ts";
 import type { Stream } from "./stream.ts";
 import { Turns } from "./turns.ts";
@@ -288,39 +289,16 @@ export class Audience {
   pass(batch: SendBatch | undefined): void {
     this.#passedHead = this.#stream.head;
     const flowing = this.#watchers.flowing.filter((each) => !each.isBlocked && !this.#behind.has(each));
-    const isLive = this.#stream.state.type === "live";
-    const rest =
-      batch !== undefined && isLive && flowing.length > 1 ? this.#sendBatches(flowing, batch) : flowing;
+    const rest = this.#sendTogether(flowing, batch);
     for (const each of rest) this.send(each);
   }
 
   /** Sends by `batch` what can be sent like that. Gives those that are not done with. */
-  #sendBatches(flowing: readonly Flowing[], batch: SendBatch): Flowing[] {
-    const ring = this.#stream.ring as Ring;
-    const rest: Flowing[] = [];
-    let added: Flowing[] = [];
-    for (const each of flowing) {
-      if (isAdded(each, batch, ring)) added.push(each);
-      else rest.push(each);
-      if (!batch.isFull) continue;
-      this.#sendBatch(batch, added, rest);
-      added = [];
-    }
-    if (batch.size > 0) this.#sendBatch(batch, added, rest);
+  #sendTogether(flowing: readonly Flowing[], batch: SendBatch | undefined): readonly Flowing[] {
+    if (batch === undefined || flowing.length < 2 || this.#stream.state.type !== "live") return flowing;
+    const { bytes, rest } = sendTogether(flowing, this.#stream.ring as Ring, batch);
+    this.bytesOut += bytes;
     return rest;
-  }
-
-  /** Between what is added and what has become of it nothing else happens: a socket stays what it is. */
-  #sendBatch(batch: SendBatch, added: readonly Flowing[], rest: Flowing[]): void {
-    const { head } = this.#stream;
-    batch.send();
-    for (let i = 0; i < added.length; i++) {
-      const each = added[i];
-      const before = each.sentBytes;
-      each.took(batch.taken(i));
-      this.bytesOut += each.sentBytes - before;
-      if (each.cursor < head || each.cursor === each.stopOffset) rest.push(each);
-    }
   }
 
   /** Reports for each watcher that flows how far it is behind, in the stream's time. Milliseconds. */
@@ -414,13 +392,4 @@ export class Audience {
 /** Whether it ended while it was sent to. */
 function isOver(flowing: Flowing): boolean {
   return flowing.isOver;
-}
-
-/** Whether it was added to `batch`. What is thrown is thrown again where it is sent to alone, and ends it then. */
-function isAdded(flowing: Flowing, batch: SendBatch, ring: Ring): boolean {
-  try {
-    return flowing.addTo(batch, ring);
-  } catch {
-    return false;
-  }
 }

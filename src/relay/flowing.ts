@@ -159,9 +159,8 @@ export class Flowing implements WatcherState {
     return true;
   }
 
-  /** Its socket took so many of the bytes that were added last; negative: none, for whatever reason. */
+  /** Its socket took so many of the bytes that were added last. */
   took(bytes: number): void {
-    if (bytes <= 0) return;
     this.cursor += bytes;
     this.sentBytes += bytes;
   }
