@@ -75,8 +75,8 @@ export class WatchPermit {
   }
 
   /**
-   * Begins. Throws FstreamError if there is nothing to watch, or no place to wait. It is `displaced` if its place is given
-   * to another while it waits; `waitedMs` it has waited before.
+   * Begins. Throws FstreamError if there is nothing to watch, or no place to wait. `session` is displaced if its place is
+   * given to another while it waits; `waitedMs` it has waited before.
    */
   begin(session: Outlet & Greeter & Waiter, awaitsDetection: boolean, waitedMs = 0): Watching {
     const { user, channel, channelPassword, start, slowPolicy } = this.#asked;

@@ -111,6 +111,7 @@ export class Session extends Stages {
 class ReplyAnswers implements WatchAnswers {
   readonly awaitsDetection = false;
   readonly id: string | undefined;
+
   constructor({ reply }: WatchRequest, { ends }: Services) {
     this.id = reply ? ends.newId() : undefined;
   }
@@ -120,7 +121,7 @@ class ReplyAnswers implements WatchAnswers {
   }
 
   refusal(error: FstreamError): Uint8Array {
-    return this.id === undefined ? nothing : encodeError(error);
+    return refusalIn(this.id !== undefined)(error);
   }
 
   ending(end: End): Ending {

@@ -45,8 +45,9 @@ export interface WatchAnswers extends Greeter, Pick<WatcherOptions, "awaitsDetec
   readonly id: string | undefined;
 }
 
-/** Ends a stage: the final bytes are written, and the connection is closed in that mode, within that time. */
+/** What has a connection's stages follow each other. */
 export interface StageOwner {
+  /** Ends a stage: the final bytes are written, and the connection is closed in that mode, within that time. */
   leave(stage: ConnectionStage, finalBytes: Uint8Array, mode: CloseMode, timeoutMs: number): void;
 }
 

@@ -4,11 +4,17 @@ import { fanOutTable, figureTable, verdictTable, winnerTable } from "./report.ts
 import type { Results } from "./results.ts";
 import { warmSeconds } from "./rounds.ts";
 import type { Verdict } from "./targets.ts";
+import { rareWarmSeconds, works } from "./work.ts";
 
 const drawbacks = `fstream is not the best everywhere. With few watchers, or a few small channels, there is little to gather, and it takes more CPU
 than servers in C (\`10x4\`, \`3x2x4000\`). For an FLV audience SRS takes less than fstream by sending only every 350 ms; compare it with
 \`fstream-350\`, which waits as long (\`flv500\`, \`flv1000\`, \`flv2000\`). fstream takes more memory than Icecast and nginx-rtmp, and when
 many join at once their first bytes come later than from the reference in C (\`crowd\`).`;
+
+const rareNames = works
+  .filter(({ warm }) => warm === rareWarmSeconds)
+  .map(({ name }) => `\`${name}\``)
+  .join(" and ");
 
 export function page(results: Results, verdicts: readonly Verdict[], picture: boolean): string {
   const winners = winnerTable(results);
@@ -20,7 +26,7 @@ Written by \`scripts/bench --docs\`. Measured on ${results.date}: ${results.mach
 One CPU runs the server, another the load, over the loopback interface. "CPU s/GB" is the server process's user and system
 time per GB (10⁹ bytes) that watchers received. Delay is measured from the broadcaster's write of a block (1316 bytes) or
 FLV tag to the arrival of its last byte at a watcher, over all checked watchers. The first ${warmSeconds} s
-of a stream, in which TCP windows open and code is compiled, are not measured (30 s of \`10x4\` and \`50x4\`, where little is done in a second). Up to 4 Gbit/s, every watcher's bytes are compared with what was sent; beyond that, those of one watcher in 50. Servers are restarted for each measurement and take
+of a stream, in which TCP windows open and code is compiled, are not measured (${rareWarmSeconds} s of ${rareNames}, where little is done in a second). Up to 4 Gbit/s, every watcher's bytes are compared with what was sent; beyond that, those of one watcher in 50. Servers are restarted for each measurement and take
 turns within a round (the name in brackets has \`scripts/bench --only NAME\` measure a row alone); each figure is the median over the rounds, and ratios are taken within a round, so they can differ a little from the quotient of the medians. Compare ratios: absolute
 figures depend on the machine.
 

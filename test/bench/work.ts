@@ -37,7 +37,8 @@ const http: readonly PeerName[] = ["fstream", "fstream-get", "fstream-http", "fs
 const https: readonly PeerName[] = ["fstream-tls", "fstream-https"];
 
 /** Where so little is done in a second that much of it is the compiling of code, for longer than elsewhere. */
-const rare: Partial<Work> = { warm: 30, seconds: 10 };
+export const rareWarmSeconds = 30;
+const rare: Partial<Work> = { warm: rareWarmSeconds, seconds: 10 };
 
 function blocks(
   watchers: number,
