@@ -1,5 +1,8 @@
 // The time and the timers that the relay is given, so that it can be tested without waiting.
 
+/** Calls that are to be made later than that may be late by as much, milliseconds. */
+export const soonMs = 50;
+
 export interface Clock {
   /** Milliseconds that only grow, with fractions. */
   nowMs(): number;
@@ -9,6 +12,8 @@ export interface Clock {
   wallMs(): number;
   /** Calls `call` once, after at least `ms` milliseconds; with 0 as soon as what waits on sockets had its turn. */
   after(ms: number, call: () => void): Timer;
+  /** When the first call is due that was to be made after at most `soonMs`; infinite where there is none. */
+  readonly soonestMs: number;
 }
 
 export interface Timer {

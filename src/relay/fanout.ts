@@ -7,11 +7,14 @@
 // What is read is gathered too: while passes are put off for long, broadcasters are polled with each, in place of an event
 // for each piece that comes, as a network driver does that masks its interrupts under load (Linux's NAPI). What one has brought goes
 // out before the next is polled, where that is quickly done: it does not wait for all the others, and is still in the CPU's cache.
+// Where bytes come often and passes are short, it waits for them itself (waiting.ts).
 //
 //   events --passes are far apart--> polling --they are close again, for some passes; or nobody to poll--> events
+//   events --pieces come often--> waiting --they no longer do--> events; --passes are far apart--> polling
 
 import type { Clock, Timer } from "./clock.ts";
 import type { SendBatch } from "./sendbatch.ts";
+import { type Awaited, Waiting } from "./waiting.ts";
 
 /** How many times as long as passes take the next one is put off. */
 const restFactor = 3;
@@ -59,10 +62,8 @@ export interface Receivers {
   pass(batch: SendBatch | undefined): void;
 }
 
-/** What bytes come from, and can be polled. */
-export interface Sources {
-  /** How many there are. */
-  readonly size: number;
+/** What bytes come from, and can be polled or waited for. */
+export interface Sources extends Awaited {
   /** From now on they are polled; or bring their bytes by events again. */
   start(): void;
   stop(): void;
@@ -70,10 +71,18 @@ export interface Sources {
   poll(brought: () => void): number;
 }
 
-const noSources: Sources = { size: 0, start() {}, stop() {}, poll: () => 0 };
+const noSources: Sources = {
+  size: 0,
+  start() {},
+  stop() {},
+  poll: () => 0,
+  startWaiting: () => false,
+  stopWaiting() {},
+  wait: () => "nothing",
+};
 
 export class FanOut {
-  /** What can be polled. */
+  /** What can be polled or waited for. */
   sources: Sources = noSources;
   /** Gives what large passes send with, where that can be had; asked once. */
   makeBatch: () => SendBatch | undefined = () => undefined;
@@ -82,7 +91,10 @@ export class FanOut {
   readonly #options: FanOutOptions;
   /** Those that something is there for. */
   readonly #ready = new Set<Receivers>();
-  /** While polling there always is one. */
+  readonly #waiting: Waiting;
+  /** When the next tick is due; infinite if there is none to come. While polling there always is one. */
+  #tickMs = Number.POSITIVE_INFINITY;
+  /** Brings it about, but for while waiting. */
   #timer: Timer | undefined;
   /** When the next pass is due, while some are ready. */
   #dueMs = 0;
@@ -111,6 +123,19 @@ export class FanOut {
   constructor(clock: Clock, options: FanOutOptions) {
     this.#clock = clock;
     this.#options = options;
+    const fanOut = this;
+    this.#waiting = new Waiting(clock, {
+      get sources() {
+        return fanOut.sources;
+      },
+      get dueMs() {
+        return fanOut.#tickMs;
+      },
+      pass: () => this.#tick(),
+      stopped: () => {
+        if (this.#isTicking) this.#tickIn(Math.max(0, this.#tickMs - clock.nowMs()));
+      },
+    });
   }
 
   /** More bytes are there to be sent to `receivers`. */
@@ -120,13 +145,14 @@ export class FanOut {
       return;
     }
     const nowMs = this.#clock.nowMs();
+    if (!this.#isPolling) this.#waiting.came(nowMs);
     this.#add(receivers, nowMs);
     const waitMs = this.#dueMs - nowMs;
     if (waitMs < shortestWaitMs) {
       this.#cancel();
       this.#pass(nowMs, [...this.#ready]);
     } else if (this.#hasEnough(receivers)) this.#pass(nowMs, [receivers]);
-    else if (this.#timer === undefined) this.#tickIn(waitMs);
+    else if (!this.#isTicking) this.#tickIn(waitMs);
   }
 
   /** What is there for them has come since `sinceMs`. */
@@ -147,16 +173,22 @@ export class FanOut {
 
   /** Has what would come with the next poll come now: a broadcaster is about to be dismissed. */
   catchUp(): void {
+    if (this.#waiting.isOn) this.sources.wait(0);
     if (this.#isPolling && this.#brought === undefined) this.#poll(this.#clock.nowMs());
+  }
+
+  get #isTicking(): boolean {
+    return this.#tickMs < Number.POSITIVE_INFINITY;
   }
 
   #cancel(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#tickMs = Number.POSITIVE_INFINITY;
   }
 
   #tick(): void {
-    this.#timer = undefined;
+    this.#cancel();
     const startMs = this.#clock.nowMs();
     const hasSent = this.#isPolling && this.#poll(startMs);
     const ready = [...this.#ready];
@@ -224,7 +256,7 @@ export class FanOut {
   /** Has a tick follow where there is something to do. A timer may have fired a little too early. */
   #tickLater(): void {
     if (this.#isPolling && (this.sources.size === 0 || this.#emptyPolls >= emptyPolls)) this.#events();
-    if (this.#timer !== undefined) return;
+    if (this.#isTicking || (this.#ready.size === 0 && !this.#isPolling)) return;
     const nowMs = this.#clock.nowMs();
     const restMs = this.#comesFast ? 0 : this.#notBeforeMs - nowMs;
     const pollMs = this.#isPolling ? Math.max(this.#pollMs, restMs) : undefined;
@@ -234,7 +266,8 @@ export class FanOut {
   }
 
   #tickIn(ms: number): void {
-    this.#timer = this.#clock.after(ms, () => this.#tick());
+    this.#tickMs = this.#clock.nowMs() + ms;
+    if (!this.#waiting.isOn) this.#timer = this.#clock.after(ms, () => this.#tick());
   }
 
   /** Sends to those that are ready. What has begun at `startMs` is part of it. */
@@ -281,6 +314,7 @@ export class FanOut {
       this.#pollMs = usualPollMs;
       this.#emptyPolls = 0;
       this.#lastPollMs = this.#clock.nowMs();
+      this.#waiting.stop();
       this.sources.start();
     }
   }

@@ -20,7 +20,6 @@ import { Metrics } from "../http/metrics.ts";
 import { Parts } from "../http/parts.ts";
 import type { KeyPair } from "../keypair.ts";
 import type { Log } from "../log.ts";
-import type { Clock } from "../relay/clock.ts";
 import { Relay } from "../relay/relay.ts";
 import { Turns } from "../relay/turns.ts";
 import { Acknowledgements } from "../session/acknowledgements.ts";
@@ -37,11 +36,12 @@ import { type CertificateSource, namedCertificate, ownCertificate } from "./cert
 import { channelLog } from "./channellog.ts";
 import { counted } from "./description.ts";
 import { Epoll } from "./epoll.ts";
-import { openFileLimit, threadMs } from "./libc.ts";
+import { openFileLimit } from "./libc.ts";
 import { processFigures } from "./processfigures.ts";
 import { Renewal } from "./renewal.ts";
 import { sendBatch } from "./sendbatch.ts";
 import { Sockets } from "./sockets.ts";
+import { SystemClock } from "./systemclock.ts";
 
 /** Files that are not connections: listeners, logs, the users folder, and what the runtime has open. */
 const reservedFiles = 128;
@@ -61,30 +61,6 @@ export interface Server {
    * watchers whose stream is over can ask how it ended.
    */
   stop(): Promise<void>;
-}
-
-/** The system's time. A callback that throws is a bug: it is logged, and the server goes on. */
-function systemClock(log: Log): Clock {
-  const guarded = (call: () => void) => () => {
-    try {
-      call();
-    } catch (error) {
-      log.repeated("failed", error instanceof Error ? (error.stack ?? error.message) : String(error));
-    }
-  };
-  return {
-    nowMs: () => performance.now(),
-    workMs: () => threadMs() ?? performance.now(),
-    wallMs: () => Date.now(),
-    after: (ms, call) => {
-      if (ms === 0) {
-        const soon = setImmediate(guarded(call));
-        return { cancel: () => clearImmediate(soon) };
-      }
-      const timer = setTimeout(guarded(call), ms);
-      return { cancel: () => clearTimeout(timer) };
-    },
-  };
 }
 
 /** What `make` makes of a setting's value, made anew once that is another. */
@@ -107,7 +83,7 @@ export async function startServer(
   log: Log,
   passed: readonly PassedSocket[] = [],
 ): Promise<Server> {
-  const clock = systemClock(log);
+  const clock = new SystemClock(log);
   const matcher = derived(() => options.trustedProxies, addressMatcher);
   const trusted = (address: string) => matcher()(address);
   const tokens = new Tokens(options, () => clock.nowMs());

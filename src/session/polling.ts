@@ -1,15 +1,23 @@
-// Broadcasters whose bytes are fetched when the fan-out wants some, in place of an event for each piece (relay/fanout.ts): which of
-// them have any is asked once for all, and each is read right into its ring, however many pieces have come.
+// Broadcasters whose bytes are fetched when the fan-out wants some, or waits for them, in place of an event for each piece
+// (relay/fanout.ts, relay/waiting.ts): which of them have any is asked once for all, and each is read right into its ring, however many
+// pieces have come.
 
 import type { Sources } from "../relay/fanout.ts";
+import type { Waited } from "../relay/waiting.ts";
 
 /** Which of many sockets can be read, asked for all at once. Sockets go by their descriptors. */
 export interface Readiness {
   /** False if that can't be had. */
   add(descriptor: number): boolean;
   remove(descriptor: number): void;
-  /** Calls `readable` for each that has bytes, and `over` for each whose peer has ended, or that has failed. */
-  poll(readable: (descriptor: number) => void, over: (descriptor: number) => void): void;
+  /** Has `wait` come back once the event loop, which watches `descriptor` too, has something to do. False if that can't be had. */
+  watchEvents(descriptor: number): boolean;
+  ignoreEvents(): void;
+  /**
+   * Waits for at most so many milliseconds, and calls `readable` for each that has bytes, and `over` for each whose peer has ended, or
+   * that has failed. Whether the event loop has something to do.
+   */
+  wait(ms: number, readable: (descriptor: number) => void, over: (descriptor: number) => void): boolean;
 }
 
 /** What brings bytes by events, or by polls. */
@@ -28,6 +36,18 @@ export class Polling implements Sources {
   /** Those that are polled. */
   readonly #polled = new Map<number, Polled>();
   #isOn = false;
+  #waitedBytes = 0;
+  readonly #readable = (descriptor: number) => {
+    this.#waitedBytes += this.#poll(descriptor);
+  };
+  /** Events bring the rest, and how it ended. */
+  readonly #over = (descriptor: number) => {
+    try {
+      this.delete(descriptor);
+    } catch (error) {
+      this.#failed(error);
+    }
+  };
 
   /** `failed` is told of a bug in what is done for a source. */
   constructor(readiness: Readiness, failed: (error: unknown) => void) {
@@ -52,6 +72,7 @@ export class Polling implements Sources {
   }
 
   start(): void {
+    if (this.#isOn) return;
     this.#isOn = true;
     for (const [descriptor, source] of this.#sources) this.#start(descriptor, source);
   }
@@ -63,25 +84,40 @@ export class Polling implements Sources {
 
   poll(brought: () => void): number {
     let mostBytes = 0;
-    this.#readiness.poll(
-      (descriptor) => {
-        this.#guard(() => {
-          mostBytes = Math.max(mostBytes, this.#polled.get(descriptor)?.poll() ?? 0);
-        });
-        brought();
-      },
-      // Events bring the rest, and how it ended.
-      (descriptor) => this.#guard(() => this.delete(descriptor)),
-    );
+    const readable = (descriptor: number) => {
+      mostBytes = Math.max(mostBytes, this.#poll(descriptor));
+      brought();
+    };
+    this.#readiness.wait(0, readable, this.#over);
     return mostBytes;
   }
 
-  /** What is thrown is a bug of one source: the others are polled all the same. */
-  #guard(act: () => void): void {
+  startWaiting(): boolean {
+    const [descriptor] = this.#sources.keys();
+    if (descriptor === undefined || !this.#readiness.watchEvents(descriptor)) return false;
+    this.start();
+    return true;
+  }
+
+  stopWaiting(): void {
+    this.#readiness.ignoreEvents();
+    this.stop();
+  }
+
+  wait(ms: number): Waited {
+    this.#waitedBytes = 0;
+    const hasEvents = this.#readiness.wait(ms, this.#readable, this.#over);
+    if (hasEvents) return "events";
+    return this.#waitedBytes > 0 ? "bytes" : "nothing";
+  }
+
+  /** Reads what has come from one; gives how many bytes. What is thrown is a bug of that one: the others are polled all the same. */
+  #poll(descriptor: number): number {
     try {
-      act();
+      return this.#polled.get(descriptor)?.poll() ?? 0;
     } catch (error) {
       this.#failed(error);
+      return 0;
     }
   }
 

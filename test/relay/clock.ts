@@ -35,6 +35,10 @@ export class FakeClock implements Clock {
     };
   }
 
+  get soonestMs(): number {
+    return Math.min(Number.POSITIVE_INFINITY, ...this.#timers.map(({ atMs }) => atMs));
+  }
+
   /** Timers that have yet to fire. */
   get pending(): number {
     return this.#timers.length;

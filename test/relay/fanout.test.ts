@@ -213,8 +213,18 @@ describe("a fan-out", () => {
   });
 });
 
+/** Sources that can't be waited for. */
+const unawaited: Pick<Sources, "startWaiting" | "stopWaiting" | "wait"> = {
+  startWaiting: () => false,
+  stopWaiting() {},
+  wait: () => "nothing",
+};
+
 /** Sources that bring something for `receivers` at each poll, while `isComing`. */
 class FakeSources implements Sources {
+  readonly startWaiting = unawaited.startWaiting;
+  readonly stopWaiting = unawaited.stopWaiting;
+  readonly wait = unawaited.wait;
   size = 1;
   isComing = true;
   bytes = 1000;
@@ -314,6 +324,7 @@ describe("a fan-out that is busy", () => {
     });
     const many = named("many", 1000);
     fanOut.sources = {
+      ...unawaited,
       size: 3,
       start() {},
       stop() {},

@@ -148,6 +148,9 @@ function polled() {
     size: 1,
     start: () => void (isPolling = true),
     stop() {},
+    startWaiting: () => false,
+    stopWaiting() {},
+    wait: () => "nothing",
     poll(brought) {
       const bytes = concat(waiting.splice(0));
       if (bytes.length > 0) first.send(bytes);

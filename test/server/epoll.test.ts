@@ -41,7 +41,8 @@ describe.if(process.platform === "linux")("of sockets that are paused", () => {
   const polled = () => {
     const readable: number[] = [];
     const over: number[] = [];
-    epoll.poll(
+    epoll.wait(
+      0,
       (descriptor) => readable.push(descriptor),
       (descriptor) => over.push(descriptor),
     );
@@ -86,6 +87,36 @@ describe.if(process.platform === "linux")("of sockets that are paused", () => {
     epoll.add(descriptor);
     client.terminate();
     await until("it has failed", () => polled().over[0] === descriptor);
+    epoll.remove(descriptor);
+  });
+
+  test("a wait for them ends once the event loop has something to do", async () => {
+    const { client, descriptor } = await connect();
+    const other = await connect();
+    accepted.at(-1)?.resume();
+    expect(epoll.add(descriptor)).toBe(true);
+    expect(epoll.watchEvents(999_999)).toBe(false);
+    const told: number[] = [];
+    const tell = (of: number) => told.push(of);
+    const waiting = new Epoll();
+    expect(waiting.watchEvents(descriptor)).toBe(true);
+    expect(waiting.add(descriptor)).toBe(true);
+    other.client.write("abc");
+    await until("an event brings it", () => {
+      const isThere = accepted.at(-1)?.data.bytes === 3;
+      if (!isThere) expect(waiting.wait(10_000, tell, tell)).toBe(true);
+      return isThere;
+    });
+    client.write("abc");
+    await until("what was sent has come", () => {
+      waiting.wait(100, tell, tell);
+      return told.length > 0;
+    });
+    expect(told[0]).toBe(descriptor);
+    waiting.ignoreEvents();
+    other.client.write("abc");
+    expect(waiting.wait(0, tell, tell)).toBe(false);
+    waiting.remove(descriptor);
     epoll.remove(descriptor);
   });
 

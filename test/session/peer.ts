@@ -182,6 +182,10 @@ export const okBytes = 5 + "ok,id=".length + 32;
 class FakeReadiness implements Readiness {
   readonly peers = new Map<number, FakePeer>();
   readonly polled = new Set<number>();
+  /** Of the event loop, as if there were one. */
+  isLoopKnown = false;
+  isLoopWatched = false;
+  hasEvents = false;
 
   get next(): number {
     return 100 + this.peers.size;
@@ -196,12 +200,22 @@ class FakeReadiness implements Readiness {
     this.polled.delete(descriptor);
   }
 
-  poll(readable: (descriptor: number) => void, over: (descriptor: number) => void): void {
+  watchEvents(): boolean {
+    this.isLoopWatched = this.isLoopKnown;
+    return this.isLoopKnown;
+  }
+
+  ignoreEvents(): void {
+    this.isLoopWatched = false;
+  }
+
+  wait(_ms: number, readable: (descriptor: number) => void, over: (descriptor: number) => void): boolean {
     for (const descriptor of this.polled) {
       const peer = this.peers.get(descriptor);
       if (peer?.isOver === true) over(descriptor);
       else if (peer !== undefined && peer.flood.length > 0) readable(descriptor);
     }
+    return this.isLoopWatched && this.hasEvents;
   }
 }
 

@@ -124,10 +124,13 @@ test("a bug in what is done for one is reported, and the others are polled", () 
   const readiness: Readiness = {
     add: () => true,
     remove: () => undefined,
-    poll(readable, over) {
+    watchEvents: () => true,
+    ignoreEvents() {},
+    wait(_ms, readable, over) {
       over(1);
       readable(2);
       readable(3);
+      return false;
     },
   };
   const polling = new Polling(readiness, (error) => failures.push(error));
@@ -138,4 +141,31 @@ test("a bug in what is done for one is reported, and the others are polled", () 
   polling.poll(() => done.push("brought"));
   expect(failures).toHaveLength(2);
   expect(done).toEqual(["brought", "polled", "brought"]);
+  polling.add(1, { startPolling() {}, stopPolling: broken, poll: () => 0 });
+  expect(polling.wait(10)).toBe("bytes");
+  expect(failures).toHaveLength(4);
+});
+
+test("what comes while it is waited for is read from the socket, and events bring the rest when that stops", () => {
+  const { polling } = server.services;
+  const watcher = server.rig.watch();
+  const bytes = opaque(300_000);
+  expect(polling.startWaiting()).toBe(false);
+  server.readiness.isLoopKnown = true;
+  peer.send(bytes.subarray(0, 10_000));
+  expect(polling.startWaiting()).toBe(true);
+  expect(peer.paused).toBe(true);
+  expect(polling.wait(5)).toBe("nothing");
+  peer.flood = bytes.subarray(10_000, 100_000);
+  expect(polling.wait(5)).toBe("bytes");
+  expect(peer.flood.length).toBe(0);
+  server.readiness.hasEvents = true;
+  peer.flood = bytes.subarray(100_000, 110_000);
+  expect(polling.wait(5)).toBe("events");
+  expect(peer.flood.length).toBe(0);
+  polling.stopWaiting();
+  expect([peer.paused, server.readiness.isLoopWatched]).toEqual([false, false]);
+  peer.send(bytes.subarray(110_000));
+  server.rig.clock.advance(100);
+  expect(watched(watcher)).toEqual(Buffer.from(bytes));
 });

@@ -1,0 +1,66 @@
+// The system's time, and timers of the event loop.
+
+import type { Log } from "../log.ts";
+import { type Clock, soonMs, type Timer } from "../relay/clock.ts";
+import { threadMs } from "./libc.ts";
+
+export class SystemClock implements Clock {
+  readonly #log: Log;
+  readonly #soon = new Set<{ readonly dueMs: number }>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  nowMs(): number {
+    return performance.now();
+  }
+
+  workMs(): number {
+    return threadMs() ?? performance.now();
+  }
+
+  wallMs(): number {
+    return Date.now();
+  }
+
+  get soonestMs(): number {
+    let soonestMs = Number.POSITIVE_INFINITY;
+    for (const { dueMs } of this.#soon) soonestMs = Math.min(soonestMs, dueMs);
+    return soonestMs;
+  }
+
+  after(ms: number, call: () => void): Timer {
+    const entry = { dueMs: this.nowMs() + ms };
+    if (ms <= soonMs) this.#soon.add(entry);
+    const cancel = start(ms, () => {
+      this.#soon.delete(entry);
+      this.#guard(call);
+    });
+    return {
+      cancel: () => {
+        this.#soon.delete(entry);
+        cancel();
+      },
+    };
+  }
+
+  /** A callback that throws is a bug: it is logged, and the server goes on. */
+  #guard(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#log.repeated("failed", error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+}
+
+/** Gives what stops it. */
+function start(ms: number, call: () => void): () => void {
+  if (ms === 0) {
+    const soon = setImmediate(call);
+    return () => clearImmediate(soon);
+  }
+  const timer = setTimeout(call, ms);
+  return () => clearTimeout(timer);
+}
