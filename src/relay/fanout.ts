@@ -123,14 +123,9 @@ export class FanOut {
   constructor(clock: Clock, options: FanOutOptions) {
     this.#clock = clock;
     this.#options = options;
-    const fanOut = this;
     this.#waiting = new Waiting(clock, {
-      get sources() {
-        return fanOut.sources;
-      },
-      get dueMs() {
-        return fanOut.#tickMs;
-      },
+      sources: () => this.sources,
+      dueMs: () => this.#tickMs,
       pass: () => this.#tick(),
       stopped: () => {
         if (this.#isTicking) this.#tickIn(Math.max(0, this.#tickMs - clock.nowMs()));

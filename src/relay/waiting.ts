@@ -26,9 +26,9 @@ export interface Awaited {
 
 /** What else is to be done while it waits. */
 export interface WaitingOwner {
-  readonly sources: Awaited;
+  sources(): Awaited;
   /** When the next pass is due; infinite if there is none to come. */
-  readonly dueMs: number;
+  dueMs(): number;
   pass(): void;
   /** It waits no longer. */
   stopped(): void;
@@ -60,7 +60,7 @@ export class Waiting {
     this.#lastMs = nowMs;
     if (this.#often < oftenPieces) return;
     this.#often = 0;
-    const { sources } = this.#owner;
+    const sources = this.#owner.sources();
     if (sources.size === 0 || !sources.startWaiting()) return;
     this.#isOn = true;
     this.#futile = 0;
@@ -71,7 +71,7 @@ export class Waiting {
   stop(): void {
     if (!this.#isOn) return;
     this.#isOn = false;
-    this.#owner.sources.stopWaiting();
+    this.#owner.sources().stopWaiting();
     this.#owner.stopped();
   }
 
@@ -89,19 +89,19 @@ export class Waiting {
     let nowMs = this.#clock.nowMs();
     const endMs = nowMs + soonMs;
     do {
-      if (this.#owner.dueMs <= nowMs) {
+      if (this.#owner.dueMs() <= nowMs) {
         this.#owner.pass();
         nowMs = this.#clock.nowMs();
       }
       if (!this.#isOn) return;
-      const untilMs = Math.min(endMs, this.#clock.soonestMs, this.#owner.dueMs);
+      const untilMs = Math.min(endMs, this.#clock.soonestMs, this.#owner.dueMs());
       if (this.#wait(Math.max(0, untilMs - nowMs)) === "events") return;
       nowMs = this.#clock.nowMs();
     } while (this.#isOn && nowMs < Math.min(endMs, this.#clock.soonestMs));
   }
 
   #wait(ms: number): Waited {
-    const { sources } = this.#owner;
+    const sources = this.#owner.sources();
     const waited = sources.wait(Math.ceil(ms));
     this.#futile = Math.max(0, this.#futile + (waited === "bytes" ? -1 : 1));
     if (sources.size === 0 || this.#futile >= mostFutile) this.stop();
