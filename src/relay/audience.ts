@@ -23,6 +23,7 @@ import type { SendBatch } from "./sendbatch.ts";
 import { sendTogether } from "./sendtogether.ts";
 import { SharedBuffers } from "./sharedbuffers.ts";
 import type { Stream } from "./stream.ts";
+import { inStretches } from "./stretches.ts";
 import { Turns } from "./turns.ts";
 import { type Outlet, Watcher, type WatcherOptions } from "./watcher.ts";
 import { stateOf, WatcherList } from "./watcherlist.ts";
@@ -285,12 +286,14 @@ export class Audience {
     return this.#stream.head - this.#passedHead;
   }
 
-  /** Sends to all that flow what there is. */
-  pass(batch: SendBatch | undefined): void {
+  /** Sends to all that flow what there is, and calls `between` after some of them. */
+  pass(batch: SendBatch | undefined, between: () => void): void {
     this.#passedHead = this.#stream.head;
-    const flowing = this.#watchers.flowing.filter((each) => !each.isBlocked && !this.#behind.has(each));
-    const rest = this.#sendTogether(flowing, batch);
-    for (const each of rest) this.send(each);
+    const canSend = (each: Flowing) => !each.isOver && !each.isBlocked && !this.#behind.has(each);
+    const send = (some: readonly Flowing[]) => {
+      for (const each of this.#sendTogether(some.filter(canSend), batch)) this.send(each);
+    };
+    inStretches(this.#watchers.flowing, send, between);
   }
 
   /** Sends by `batch` what can be sent like that. Gives those that are not done with. */

@@ -58,8 +58,8 @@ export interface Receivers {
   readonly size: number;
   /** How many bytes have come since the last pass. */
   readonly gatheredBytes: number;
-  /** Sends them what there is, by `batch` where that can be. */
-  pass(batch: SendBatch | undefined): void;
+  /** Sends them what there is, by `batch` where that can be. Calls `between` after some of many. */
+  pass(batch: SendBatch | undefined, between: () => void): void;
 }
 
 /** What bytes come from, and can be polled or waited for. */
@@ -198,8 +198,23 @@ export class FanOut {
     return this.#dueMs - nowMs < timerMs;
   }
 
-  /** Polls, and sends at once what it brings for a few, if that is due. Whether it has sent anything. */
+  /** Polls at `startMs`, and sends at once what it brings for a few, if that is due. Whether it has sent anything. */
   #poll(startMs: number): boolean {
+    const { mostBytes, hasSent } = this.#bring(startMs);
+    this.#comesFast = mostBytes > mostAPollBytes;
+    this.#pollMs = this.#comesFast
+      ? Math.max(shortestPollMs, this.#pollMs / 2)
+      : Math.min(
+          Math.max(usualPollMs, Math.min(this.#options.minDelayMs, longestPollMs)),
+          this.#pollMs * 1.5,
+        );
+    this.#emptyPolls = mostBytes > 0 ? 0 : this.#emptyPolls + 1;
+    if (!hasSent) this.#polledMs += this.#clock.nowMs() - startMs;
+    return hasSent;
+  }
+
+  /** Gives the most bytes that one has brought, and whether any were sent. */
+  #bring(startMs: number): { mostBytes: number; hasSent: boolean } {
     const sinceMs = this.#lastPollMs;
     this.#lastPollMs = startMs;
     if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
@@ -218,23 +233,21 @@ export class FanOut {
     });
     this.#brought = undefined;
     for (const receivers of brought) this.#add(receivers, sinceMs);
-    this.#comesFast = mostBytes > mostAPollBytes;
-    this.#pollMs = this.#comesFast
-      ? Math.max(shortestPollMs, this.#pollMs / 2)
-      : Math.min(
-          Math.max(usualPollMs, Math.min(this.#options.minDelayMs, longestPollMs)),
-          this.#pollMs * 1.5,
-        );
-    this.#emptyPolls = mostBytes > 0 ? 0 : this.#emptyPolls + 1;
-    if (!hasSent) this.#polledMs += this.#clock.nowMs() - startMs;
-    return hasSent;
+    return { mostBytes, hasSent };
   }
+
+  /** While many are sent to, the few have their turns too. */
+  readonly #between = (): void => {
+    const nowMs = this.#clock.nowMs();
+    if (this.#isPolling && this.#brought === undefined && nowMs - this.#lastPollMs >= shortestPollMs)
+      this.#bring(nowMs);
+  };
 
   /** What is thrown is a bug of one channel: the others have their turn. */
   #send(receivers: Receivers): void {
     this.#sentTo += receivers.size;
     try {
-      receivers.pass(this.#batchFor(receivers));
+      receivers.pass(this.#batchFor(receivers), this.#between);
     } catch (error) {
       this.#failures.push(error);
     }
