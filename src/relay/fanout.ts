@@ -141,6 +141,11 @@ export class FanOut {
     }
     const nowMs = this.#clock.nowMs();
     if (!this.#isPolling) this.#waiting.came(nowMs);
+    // Mostly there is nothing for others.
+    if (this.#ready.size === 0 && this.#dueFor(nowMs) - nowMs < shortestWaitMs) {
+      this.#pass(nowMs, [receivers]);
+      return;
+    }
     this.#add(receivers, nowMs);
     const waitMs = this.#dueMs - nowMs;
     if (waitMs < shortestWaitMs) {
@@ -150,9 +155,14 @@ export class FanOut {
     else if (!this.#isTicking) this.#tickIn(waitMs);
   }
 
+  /** When what has come since `sinceMs` is due, where there was nothing before. */
+  #dueFor(sinceMs: number): number {
+    return Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
+  }
+
   /** What is there for them has come since `sinceMs`. */
   #add(receivers: Receivers, sinceMs: number): void {
-    if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
+    if (this.#ready.size === 0) this.#dueMs = this.#dueFor(sinceMs);
     this.#ready.add(receivers);
   }
 
@@ -217,7 +227,7 @@ export class FanOut {
   #bring(startMs: number): { mostBytes: number; hasSent: boolean } {
     const sinceMs = this.#lastPollMs;
     this.#lastPollMs = startMs;
-    if (this.#ready.size === 0) this.#dueMs = Math.max(this.#notBeforeMs, sinceMs + this.#options.minDelayMs);
+    if (this.#ready.size === 0) this.#dueMs = this.#dueFor(sinceMs);
     const isDue = this.#isDue(startMs);
     const brought: Receivers[] = [];
     this.#brought = brought;
@@ -283,7 +293,7 @@ export class FanOut {
     // The few first: they would wait for the many.
     if (ready.length > 1) ready.sort((a, b) => a.size - b.size);
     for (const receivers of ready) {
-      this.#ready.delete(receivers);
+      if (this.#ready.size > 0) this.#ready.delete(receivers);
       this.#send(receivers);
     }
     const endMs = this.#clock.nowMs();
@@ -293,8 +303,7 @@ export class FanOut {
     this.#notBeforeMs = Math.min(notBeforeMs, endMs + this.#options.maxDelayMs);
     this.#choose(this.#notBeforeMs - endMs);
     this.#tickLater();
-    const [failure] = this.#failures.splice(0);
-    if (failure !== undefined) throw failure;
+    if (this.#failures.length > 0) throw this.#failures.splice(0)[0];
   }
 
   /** How much of the time that a pass took counts, milliseconds. */

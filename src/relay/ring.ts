@@ -172,7 +172,7 @@ export class Ring {
     const at = this.#head - start;
     const count = receive(buffer, at, buffer.length - at);
     this.#head += count;
-    return buffer.subarray(at, at + count);
+    return new Uint8Array(buffer.buffer, at, count);
   }
 
   /** Gives all memory back. The ring must not be used afterwards. */

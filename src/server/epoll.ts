@@ -33,6 +33,8 @@ export class Epoll implements Readiness {
   #loop: number | undefined;
   readonly #descriptor = this.#libc?.epoll_create1(EPOLL_CLOEXEC) ?? -1;
   readonly #events = new Int32Array(mostEvents * eventSize);
+  /** Of so large an array it stays the same. */
+  readonly #eventsAt = ptr(this.#events);
   readonly #event = new Int32Array(eventSize);
 
   add(descriptor: number): boolean {
@@ -54,7 +56,7 @@ export class Epoll implements Readiness {
 
   wait(ms: number, readable: (descriptor: number) => void, ended: (descriptor: number) => void): boolean {
     if (this.#libc === undefined || this.#descriptor < 0) return true;
-    const count = this.#libc.epoll_wait(this.#descriptor, ptr(this.#events), mostEvents, ms);
+    const count = this.#libc.epoll_wait(this.#descriptor, this.#eventsAt, mostEvents, ms);
     // A signal came between: it is the event loop's.
     let hasEvents = count < 0;
     for (let at = 0; at < count * eventSize; at += eventSize) {

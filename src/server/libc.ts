@@ -41,7 +41,8 @@ const libc = libcOf({
   },
   recv: {
     args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32],
-    returns: FFIType.i64_fast,
+    // It is asked for less than 2 GiB.
+    returns: FFIType.i32,
   },
   clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
   getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
@@ -97,7 +98,7 @@ export function unreadBytes(fd: number): number {
  */
 export function receive(fd: number, into: Uint8Array, offset: number, length: number): number {
   if (libc === undefined || fd < 0) return 0;
-  return Math.max(0, Number(libc.recv(fd, ptr(into, offset), length, MSG_DONTWAIT)));
+  return Math.max(0, libc.recv(fd, ptr(into, offset), length, MSG_DONTWAIT));
 }
 
 /**

@@ -18,15 +18,22 @@ const mostPieces = 1024;
 const source = `
 typedef long send_function(int socket, const void *bytes, unsigned long length, int flags);
 
-void send_many(send_function *send, const int *sockets, const double *addresses, int *lengths, int count, int flags) {
+struct pieces {
+  double addresses[${mostPieces}];
+  int sockets[${mostPieces}];
+  int lengths[${mostPieces}];
+};
+
+void send_many(send_function *send, struct pieces *pieces, int count, int flags) {
   for (int i = 0; i < count; i++)
-    lengths[i] = (int)send(sockets[i], (const void *)(long)addresses[i], (unsigned long)lengths[i], flags);
+    pieces->lengths[i] = (int)send(pieces->sockets[i], (const void *)(long)pieces->addresses[i],
+                                   (unsigned long)pieces->lengths[i], flags);
 }
 `;
 
 const { ptr: pointer, i32, u64, i64, void: nothing } = FFIType;
 const symbols = {
-  send_many: { args: [pointer, pointer, pointer, pointer, i32, i32], returns: nothing },
+  send_many: { args: [pointer, pointer, i32, i32], returns: nothing },
 } as const;
 type Compiled = ReturnType<typeof cc<typeof symbols>>;
 
@@ -56,9 +63,11 @@ class CompiledSendBatch implements SendBatch {
   /** As long as it is there, so is the code. */
   readonly #compiled: Compiled;
   readonly #send: Pointer;
-  readonly #sockets = new Int32Array(mostPieces);
-  readonly #addresses = new Float64Array(mostPieces);
-  readonly #lengths = new Int32Array(mostPieces);
+  readonly #pieces = new ArrayBuffer(16 * mostPieces);
+  readonly #piecesAt = ptr(this.#pieces);
+  readonly #addresses = new Float64Array(this.#pieces, 0, mostPieces);
+  readonly #sockets = new Int32Array(this.#pieces, 8 * mostPieces, mostPieces);
+  readonly #lengths = new Int32Array(this.#pieces, 12 * mostPieces, mostPieces);
   /** Where the bytes lie that were added last: mostly it is those again. */
   #bytes: Uint8Array | undefined;
   #address = 0;
@@ -85,9 +94,7 @@ class CompiledSendBatch implements SendBatch {
   }
 
   send(): void {
-    const { send_many } = this.#compiled.symbols;
-    const [sockets, addresses, lengths] = [ptr(this.#sockets), ptr(this.#addresses), ptr(this.#lengths)];
-    send_many(this.#send, sockets, addresses, lengths, this.size, flags);
+    this.#compiled.symbols.send_many(this.#send, this.#piecesAt, this.size, flags);
     this.size = 0;
     this.#bytes = undefined;
   }

@@ -26,7 +26,8 @@ export class SystemClock implements Clock {
 
   get soonestMs(): number {
     let soonestMs = Number.POSITIVE_INFINITY;
-    for (const { dueMs } of this.#soon) soonestMs = Math.min(soonestMs, dueMs);
+    // Mostly there is none.
+    if (this.#soon.size > 0) for (const { dueMs } of this.#soon) soonestMs = Math.min(soonestMs, dueMs);
     return soonestMs;
   }
 

@@ -92,19 +92,29 @@ export class Intake {
 
   /** Reads what has come; gives how many bytes. */
   poll(): number {
+    if (this.#isOver || this.#isWaiting || this.#held.length > 0) return 0;
+    try {
+      const bytes = this.#taking.fill(this.#receive);
+      // Nearly always it is a little, and there is no more.
+      const isAll = bytes === 0 || this.#isOver || (this.#isShort && bytes <= leastReadBytes);
+      return isAll ? bytes : bytes + this.#pollOn(bytes);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Reads more than the first so many bytes. */
+  #pollOn(firstBytes: number): number {
+    const startMs = this.#clock.nowMs();
+    let nowMs = startMs;
     let bytes = 0;
-    if (this.#isOver || this.#isWaiting || this.#held.length > 0) return bytes;
-    this.#guard(() => {
-      const startMs = this.#clock.nowMs();
-      let nowMs = startMs;
-      do {
-        const read = this.#readOnce(nowMs);
-        bytes += read;
-        if (read === 0 || this.#isShort || this.#isOver) return;
-        nowMs = this.#readMs;
-      } while (bytes < turnBytes && nowMs - startMs < turnMs);
-      this.look();
-    });
+    do {
+      const read = this.#readOnce(nowMs);
+      bytes += read;
+      if (read === 0 || this.#isShort || this.#isOver) return bytes;
+      nowMs = this.#readMs;
+    } while (firstBytes + bytes < turnBytes && nowMs - startMs < turnMs);
+    this.look();
     return bytes;
   }
 
@@ -171,10 +181,14 @@ export class Intake {
     try {
       act();
     } catch (error) {
-      this.#isOver = true;
-      this.#source.reset();
-      throw error;
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): never {
+    this.#isOver = true;
+    this.#source.reset();
+    throw error;
   }
 
   #pause(): void {
