@@ -301,6 +301,8 @@ export class FanOut {
     this.#polledMs = 0;
     const notBeforeMs = Math.max(this.#notBeforeMs, startMs) + restMs;
     this.#notBeforeMs = Math.min(notBeforeMs, endMs + this.#options.maxDelayMs);
+    // What has come during this one waits for the next.
+    this.#dueMs = Math.max(this.#dueMs, this.#notBeforeMs);
     this.#choose(this.#notBeforeMs - endMs);
     this.#tickLater();
     if (this.#failures.length > 0) throw this.#failures.splice(0)[0];

@@ -68,6 +68,17 @@ test("more that comes for the many meanwhile goes out to all of them", () => {
   expect(rig.failures).toEqual([]);
 });
 
+test("more that comes for the many meanwhile is put off as after any pass", () => {
+  const { rig, watchers, coming, send } = crowd();
+  const times: number[] = [];
+  watchers[0].onWrite = () => times.push(rig.clock.nowMs());
+  coming.push(send, send);
+  rig.clock.advance(200);
+  expect(times.length).toBe(2);
+  // 12 ms for the pass, and at most 20 beyond it.
+  expect(times[1] - times[0]).toBeGreaterThanOrEqual(31);
+});
+
 test("some of the many can go meanwhile, and the others get everything once", () => {
   const { rig, watchers, coming, send, all } = crowd();
   const gone = [watchers[10], watchers[400], watchers[599]];
