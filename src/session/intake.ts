@@ -99,7 +99,7 @@ export class Intake {
       const isAll = bytes === 0 || this.#isOver || (this.#isShort && bytes <= leastReadBytes);
       return isAll ? bytes : bytes + this.#pollOn(bytes);
     } catch (error) {
-      this.#fail(error);
+      return this.#fail(error);
     }
   }
 
