@@ -172,6 +172,7 @@ export class Ring {
     const at = this.#head - start;
     const count = receive(buffer, at, buffer.length - at);
     this.#head += count;
+    // A buffer has its memory for itself. This takes less than a subarray.
     return new Uint8Array(buffer.buffer, at, count);
   }
 
