@@ -289,11 +289,12 @@ export class Audience {
   /** Sends to all that flow what there is, and calls `between` after some of them. */
   pass(batch: SendBatch | undefined, between: () => void): void {
     this.#passedHead = this.#stream.head;
-    const canSend = (each: Flowing) => !each.isOver && !each.isBlocked && !this.#behind.has(each);
-    const send = (some: readonly Flowing[]) => {
-      for (const each of this.#sendTogether(some.filter(canSend), batch)) this.send(each);
-    };
-    inStretches(this.#watchers.flowing, send, between);
+    inStretches(this.#watchers.flowing, (some) => this.#sendToAll(some, batch), between);
+  }
+
+  #sendToAll(some: readonly Flowing[], batch: SendBatch | undefined): void {
+    const flowing = some.filter((each) => !each.isOver && !each.isBlocked && !this.#behind.has(each));
+    for (const each of this.#sendTogether(flowing, batch)) this.send(each);
   }
 
   /** Sends by `batch` what can be sent like that. Gives those that are not done with. */

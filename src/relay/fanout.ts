@@ -143,15 +143,15 @@ export class FanOut {
     if (!this.#isPolling) this.#waiting.came(nowMs);
     // Mostly there is nothing for others.
     if (this.#ready.size === 0 && this.#dueFor(nowMs) - nowMs < shortestWaitMs) {
-      this.#pass(nowMs, [receivers]);
+      this.#pass(nowMs, [receivers], true);
       return;
     }
     this.#add(receivers, nowMs);
     const waitMs = this.#dueMs - nowMs;
     if (waitMs < shortestWaitMs) {
       this.#cancel();
-      this.#pass(nowMs, [...this.#ready]);
-    } else if (this.#hasEnough(receivers)) this.#pass(nowMs, [receivers]);
+      this.#pass(nowMs, [...this.#ready], true);
+    } else if (this.#hasEnough(receivers)) this.#pass(nowMs, [receivers], false);
     else if (!this.#isTicking) this.#tickIn(waitMs);
   }
 
@@ -200,7 +200,7 @@ export class FanOut {
     const isDue = hasSent || this.#isDue(startMs);
     const due = isDue ? ready : ready.filter((receivers) => this.#hasEnough(receivers));
     // What was sent while polling is part of a pass too.
-    if (hasSent || due.length > 0) this.#pass(startMs, due);
+    if (hasSent || due.length > 0) this.#pass(startMs, due, isDue);
     else this.#tickLater();
   }
 
@@ -233,13 +233,14 @@ export class FanOut {
     this.#brought = brought;
     let hasSent = false;
     const mostBytes = this.sources.poll(() => {
-      for (const receivers of brought.splice(0)) {
+      for (const receivers of brought) {
         if (isDue && receivers.size <= promptSize) {
           hasSent = true;
-          this.#ready.delete(receivers);
+          if (this.#ready.size > 0) this.#ready.delete(receivers);
           this.#send(receivers);
         } else this.#add(receivers, sinceMs);
       }
+      brought.length = 0;
     });
     this.#brought = undefined;
     for (const receivers of brought) this.#add(receivers, sinceMs);
@@ -288,8 +289,8 @@ export class FanOut {
     if (!this.#waiting.isOn) this.#timer = this.#clock.after(ms, () => this.#tick());
   }
 
-  /** Sends to those that are ready. What has begun at `startMs` is part of it. */
-  #pass(startMs: number, ready: Receivers[]): void {
+  /** Sends to some that are ready, or to all of them. What has begun at `startMs` is part of it. */
+  #pass(startMs: number, ready: Receivers[], areAll: boolean): void {
     // The few first: they would wait for the many.
     if (ready.length > 1) ready.sort((a, b) => a.size - b.size);
     for (const receivers of ready) {
@@ -302,7 +303,7 @@ export class FanOut {
     const notBeforeMs = Math.max(this.#notBeforeMs, startMs) + restMs;
     this.#notBeforeMs = Math.min(notBeforeMs, endMs + this.#options.maxDelayMs);
     // What has come during this one waits for the next.
-    this.#dueMs = Math.max(this.#dueMs, this.#notBeforeMs);
+    if (areAll) this.#dueMs = Math.max(this.#dueMs, this.#notBeforeMs);
     this.#choose(this.#notBeforeMs - endMs);
     this.#tickLater();
     if (this.#failures.length > 0) throw this.#failures.splice(0)[0];
