@@ -103,6 +103,11 @@ export class Intake {
     }
   }
 
+  /** Reads what came before the peer's end. */
+  pollLast(): void {
+    if (this.#source.available() > 0) this.poll();
+  }
+
   /** Reads more than the first so many bytes. */
   #pollOn(firstBytes: number): number {
     const startMs = this.#clock.nowMs();

@@ -26,6 +26,8 @@ export interface Polled {
   stopPolling(): void;
   /** Some have come. Gives how many it has taken. */
   poll(): number;
+  /** Its end has come: it takes what came before, events bring the rest. */
+  pollLast(): void;
 }
 
 export class Polling implements Sources {
@@ -40,9 +42,10 @@ export class Polling implements Sources {
   readonly #readable = (descriptor: number) => {
     this.#waitedBytes += this.#poll(descriptor);
   };
-  /** Events bring the rest, and how it ended. */
+  /** Events tell how it ended. What came before that is not to be too late for it, where another is about to take over. */
   readonly #over = (descriptor: number) => {
     try {
+      this.#polled.get(descriptor)?.pollLast();
       this.delete(descriptor);
     } catch (error) {
       this.#failed(error);

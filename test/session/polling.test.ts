@@ -62,6 +62,20 @@ test("one whose end has come is left to events: they bring what came before it",
   expect(server.readiness.polled.size).toBe(0);
 });
 
+test("what came before an end is read before another can take over", async () => {
+  const { polling } = server.services;
+  const watcher = server.rig.watch();
+  polling.start();
+  peer.flood = opaque(5000);
+  peer.fin();
+  await settled();
+  polling.poll(() => {});
+  expect(peer.flood.length).toBe(0);
+  await server.broadcast({}, opaque(1000, 5000));
+  server.rig.clock.advance(100);
+  expect(watched(watcher).subarray(0, 5000)).toEqual(Buffer.from(opaque(5000)));
+});
+
 test("one that breaks off, or is replaced, is not polled any more", async () => {
   const { polling } = server.services;
   polling.start();
@@ -134,14 +148,14 @@ test("a bug in what is done for one is reported, and the others are polled", () 
     },
   };
   const polling = new Polling(readiness, (error) => failures.push(error));
-  polling.add(1, { startPolling() {}, stopPolling: broken, poll: () => 0 });
-  polling.add(2, { startPolling() {}, stopPolling() {}, poll: broken });
-  polling.add(3, { startPolling() {}, stopPolling() {}, poll: () => done.push("polled") });
+  polling.add(1, { startPolling() {}, stopPolling: broken, poll: () => 0, pollLast() {} });
+  polling.add(2, { startPolling() {}, stopPolling() {}, poll: broken, pollLast() {} });
+  polling.add(3, { startPolling() {}, stopPolling() {}, poll: () => done.push("polled"), pollLast() {} });
   polling.start();
   polling.poll(() => done.push("brought"));
   expect(failures).toHaveLength(2);
   expect(done).toEqual(["brought", "polled", "brought"]);
-  polling.add(1, { startPolling() {}, stopPolling: broken, poll: () => 0 });
+  polling.add(1, { startPolling() {}, stopPolling: broken, poll: () => 0, pollLast() {} });
   expect(polling.wait(10)).toBe("bytes");
   expect(failures).toHaveLength(4);
 });
