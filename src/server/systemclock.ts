@@ -32,8 +32,10 @@ export class SystemClock implements Clock {
   }
 
   after(ms: number, call: () => void): Timer {
+    // There may be one for each connection.
+    if (ms > soonMs) return new Timeout(setTimeout(this.#guard, ms, call));
     const entry = { dueMs: this.nowMs() + ms };
-    if (ms <= soonMs) this.#soon.add(entry);
+    this.#soon.add(entry);
     const cancel = start(ms, () => {
       this.#soon.delete(entry);
       this.#guard(call);
@@ -47,12 +49,24 @@ export class SystemClock implements Clock {
   }
 
   /** A callback that throws is a bug: it is logged, and the server goes on. */
-  #guard(call: () => void): void {
+  readonly #guard = (call: () => void): void => {
     try {
       call();
     } catch (error) {
       this.#log.repeated("failed", error instanceof Error ? (error.stack ?? error.message) : String(error));
     }
+  };
+}
+
+class Timeout implements Timer {
+  readonly #timer: ReturnType<typeof setTimeout>;
+
+  constructor(timer: ReturnType<typeof setTimeout>) {
+    this.#timer = timer;
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
   }
 }
 
