@@ -7,15 +7,18 @@ import { opaque } from "./streams.ts";
 
 const size = 1024;
 
-/** A channel with 600 watchers, to whom a pass takes 12 ms, beside one with two; both broadcasters are polled. */
-function crowd() {
+/** A channel with 600 watchers (every other one `isBatched`), to whom a pass takes 12 ms, beside one with two; both broadcasters are polled. */
+function crowd(isBatched = false) {
   const rig = new Rig();
   const many = rig.broadcast();
   const few = rig.broadcast({ channel: "few" });
   /** What the next polls bring. */
   const coming: (() => void)[] = [];
-  const watchers: FakeOutlet[] = Array.from({ length: 600 }, () =>
-    rig.watch({ onWrite: () => rig.clock.spend(0.02) }),
+  const watchers: FakeOutlet[] = Array.from({ length: 600 }, (_, i) =>
+    rig.watch({
+      onWrite: () => rig.clock.spend(isBatched ? 0.04 : 0.02),
+      isBatched: isBatched && i % 2 === 1,
+    }),
   );
   const beside = [rig.watch({ channel: "few" }), rig.watch({ channel: "few" })];
   let isPolled = false;
@@ -79,19 +82,23 @@ test("more that comes for the many meanwhile is put off as after any pass", () =
   expect(times[1] - times[0]).toBeGreaterThanOrEqual(31);
 });
 
-test("some of the many can go meanwhile, and the others get everything once", () => {
-  const { rig, watchers, coming, send, all } = crowd();
-  const gone = [watchers[10], watchers[400], watchers[599]];
-  const lengths = () => gone.map(({ receivedBytes }) => receivedBytes);
-  let before: number[] = [];
-  coming.push(send, () => {
-    for (const { watcher } of gone) watcher.leave();
-    before = lengths();
-  });
-  rig.clock.advance(200);
-  expect(lengths()).toEqual(before);
-  for (const each of watchers) if (!gone.includes(each)) expect(each.received).toEqual(all());
-});
+test.each([false, true])(
+  "some of the many can go meanwhile, and the others get everything (batched: %p)",
+  (isBatched) => {
+    const { rig, watchers, coming, send, all } = crowd(isBatched);
+    const gone = [watchers[10], watchers[401], watchers[599]];
+    const lengths = () => gone.map(({ receivedBytes }) => receivedBytes);
+    let before: number[] = [];
+    coming.push(send, () => {
+      for (const { watcher } of gone) watcher.leave();
+      before = lengths();
+    });
+    rig.clock.advance(200);
+    expect(lengths()).toEqual(before);
+    for (const each of watchers) if (!gone.includes(each)) expect(each.received).toEqual(all());
+    expect(rig.batch.problems).toEqual([]);
+  },
+);
 
 test("the broadcast can end meanwhile", () => {
   const { rig, many, watchers, coming, send, all } = crowd();
